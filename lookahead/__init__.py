@@ -1,0 +1,1 @@
+"""Lookahead: several tokens per forward pass from any causal language model, and not one token changed."""

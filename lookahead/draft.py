@@ -1,0 +1,89 @@
+"""The draft tree: what a drafter proposes for one forward pass, as flat tuples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROOT_SOURCE = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTree:
+    """A tree of draft tokens under the last committed token.
+
+    Node 0 is the root, the last committed token; parents precede their children, siblings carry different
+    tokens. One index names the node, its row of the attention mask and its row of the logits. All tuples
+    have the same length ``n >= 1``.
+
+    Attributes:
+        token_ids: Token of every node.
+        parents: Index of every node's parent, -1 for the root.
+        probabilities: Estimated probability that the node will be accepted (its whole path), 1.0 for the root.
+        sources: ``prompt``, ``output`` or ``corpus``: the source with the largest share; ``root`` for the root.
+        counts: How often the node's token followed the context it was found in, in that source; 0 for the root.
+        match_length: How many of the last committed tokens the trie recognised.
+    """
+
+    token_ids: tuple[int, ...]
+    parents: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    sources: tuple[str, ...]
+    counts: tuple[int, ...]
+    match_length: int = 0
+
+    @classmethod
+    def root_only(cls, root_id: int) -> DraftTree:
+        """An empty draft: the root alone, which makes the pass a plain decode step."""
+        return cls((root_id,), (-1,), (1.0,), (ROOT_SOURCE,), (0,))
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def check(self) -> None:
+        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings)."""
+        n = len(self.token_ids)
+        if n == 0:
+            raise ValueError("a draft tree needs its root")
+        if any(len(part) != n for part in (self.parents, self.probabilities, self.sources, self.counts)):
+            raise ValueError(f"a draft tree of {n} nodes needs {n} entries in every field")
+        if self.parents[0] != -1:
+            raise ValueError(f"parents[0]={self.parents[0]}; the root's parent is -1")
+        seen: set[tuple[int, int]] = set()
+        for node in range(1, n):
+            parent, token_id = self.parents[node], self.token_ids[node]
+            if not 0 <= parent < node:
+                raise ValueError(f"parents[{node}]={parent}; a parent precedes its child")
+            if (parent, token_id) in seen:
+                raise ValueError(f"node {node}: token {token_id} stands twice under node {parent}")
+            seen.add((parent, token_id))
+        if any(token_id < 0 for token_id in self.token_ids):
+            raise ValueError("token ids are not negative")
+
+    def depths(self) -> list[int]:
+        """Distance of every node from the root, shape ``(n,)``; the root's is 0."""
+        depths = [0] * len(self.parents)
+        for node in range(1, len(self.parents)):
+            depths[node] = depths[self.parents[node]] + 1
+        return depths
+
+    def path(self, node: int) -> list[int]:
+        """Indices from the root's child down to ``node`` (empty for the root)."""
+        path = []
+        while node > 0:
+            path.append(node)
+            node = self.parents[node]
+        return path[::-1]
+
+    def ancestor_mask(self) -> list[list[bool]]:
+        """Who may attend to whom, shape ``(n, n)``: row i is True at i and at each of its ancestors."""
+        n = len(self.parents)
+        mask = [[False] * n for _ in range(n)]
+        for node in range(n):
+            if node:
+                mask[node] = mask[self.parents[node]].copy()
+            mask[node][node] = True
+        return mask
+
+    def expected_tokens(self) -> float:
+        """Tokens that the step is expected to emit: the bonus plus the sum of the path probabilities."""
+        return 1.0 + sum(self.probabilities[1:])
