@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
+Method = Literal["lookahead", "greedy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,83 @@ class StepRecord:
     timings: StepTimings
     trie: TrieChange
     finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The target model of a run: enough to say what was measured.
+
+    Attributes:
+        name: Hub id, or a folder's own name.
+        device: ``cpu``, ``cuda:0``, ``mps`` ...
+        dtype: ``float32``, ``bfloat16`` ...
+        parameters: Number of parameters.
+        vocab_size: Width of the logits; every token id is below it.
+    """
+
+    name: str
+    device: str
+    dtype: str
+    parameters: int
+    vocab_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTexts:
+    """What the token ids of a run say, for readers without the tokenizer.
+
+    Attributes:
+        prompt: The prompt as it was given (before a chat template).
+        output: The generated text.
+        prompt_pieces: The text that became complete with each prompt token, one a token.
+        output_pieces: The same for each generated token; a character split over tokens stands at its last one.
+        tokens: Token id to its own text, for the ids that appear in drafts and choices.
+    """
+
+    prompt: str
+    output: str
+    prompt_pieces: tuple[str, ...] = ()
+    output_pieces: tuple[str, ...] = ()
+    tokens: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One finished run: what went in, every forward pass, and how long it took. A run file holds one.
+
+    Attributes:
+        prompt_ids: The prompt's tokens, shape ``(p,)``, p >= 1.
+        steps: One record per forward pass, the prefill first.
+        config: The settings of the run.
+        model: The target model.
+        method: ``lookahead``, or ``greedy`` (the same loop without drafts).
+        finish_reason: Why it ended.
+        seconds: Wall clock of the whole run, the prefill included.
+        first_token_seconds: Wall clock until the first token; None when there was none.
+        max_new_tokens: The limit that was asked for.
+        stop: Stop strings that were asked for.
+        pass_costs: T(n) as the run's budget used it; None when no width was chosen by cost. A replay reads it.
+        texts: What the ids say; None in a run that kept no text.
+        created: When, ISO 8601 with its offset from UTC.
+        version: Version of the program that made it.
+    """
+
+    prompt_ids: tuple[int, ...]
+    steps: tuple[StepRecord, ...]
+    config: LookaheadConfig
+    model: ModelInfo
+    method: Method
+    finish_reason: FinishReason
+    seconds: float
+    first_token_seconds: float | None
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+    pass_costs: PassCosts | None = None
+    texts: RunTexts | None = None
+    created: str = ""
+    version: str = ""
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """The generated tokens in order, EOS included when it was generated."""
+        return tuple(token_id for step in self.steps for token_id in step.emitted_ids)

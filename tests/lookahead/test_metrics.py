@@ -1,0 +1,127 @@
+"""The numbers: worked by hand on the golden run, and laws that hold for any run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead import metrics, runfile
+from lookahead.records import RunRecord
+from tests.lookahead.runs import valid_runs
+
+
+@pytest.fixture(scope="module")
+def golden() -> RunRecord:
+    """Prefill, then 8 (accepted) 9 (accepted) 5, then 6 from an empty draft, then 7 8 and EOS."""
+    return runfile.load(Path(__file__).with_name("golden_run.json"))
+
+
+def test_counts_by_hand(golden: RunRecord) -> None:
+    steps = golden.steps
+    assert metrics.forward_passes(steps) == 4
+    assert metrics.emitted_ids(steps) == (7, 8, 9, 5, 6, 7, 8, 2)
+    assert metrics.mean_accepted_tokens(steps) == pytest.approx(7 / 3)
+    assert metrics.acceptance_rate(steps) == pytest.approx(4 / 6)
+    assert metrics.draft_tokens_per_step(steps) == pytest.approx(6 / 3)
+    assert metrics.accepted_length_histogram(steps) == {0: 1, 2: 2}
+
+
+def test_node_statuses_by_hand(golden: RunRecord) -> None:
+    statuses = [metrics.node_statuses(step) for step in golden.steps]
+    assert statuses[0] == ()
+    assert statuses[1] == ("root", "accepted", "rejected", "accepted", "rejected")
+    assert statuses[2] == ("root",)
+    assert statuses[3] == ("root", "accepted", "accepted")
+
+
+def test_acceptance_by_kind_by_hand(golden: RunRecord) -> None:
+    by_source = metrics.acceptance_by_source(golden.steps)
+    assert by_source == {
+        "corpus": metrics.Acceptance(1, 1, 0),
+        "output": metrics.Acceptance(1, 1, 0),
+        "prompt": metrics.Acceptance(4, 4, 4),
+    }
+    assert by_source["prompt"].rate == 1.0
+    assert metrics.acceptance_by_depth(golden.steps)[1] == metrics.Acceptance(3, 3, 2)
+    assert metrics.acceptance_by_match_length(golden.steps)[3] == metrics.Acceptance(2, 2, 2)
+
+
+def test_time_by_hand(golden: RunRecord) -> None:
+    slower = replace(golden, seconds=golden.seconds * 2, first_token_seconds=0.0082)
+    assert metrics.decode_seconds(golden) == pytest.approx(0.0101)
+    assert metrics.tokens_per_second(golden) == pytest.approx(8 / 0.0142)
+    assert metrics.speedup(slower, golden) == pytest.approx(2)
+    assert metrics.decode_speedup(slower, golden) == pytest.approx(2)
+    with pytest.raises(ValueError, match="not defined"):
+        metrics.speedup(golden, replace(golden, seconds=0.0))
+
+
+def test_calibration_by_hand(golden: RunRecord) -> None:
+    bins = metrics.calibration(golden.steps, bins=2)
+    low, high = bins
+    assert (low.low, low.high, low.nodes, low.observed) == (0.0, 0.5, 2, 0.0)
+    assert low.estimated == pytest.approx((0.1 + 0.123457) / 2)
+    assert (high.nodes, high.observed) == (4, 1.0)
+
+
+def test_where_tokens_part() -> None:
+    assert metrics.first_difference([1, 2], [1, 2]) is None
+    assert metrics.first_difference([1, 2], [1, 3]) == 1
+    assert metrics.first_difference([1, 2], [1]) == 1
+    assert metrics.first_difference([], []) is None
+
+
+def test_what_is_not_defined_raises_and_is_null_in_json(golden: RunRecord) -> None:
+    prefill = golden.steps[:1]
+    for ratio in (metrics.mean_accepted_tokens, metrics.acceptance_rate, metrics.draft_tokens_per_step):
+        with pytest.raises(ValueError, match="not defined"):
+            ratio(prefill)
+        assert metrics.or_none(ratio, prefill) is None
+    assert metrics.or_none(metrics.acceptance_rate, golden.steps[2:3]) is None
+    assert metrics.mean_accepted_tokens(golden.steps[2:3]) == 1.0
+
+
+@given(valid_runs())
+def test_laws_of_any_run(run: RunRecord) -> None:
+    steps = run.steps
+    assert metrics.emitted_ids(steps) == run.token_ids
+    decoded = len(list(metrics.decode_steps(steps)))
+    assert metrics.forward_passes(steps) == decoded + bool(steps)
+    if decoded:
+        assert metrics.mean_accepted_tokens(steps) >= 1.0
+        assert sum(metrics.accepted_length_histogram(steps).values()) == decoded
+    rate = metrics.or_none(metrics.acceptance_rate, steps)
+    assert rate is None or 0 <= rate <= 1
+    assert 0 <= metrics.decode_seconds(run) <= run.seconds
+
+
+@given(valid_runs(), st.integers(1, 20))
+def test_every_draft_node_is_counted_once_by_every_kind(run: RunRecord, bins: int) -> None:
+    drafted = sum(len(draft) - 1 for _, draft in metrics.decode_steps(run.steps))
+    accepted = sum(len(step.accepted_nodes) for step in run.steps)
+    for by_kind in (metrics.acceptance_by_source, metrics.acceptance_by_depth, metrics.acceptance_by_match_length):
+        kinds = by_kind(run.steps).values()
+        assert sum(kind.drafted for kind in kinds) == drafted
+        assert sum(kind.accepted for kind in kinds) == accepted
+        assert all(kind.accepted <= kind.checked <= kind.drafted for kind in kinds)
+    for entry in metrics.calibration(run.steps, bins):
+        assert entry.low - 1e-9 <= entry.estimated <= entry.high + 1e-9
+
+
+@given(valid_runs())
+def test_a_status_says_what_the_model_said(run: RunRecord) -> None:
+    for step, draft in metrics.decode_steps(run.steps):
+        statuses = metrics.node_statuses(step)
+        for node in range(1, len(draft)):
+            parent = draft.parents[node]
+            agrees = step.target_ids[parent] == draft.token_ids[node]
+            if statuses[node] == "accepted":
+                assert agrees
+                assert statuses[parent] in ("root", "accepted")
+            if statuses[node] == "rejected":
+                assert not agrees
+                assert statuses[parent] in ("root", "accepted")

@@ -1,0 +1,224 @@
+"""Run files: what is saved comes back; what is not a run is refused in one line, whatever it is."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead import runfile
+from lookahead.draft import DraftTree
+from lookahead.records import RunRecord
+from lookahead.runfile import RunFileError
+from tests.lookahead.runs import valid_runs
+
+GOLDEN = Path(__file__).with_name("golden_run.json")
+
+
+@given(valid_runs())
+def test_what_is_saved_comes_back(run: RunRecord) -> None:
+    text = runfile.to_json(run)
+    assert runfile.from_json(text) == run
+    assert runfile.to_json(runfile.from_json(text)) == text
+
+
+def _mutations(value: Any) -> st.SearchStrategy[Any]:
+    """Something else in the place of a value."""
+    strange = [None, True, False, -1, 0, 1, 2, 10**30, 2**31, 0.5, 1e308, "", "x", "\ud800", [], {}, [[]], [0, 0]]
+    return st.sampled_from(strange)
+
+
+@given(valid_runs(), st.data())
+def test_a_mutated_file_loads_as_a_valid_run_or_is_refused(run: RunRecord, data: st.DataObject) -> None:
+    """One value anywhere in the file is replaced, removed or doubled."""
+    tree = json.loads(runfile.to_json(run))
+    holder, key = data.draw(st.sampled_from(_places(tree)))
+    deed = data.draw(st.sampled_from(["replace", "remove", "double"]))
+    if deed == "replace":
+        holder[key] = data.draw(_mutations(holder[key]))
+    elif deed == "remove":
+        del holder[key]
+    elif isinstance(holder, list):
+        holder.insert(key, holder[key])
+    else:
+        holder[f"{key}2"] = holder[key]
+    try:
+        loaded = runfile.from_json(json.dumps(tree))
+    except RunFileError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 300
+    else:
+        assert runfile.from_json(runfile.to_json(loaded)) == loaded
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    found: list[tuple[Any, Any]] = []
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in entries:
+        found.append((value, key))
+        found.extend(_places(inner))
+    return found
+
+
+@given(valid_runs(most_steps=2), st.data())
+def test_a_file_with_broken_bytes_is_refused_or_valid(
+    tmp_path_factory: pytest.TempPathFactory, run: RunRecord, data: st.DataObject
+) -> None:
+    content = bytearray(runfile.to_json(run).encode())
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[place:]
+    else:
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("run") / "run.json"
+    path.write_bytes(content)
+    try:
+        loaded = runfile.load(path)
+    except RunFileError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert runfile.from_json(runfile.to_json(loaded)) == loaded
+
+
+def _with(run: RunRecord, place: int, **changes: Any) -> RunRecord:
+    steps = list(run.steps)
+    steps[place] = replace(steps[place], **changes)
+    return replace(run, steps=tuple(steps))
+
+
+@pytest.fixture
+def golden() -> RunRecord:
+    return runfile.load(GOLDEN)
+
+
+def test_the_golden_file_is_read_and_written_as_it_was(golden: RunRecord) -> None:
+    """Files of version 1 stay readable; a changed layout needs a new version (a new setting in config does not)."""
+    written, stored = json.loads(runfile.to_json(golden)), json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert stored.pop("config").keys() <= written.pop("config").keys()
+    assert written == stored
+    assert len(golden.steps) == 4
+    assert golden.token_ids == (7, 8, 9, 5, 6, 7, 8, 2)
+
+
+def test_records_that_contradict_themselves_are_refused(golden: RunRecord) -> None:
+    tree = golden.steps[1].draft
+    assert tree is not None
+    backwards = replace(tree, parents=(-1, 2, 0, *tree.parents[3:]))
+    wrong = {
+        "stand in order": _with(golden, 1, index=2),
+        "committed before": _with(golden, 2, context_length=3),
+        "a parent precedes": _with(golden, 1, draft=backwards),
+        "last committed token": _with(golden, 1, draft=DraftTree.root_only(3), target_ids=(8,)),
+        "longest path": _with(golden, 1, accepted_nodes=(2,)),
+        "accepted path and the model's choice": _with(golden, 1, emitted_ids=(9, 9, 9)),
+        "target_ids for": _with(golden, 1, target_ids=golden.steps[1].target_ids[:-1]),
+        "only the end of a run": _with(golden, 1, accepted_nodes=(1,), emitted_ids=(8,)),
+        "only the last step": _with(golden, 1, finish_reason="eos"),
+        "the last step says": replace(golden, finish_reason="length"),
+        "the prefill has no draft": _with(golden, 0, draft=tree, target_ids=tuple([7] * len(tree))),
+        "only the prefill": _with(golden, 1, draft=None),
+        "decoding_length is 2": replace(golden, config=replace(golden.config, decoding_length=2)),
+        "longest allowed is 1": replace(golden, config=replace(golden.config, branch_length=1)),
+        "a greedy run drafts nothing": replace(golden, method="greedy"),
+        "need 0 to 5": replace(golden, model=replace(golden.model, vocab_size=6)),
+        "max_new_tokens is 3": replace(golden, max_new_tokens=3),
+        "first token": replace(golden, first_token_seconds=None),
+        "later than the end": replace(golden, first_token_seconds=99.0),
+    }
+    for message, run in wrong.items():
+        with pytest.raises(RunFileError, match=message):
+            runfile.to_json(run)
+
+
+HOSTILE = {
+    "not an object": ("[]", "need an object"),
+    "nothing": ("", "not JSON"),
+    "foreign": ('{"format": "other"}', "need 'lookahead-run'"),
+    "next version": ('{"format": "lookahead-run", "version": 2}', "reads version 1"),
+    "true is no number": ('{"format": "lookahead-run", "version": true}', "true/false"),
+    "deep": ("[" * 100_000, "nested too deeply|not JSON"),
+    "deep objects": ('{"a":' * 100_000, "nested too deeply|not JSON"),
+    "NaN": ('{"seconds": NaN}', "NaN is no number"),
+    "Infinity": ('{"seconds": -Infinity}', "Infinity is no number"),
+    "twice": ('{"format": "a", "format": "a"}', "stands twice"),
+    "long digits": ('{"seconds": ' + "9" * 5000 + "}", "not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_input_is_refused_with_one_line(name: str) -> None:
+    text, message = HOSTILE[name]
+    with pytest.raises(RunFileError, match=message) as caught:
+        runfile.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_infinity_in_disguise_is_refused() -> None:
+    text = GOLDEN.read_text(encoding="utf-8").replace('"seconds":0.0142', '"seconds":1e999')
+    with pytest.raises(RunFileError, match="seconds"):
+        runfile.from_json(text)
+
+
+def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("[" + "0," * 100 + "0]")
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 100)
+    with pytest.raises(RunFileError, match="larger than 100 bytes"):
+        runfile.load(path)
+
+
+def test_targets_that_cannot_be_written_are_refused_and_nothing_is_left(tmp_path: Path, golden: RunRecord) -> None:
+    with pytest.raises(RunFileError, match="is a folder"):
+        runfile.save(golden, tmp_path)
+    with pytest.raises(RunFileError, match="does not exist"):
+        runfile.save(golden, tmp_path / "none" / "run.json")
+    with pytest.raises(RunFileError, match="cannot be read"):
+        runfile.load(tmp_path / "none.json")
+    runfile.save(golden, tmp_path / "run.json")
+    with pytest.raises(RunFileError):
+        runfile.save(_with(golden, 1, index=7), tmp_path / "run.json")
+    assert runfile.load(tmp_path / "run.json") == golden
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_long_wide_run_stays_small(golden: RunRecord) -> None:
+    """500 steps of 64 nodes with tokens of a large vocabulary: about a megabyte."""
+    draws = random.Random(0)
+    model = replace(golden.model, vocab_size=150_000)
+    steps, context = [golden.steps[0]], len(golden.prompt_ids) + 1
+    root = golden.steps[0].emitted_ids[0]
+    for index in range(1, 501):
+        token_ids = (root, *draws.sample(range(100, 150_000), 63))
+        tree = DraftTree(
+            token_ids=token_ids,
+            parents=(-1, *(draws.randrange(node) for node in range(1, 64))),
+            probabilities=(1.0, *(draws.random() for _ in range(63))),
+            sources=("root", *["output"] * 63),
+            counts=(0, *(draws.randrange(100) for _ in range(63))),
+        )
+        last = index == 500
+        steps.append(
+            replace(
+                golden.steps[1],
+                index=index,
+                context_length=context,
+                match_length=0,
+                draft=tree,
+                target_ids=tuple(draws.randrange(100) for _ in range(64)),
+                accepted_nodes=(),
+                emitted_ids=(),
+                finish_reason="length" if last else None,
+            )
+        )
+        steps[-1] = replace(steps[-1], emitted_ids=steps[-1].target_ids[:1])
+        root, context = steps[-1].target_ids[0], context + 1
+    config = replace(golden.config, decoding_length=64)
+    run = replace(golden, steps=tuple(steps), model=model, config=config, max_new_tokens=501, texts=None)
+    run = replace(run, finish_reason="length")
+    assert len(runfile.to_json(run)) < 1_500_000

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what the tests need into .venv and runs all of them:  bash tests/run.sh [pytest arguments]
+# PYTHON=python3.12 chooses the interpreter, NO_INSTALL=1 takes .venv as it is.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+missing() {
+    echo "tests/run.sh: $1" >&2
+    exit 1
+}
+
+make_venv() {
+    local python="${PYTHON:-python3}"
+    command -v "$python" >/dev/null || missing "no $python here; install Python 3.11 or newer, or set PYTHON"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        missing "$("$python" --version) is too old; need 3.11 or newer (set PYTHON to one)"
+    [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 && return
+    "$python" -m venv .venv || missing "cannot make .venv; on Debian and Ubuntu: apt-get install python3-venv"
+}
+
+install_packages() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt ||
+        missing "pip could not install requirements-dev.txt (its own message is above); is the network up?"
+}
+
+# The browser tests take Debian's Chromium where apt is there, Playwright's own elsewhere.
+install_chromium() {
+    command -v chromium >/dev/null && return
+    if command -v apt-get >/dev/null; then
+        local root=()
+        [ "$(id -u)" = 0 ] || root=(sudo -n)
+        if { "${root[@]}" apt-get update -qq && "${root[@]}" apt-get install -qq -y chromium; } >/dev/null 2>&1 &&
+            command -v chromium >/dev/null; then
+            return
+        fi
+    fi
+    .venv/bin/playwright install chromium >/dev/null 2>&1 && return
+    missing "no Chromium for the browser tests: install Debian's 'chromium', or run .venv/bin/playwright install chromium"
+}
+
+if [ -z "${NO_INSTALL:-}" ]; then
+    make_venv
+    install_packages
+    install_chromium
+fi
+[ -x .venv/bin/python ] || missing "no .venv here; run without NO_INSTALL=1 once"
+
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/pyright --pythonpath .venv/bin/python
+exec .venv/bin/python -m pytest "$@"
