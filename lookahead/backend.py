@@ -1,0 +1,96 @@
+"""What the engine asks of a model: token ids in, the model's own choices out. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lookahead.costs import PassCosts
+from lookahead.draft import DraftTree
+
+
+class BackendError(ValueError):
+    """A model, tokenizer or device that cannot be used; one line that says what to do."""
+
+
+class UnsupportedCacheError(RuntimeError):
+    """The model's cache or masks cannot take a draft tree; the run goes on as plain decoding."""
+
+
+class DecodeSession(Protocol):
+    """The model's side of ONE run: its cache grows with the committed tokens.
+
+    The order of calls is ``prefill``, then ``choose`` and ``keep`` in turns, then ``close``.
+
+    Attributes:
+        supports_trees: Whether ``choose`` takes more than the root.
+        notice: Why not, in one line; None where it does.
+    """
+
+    supports_trees: bool
+    notice: str | None
+
+    def prefill(self, prompt_ids: Sequence[int]) -> int:
+        """The model's choice after the prompt; the prompt is in the cache afterwards."""
+        ...
+
+    def choose(self, tree: DraftTree) -> tuple[int, ...]:
+        """The model's choice after every node, shape ``(n,)``, from one forward pass.
+
+        -1 where the choice depends on the path and the node is off the accepted one.
+        """
+        ...
+
+    def keep(self, accepted_nodes: Sequence[int]) -> None:
+        """Keep the root and these nodes of the last tree in the cache, in order; drop the others."""
+        ...
+
+    def close(self) -> None:
+        """Free the cache. Safe to call twice."""
+        ...
+
+
+class StopChecker(Protocol):
+    """Watches the text of one output for stop strings."""
+
+    def push(self, token_id: int) -> bool:
+        """Whether a stop string stands in the output now that this token is part of it."""
+        ...
+
+
+class Backend(Protocol):
+    """One model, shared by all runs.
+
+    Attributes:
+        eos_ids: Token ids that end an output; empty where nothing does.
+        stop_strings: Strings that end an output by the model's own settings.
+        context_limit: Most tokens of prompt and output together; None where the model has no limit.
+        vocab_size: Token ids are below this.
+    """
+
+    eos_ids: tuple[int, ...]
+    stop_strings: tuple[str, ...]
+    context_limit: int | None
+    vocab_size: int
+
+    @property
+    def supports_trees(self) -> bool:
+        """Whether a forward pass can verify a draft tree."""
+        ...
+
+    @property
+    def notice(self) -> str | None:
+        """Why the model decodes one token at a time; None where it does not have to."""
+        ...
+
+    def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
+        """An empty session for a run of at most ``capacity`` tokens, the prompt's among them."""
+        ...
+
+    def stop_checker(self, stop: Sequence[str]) -> StopChecker:
+        """A fresh watcher for these strings."""
+        ...
+
+    def pass_costs(self, longest: int) -> PassCosts:
+        """The time of a forward pass of 1 to ``longest`` tokens on this device, measured or remembered."""
+        ...

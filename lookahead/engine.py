@@ -1,0 +1,282 @@
+"""The one loop: prefill, then draft, forward, verify, commit, until the output ends.
+
+The engine knows token ids only. Greedy decoding is the same loop with a drafter that proposes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from lookahead.backend import Backend, DecodeSession, StopChecker
+from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
+from lookahead.draft import DraftTree
+from lookahead.drafter import DraftRequest, NoDrafts
+from lookahead.records import FinishReason, Method, StepRecord, StepTimings
+from lookahead.verify import verify
+
+
+class DraftSource(Protocol):
+    """What makes drafts: ``Drafter``, or any other object that starts requests."""
+
+    def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
+        """The drafting side of a new run."""
+        ...
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run's moving parts."""
+
+    session: DecodeSession
+    request: DraftRequest
+    checker: StopChecker | None
+    cancelled: threading.Event | None
+    context_length: int
+    last_id: int
+    room: int
+    finish_at_room: FinishReason
+
+    def cut(self, token_ids: Sequence[int], eos_ids: frozenset[int]) -> tuple[int, FinishReason | None]:
+        """How many of the emitted tokens count, and why the output ends there (None: it goes on)."""
+        for count, token_id in enumerate(token_ids, start=1):
+            if token_id in eos_ids:
+                return count, "eos"
+            if self.checker is not None and self.checker.push(token_id):
+                return count, "stop"
+            if count == self.room:
+                return count, self.finish_at_room
+        if self.cancelled is not None and self.cancelled.is_set():
+            return len(token_ids), "cancelled"
+        return len(token_ids), None
+
+    def advance(self, token_ids: Sequence[int]) -> None:
+        """Count these tokens as committed."""
+        self.context_length += len(token_ids)
+        self.room -= len(token_ids)
+        self.last_id = token_ids[-1]
+
+
+def _default_drafter(config: LookaheadConfig) -> DraftSource:
+    from lookahead.drafter import Drafter
+
+    return Drafter(config)
+
+
+class LookaheadEngine:
+    """Decodes with drafts from tries, verified by the model: the tokens of greedy decoding, in fewer passes.
+
+    Args:
+        backend: The model.
+        config: Settings of the drafts.
+        drafter: What makes the drafts; None takes a ``Drafter`` of this engine's own.
+        pass_costs: T(n) for the adaptive budget; None asks the backend when it is first needed.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        config: LookaheadConfig | None = None,
+        drafter: DraftSource | None = None,
+        pass_costs: PassCosts | None = None,
+    ) -> None:
+        self.backend = backend
+        self.config = config or LookaheadConfig()
+        self.drafter: DraftSource = _default_drafter(self.config) if drafter is None else drafter
+        self._pass_costs = pass_costs
+        self._pass_seconds: list[float] | None = None
+        self._eos_ids = frozenset(backend.eos_ids)
+        self._lock = threading.Lock()
+
+    @property
+    def notice(self) -> str | None:
+        """Why this model decodes one token at a time; None where drafts are verified."""
+        return self.backend.notice
+
+    @property
+    def pass_costs(self) -> PassCosts | None:
+        """T(n) as the adaptive budget uses it, measured on first use; None where no width is chosen by cost."""
+        if self.config.budget != "adaptive" or self.config.decoding_length == 1 or not self.backend.supports_trees:
+            return None
+        with self._lock:
+            if self._pass_costs is None:
+                self._pass_costs = self.backend.pass_costs(self.config.decoding_length)
+            return self._pass_costs
+
+    def prepare(self) -> None:
+        """Do now what the first run would do otherwise: try the model's masks and measure T(n)."""
+        costs = self.pass_costs
+        if costs is not None and self._pass_seconds is None:
+            self._pass_seconds = costs.table(self.config.decoding_length)
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        max_new_tokens: int,
+        stop: str | Sequence[str] = (),
+        method: Method = "lookahead",
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[StepRecord]:
+        """One record per forward pass, as it happens; the last one carries the finish reason.
+
+        Args:
+            prompt_ids: The prompt, at least one token.
+            max_new_tokens: Most tokens to emit (>= 1).
+            stop: Strings that end the output; the token that completes one is its last.
+            method: ``greedy`` proposes nothing.
+            cancelled: Ends the run after the pass during which it is set.
+
+        Raises:
+            ValueError: If an argument cannot be used; nothing has run then.
+        """
+        prompt = tuple(prompt_ids)
+        strings = (stop,) if isinstance(stop, str) else tuple(stop)
+        self._check(prompt, max_new_tokens, strings, method)
+        return self._steps(prompt, max_new_tokens, strings, method, cancelled)
+
+    def _check(self, prompt: tuple[int, ...], max_new_tokens: int, stop: tuple[str, ...], method: str) -> None:
+        if method not in ("lookahead", "greedy"):
+            raise ValueError(f"method={method!r}; choose lookahead or greedy")
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens={max_new_tokens}; need at least 1")
+        if any(not isinstance(string, str) or not string for string in stop):
+            raise ValueError("an empty stop string would end every output; leave it out")
+        if not prompt:
+            raise ValueError("the prompt is empty; need at least one token")
+        limit, size = self.backend.context_limit, self.backend.vocab_size
+        if limit is not None and len(prompt) >= limit:
+            raise ValueError(f"a prompt of {len(prompt)} tokens; the model's context holds {limit}, output included")
+        if min(prompt) < 0 or max(prompt) >= size:
+            outside = next(token_id for token_id in prompt if not 0 <= token_id < size)
+            raise ValueError(f"token id {outside} in the prompt; the model's vocabulary is 0 to {size - 1}")
+
+    def _steps(
+        self,
+        prompt: tuple[int, ...],
+        max_new_tokens: int,
+        stop: tuple[str, ...],
+        method: Method,
+        cancelled: threading.Event | None,
+    ) -> Iterator[StepRecord]:
+        limit = self.backend.context_limit
+        context_room = max_new_tokens if limit is None else limit - len(prompt)
+        stop = (*stop, *self.backend.stop_strings)
+        checker = self.backend.stop_checker(stop) if stop else None
+        if method == "lookahead":
+            self.prepare()
+        session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))
+        request: DraftRequest | None = None
+        try:
+            started = perf_counter()
+            drafting = method == "lookahead" and session.supports_trees
+            request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
+            retrieve_seconds = perf_counter() - started
+            run = _Run(
+                session=session,
+                request=request,
+                checker=checker,
+                cancelled=cancelled,
+                context_length=len(prompt),
+                last_id=prompt[-1],
+                room=min(max_new_tokens, context_room),
+                finish_at_room="length" if max_new_tokens <= context_room else "context",
+            )
+            record = self._prefill(run, prompt, retrieve_seconds)
+            while record.finish_reason is None:
+                yield record
+                record = self._step(run, record.index + 1)
+            request.finish()
+            session.close()
+            yield record
+        finally:
+            if request is not None:
+                request.finish()
+            session.close()
+
+    def _prefill(self, run: _Run, prompt: tuple[int, ...], retrieve_seconds: float) -> StepRecord:
+        forward_started = perf_counter()
+        first_id = run.session.prefill(prompt)
+        verify_started = perf_counter()
+        _, finish_reason = run.cut((first_id,), self._eos_ids)
+        commit_started = perf_counter()
+        run.request.commit((first_id,))
+        ended = perf_counter()
+        run.advance((first_id,))
+        return StepRecord(
+            index=0,
+            context_length=len(prompt),
+            match_length=0,
+            draft=None,
+            target_ids=(first_id,),
+            accepted_nodes=(),
+            emitted_ids=(first_id,),
+            timings=StepTimings(
+                retrieve_seconds,
+                verify_started - forward_started,
+                commit_started - verify_started,
+                ended - commit_started,
+            ),
+            trie=run.request.change(),
+            finish_reason=finish_reason,
+        )
+
+    def _step(self, run: _Run, index: int) -> StepRecord:
+        started = perf_counter()
+        tree = self._draft(run)
+        forward_started = perf_counter()
+        target_ids = run.session.choose(tree)
+        verify_started = perf_counter()
+        verification = verify(tree, target_ids)
+        emitted = verification.emitted_ids(tree)
+        count, finish_reason = run.cut(emitted, self._eos_ids)
+        emitted, accepted = emitted[:count], verification.accepted_nodes[:count]
+        commit_started = perf_counter()
+        if finish_reason is None:
+            run.session.keep(accepted)
+        run.request.commit(emitted)
+        ended = perf_counter()
+        record = StepRecord(
+            index=index,
+            context_length=run.context_length,
+            match_length=tree.match_length,
+            draft=tree,
+            target_ids=target_ids,
+            accepted_nodes=accepted,
+            emitted_ids=emitted,
+            timings=StepTimings(
+                forward_started - started,
+                verify_started - forward_started,
+                commit_started - verify_started,
+                ended - commit_started,
+            ),
+            trie=run.request.change(),
+            finish_reason=finish_reason,
+        )
+        run.advance(emitted)
+        return record
+
+    def _draft(self, run: _Run) -> DraftTree:
+        """The step's draft, checked: never deeper than what may still be emitted, less the bonus token."""
+        longest_branch = min(self.config.longest_branch, run.room - 1)
+        width = self.config.decoding_length if longest_branch and run.session.supports_trees else 1
+        tree = run.request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
+        if tree.token_ids[:1] != (run.last_id,):
+            raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {run.last_id}")
+        if len(tree) > 1:
+            self._check_draft(tree, width, longest_branch)
+        return tree
+
+    def _check_draft(self, tree: DraftTree, width: int, longest_branch: int) -> None:
+        """Raise ValueError unless the tree is what was asked for."""
+        tree.check()
+        if len(tree) > width:
+            raise ValueError(f"a draft tree of {len(tree)} nodes; asked for at most {width}")
+        if (deepest := max(tree.depths())) > longest_branch:
+            raise ValueError(f"a draft branch of {deepest} tokens; asked for at most {longest_branch}")
+        if (highest := max(tree.token_ids)) >= self.backend.vocab_size:
+            raise ValueError(f"draft token {highest}; the model's vocabulary is 0 to {self.backend.vocab_size - 1}")

@@ -1,0 +1,5 @@
+"""Transformers models as backends: the only folder that touches torch."""
+
+from lookahead.hf.backend import HFBackend
+
+__all__ = ["HFBackend"]

@@ -1,0 +1,159 @@
+"""HFBackend: one transformers model and its tokenizer, shared by all runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from lookahead.backend import BackendError, DecodeSession, StopChecker, UnsupportedCacheError
+from lookahead.costs import PassCosts, load_costs, store_costs
+from lookahead.hf.generation import GenerationRules
+from lookahead.hf.loading import describe, load, resolve_device, resolve_dtype
+from lookahead.hf.measure import measure_pass_costs
+from lookahead.hf.plain import PlainSession
+from lookahead.hf.plan import find_plan
+from lookahead.hf.session import ForwardPlan, TreeSession
+from lookahead.hf.text import TextStops, TextStream, Vocabulary
+
+SHORTEST_MEASURED = 64
+"""T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
+
+
+class HFBackend:
+    """A causal language model of transformers, unmodified.
+
+    Args:
+        model: The model, on its device and in its dtype; put into eval mode.
+        tokenizer: Its tokenizer; without one there is no text, only token ids.
+
+    Raises:
+        BackendError: If the model is no decoder, or its generation_config asks for what cannot be honoured.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+        if model.config.is_encoder_decoder or not model.can_generate():
+            raise BackendError(f"{type(model).__name__} is no causal language model; choose a decoder-only one")
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self._rules = GenerationRules(model)
+        self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
+        self.eos_ids = self._rules.eos_ids
+        self.stop_strings = self._rules.stop_strings
+        config = model.config.get_text_config(decoder=True)
+        limit = getattr(config, "max_position_embeddings", None)
+        self.context_limit: int | None = limit if isinstance(limit, int) and limit > 0 else None
+        self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+        self._lock = threading.Lock()
+        self._plan: ForwardPlan | None = None
+        self._notice: str | None = None
+        self._fingerprint: str | None = None
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
+        """The model of this Hugging Face id or folder, with its tokenizer.
+
+        Args:
+            device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
+            dtype: ``auto`` (float32; bfloat16 on CUDA), ``float32``, ``bfloat16``, ``float16`` or ``float64``.
+
+        Raises:
+            BackendError: If it cannot be loaded; one line says what to do.
+        """
+        place = resolve_device(device)
+        return cls(*load(str(model_id), place, resolve_dtype(dtype, place)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The numbers it computes in."""
+        return self.model.dtype
+
+    @property
+    def supports_trees(self) -> bool:
+        """Whether a forward pass can verify a draft tree; tried out at the first call."""
+        return self._find_plan() is not None
+
+    @property
+    def notice(self) -> str | None:
+        """Why the model decodes one token at a time; None where it does not have to."""
+        self._find_plan()
+        return self._notice
+
+    @property
+    def fingerprint(self) -> str:
+        """A stable hash of the tokenizer: tries made with one fingerprint mean the same tokens."""
+        if self._fingerprint is None:
+            vocabulary = self._vocabulary
+            self._fingerprint = f"ids-{self.vocab_size}" if vocabulary is None else vocabulary.fingerprint()
+        return self._fingerprint
+
+    def encode(self, text: str, raw: bool = False) -> list[int]:
+        """The prompt's token ids: with a chat template the text is the user's message, unless ``raw``."""
+        return self._texts().encode(text, raw)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these tokens, special ones left out."""
+        return self._texts().decode(ids)
+
+    def text_stream(self) -> TextStream:
+        """Turns tokens into text as they come; the pieces together are ``decode`` of all of them."""
+        return TextStream(self._texts())
+
+    def stop_checker(self, stop: Sequence[str]) -> StopChecker:
+        """A fresh watcher for these strings (one at least)."""
+        return TextStops(self._texts(), stop)
+
+    def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
+        """An empty session for a run of at most ``capacity`` tokens, prompt and output together.
+
+        Args:
+            prompt_length: Tokens of the prompt, where known; some models change all positions at a certain length,
+                and a run that crosses it decodes one token at a time.
+        """
+        plan = self._find_plan()
+        if plan is None:
+            return PlainSession(self.model, self._rules, capacity, self._notice or "")
+        if plan.rope_switch is not None and prompt_length <= plan.rope_switch < capacity:
+            notice = f"the run may cross {plan.rope_switch} tokens, where the model changes all positions"
+            return PlainSession(self.model, self._rules, capacity, f"{notice}; decoding one token at a time")
+        return TreeSession(self.model, plan, self._rules, capacity)
+
+    def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
+        """The time of a forward pass of 1 to ``longest`` tokens here, from the cache folder or measured now.
+
+        Raises:
+            UnsupportedCacheError: If the model takes no draft trees.
+        """
+        plan = self._find_plan()
+        if plan is None:
+            raise UnsupportedCacheError(self._notice)
+        key = describe(self.model)
+        costs = load_costs(key)
+        if costs is None or costs.lengths[-1] < longest:
+            longest = max(longest, SHORTEST_MEASURED)
+            session = TreeSession(self.model, plan, self._rules.without_processors(), longest + 1024)
+            costs = measure_pass_costs(session, self.vocab_size, longest, self.context_limit)
+            store_costs(key, costs)
+        return costs
+
+    def _texts(self) -> Vocabulary:
+        if self._vocabulary is None:
+            raise BackendError("this model has no tokenizer; pass one to HFBackend, or work with token ids")
+        return self._vocabulary
+
+    def _find_plan(self) -> ForwardPlan | None:
+        with self._lock:
+            if self._plan is None and self._notice is None:
+                try:
+                    self._plan = find_plan(self.model, self._rules)
+                except UnsupportedCacheError as error:
+                    name = type(self.model).__name__
+                    self._notice = f"{name}: {error}; decoding one token at a time"
+            return self._plan

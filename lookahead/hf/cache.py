@@ -1,0 +1,188 @@
+"""The KV cache of one run: preallocated rows, one a token, that can be dropped and moved in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, DynamicLayer, PreTrainedModel
+
+from lookahead.backend import UnsupportedCacheError
+
+GROWTH_ROWS = 512
+"""Rows allocated ahead of the prompt at first; more are added by doubling."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """Where one layer keeps its keys and values: heads, sizes of a row, dtype and device."""
+
+    heads: int
+    key_size: int
+    value_size: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+class _Cursor:
+    """The number of committed rows, shared by the layers of a cache."""
+
+    __slots__ = ("length",)
+
+    def __init__(self) -> None:
+        self.length = 0
+
+
+class RowLayer(DynamicLayer):
+    """One layer's rows: views of shape ``(1, heads, capacity, size)`` into buffers that the cache owns."""
+
+    def __init__(self, cursor: _Cursor) -> None:
+        super().__init__()
+        self._cursor = cursor
+        self.key_rows: Tensor | None = None
+        self.value_rows: Tensor | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Write the new rows behind the committed ones; all rows up to them, without a copy."""
+        if self.key_rows is None or self.value_rows is None:
+            raise UnsupportedCacheError("a layer that cached nothing at first caches now")
+        start, count = self._cursor.length, key_states.shape[2]
+        self.key_rows.narrow(2, start, count).copy_(key_states)
+        self.value_rows.narrow(2, start, count).copy_(value_states)
+        self.keys = self.key_rows.narrow(2, 0, start + count)
+        self.values = self.value_rows.narrow(2, 0, start + count)
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        """Committed rows; the same for all layers while a pass runs."""
+        return self._cursor.length
+
+
+class RowCache(Cache):
+    """A cache whose pass leaves nothing behind until ``keep`` says which rows stay.
+
+    Layers of one shape share a buffer ``(2 * layers, heads, capacity, size)``, so that accepted rows move in two
+    operations however many layers there are.
+    """
+
+    def __init__(self, shapes: Sequence[LayerShape | None], capacity: int) -> None:
+        self._cursor = _Cursor()
+        self._row_layers = [RowLayer(self._cursor) for _ in shapes]
+        super().__init__(layers=list(self._row_layers))
+        self._shapes = list(shapes)
+        self._none_special = [False] * len(shapes)
+        self._buffers: list[Tensor] = []
+        self.capacity = 0
+        self._allocate(capacity)
+
+    @property
+    def length(self) -> int:
+        """Committed rows."""
+        return self._cursor.length
+
+    def reserve(self, rows: int) -> None:
+        """Make room for ``rows`` rows; grows by doubling, so that the copies stay a small share of the run."""
+        if rows > self.capacity:
+            self._allocate(max(rows, 2 * self.capacity))
+
+    def keep(self, offsets: Sequence[int]) -> None:
+        """Commit the root's row and the rows at these offsets behind it (increasing, >= 1); drop the others."""
+        start, count = self._cursor.length, len(offsets)
+        # Nodes precede one another along a path, so the last one tells whether they already lie side by side.
+        if count and offsets[-1] != count:
+            for buffer in self._buffers:
+                index = torch.tensor(offsets, device=buffer.device) + start
+                buffer.narrow(2, start + 1, count).copy_(buffer.index_select(2, index))
+        self._cursor.length = start + 1 + count
+
+    def commit(self, count: int) -> None:
+        """Commit the next ``count`` rows as they lie (a prompt)."""
+        self._cursor.length += count
+
+    def rewind(self, length: int) -> None:
+        """Drop all rows behind the first ``length``."""
+        assert 0 <= length <= self._cursor.length
+        self._cursor.length = length
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """All rows of the layer, the new ones behind the committed ones."""
+        return self._row_layers[layer_idx].update(key_states, value_states)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Committed rows."""
+        return self._cursor.length
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
+        """Rows of the pass and the first one's position (always 0: no row is ever dropped from the front)."""
+        return self._cursor.length + query_length, 0
+
+    @property
+    def is_compileable(self) -> bool:
+        """No: the rows that a pass sees grow."""
+        return False
+
+    @property
+    def is_sliding(self) -> list[bool]:
+        """No layer slides; windows live in the masks."""
+        return self._none_special
+
+    @property
+    def is_linear(self) -> list[bool]:
+        """No layer is recurrent."""
+        return self._none_special
+
+    @property
+    def is_dummy(self) -> list[bool]:
+        """No layer stands in for another."""
+        return self._none_special
+
+    def _allocate(self, capacity: int) -> None:
+        """New buffers of ``capacity`` rows, the committed ones copied over."""
+        old, kept, self._buffers = self._buffers, self._cursor.length, []
+        groups: dict[tuple[Any, ...], list[tuple[RowLayer, str]]] = {}
+        for layer, shape in zip(self._row_layers, self._shapes, strict=True):
+            if shape is not None:
+                for size, name in ((shape.key_size, "key_rows"), (shape.value_size, "value_rows")):
+                    groups.setdefault((shape.heads, size, shape.dtype, shape.device), []).append((layer, name))
+        for (heads, size, dtype, device), members in groups.items():
+            buffer = torch.empty((len(members), heads, capacity, size), dtype=dtype, device=device)
+            if kept:
+                buffer[:, :, :kept].copy_(old[len(self._buffers)][:, :, :kept])
+            self._buffers.append(buffer)
+            for index, (layer, name) in enumerate(members):
+                setattr(layer, name, buffer[index : index + 1])
+                layer.is_initialized = True
+        self.capacity = capacity
+
+
+def learn_layer_shapes(model: PreTrainedModel) -> list[LayerShape | None]:
+    """What each layer of the model caches, found out by a pass of two tokens.
+
+    Raises:
+        UnsupportedCacheError: If the model keeps anything but one row a token and layer.
+    """
+    cache = DynamicCache()
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    try:
+        outputs = model(input_ids=ids, past_key_values=cache, use_cache=True)
+    except Exception as error:
+        raise UnsupportedCacheError(f"it does not take a plain KV cache ({type(error).__name__})") from error
+    if getattr(outputs, "past_key_values", None) is not cache or not cache.layers:
+        raise UnsupportedCacheError("it keeps a state that cannot drop rejected tokens")
+    shapes: list[LayerShape | None] = []
+    for layer in cache.layers:
+        if type(layer) is not DynamicLayer:
+            raise UnsupportedCacheError(f"its {type(layer).__name__} cannot drop rejected tokens")
+        keys, values = layer.keys, layer.values
+        if keys is None or values is None:
+            shapes.append(None)
+        elif keys.dim() != 4 or keys.shape[2] != 2 or values.shape[:3] != keys.shape[:3]:
+            raise UnsupportedCacheError("its cache does not keep one row a token")
+        else:
+            shapes.append(LayerShape(keys.shape[1], keys.shape[3], values.shape[3], keys.dtype, keys.device))
+    return shapes

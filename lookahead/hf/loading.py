@@ -1,0 +1,135 @@
+"""Loading a model and its tokenizer by id or folder, and what to say when that fails."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from lookahead.backend import BackendError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of this name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        BackendError: If there is no such device here.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BackendError(f"device {name!r} is not known; choose auto, cpu, cuda or mps") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise BackendError(f"device {name!r} is not supported; choose auto, cpu, cuda or mps")
+    absent = (device.type == "cuda" and not cuda) or (device.type == "mps" and not mps)
+    if absent or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise BackendError(f"device {name!r} is not available here; choose cpu, or auto for what is there")
+    return device
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype of this name; ``auto`` is float32, on CUDA bfloat16 (float16 where it cannot).
+
+    Raises:
+        BackendError: If it is none of ours, or the device has no such numbers.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float32
+    if name not in DTYPES:
+        raise BackendError(f"dtype {name!r} is not known; choose auto, {', '.join(DTYPES)}")
+    if device.type == "mps" and name == "float64":
+        raise BackendError("dtype 'float64' is not available on mps; choose float32")
+    return DTYPES[name]
+
+
+def load(model_id: str, device: torch.device, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model on the device in the dtype, and its tokenizer.
+
+    Raises:
+        BackendError: If either cannot be loaded; one line says what to do.
+    """
+    _check_folder(model_id)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_id)
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(model_id, dtype=dtype)
+        model.to(device)  # type: ignore[call-arg, arg-type]
+        return model.eval(), tokenizer
+    except Exception as error:  # many libraries take part, each with errors of its own
+        raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
+
+
+def _check_folder(model_id: str) -> None:
+    folder = Path(model_id)
+    looks_local = model_id.startswith((".", "/", "~")) or model_id.count("/") > 1 or "\\" in model_id
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BackendError(f"model {model_id!r}: the folder holds no config.json; name a transformers model folder")
+    elif folder.exists():
+        raise BackendError(f"model {model_id!r}: this is a file; name the folder it lies in")
+    elif looks_local or not model_id:
+        raise BackendError(f"model {model_id!r}: there is no such folder; name a model folder or a Hugging Face id")
+
+
+def _reason(model_id: str, error: Exception) -> str:
+    """One line on why loading failed and what to do."""
+    message = " ".join(str(error).split())
+    short = message if len(message) <= 200 else f"{message[:200]}..."
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "does not fit into memory; choose a smaller model, another --device or --dtype"
+    if os.path.isdir(model_id):
+        return f"cannot be loaded from this folder ({short}); check its files or download it again"
+    if "trust_remote_code" in message:
+        return "brings its own code, which is not run here; choose a model that transformers knows"
+    if "gated" in message.lower():
+        return "is gated; ask for access on its page and log in with `hf auth login`"
+    if isinstance(error, OSError) or "Repo id" in message:
+        return "not found on Hugging Face, or no network; check the id, or name a folder that holds the model"
+    return f"cannot be loaded ({short})"
+
+
+def describe(model: PreTrainedModel) -> dict[str, Any]:
+    """What a measurement on this model depends on: its shape, dtype, device, threads and the library versions."""
+    device = model.device
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        processor = _processor() or platform.processor() or platform.machine()
+        hardware = f"{processor} {torch.backends.cpu.get_cpu_capability()}"
+    config = model.config.get_text_config(decoder=True)
+    names = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+    shape = {name: str(getattr(config, name, None)) for name in (*names, "num_key_value_heads", "sliding_window")}
+    return {
+        **shape,
+        "parameters": model.num_parameters(),
+        "model": str(getattr(model.config, "name_or_path", "")),
+        "attention": str(getattr(model.config, "_attn_implementation", "")),
+        "device": str(device),
+        "hardware": hardware,
+        "threads": torch.get_num_threads(),
+        "dtype": str(model.dtype),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name on Linux; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    fields = ("vendor_id", "model name", "cpu family", "model\t")
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith(fields)]
+    return " ".join(dict.fromkeys(named))

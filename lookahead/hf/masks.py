@@ -1,0 +1,139 @@
+"""Attention masks of draft trees: who sees whom, added to the attention scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+from lookahead.backend import UnsupportedCacheError
+
+ALIGNMENT = 16
+"""Row strides of a mask on CUDA: what its memory-efficient attention kernel takes without a copy of its own."""
+
+Mask = Tensor | dict[str, Tensor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPlan:
+    """Which masks a model takes.
+
+    Attributes:
+        windows: Tokens that a layer of each kind sees, itself included; None sees all. One kind: one mask tensor
+            for the whole model; several: a dict of masks, one a kind.
+    """
+
+    windows: Mapping[str, int | None]
+
+    @classmethod
+    def of(cls, config: PreTrainedConfig) -> MaskPlan:
+        """The plan that the model's configuration asks for.
+
+        Raises:
+            UnsupportedCacheError: If a kind of layer is not known here.
+        """
+        window = getattr(config, "sliding_window", None)
+        kinds = getattr(config, "layer_types", None)
+        if not kinds:
+            if getattr(config, "attention_chunk_size", None) is not None:
+                raise UnsupportedCacheError("its chunked attention is not known here")
+            return cls({"sliding_attention" if window else "full_attention": window or None})
+        windows: dict[str, int | None] = {}
+        for kind in kinds:
+            if kind not in ("full_attention", "sliding_attention"):
+                raise UnsupportedCacheError(f"its {kind} layers cannot drop rejected tokens")
+            windows[kind] = window if kind == "sliding_attention" else None
+        return cls(windows)
+
+
+class TreeMasks:
+    """Builds the masks of one run's passes in buffers that are used again and again.
+
+    A full mask of a tree of n nodes behind L committed rows is ``L`` open columns, then the ``(n, n)`` block of the
+    tree. The block stands at a fixed place with open columns before it, so the mask is a slice that starts L columns
+    before the block, and nothing of the context is ever written.
+    """
+
+    def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device) -> None:
+        self._windows = dict(plan.windows)
+        self._device = device
+        self._closed = torch.finfo(dtype).min
+        self._dtype = dtype
+        self._buffer = torch.zeros((0, 0), dtype=dtype, device=device)
+        self._before = 0
+        self._parents: tuple[int, ...] = ()
+
+    def root(self, length: int) -> Mask | None:
+        """The mask of a pass of one token behind ``length`` rows; None where plain causal attention is right."""
+        if all(window is None or length < window for window in self._windows.values()):
+            return None
+        open_row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
+        return self._by_kind(None, lambda window: self._slide(open_row.clone(), length, None, window))
+
+    def tree(self, parents: Sequence[int], depths: Sequence[int], length: int) -> Mask:
+        """The mask of a draft tree behind ``length`` rows, shape ``(1, 1, n, length + n)``."""
+        count = len(parents)
+        self._reserve(count, length)
+        self._write_block(tuple(parents))
+        full = self._buffer[:count, self._before - length : self._before + count]
+        if self._device.type == "cuda":
+            full = _aligned(full)
+        full = full[None, None]
+        reach = length + max(depths)
+        if all(window is None or reach < window for window in self._windows.values()):
+            return self._by_kind(full, lambda window: full)
+        depth_column = torch.tensor(depths, device=self._device)
+        return self._by_kind(full, lambda window: self._slide(full.clone(), length, depth_column, window))
+
+    def _by_kind(self, full: Tensor | None, windowed: Callable[[int], Tensor]) -> Mask:
+        masks = {kind: full if window is None else windowed(window) for kind, window in self._windows.items()}
+        if len(masks) > 1:
+            return masks
+        (mask,) = masks.values()
+        assert mask is not None
+        return mask
+
+    def _slide(self, mask: Tensor, length: int, depths: Tensor | None, window: int) -> Tensor:
+        """Close what lies ``window`` positions or more before a row's own; positions go by depth, not by row."""
+        columns = torch.arange(length, device=self._device)
+        if depths is None:
+            positions = torch.cat((columns, columns.new_tensor([length])))
+            return mask.masked_fill_(positions <= length - window, self._closed)
+        own = length + depths
+        positions = torch.cat((columns, own))
+        return mask.masked_fill_(positions[None, :] <= own[:, None] - window, self._closed)
+
+    def _reserve(self, count: int, length: int) -> None:
+        rows, columns = self._buffer.shape
+        if count <= rows and length <= self._before and count <= columns - self._before:
+            return
+        rows = max(rows, count)
+        self._before = max(length + 256, 2 * self._before) if length > self._before else self._before
+        self._buffer = torch.zeros((rows, self._before + rows), dtype=self._dtype, device=self._device)
+        self._parents = ()
+
+    def _write_block(self, parents: tuple[int, ...]) -> None:
+        if parents == self._parents:
+            return
+        self._parents = parents
+        count = len(parents)
+        ancestors = [1]
+        for node in range(1, count):
+            ancestors.append(ancestors[parents[node]] | 1 << node)
+        size = (count + 7) // 8
+        packed = np.frombuffer(b"".join(row.to_bytes(size, "little") for row in ancestors), np.uint8)
+        bits = np.unpackbits(packed.reshape(count, size), axis=1, count=count, bitorder="little")
+        block = self._buffer[:count, self._before : self._before + count]
+        # 1 (seen) becomes 0, 0 becomes the lowest number of the dtype.
+        block.copy_(torch.from_numpy(bits)).sub_(1).mul_(-self._closed)
+
+
+def _aligned(mask: Tensor) -> Tensor:
+    """A copy whose rows start at multiples of ``ALIGNMENT``."""
+    rows, columns = mask.shape
+    padded = mask.new_empty((rows, -(-columns // ALIGNMENT) * ALIGNMENT))
+    return padded[:, :columns].copy_(mask)

@@ -1,0 +1,64 @@
+"""Measuring T(n): what a forward pass of n tokens costs on this model, device and dtype."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+
+from lookahead.costs import PassCosts, measured_lengths
+from lookahead.draft import DraftTree
+from lookahead.hf.session import TreeSession
+
+CONTEXT_ROWS = 192
+"""Cached tokens behind which the passes are timed: a short answer in the making."""
+BUDGET_SECONDS = 2.0
+MOST_ROUNDS = 25
+FEWEST_ROUNDS = 2
+
+
+def trial_tree(count: int, vocab_size: int) -> DraftTree:
+    """A tree of ``count`` nodes that branches at every other node, as drafts do."""
+    parents = (-1, *((node - 1) if node % 2 else max(0, node - 2) for node in range(1, count)))
+    token_ids = tuple((17 + 5 * node) % vocab_size for node in range(count))
+    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+
+
+def measure_pass_costs(
+    session: TreeSession,
+    vocab_size: int,
+    longest: int,
+    context_limit: int | None,
+    budget_seconds: float = BUDGET_SECONDS,
+) -> PassCosts:
+    """Medians of whole steps (pass, choices, accepted rows moved), the lengths in turns so that all see the same noise.
+
+    Args:
+        session: An empty session; it is used up.
+        longest: Longest pass to time.
+        budget_seconds: No new round begins after this much time, once two are done.
+    """
+    lengths = measured_lengths(longest)
+    room = CONTEXT_ROWS if context_limit is None else min(CONTEXT_ROWS, context_limit - longest)
+    context = max(1, room)
+    session.prefill([(3 + 7 * index) % vocab_size for index in range(context)])
+    trees = {length: trial_tree(length, vocab_size) for length in lengths}
+    started = perf_counter()
+    for length in lengths:  # first calls pick kernels and fill buffers
+        _timed_step(session, trees[length], context)
+    times: dict[int, list[float]] = {length: [] for length in lengths}
+    for completed in range(MOST_ROUNDS):
+        if completed >= FEWEST_ROUNDS and perf_counter() - started > budget_seconds:
+            break
+        for length in lengths:
+            times[length].append(_timed_step(session, trees[length], context))
+    session.close()
+    return PassCosts(lengths, tuple(median(times[length]) for length in lengths))
+
+
+def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:
+    started = perf_counter()
+    session.choose(tree)
+    session.keep(tree.path(len(tree) - 1))
+    seconds = perf_counter() - started
+    session.rewind(context)
+    return seconds

@@ -1,0 +1,84 @@
+"""Finding out, once per model, whether its unmodified forward pass can verify a draft tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from lookahead.backend import UnsupportedCacheError
+from lookahead.draft import DraftTree
+from lookahead.hf.cache import learn_layer_shapes
+from lookahead.hf.generation import GenerationRules
+from lookahead.hf.masks import MaskPlan
+from lookahead.hf.session import ForwardPlan, TreeSession
+
+TRIAL_PARENTS = (-1, 0, 0, 2)
+"""The trial tree: the root, two children, and a child of the second, whose rows the first child must not touch."""
+
+
+def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
+    """How to run draft trees through this model, tried out on a small one.
+
+    Raises:
+        UnsupportedCacheError: If the model cannot do it; the message says why.
+    """
+    config = model.config.get_text_config(decoder=True)
+    if rules.cache_implementation == "quantized":
+        raise UnsupportedCacheError("its quantised cache cannot drop rejected tokens")
+    masks = MaskPlan.of(config)
+    keeps_logits = rules.keeps_logits
+    plan = ForwardPlan(tuple(learn_layer_shapes(model)), masks, keeps_logits, rope_switch(config))
+    try:
+        with torch.inference_mode():
+            reason = _trial(model, plan, rules)
+    except UnsupportedCacheError:
+        raise
+    except Exception as error:
+        raise UnsupportedCacheError(f"its forward pass takes no tree mask ({type(error).__name__})") from error
+    if reason is not None:
+        raise UnsupportedCacheError(reason)
+    return plan
+
+
+def rope_switch(config: PreTrainedConfig) -> int | None:
+    """The length at which the model changes the positions of all tokens at once (longrope); None if it never does."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    kinds = [parameters, *(value for value in parameters.values() if isinstance(value, Mapping))]
+    if not any(kind.get("rope_type") == "longrope" for kind in kinds):
+        return None
+    switch = getattr(config, "original_max_position_embeddings", None)
+    lengths = [kind.get("original_max_position_embeddings") or switch for kind in kinds]
+    return min(int(length) for length in lengths if length)
+
+
+def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> str | None:
+    """Why a tree pass is wrong on this model; None if it agrees with plain passes."""
+    size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+    prompt = tuple((7 + 3 * index) % size for index in range(3))
+    root, left, other_left, right, below = (index % size for index in (11, 12, 15, 13, 14))
+    session = TreeSession(model, plan, rules, capacity=16)
+    session.prefill(prompt)
+    logits = session.logits(_trial_tree((root, left, right, below)))
+    again = session.logits(_trial_tree((root, other_left, right, below)))
+    path = [*prompt, root, right, below]
+    plain = model(input_ids=torch.tensor([path], device=model.device), use_cache=False).logits[0, -3:]
+    epsilon = torch.finfo(logits.dtype).eps
+    if _distance(logits[[0, 2, 3]], plain) > 64 * epsilon:
+        return "its forward pass does not honour a tree mask and positions by depth"
+    if _distance(logits[[0, 2, 3]], again[[0, 2, 3]]) > 4 * epsilon:
+        return "its forward pass lets a branch see its neighbour"
+    return None
+
+
+def _trial_tree(token_ids: tuple[int, ...]) -> DraftTree:
+    count = len(token_ids)
+    return DraftTree(token_ids, TRIAL_PARENTS, (1.0,) * count, ("prompt",) * count, (0,) * count)
+
+
+def _distance(left: Tensor, right: Tensor) -> float:
+    """Largest difference, as a share of the largest value."""
+    left, right = left.float(), right.float()
+    return float((left - right).abs().max() / right.abs().max().clamp_min(1e-12))

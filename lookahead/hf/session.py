@@ -1,0 +1,150 @@
+"""The model's side of one run: its cache, its masks, its own choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from lookahead.draft import DraftTree
+from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
+from lookahead.hf.generation import GenerationRules
+from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPlan:
+    """What a model's forward pass takes and keeps, found out once per model.
+
+    Attributes:
+        shapes: What each layer caches.
+        masks: Which attention masks it takes.
+        keeps_logits: Whether it can compute the last logits only.
+        rope_switch: Length at which the positions of all tokens change at once; None if there is none.
+    """
+
+    shapes: tuple[LayerShape | None, ...]
+    masks: MaskPlan
+    keeps_logits: bool
+    rope_switch: int | None
+
+
+class TreeSession:
+    """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls."""
+
+    supports_trees = True
+    notice: str | None = None
+
+    def __init__(self, model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, capacity: int) -> None:
+        self._model = model
+        self._plan = plan
+        self._rules = rules
+        self._capacity = capacity
+        self._cache: RowCache | None = None
+        self._masks = TreeMasks(plan.masks, model.dtype, model.device)
+        self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
+        self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
+        self._processors = rules.no_processors()
+        self._context_ids = self._positions
+
+    def prefill(self, prompt_ids: Sequence[int]) -> int:
+        """The model's choice after the prompt, shape of the pass ``(1, prompt)``, logits of its last token only."""
+        with torch.inference_mode():
+            count = len(prompt_ids)
+            self._cache = RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
+            ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
+            self._processors = self._rules.processors(ids, self._capacity)
+            if self._processors:
+                self._context_ids = ids.new_zeros((1, self._capacity))
+                self._context_ids[:, :count] = ids
+            last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
+            logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
+            self._cache.commit(count)
+            return self._choice(logits[-1], count) if self._processors else _choices(logits[-1:])[0]
+
+    def choose(self, tree: DraftTree) -> tuple[int, ...]:
+        """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path where it depends on it."""
+        with torch.inference_mode():
+            logits = self.logits(tree)
+            if self._processors:
+                return self._choices_along_path(tree, logits, self._open_cache().length)
+            return tuple(_choices(logits))
+
+    def logits(self, tree: DraftTree) -> Tensor:
+        """The model's logits after every node, shape ``(n, vocab)``, from one forward pass."""
+        cache = self._open_cache()
+        count, length = len(tree), cache.length
+        cache.reserve(length + count)
+        if count == 1:
+            self._root_id.fill_(tree.token_ids[0])
+            return self._forward(self._root_id, self._position_ids(length, 1), self._masks.root(length))
+        depths = tree.depths()
+        inputs = torch.tensor([tree.token_ids, [length + depth for depth in depths]])
+        inputs = inputs.to(self._model.device, non_blocking=True)
+        return self._forward(inputs[:1], inputs[1:], self._masks.tree(tree.parents, depths, length))
+
+    def keep(self, accepted_nodes: Sequence[int]) -> None:
+        """Keep the rows of the root and of these nodes, moved side by side; drop the others."""
+        with torch.inference_mode():
+            self._open_cache().keep(accepted_nodes)
+
+    def rewind(self, length: int) -> None:
+        """Go back to the first ``length`` committed tokens."""
+        self._open_cache().rewind(length)
+
+    def close(self) -> None:
+        """Free the cache."""
+        self._cache = None
+
+    def _open_cache(self) -> RowCache:
+        if self._cache is None:
+            raise RuntimeError("the session holds no run: call prefill first, and nothing after close")
+        return self._cache
+
+    def _forward(self, ids: Tensor, position_ids: Tensor, mask: Mask | None, **last_only: int) -> Tensor:
+        """Logits of the pass, shape ``(n, vocab)``."""
+        outputs = self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=self._cache,
+            use_cache=True,
+            **last_only,
+        )
+        return outputs.logits[0]
+
+    def _position_ids(self, start: int, count: int) -> Tensor:
+        if start + count > self._positions.shape[1]:
+            rows = max(start + count, self._open_cache().capacity)
+            self._positions = torch.arange(rows, device=self._model.device)[None]
+        return self._positions.narrow(1, start, count)
+
+    def _choices_along_path(self, tree: DraftTree, logits: Tensor, length: int) -> tuple[int, ...]:
+        """Choices at the root and down the path they open; -1 elsewhere. One synchronisation a node of the path."""
+        children: dict[tuple[int, int], int] = {
+            (parent, token_id): node
+            for node, (parent, token_id) in enumerate(zip(tree.parents, tree.token_ids, strict=True))
+        }
+        target_ids = [-1] * len(tree)
+        node: int | None = 0
+        while node is not None:
+            self._context_ids[0, length] = tree.token_ids[node]
+            length += 1
+            target_ids[node] = self._choice(logits[node], length)
+            node = children.get((node, target_ids[node]))
+        return tuple(target_ids)
+
+    def _choice(self, logits: Tensor, length: int) -> int:
+        """The choice after the first ``length`` tokens, the model's logits processors applied."""
+        scores = logits[None].to(copy=True, dtype=torch.float32)
+        return int(self._processors(self._context_ids[:, :length], scores).argmax(dim=-1).item())  # type: ignore[arg-type]
+
+
+def _choices(logits: Tensor) -> list[int]:
+    """The largest logit's index in every row; float64 is rounded first, as ``generate`` does it."""
+    if logits.dtype == torch.float64:
+        logits = logits.float()
+    return logits.argmax(dim=-1).tolist()

@@ -1,0 +1,118 @@
+"""Text in and out of a tokenizer: prompts, streamed output, stop strings, the tokenizer's fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+REPLACEMENT = "\ufffd"
+
+
+class Vocabulary:
+    """A tokenizer as the backend uses it."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self._special_ids = {token_id for token_id, token in added.items() if token.special}
+        tokens = tokenizer.get_vocab()
+        self.byte_ids = {tokens[name] for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
+
+    def encode(self, text: str, raw: bool = False) -> list[int]:
+        """The prompt's token ids: the text as the user's message where the tokenizer has a chat template.
+
+        Args:
+            raw: Take the text as it is, chat template or not.
+        """
+        if self._tokenizer.chat_template is not None and not raw:
+            message = [{"role": "user", "content": text}]
+            # The template writes its own special tokens, a BOS included.
+            prompt = self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+            return list(self._tokenizer(prompt, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
+        ids = list(self._tokenizer(text)["input_ids"])  # type: ignore[arg-type]
+        bos_id = self._tokenizer.bos_token_id
+        return ids[1:] if bos_id is not None and ids[:2] == [bos_id, bos_id] else ids
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        """The text of these tokens, exactly as the tokenizer spells it."""
+        shown = self.shown(ids) if skip_special else list(ids)
+        return str(self._tokenizer.decode(shown, clean_up_tokenization_spaces=False)) if shown else ""
+
+    def shown(self, ids: Sequence[int]) -> list[int]:
+        """These tokens without the special ones."""
+        return [token_id for token_id in ids if token_id not in self._special_ids]
+
+    def fingerprint(self) -> str:
+        """A hash of every token and its id, 16 hex digits; the same on every machine."""
+        digest = hashlib.sha256()
+        for token, token_id in sorted(self._tokenizer.get_vocab().items(), key=lambda item: (item[1], item[0])):
+            digest.update(f"{token_id}\0{token}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
+
+
+class TextStream:
+    """Text of an output that grows token by token: the pieces together are the text of the whole output.
+
+    A piece is held back while later tokens may still change it: within a UTF-8 sequence, and within a run of byte
+    tokens (sentencepiece spells a run that is no UTF-8 altogether in replacement characters).
+    """
+
+    def __init__(self, vocabulary: Vocabulary, skip_special: bool = True) -> None:
+        self._vocabulary = vocabulary
+        self._skip_special = skip_special
+        self._before: list[int] = []  # the last tokens whose text is out: what follows is spelled after them
+        self._before_text = ""
+        self._held: list[int] = []
+        self.held_text = ""
+
+    def push(self, token_ids: Sequence[int]) -> str:
+        """The text that these tokens settle (may be empty)."""
+        self._held += self._vocabulary.shown(token_ids) if self._skip_special else token_ids
+        if not self._held:
+            return ""
+        text = self._vocabulary.decode(self._before + self._held, skip_special=False)
+        self.held_text = text[len(self._before_text) :]
+        if text.endswith(REPLACEMENT) or self._held[-1] in self._vocabulary.byte_ids:
+            return ""
+        return self._settle()
+
+    def finish(self) -> str:
+        """What is still held back, as it stands."""
+        return self._settle()
+
+    def _settle(self) -> str:
+        piece, self.held_text = self.held_text, ""
+        alone = self._vocabulary.decode(self._held, skip_special=False)
+        # Tokens that spell nothing by themselves (a space that is stripped at the start) cannot stand for a context.
+        if alone:
+            self._before, self._before_text = self._held, alone
+        else:
+            self._before = self._before + self._held
+            self._before_text = self._vocabulary.decode(self._before, skip_special=False)
+        self._held = []
+        return piece
+
+
+class TextStops:
+    """Watches one output for stop strings, special tokens spelled out."""
+
+    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str]) -> None:
+        self._stream = TextStream(vocabulary, skip_special=False)
+        self._stop = tuple(stop)
+        self._longest = max(map(len, self._stop))
+        self._tail = ""
+
+    def push(self, token_id: int) -> bool:
+        """Whether a stop string stands in the output now that this token is part of it."""
+        settled = self._tail + self._stream.push((token_id,))
+        text = settled + self._stream.held_text
+        self._tail = settled[max(0, len(settled) - self._longest + 1) :]
+        return any(string in text for string in self._stop)
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> str:
+    """The text before the first stop string in it; all of it where none is."""
+    found = [position for string in stop if (position := text.find(string)) >= 0]
+    return text[: min(found)] if found else text
