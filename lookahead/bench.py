@@ -1,0 +1,205 @@
+"""Bench: the same prompts by several methods in turns, wall clock against transformers' own greedy decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
+from lookahead.drafter import Drafter
+from lookahead.engine import LookaheadEngine
+from lookahead.metrics import decode_steps, emitted_ids
+
+if TYPE_CHECKING:
+    from lookahead.hf.backend import HFBackend
+
+METHODS = ("greedy", "lookahead", "hf-greedy", "hf-prompt-lookup")
+REFERENCE = "hf-greedy"
+FIRST_RUN_TOKENS = 16
+"""Tokens of the untimed first run of every method: it pays for what only a first run pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """What is run, and how often.
+
+    Attributes:
+        prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
+        methods: Some of ``METHODS``.
+        config: Settings of ``lookahead``.
+        max_new_tokens: Most tokens of an output.
+        stop: Stop strings.
+        repeat: How often every prompt is run by every method.
+        warm: Keep the trie from one prompt of a repeat to the next; otherwise every prompt starts with an empty one.
+    """
+
+    prompts: Sequence[Sequence[int]]
+    methods: Sequence[str]
+    config: LookaheadConfig
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+    repeat: int = 1
+    warm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRun:
+    """One output by one method.
+
+    Attributes:
+        token_ids: The generated tokens.
+        seconds: Wall clock.
+        decode_seconds: Wall clock after the first pass gave its tokens.
+        forward_passes: Passes, the prefill included.
+        decoded_tokens: Tokens that came after the first pass.
+    """
+
+    token_ids: tuple[int, ...]
+    seconds: float
+    decode_seconds: float
+    forward_passes: int
+    decoded_tokens: int
+
+
+class Bench:
+    """Runs a plan on one model.
+
+    Args:
+        backend: The model.
+        plan: What to run.
+        name: What the result calls the model; None takes its id or folder.
+        tick: Called after every timed run, for a progress bar.
+    """
+
+    def __init__(
+        self, backend: HFBackend, plan: BenchPlan, name: str | None = None, tick: Callable[[], object] = lambda: None
+    ) -> None:
+        self._backend, self._plan, self._name, self._tick = backend, plan, name, tick
+        self.pass_costs = self._measure()
+        # One list a repeat, one entry a prompt.
+        self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
+
+    def _measure(self) -> PassCosts | None:
+        return self._backend.pass_costs(self._plan.config.decoding_length) if self._backend.supports_trees else None
+
+    def run(self) -> None:
+        """Every prompt by every method, ``repeat`` times; the order of the methods rotates."""
+        plan, methods = self._plan, list(self._plan.methods)
+        for method in methods:
+            self._once(method, plan.prompts[0], Drafter(plan.config), FIRST_RUN_TOKENS)
+        for turn in range(plan.repeat):
+            drafter = Drafter(plan.config)
+            for method in methods:
+                self.runs[method].append([])
+            for place, prompt_ids in enumerate(plan.prompts):
+                first = (turn + place) % len(methods)
+                for method in methods[first:] + methods[:first]:
+                    fresh = drafter if plan.warm else Drafter(plan.config)
+                    self.runs[method][-1].append(self._once(method, prompt_ids, fresh, plan.max_new_tokens))
+                    self._tick()
+
+    def _once(self, method: str, prompt_ids: Sequence[int], drafter: Drafter, max_new_tokens: int) -> TimedRun:
+        limit = self._backend.context_limit
+        room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
+        if method.startswith("hf-"):
+            return self._reference(prompt_ids, room, prompt_lookup=method == "hf-prompt-lookup")
+        engine = LookaheadEngine(self._backend, self._plan.config, drafter, self.pass_costs)
+        if method == "lookahead":
+            engine.prepare()
+        started = perf_counter()
+        first: float | None = None
+        steps = []
+        for step in engine.generate(
+            prompt_ids,
+            max_new_tokens=room,
+            stop=self._plan.stop,
+            method="lookahead" if method == "lookahead" else "greedy",
+        ):
+            if first is None:
+                first = perf_counter()
+            steps.append(step)
+        ended = perf_counter()
+        decoded = sum(len(step.emitted_ids) for step, _ in decode_steps(steps))
+        return TimedRun(emitted_ids(steps), ended - started, ended - (first or ended), len(steps), decoded)
+
+    def _reference(self, prompt_ids: Sequence[int], max_new_tokens: int, prompt_lookup: bool) -> TimedRun:
+        from lookahead.hf.reference import run_reference
+
+        run = run_reference(self._backend, prompt_ids, max_new_tokens, self._plan.stop, prompt_lookup)
+        decoded = len(run.token_ids) - run.first_tokens
+        return TimedRun(run.token_ids, run.seconds, run.decode_seconds, run.forward_passes, decoded)
+
+    def result(self) -> dict[str, Any]:
+        """What ``bench --json`` prints."""
+        from lookahead.hf.describe import environment, model_info
+
+        info, plan = model_info(self._backend, self._name), self._plan
+        speedup = {name: self._speedup(name, "seconds") for name in plan.methods}
+        decode_speedup = {name: self._speedup(name, "decode_seconds") for name in plan.methods}
+        return {
+            "methods": {name: self._method(name) for name in plan.methods},
+            "speedup": {name: _middle(values) for name, values in speedup.items()},
+            "decode_speedup": {name: _middle(values) for name, values in decode_speedup.items()},
+            "decode_speedup_range": {name: [min(v), max(v)] if v else None for name, v in decode_speedup.items()},
+            "environment": {
+                "model": info.name,
+                "parameters": info.parameters,
+                "device": info.device,
+                "dtype": info.dtype,
+                **environment(self._backend),
+                "pass_costs": None if self.pass_costs is None else self.pass_costs.to_json(),
+                "prompts": len(plan.prompts),
+                "repeat": plan.repeat,
+                "warm": plan.warm,
+                "max_new_tokens": plan.max_new_tokens,
+                "decoding_length": plan.config.decoding_length,
+                "branch_length": plan.config.branch_length,
+                "strategy": plan.config.strategy,
+                "budget": plan.config.budget,
+                "ranking": plan.config.ranking,
+            },
+        }
+
+    def _method(self, name: str) -> dict[str, Any]:
+        """One method's numbers: counts of the first repeat, medians over the repeats of the summed times."""
+        first = self.runs[name][0]
+        tokens = sum(len(run.token_ids) for run in first)
+        seconds = median(self._totals(name, "seconds"))
+        decode_passes = sum(run.forward_passes - 1 for run in first)
+        return {
+            "tokens": tokens,
+            "seconds": seconds,
+            "decode_seconds": median(self._totals(name, "decode_seconds")),
+            "tokens_per_second": tokens / seconds,
+            "forward_passes": sum(run.forward_passes for run in first),
+            "mean_accepted_tokens": sum(run.decoded_tokens for run in first) / decode_passes if decode_passes else None,
+            "identical_to_hf_greedy": self._identical(name),
+        }
+
+    def _totals(self, name: str, field: str) -> list[float]:
+        """Seconds of all prompts together, one sum a repeat."""
+        return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
+
+    def _speedup(self, name: str, field: str) -> list[float]:
+        """Time of the reference / of the method, repeat by repeat; empty where there is no reference or no time."""
+        if REFERENCE not in self.runs:
+            return []
+        pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)
+        return [reference / own for reference, own in pairs if own > 0]
+
+    def _identical(self, name: str) -> bool | None:
+        if REFERENCE not in self.runs:
+            return None
+        return all(
+            run.token_ids == reference.token_ids
+            for runs, references in zip(self.runs[name], self.runs[REFERENCE], strict=True)
+            for run, reference in zip(runs, references, strict=True)
+        )
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return median(values) if values else None

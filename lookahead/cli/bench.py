@@ -1,0 +1,167 @@
+"""``bench``: lookahead against transformers' own decoding, wall clock."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from typing import TYPE_CHECKING, Any
+
+from lookahead.bench import METHODS, Bench, BenchPlan
+from lookahead.cli import options
+from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.inputs import read_prompts
+from lookahead.shapes import SHAPES
+
+if TYPE_CHECKING:
+    from lookahead.hf.backend import HFBackend
+
+RANDOM_PROMPTS = 4
+RANDOM_PROMPT_TOKENS = 256
+
+_EPILOG = f"""\
+Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
+They take turns on every prompt, the order rotates, and times are medians over the repeats. speedup is the wall
+clock of hf-greedy / of the method; decode_speedup the same after the first token. Without --warm every prompt
+starts with an empty trie; with it the trie is kept from one prompt to the next and emptied before every repeat.
+
+--shape makes a model with random weights instead of loading one: {", ".join(SHAPES)}.
+Its prompts are random tokens unless --prompts is given (then the text's UTF-8 bytes).
+
+examples:
+  python -m lookahead bench --prompts prompts.jsonl --repeat 5
+  python -m lookahead bench --prompts prompts.jsonl --methods hf-greedy,lookahead --budget fixed --decoding-length 16
+  python -m lookahead bench --shape qwen2.5-0.5b --dtype bfloat16 --max-new-tokens 64 --json
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure the speedup against transformers' own decoding",
+        description="Run the same prompts by several methods in turns and compare wall clock and tokens.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--prompts", metavar="F.jsonl", help='one {"prompt": text} a line')
+    parser.add_argument("--shape", metavar="NAME", help="a random model of this shape instead of --model")
+    parser.add_argument(
+        "--methods",
+        default=",".join(METHODS),
+        metavar="A,B,...",
+        help=f"some of {', '.join(METHODS)} (default: all)",
+    )
+    parser.add_argument(
+        "--repeat", type=options.count(1), default=3, metavar="N", help="runs of every prompt by every method (3)"
+    )
+    parser.add_argument("--warm", action="store_true", help="keep the trie from one prompt to the next")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    options.add_model_options(parser)
+    options.add_run_options(parser)
+    options.add_draft_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    config, stop, methods = options.config_from(args), options.check_stop(args.stop), _methods(args.methods)
+    texts = _texts(args)
+    if args.shape is not None and stop:
+        raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
+    backend = _backend(args)
+    prompts = _prompts(args, backend, texts)
+    plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm)
+    with progress(len(prompts) * len(methods) * args.repeat, "run", "bench") as bar:
+        bench = Bench(backend, plan, _name(args), bar.update)
+        bench.run()
+    result = bench.result()
+    if args.json:
+        print_json(result)
+    else:
+        print(_report(result))
+
+
+def _name(args: argparse.Namespace) -> str:
+    return f"{args.shape}, random weights" if args.shape is not None else options.model_name(args)
+
+
+def _methods(text: str) -> list[str]:
+    methods = [name.strip() for name in text.split(",")]
+    for name in methods:
+        if name not in METHODS:
+            raise UsageError(f"--methods: {name!r} is not known; choose some of {', '.join(METHODS)}")
+    if len(set(methods)) < len(methods):
+        raise UsageError("--methods: one stands there twice; name each once")
+    return methods
+
+
+def _texts(args: argparse.Namespace) -> list[str] | None:
+    if args.shape is not None:
+        if args.shape not in SHAPES:
+            raise UsageError(f"--shape: {args.shape!r} is not known; choose one of {', '.join(SHAPES)}")
+        if args.model is not None:
+            raise UsageError("--shape and --model name two models; leave one of them out")
+    elif args.prompts is None:
+        raise UsageError('--prompts is missing; name a file with one {"prompt": text} a line')
+    return None if args.prompts is None else read_prompts(args.prompts)
+
+
+def _backend(args: argparse.Namespace) -> HFBackend:
+    if args.shape is None:
+        return options.load_backend(args)
+    from lookahead.hf.quiet import quiet
+
+    quiet()
+    from lookahead.hf.shapes import random_backend
+
+    return random_backend(args.shape, args.device, args.dtype)
+
+
+def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | None) -> list[list[int]]:
+    """Token ids of all prompts, each within the model's context."""
+    if texts is None:
+        draws = [random.Random(seed) for seed in range(RANDOM_PROMPTS)]
+        return [[draw.randrange(backend.vocab_size) for _ in range(RANDOM_PROMPT_TOKENS)] for draw in draws]
+    if args.shape is not None:
+        prompts = [list(text.encode("utf-8")) for text in texts]
+    else:
+        prompts = [backend.encode(text, raw=args.raw) for text in texts]
+    for place, prompt_ids in enumerate(prompts, start=1):
+        options.room_for(backend, prompt_ids, args.max_new_tokens, f"prompt {place} of {args.prompts}")
+    return prompts
+
+
+def _report(result: dict[str, Any]) -> str:
+    environment = result["environment"]
+    header = ("method", "tokens", "seconds", "decode s", "tokens/s", "passes", "MAT", "speedup", "decode", "same")
+    rows = [
+        (
+            name,
+            numbers["tokens"],
+            numbers["seconds"],
+            numbers["decode_seconds"],
+            numbers["tokens_per_second"],
+            numbers["forward_passes"],
+            numbers["mean_accepted_tokens"],
+            result["speedup"][name],
+            result["decode_speedup"][name],
+            numbers["identical_to_hf_greedy"],
+        )
+        for name, numbers in result["methods"].items()
+    ]
+    costs = environment["pass_costs"]
+    lines = [
+        f"{environment['model']}, {environment['parameters']:,} parameters, {environment['dtype']} on "
+        f"{environment['device']} ({environment['hardware']}, {environment['threads']} threads), "
+        f"torch {environment['torch']}, transformers {environment['transformers']}",
+        f"{environment['prompts']} prompts x {environment['repeat']}, at most {environment['max_new_tokens']} new "
+        f"tokens, {'warm' if environment['warm'] else 'cold'} trie",
+        "",
+        table(header, rows),
+    ]
+    if costs is not None:
+        cells = " ".join(
+            f"{n}: {1000 * seconds:.2f}" for n, seconds in zip(costs["lengths"], costs["seconds"], strict=True)
+        )
+        lines += ["", f"T(n) in ms: {cells}"]
+    return "\n".join(lines)

@@ -1,0 +1,139 @@
+"""``generate``: one prompt, the text as it comes, and what it took."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from lookahead import metrics, runfile
+from lookahead.cli import options
+from lookahead.cli.console import UsageError, note, print_json, progress
+from lookahead.cli.streaming import TextBeforeStop
+from lookahead.inputs import read_text
+from lookahead.records import RunRecord
+
+if TYPE_CHECKING:
+    from lookahead.engine import LookaheadEngine
+    from lookahead.hf.backend import HFBackend
+
+_EPILOG = """\
+examples:
+  python -m lookahead generate --prompt "Once upon a time" --max-new-tokens 200
+  python -m lookahead generate --prompt-file question.txt --model Qwen/Qwen2.5-0.5B-Instruct --run-file run.json
+  python -m lookahead generate --prompt "1, 2, 3," --raw --method greedy --json
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "generate",
+        help="continue one prompt",
+        description="Continue one prompt; the text streams to stdout, what it took goes to stderr.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    prompt = parser.add_mutually_exclusive_group(required=True)
+    prompt.add_argument("--prompt", metavar="TEXT", help="the prompt")
+    prompt.add_argument("--prompt-file", metavar="FILE", help="a UTF-8 file that holds the prompt")
+    parser.add_argument(
+        "--method", choices=("lookahead", "greedy"), default="lookahead", help="greedy drafts nothing; the same tokens"
+    )
+    parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
+    options.add_model_options(parser)
+    options.add_run_options(parser)
+    options.add_draft_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    config, stop = options.config_from(args), options.check_stop(args.stop)
+    prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
+    options.check_text(prompt, "--prompt")
+    if not prompt:
+        raise UsageError("the prompt is empty; give it at least one character")
+    if args.run_file is not None:
+        runfile.check_target(args.run_file)
+    backend = options.load_backend(args)
+    prompt_ids = backend.encode(prompt, raw=args.raw)
+    options.room_for(backend, prompt_ids, args.max_new_tokens, "the prompt")
+    from lookahead.engine import LookaheadEngine
+
+    engine = LookaheadEngine(backend, config)
+    if args.method == "lookahead":
+        engine.prepare()
+    record, text = _generate(args, engine, backend, prompt_ids, stop)
+    if args.run_file is not None:
+        from dataclasses import replace
+
+        from lookahead.hf.describe import run_texts
+
+        runfile.save(replace(record, texts=run_texts(backend, record, prompt, text)), args.run_file)
+    if args.json:
+        print_json(summary(record, text))
+    else:
+        print()
+        note(_sentence(record))
+
+
+def _generate(
+    args: argparse.Namespace,
+    engine: LookaheadEngine,
+    backend: HFBackend,
+    prompt_ids: list[int],
+    stop: tuple[str, ...],
+) -> tuple[RunRecord, str]:
+    """The run and its text, streamed on the way unless JSON was asked for."""
+    from lookahead.hf.describe import model_info
+    from lookahead.recorder import RunRecorder
+
+    info = model_info(backend, options.model_name(args))
+    stream = TextBeforeStop(backend.text_stream(), (*stop, *backend.stop_strings))
+    costs = engine.pass_costs if args.method == "lookahead" else None
+    recorder = RunRecorder(prompt_ids, engine.config, info, args.method, args.max_new_tokens, stop, costs)
+    steps = engine.generate(prompt_ids, max_new_tokens=args.max_new_tokens, stop=stop, method=args.method)
+    with progress(args.max_new_tokens if args.json else 0, "token", "generate") as bar:
+        for step in steps:
+            recorder.add(step)
+            if args.json:
+                bar.update(len(step.emitted_ids))
+            _emit(stream.push(step.emitted_ids), args.json)
+    _emit(stream.finish(), args.json)
+    return recorder.record(), stream.text
+
+
+def _emit(piece: str, silent: bool) -> None:
+    if piece and not silent:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+
+def summary(run: RunRecord, text: str) -> dict[str, Any]:
+    """What ``generate --json`` prints."""
+    return {
+        "text": text,
+        "token_ids": list(run.token_ids),
+        "forward_passes": metrics.forward_passes(run.steps),
+        "mean_accepted_tokens": metrics.or_none(metrics.mean_accepted_tokens, run.steps),
+        "acceptance_rate": metrics.or_none(metrics.acceptance_rate, run.steps),
+        "seconds": run.seconds,
+        "decode_seconds": metrics.decode_seconds(run),
+        "tokens_per_second": metrics.tokens_per_second(run),
+        "finish_reason": run.finish_reason,
+    }
+
+
+def _sentence(run: RunRecord) -> str:
+    accepted = metrics.or_none(metrics.mean_accepted_tokens, run.steps)
+    rate = metrics.or_none(metrics.acceptance_rate, run.steps)
+    parts = [
+        f"{len(run.token_ids)} tokens in {metrics.forward_passes(run.steps)} forward passes",
+        f"{run.seconds:.2f} s ({metrics.tokens_per_second(run):.1f} tokens/s)",
+        "" if accepted is None else f"{accepted:.2f} tokens a decode step",
+        "" if rate is None else f"{100 * rate:.0f} % of the draft tokens accepted",
+        f"ended by {run.finish_reason}",
+    ]
+    return ", ".join(part for part in parts if part)

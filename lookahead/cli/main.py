@@ -1,0 +1,79 @@
+"""The parser of all commands, and what happens to errors: one line on stderr, no traceback."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lookahead import __version__
+from lookahead.cli import bench, generate, replay, trie
+from lookahead.cli.console import UsageError, one_line
+from lookahead.cli.options import Parser
+from lookahead.inputs import InputError
+from lookahead.runfile import RunFileError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+_DESCRIPTION = """\
+Several tokens per forward pass from any causal language model, and not one token changed: a Trie of the prompt
+and of earlier outputs drafts a tree of likely continuations, one forward pass checks all of it, and the longest
+branch that agrees with the model is accepted.
+"""
+_EPILOG = """\
+examples:
+  python -m lookahead generate --prompt "Once upon a time"
+  python -m lookahead bench --prompts prompts.jsonl --repeat 3
+  python -m lookahead replay trace.jsonl --decoding-length 16
+
+python -m lookahead COMMAND --help tells more. With --json the last line on stdout is one JSON object.
+"""
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="lookahead",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lookahead {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in (generate, bench, replay, trie):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 2 for bad input, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        args = build_parser().parse_args(argv)
+        args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _refuse("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except (UsageError, InputError, RunFileError) as error:
+        return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
+    except ValueError as error:
+        from lookahead.backend import BackendError
+
+        if not isinstance(error, BackendError):
+            raise
+        return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
+    return 0
+
+
+def _refuse(line: str, status: int) -> int:
+    print(f"lookahead: {line}", file=sys.stderr, flush=True)
+    return status

@@ -1,0 +1,164 @@
+"""Bad input of every kind: exit status 2, one line that says what is wrong, no traceback, nothing written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lookahead.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command line that must be refused; returns the one line."""
+
+    def run(*arguments: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        assert main(arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        (line,) = printed.err.splitlines()
+        assert line.startswith("lookahead: error: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return line
+
+    return run
+
+
+def _file(folder: Path, content: str | bytes, name: str = "input.jsonl") -> str:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+NO_MODEL_NEEDED = {
+    "no command": ([], "COMMAND"),
+    "unknown command": (["train"], "train"),
+    "unknown option": (["generate", "--prompt", "a", "--fast"], "--fast"),
+    "no prompt": (["generate"], "--prompt"),
+    "two prompts": (["generate", "--prompt", "a", "--prompt-file", "b"], "--prompt-file"),
+    "empty prompt": (["generate", "--prompt", ""], "prompt is empty"),
+    "broken bytes": (["generate", "--prompt", "a\udcff"], "not UTF-8"),
+    "missing prompt file": (["generate", "--prompt-file", "no/such/file"], "no/such/file: cannot be read"),
+    "folder as prompt file": (["generate", "--prompt-file", "."], "cannot be read"),
+    "decoding length 0": (["generate", "--prompt", "a", "--decoding-length", "0"], "need at least 1, got 0"),
+    "decoding length huge": (["generate", "--prompt", "a", "--decoding-length", "5000"], "decoding_length=5000"),
+    "decoding length word": (["replay", "x", "--decoding-length", "wide"], "need an integer, got 'wide'"),
+    "branch length 0": (["replay", "x", "--branch-length", "0"], "need at least 1"),
+    "no new tokens": (["generate", "--prompt", "a", "--max-new-tokens", "0"], "need at least 1"),
+    "negative tokens": (["generate", "--prompt", "a", "--max-new-tokens", "-5"], "need at least 1, got -5"),
+    "negative limit": (["replay", "x", "--limit", "-1"], "need at least 1"),
+    "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "need at least 1"),
+    "unknown strategy": (["generate", "--prompt", "a", "--strategy", "wide"], "hierarchical"),
+    "unknown dtype": (["generate", "--prompt", "a", "--dtype", "int8"], "bfloat16"),
+    "empty stop": (["generate", "--prompt", "a", "--stop", ""], "--stop is empty"),
+    "run file in no folder": (["generate", "--prompt", "a", "--run-file", "no/folder/r.json"], "make it first"),
+    "run file is a folder": (["generate", "--prompt", "a", "--run-file", "."], "is a folder"),
+    "bench without prompts": (["bench"], "--prompts is missing"),
+    "unknown method": (["bench", "--prompts", "x", "--methods", "greedy,magic"], "'magic'"),
+    "method twice": (["bench", "--prompts", "x", "--methods", "greedy,greedy"], "twice"),
+    "unknown shape": (["bench", "--shape", "gpt-5"], "qwen2.5-0.5b"),
+    "shape and model": (["bench", "--shape", "10m", "--model", "x"], "leave one of them out"),
+    "missing trace": (["replay", "no-such-trace.jsonl"], "cannot be read"),
+    "missing prompts": (["bench", "--prompts", "no-such-prompts.jsonl"], "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODEL_NEEDED)
+def test_refused_before_any_model_is_loaded(name: str, refused: Callable[..., str]) -> None:
+    arguments, message = NO_MODEL_NEEDED[name]
+    assert message in refused(*arguments)
+
+
+TRACES = {
+    "negative id": ('{"prompt": [1, -2], "output": [1]}', "line 1: prompt[1]: need 0 to"),
+    "true": ('{"prompt": [1], "output": [true]}', "need an integer, got true/false"),
+    "float": ('{"prompt": [1.0], "output": [1]}', "need an integer"),
+    "id too large": ('{"prompt": [1], "output": [2147483647]}', "need 0 to"),
+    "id far too large": ('{"prompt": [1], "output": [' + "9" * 30 + "]}", "a huge number"),
+    "text": ('{"prompt": "abc", "output": "def"}', "need a list, got a string"),
+    "no output": ('{"prompt": [1]}', "output: missing"),
+    "empty prompt": ('{"prompt": [], "output": [1, 2]}', "need at least one token id"),
+    "second line": ('{"prompt": [1], "output": [2]}\n[1, 2]', "line 2"),
+    "no JSON": ("prompt,output\n1,2\n", "need one JSON object a line"),
+    "empty": ("", "no row in it"),
+    "blank": ("\n\n", "no row in it"),
+    "binary": (b"\xff\xfe\x00\x01", "not UTF-8"),
+    "NaN": ('{"prompt": [NaN], "output": [1]}', "NaN"),
+    "deep": ("[" * 50_000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_traces_that_are_none(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
+    content, message = TRACES[name]
+    assert message in refused("replay", _file(tmp_path, content))
+
+
+PROMPTS = {
+    "no JSONL": ("Once upon a time\n", "need one JSON object a line"),
+    "no prompt field": ('{"text": "a"}', "prompt: missing"),
+    "number": ('{"prompt": 3}', "need a string, got a number"),
+    "blank prompt": ('{"prompt": "a"}\n{"prompt": " "}', "line 2: prompt: is empty"),
+    "half a surrogate": ('{"prompt": "\\ud800"}', "half a surrogate"),
+    "empty": ("", "no prompt in it"),
+}
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_prompt_files_that_are_none(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
+    content, message = PROMPTS[name]
+    assert message in refused("bench", "--prompts", _file(tmp_path, content))
+
+
+def test_prompt_file_of_generate_that_is_no_text(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "not UTF-8" in refused("generate", "--prompt-file", _file(tmp_path, b"\xff\xfe"))
+    assert "empty" in refused("generate", "--prompt-file", _file(tmp_path, ""))
+
+
+def test_models_that_are_none(refused: Callable[..., str], tmp_path: Path) -> None:
+    prompt = ("generate", "--prompt", "a", "--model")
+    assert "no such folder" in refused(*prompt, str(tmp_path / "none"))
+    assert "config.json" in refused(*prompt, str(tmp_path))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    _file(broken, "{", "config.json")
+    assert str(broken) in refused(*prompt, str(broken))
+    assert "nobody/nothing-here" in refused(*prompt, "nobody/nothing-here")
+
+
+def test_a_prompt_beyond_the_context(refused: Callable[..., str], tiny_model: Path, tmp_path: Path) -> None:
+    model = ("--model", str(tiny_model))
+    assert "128, output included" in refused("generate", "--prompt", "a" * 128, *model)
+    prompts = _file(tmp_path, '{"prompt": "a"}\n{"prompt": "' + "a" * 200 + '"}')
+    assert "prompt 2 of" in refused("bench", "--prompts", prompts, *model)
+
+
+def test_a_device_that_is_not_there(refused: Callable[..., str], tiny_model: Path) -> None:
+    model = ("generate", "--prompt", "a", "--model", str(tiny_model))
+    assert "warp" in refused(*model, "--device", "warp")
+
+
+def test_the_real_thing_in_its_own_process(tmp_path: Path) -> None:
+    """No traceback, status 2, nothing on stdout: as a shell sees it."""
+    command = [sys.executable, "-m", "lookahead", "generate", "--prompt", "a", "--model", str(tmp_path / "none")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """``lookahead --help | head -1``."""
+    command = f"{sys.executable} -m lookahead bench --help | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stderr == ""
