@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lookahead.trie import MIN_BYTES, MIN_CAPACITY
+
 Strategy = Literal["hierarchical", "parallel", "single"]
 Budget = Literal["adaptive", "fixed"]
 Ranking = Literal["probability", "frequency"]
@@ -58,10 +60,10 @@ class LookaheadConfig:
             raise ValueError(f"sources={unknown!r}; choose among {', '.join(get_args(Source))}")
         if not self.prompt_weight > 0:
             raise ValueError(f"prompt_weight={self.prompt_weight}; need more than 0")
-        if self.trie_capacity < 1:
-            raise ValueError(f"trie_capacity={self.trie_capacity}; need at least 1 node")
-        if self.trie_bytes < 1_000_000:
-            raise ValueError(f"trie_bytes={self.trie_bytes}; need at least 1000000")
+        if self.trie_capacity < MIN_CAPACITY:
+            raise ValueError(f"trie_capacity={self.trie_capacity}; need at least {MIN_CAPACITY} nodes")
+        if self.trie_bytes < MIN_BYTES:
+            raise ValueError(f"trie_bytes={self.trie_bytes}; need at least {MIN_BYTES}")
 
     @property
     def longest_branch(self) -> int:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+from lookahead.confidence import Confidence
+from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
+from lookahead.frequency import FrequencySearch
+from lookahead.levels import CORPUS, REQUEST, SESSION, Levels
+from lookahead.locus import Follower, Locus
 from lookahead.records import TrieChange
+from lookahead.search import HIERARCHICAL, PARALLEL, SINGLE, Search
+from lookahead.trie import Trie
+from lookahead.width import StopRule
+
+MAX_DEPTH = 12
+"""Longest n-gram that is counted; a copy is followed beyond it in the token log."""
+
+_BRANCHING = {"hierarchical": HIERARCHICAL, "parallel": PARALLEL, "single": SINGLE}
 
 
 class DraftRequest(Protocol):
@@ -57,3 +71,126 @@ class NoDrafts:
 
     def finish(self) -> None:
         """Nothing to end."""
+
+
+class Drafter:
+    """Drafts from what it has read: the prompt of a request, the outputs of earlier ones, a corpus.
+
+    One drafter belongs to one user: its session trie keeps the outputs of that user's requests, never their
+    prompts. Requests of one drafter may overlap in time.
+
+    Args:
+        config: Widths, strategy, ranking and bounds.
+        warm: Tries filled from a corpus or loaded from a file; read, never written to.
+    """
+
+    def __init__(self, config: LookaheadConfig, warm: Sequence[Trie] = ()) -> None:
+        self.config = config
+        self.warm = tuple(warm)
+        self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
+        self._lock = threading.Lock()
+
+    def start(self, prompt_ids: Sequence[int]) -> Request:
+        """A request over this prompt, its n-grams read."""
+        return Request(self, prompt_ids)
+
+    def keep(self, output_ids: Sequence[int]) -> None:
+        """Read the output of a request that ended into the session trie, within its bounds."""
+        with self._lock:
+            self.session.insert(output_ids)
+
+
+class Request:
+    """The drafting side of one run (a ``DraftRequest``): its own trie, dropped whole when it ends."""
+
+    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
+        config = drafter.config
+        self._drafter, self._config = drafter, config
+        self.trie = Trie(MAX_DEPTH)
+        self.confidence = Confidence()
+        self._output: list[int] = []
+        self._last_id = prompt_ids[-1]
+        self._writes = "output" in config.sources
+        self._others = [drafter.session] if self._writes else []
+        self._kinds = [REQUEST] + [SESSION] * len(self._others)
+        if "corpus" in config.sources:
+            self._others += drafter.warm
+            self._kinds += [CORPUS] * len(drafter.warm)
+        self._followers = [Follower(trie) for trie in self._others if len(trie)]
+        self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if len(t)]
+        self._search: Search | FrequencySearch | None = None
+        self._rule: StopRule | None = None
+        self._rule_for: Sequence[float] | None = None
+        self._change = TrieChange()
+        self._finished = False
+        if "prompt" in config.sources:
+            self.trie.border = len(prompt_ids)
+            self.trie.extend(prompt_ids)
+        if not self._writes:
+            # The trie holds the prompt alone, so the context is followed in it like in any other.
+            self.trie.begin()
+            self._own = Follower(self.trie)
+            self._own.follow(prompt_ids)
+        for follower in self._followers:
+            follower.follow(prompt_ids[-4 * MAX_DEPTH :])
+        self._note_change(0)
+
+    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+        """A tree under the last committed token (see ``DraftRequest.draft``)."""
+        config = self._config
+        self._search = None
+        width, longest_branch = min(width, config.decoding_length), min(longest_branch, config.longest_branch)
+        if width < 2 or longest_branch < 1:
+            return DraftTree.root_only(self._last_id)
+        own = Locus(self.trie.cursors()[-1], -1, 0) if self._writes else self._own.locus()
+        levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)
+        loci = [own, *(follower.locus() for follower in self._followers)]
+        if config.ranking == "frequency":
+            self._search = FrequencySearch(levels, loci, self._last_id)
+        else:
+            self._search = Search(levels, loci, self.confidence, self._last_id)
+        return self._search.run(width, longest_branch, _BRANCHING[config.strategy], self._stop_rule(pass_seconds))
+
+    def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
+        if pass_seconds is None:
+            return None
+        if self._rule is None or self._rule_for is not pass_seconds:
+            self._rule, self._rule_for = StopRule(pass_seconds), pass_seconds
+        return self._rule.fresh()
+
+    def commit(self, token_ids: Sequence[int]) -> None:
+        """Append emitted tokens to the context: learn from them, then read them."""
+        if not token_ids:
+            return
+        if self._search is not None:
+            self._search.learn(token_ids)
+            self._search = None
+        before = len(self.trie) + self.trie.leaves
+        if self._writes:
+            self.trie.extend(token_ids)
+        else:
+            self._own.follow(token_ids)
+        for follower in self._followers:
+            follower.follow(token_ids)
+        self._output.extend(token_ids)
+        self._last_id = token_ids[-1]
+        self._note_change(before)
+
+    def _note_change(self, before: int) -> None:
+        own = len(self.trie) + self.trie.leaves
+        others = sum(len(follower.trie) + follower.trie.leaves for follower in self._followers)
+        self._change = TrieChange(nodes=own + others, added=own - before)
+
+    def change(self) -> TrieChange:
+        """Nodes and leaves of all tries asked, and how many the last commit added."""
+        return self._change
+
+    def finish(self) -> None:
+        """Drop the request's trie, prompt branches and all, and keep its output for later requests."""
+        if self._finished:
+            return
+        self._finished = True
+        self._search = None
+        self.trie = Trie(MAX_DEPTH)
+        if self._writes:
+            self._drafter.keep(self._output)

@@ -1,0 +1,106 @@
+"""Levels: what each trie saw after each suffix of a context, and the draft tree made of what was taken from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+
+from lookahead.draft import ROOT_SOURCE, DraftTree
+from lookahead.locus import Locus, match_length
+from lookahead.trie import NO_TOKEN, ROOT, Trie
+
+REQUEST, SESSION, CORPUS = range(3)
+"""Kinds of trie: a request's own (prompt and output so far), the session's earlier outputs, a corpus."""
+
+Candidate = tuple[float, int, int]
+"""Weight, token, child (a trie node, or a leaf's ``~position``)."""
+Level = tuple[int, int, int, int]
+"""Suffix length, minus the trie's number, log position (-1 for a node), node: sorts by length, own trie last."""
+Node = tuple[int, int, float, int, int, int, int]
+"""Token, parent, path probability, depth, suffix length it was found with, trie, child as in ``Candidate``."""
+Successors = tuple[Sequence[Candidate], float, bool]
+"""Candidates, heaviest first, their total weight, and whether there is just one."""
+
+
+class Levels:
+    """The tries of one draft and how their counts weigh.
+
+    Args:
+        tries: Tries to ask, the request's own first.
+        kinds: ``REQUEST``, ``SESSION`` or ``CORPUS`` for each.
+        prompt_weight: What one occurrence in the prompt counts for.
+    """
+
+    def __init__(self, tries: Sequence[Trie], kinds: Sequence[int], prompt_weight: float) -> None:
+        self.tries, self.kinds = tries, kinds
+        self._extra_weight = prompt_weight - 1.0
+        self._own: dict[int, Successors] = {}
+
+    def shorter(self, number: int, node: int) -> Level:
+        """The level of the next shorter suffix that was read more often."""
+        trie = self.tries[number]
+        counts, links = trie.counts, trie.links
+        shorter = links[node]
+        while shorter != ROOT and counts[shorter] == counts[node]:
+            shorter = links[shorter]
+        return trie.depths[shorter], -number, -1, shorter
+
+    def only_successor(self, number: int, node: int) -> tuple[Sequence[Candidate], float]:
+        """The one successor seen after a suffix, and its weight."""
+        trie = self.tries[number]
+        child = trie.only_child[node]
+        weight = 1.0 if child < 0 else float(trie.counts[child])
+        if number == 0:
+            weight += self._extra_weight * (trie.prompt_counts[child] if child > 0 else ~child < trie.border)
+        return ((weight, trie.only_token[node], child),), weight
+
+    def successors(self, number: int, node: int) -> Successors:
+        """Successors seen after a suffix."""
+        trie = self.tries[number]
+        if trie.only_token[node] != NO_TOKEN:
+            return *self.only_successor(number, node), True
+        cache = trie.successors if number else self._own
+        if (answer := cache.get(node)) is not None:
+            return answer
+        children = trie.wide.get(node)
+        if not children:
+            return (), 0.0, False
+        counts, extra = trie.counts, self._extra_weight
+        ranked = trie.ranked.get(node)
+        items = children.items() if ranked is None else [(t, children[t]) for t in ranked]
+        if number == 0 and extra:
+            prompt_counts, border = trie.prompt_counts, trie.border
+            candidates = [
+                (counts[c] + extra * prompt_counts[c] if c > 0 else 1.0 + extra * (~c < border), t, c) for t, c in items
+            ]
+        else:
+            candidates = [(counts[c] if c > 0 else 1, t, c) for t, c in items]
+        candidates.reverse()
+        candidates.sort(key=itemgetter(0), reverse=True)
+        total = float(sum([candidate[0] for candidate in candidates]))
+        if ranked is not None and total < counts[node]:
+            total = float(counts[node])
+        answer = candidates, total, False
+        cache[node] = answer
+        return answer
+
+    def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
+        """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""
+        sources, counts = [ROOT_SOURCE], [0]
+        for node in nodes[1:]:
+            number, found = node[5], node[6]
+            trie, kind = self.tries[number], self.kinds[number]
+            if found < 0:
+                counts.append(1)
+                in_prompt = ~found < trie.border
+            else:
+                counts.append(trie.counts[found])
+                in_prompt = kind == REQUEST and trie.prompt_counts[found]
+                if in_prompt:
+                    in_output = counts[-1] - in_prompt
+                    in_prompt = in_prompt * (1.0 + self._extra_weight) >= in_output
+                    counts[-1] = trie.prompt_counts[found] if in_prompt else in_output
+            sources.append("prompt" if in_prompt else "corpus" if kind == CORPUS else "output")
+        known = max((match_length(t, x) for t, x in zip(self.tries, loci, strict=True)), default=0)
+        token_ids, parents, probabilities, *_ = zip(*nodes, strict=True)
+        return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)

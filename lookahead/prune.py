@@ -1,0 +1,139 @@
+"""Pruning: a trie within its bounds again, the least used n-grams first.
+
+Counts are halved, so what was frequent long ago gives way to what is frequent now. Nodes are ranked by the halved
+count, then by how recently they were read. In that order no node comes before its parent or before its suffix,
+so any top part of it is a trie again, suffix links included. Leaves, each read once, go by age with the oldest
+part of the token log.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lookahead.trie import Trie
+
+_KEEP = 0.7
+"""Share of the bound that a prune leaves filled, so that the next one is far away."""
+
+
+def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
+    """Shrink a trie to well under its bounds; returns how many nodes and leaves went.
+
+    Node numbers change: cursors from before are void (``trie.version`` grows), the trie's own are found again.
+
+    Args:
+        trie: A trie with a capacity or a bound on its bytes.
+        spare_nodes: Nodes that must fit under the capacity afterwards.
+        spare_bytes: Bytes that must fit under ``max_bytes`` afterwards.
+    """
+    before = len(trie) + trie.leaves
+    recent = _recent_tokens(trie)
+    share = 1.0
+    if trie.capacity is not None and before:
+        share = min(share, _KEEP * max(0, trie.capacity - spare_nodes) / before)
+    if trie.max_bytes is not None:
+        share = min(share, _KEEP * max(0, trie.max_bytes - spare_bytes) / trie.bytes())
+    first = True
+    while True:
+        _shrink(trie, share, decay=first)
+        first = False
+        fits = trie.capacity is None or len(trie) + trie.leaves + spare_nodes <= trie.capacity
+        light = trie.max_bytes is None or trie.bytes() + spare_bytes <= trie.max_bytes
+        if (fits and light) or not trie.log:
+            break
+        share = 0.7
+    gone = before - len(trie) - trie.leaves
+    trie.pruned += gone
+    trie.version += 1
+    trie.find_cursors(recent)
+    return gone
+
+
+def _recent_tokens(trie: Trie) -> list[int]:
+    """The last tokens of the sequence being read, at most a window."""
+    recent = trie.log[-(trie.max_depth - 1) :].tolist()
+    for index in range(len(recent) - 1, -1, -1):
+        if recent[index] < 0:
+            return recent[index + 1 :]
+    return recent
+
+
+def _shrink(trie: Trie, share: float, decay: bool) -> None:
+    """Keep that share of the nodes and of the leaves."""
+    counts = np.array(trie.counts, dtype=np.int32)
+    if decay:
+        counts[1:] = np.maximum(counts[1:] >> 1, 1)
+        counts[0] >>= 1
+    starts = np.array(trie.last, dtype=np.int64) - np.array(trie.depths, dtype=np.int64)
+    nodes = len(counts)
+    order = np.lexsort((np.arange(1, nodes), -starts[1:], -counts[1:])) + 1
+    keep = np.zeros(nodes, dtype=bool)
+    keep[0] = True
+    keep[order[: int(share * (nodes - 1))]] = True
+    cut = _cut(trie, keep, share)
+    number = np.cumsum(keep, dtype=np.int64) - 1
+    _take(trie, keep, number, counts)
+    _take_children(trie, keep, number, cut)
+    if cut > trie.log_start:
+        trie.log = trie.log[cut - trie.log_start :]
+        trie.log_start = cut
+
+
+def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
+    """The log position from which on leaves stay."""
+    positions = [
+        ~child for node, children in trie.wide.items() if keep[node] for child in children.values() if child < 0
+    ]
+    only = np.array(trie.only_child, dtype=np.int64)
+    only = ~only[(only < 0) & keep]
+    everything = np.concatenate([only, np.array(positions, dtype=np.int64)])
+    kept = int(share * trie.leaves)
+    if kept <= 0:
+        return trie.end
+    if kept >= len(everything):
+        return trie.log_start
+    # Leaves at the cut itself stay or go together, so one position later never keeps more than asked for.
+    return int(np.partition(everything, len(everything) - kept)[len(everything) - kept]) + 1
+
+
+def _take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) -> None:
+    """Keep the rows of the nodes that stay, parents and links renumbered."""
+
+    def taken(values: np.ndarray, code: str = "i") -> array:
+        return array(code, values[keep].astype(np.int8 if code == "b" else np.int32).tobytes())
+
+    parents, links = np.array(trie.parents), np.array(trie.links)
+    trie.parents = taken(np.where(parents >= 0, number[parents], -1))
+    trie.links = taken(np.where(links >= 0, number[links], -1))
+    trie.counts = taken(counts)
+    trie.tokens = taken(np.array(trie.tokens))
+    trie.prompt_counts = taken(np.array(trie.prompt_counts))
+    trie.last = taken(np.array(trie.last))
+    trie.depths = taken(np.array(trie.depths), "b")
+
+
+def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -> None:
+    """Keep the children that stay: nodes renumbered, leaves whose position is still in the log."""
+    tokens, children = np.array(trie.only_token), np.array(trie.only_child, dtype=np.int64)
+    stays = np.where(children > 0, keep[np.maximum(children, 0)], ~children >= cut) & (children != 0)
+    renumbered = np.where(children > 0, number[np.maximum(children, 0)], children)
+    trie.only_token = array("i", np.where(stays, tokens, -1)[keep].astype(np.int32).tobytes())
+    trie.only_child = array("i", np.where(stays, renumbered, 0)[keep].astype(np.int32).tobytes())
+    wide: dict[int, dict[int, int]] = {}
+    for node, branches in trie.wide.items():
+        if not keep[node]:
+            continue
+        kept = {
+            token_id: int(number[child]) if child > 0 else child
+            for token_id, child in branches.items()
+            if (keep[child] if child > 0 else ~child >= cut)
+        }
+        if len(kept) > 1:
+            wide[int(number[node])] = kept
+        elif kept:
+            (trie.only_token[int(number[node])], trie.only_child[int(number[node])]) = next(iter(kept.items()))
+    trie.set_wide(wide)

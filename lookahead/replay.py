@@ -1,0 +1,136 @@
+"""Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lookahead.config import LookaheadConfig
+from lookahead.draft import DraftTree
+from lookahead.drafter import Drafter, DraftRequest
+from lookahead.verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStep:
+    """One replayed decode step.
+
+    Attributes:
+        draft: The tree that was drafted.
+        accepted: Draft tokens that the recorded output agreed with.
+        emitted: Tokens the step added: the accepted ones and the next recorded one.
+        retrieve_seconds: Time of the draft.
+        insert_seconds: Time of the commit.
+    """
+
+    draft: DraftTree
+    accepted: int
+    emitted: int
+    retrieve_seconds: float
+    insert_seconds: float
+
+
+def replay_output(
+    request: DraftRequest,
+    output_ids: Sequence[int],
+    config: LookaheadConfig,
+    pass_seconds: Sequence[float] | None = None,
+) -> Iterator[ReplayStep]:
+    """Decode steps of one recorded output, as they happen; ends the request.
+
+    The first token is the prefill's. A path is accepted up to the last token but one, and the next recorded
+    token is the bonus.
+
+    Args:
+        request: A request over the row's prompt.
+        output_ids: The recorded output, shape ``(m,)``; fewer than 2 tokens make no step.
+        config: Width and strategy.
+        pass_seconds: T(n) for an adaptive width; None drafts up to the full width.
+    """
+    request.commit(output_ids[:1])
+    done = 1
+    while done < len(output_ids):
+        started = time.perf_counter()
+        # No branch may be longer than what is left for drafts: the last recorded token can only be the bonus.
+        tree = request.draft(config.decoding_length, config.longest_branch, pass_seconds)
+        drafted = time.perf_counter()
+        accepted = len(verify(tree, _choices(tree, output_ids, done)).accepted_nodes)
+        verified = time.perf_counter()
+        request.commit(output_ids[done : done + accepted + 1])
+        committed = time.perf_counter()
+        done += accepted + 1
+        yield ReplayStep(tree, accepted, accepted + 1, drafted - started, committed - verified)
+    request.finish()
+
+
+def _choices(tree: DraftTree, output_ids: Sequence[int], done: int) -> list[int]:
+    """What a model that writes this output would choose after each node; nothing is accepted as the last token."""
+    choices, depths = [], tree.depths()
+    for depth in depths:
+        position = done + depth
+        choices.append(output_ids[position] if position < len(output_ids) - 1 else -1)
+    return choices
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySummary:
+    """What ``replay --json`` prints; times in microseconds, sizes of the tries after the last row.
+
+    ``mean_accepted_tokens``, ``draft_tokens_per_step`` and the times are None when no step was made.
+    """
+
+    steps: int
+    tokens: int
+    mean_accepted_tokens: float | None
+    draft_tokens_per_step: float | None
+    retrieve_us_mean: float | None
+    retrieve_us_p99: float | None
+    insert_us_per_token: float | None
+    trie_nodes: int
+    trie_bytes: int
+
+
+def replay_rows(
+    rows: Iterable[tuple[Sequence[int], Sequence[int]]], config: LookaheadConfig, shared: bool = False
+) -> ReplaySummary:
+    """Replay (prompt, output) rows in order and sum up.
+
+    Args:
+        rows: Prompt (at least one token) and output of each row.
+        config: Width and strategy; the width is always filled.
+        shared: Whether the trie keeps the outputs of earlier rows (never their prompts). Otherwise every row
+            starts with an empty one.
+    """
+    config = replace(config, budget="fixed")
+    drafter = Drafter(config)
+    retrieve: list[float] = []
+    insert_seconds = 0.0
+    steps = tokens = drafted = nodes = size = 0
+    for prompt_ids, output_ids in rows:
+        if not shared:
+            drafter = Drafter(config)
+        request = drafter.start(prompt_ids)
+        trie = request.trie
+        for step in replay_output(request, output_ids, config):
+            steps += 1
+            tokens += step.emitted
+            drafted += len(step.draft) - 1
+            retrieve.append(step.retrieve_seconds)
+            insert_seconds += step.insert_seconds
+        request.finish()
+        session = drafter.session.stats()
+        own = trie.stats()
+        nodes, size = own.nodes + own.leaves + session.nodes + session.leaves, own.bytes + session.bytes
+    retrieve.sort()
+    return ReplaySummary(
+        steps=steps,
+        tokens=tokens,
+        mean_accepted_tokens=tokens / steps if steps else None,
+        draft_tokens_per_step=drafted / steps if steps else None,
+        retrieve_us_mean=1e6 * sum(retrieve) / steps if steps else None,
+        retrieve_us_p99=1e6 * retrieve[min(steps - 1, int(steps * 0.99))] if steps else None,
+        insert_us_per_token=1e6 * insert_seconds / tokens if tokens else None,
+        trie_nodes=nodes,
+        trie_bytes=size,
+    )

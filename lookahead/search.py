@@ -1,0 +1,278 @@
+"""The best-first search: which draft nodes, of all that the tries could propose, have the highest path probability.
+
+A heap holds three kinds of work, each with an upper bound of the probability it can still yield: a candidate (the
+next most frequent successor at a level), an escape (the next level of the same node, with the probability that
+the levels before it missed) and a level with many successors, put off until it is the best there is. Popping the
+largest bound first yields the nodes in falling path probability, parents before children: cut anywhere, the tree
+is the one of the highest expected accepted length under the estimates.
+
+A successor found at a level leads straight to the child's own first level: no longer suffix was followed by it, or
+it would have been proposed there. So a draft costs a few list operations a node; only an escape has to look up
+where the drafted context stands in the tries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from lookahead.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS, Confidence
+from lookahead.draft import DraftTree
+from lookahead.levels import Candidate, Level, Levels, Node
+from lookahead.locus import Locus, advance
+from lookahead.trie import NO_TOKEN, ROOT
+from lookahead.width import StopRule
+
+HIERARCHICAL, PARALLEL, SINGLE = range(3)
+
+_LONGEST, _MOST = 32, 16
+_SPREAD, _ESCAPED = 0.3, 0.09
+"""How much of its mass a level with several successors, and one reached by escape, is taken to yield at best. Bounds
+that would hold always (1.0) are loose and asked three times as many levels for the same accepted length."""
+_NEVER = 1e-6
+"""Path probabilities below this are not worth a row of the pass, however wide it may be."""
+
+
+class Search:
+    """One draft being made: ``run`` builds the tree, ``learn`` tells the confidence afterwards what was right.
+
+    Args:
+        levels: The tries to ask.
+        loci: Where the context stands in each of them.
+        confidence: Confidence per class of level; read while searching, changed by ``learn``.
+        root_id: The last committed token.
+    """
+
+    def __init__(self, levels: Levels, loci: Sequence[Locus], confidence: Confidence, root_id: int) -> None:
+        self._levels_of, self._confidence = levels, confidence
+        self._tries, self._kinds = levels.tries, levels.kinds
+        self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
+        self._loci: dict[int, Sequence[Locus]] = {0: loci}
+        self._levels: dict[int, list[Level]] = {}
+        self._asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
+        self._heap: list[tuple] = [(-1.0, 0, 0, None, 1.0)]
+        self._pushed = 0
+
+    def run(self, width: int, longest_branch: int, branching: int, stop: StopRule | None) -> DraftTree:
+        """The tree of at most ``width`` nodes, the root included.
+
+        Args:
+            width: Most nodes.
+            longest_branch: Most draft tokens in one branch.
+            branching: ``HIERARCHICAL``, ``PARALLEL`` (only the root has several children) or ``SINGLE`` (no node has).
+            stop: Ends the search where more nodes cannot pay any more; None fills the width.
+        """
+        heap, nodes = self._heap, self._nodes
+        closed: set[int] = set()
+        while heap and len(nodes) < width:
+            entry = heappop(heap)
+            node, candidates = entry[2], entry[3]
+            if branching != HIERARCHICAL and node in closed:
+                continue
+            if entry[0] > -_NEVER or (stop is not None and stop.reached(nodes, -entry[0])):
+                break
+            if candidates is None:
+                self._ask(node, entry[4])
+                continue
+            number, trie, length = entry[4], entry[6], entry[7]
+            self._pushed += 1
+            if len(candidates) == 1:
+                escaped = entry[5] + entry[0]
+                heappush(heap, (-escaped * _ESCAPED, self._pushed, node, None, escaped))
+            elif number + 1 < len(candidates):
+                scale = entry[5]
+                bound = -scale * candidates[number + 1][0]
+                heappush(heap, (bound, self._pushed, node, candidates, number + 1, scale, trie, length))
+            if node or branching == SINGLE:
+                closed.add(node)
+            _, token_id, found = candidates[number]
+            depth = nodes[node][3] + 1
+            nodes.append((token_id, node, -entry[0], depth, length + 1, trie, found))
+            if depth >= longest_branch:
+                continue
+            if found < 0:
+                self._copy(min(width, len(nodes) + longest_branch - depth), closed, stop)
+            else:
+                self._first_level(len(nodes) - 1)
+        return self._levels_of.tree(nodes if stop is None else nodes[: stop.width(nodes)], self._loci[0])
+
+    def _copy(self, most: int, closed: set[int], stop: StopRule | None) -> None:
+        """Draft on along the token log from the node just drafted, as long as nothing else is more probable."""
+        heap, nodes, asked = self._heap, self._nodes, self._asked
+        values = self._confidence.values
+        node = len(nodes) - 1
+        _, _, mass, depth, length, number, found = nodes[node]
+        log, kind = self._tries[number].log, self._kinds[number]
+        index = ~found + 1 - self._tries[number].log_start
+        pushed = self._pushed
+        while True:
+            pushed += 1
+            token_id = log[index] if 0 <= index < len(log) else NO_TOKEN
+            if token_id < 0:
+                heappush(heap, (-mass * _ESCAPED, pushed, node, None, mass))
+                break
+            found -= 1
+            level = ((kind * LENGTHS + LENGTH_CLASS[length if length < _LONGEST else _LONGEST]) * TOTALS) * 4 + 2
+            likely = mass * values[level]
+            candidates = ((1.0, token_id, found),)
+            asked[node] = [(level, candidates)]
+            if len(nodes) >= most or (heap and -likely > heap[0][0]):
+                heappush(heap, (-likely, pushed, node, candidates, 0, mass, number, length))
+                break
+            if stop is not None and stop.reached(nodes, likely):
+                break
+            heappush(heap, ((likely - mass) * _ESCAPED, pushed, node, None, mass - likely))
+            closed.add(node)
+            depth += 1
+            length += 1
+            index += 1
+            nodes.append((token_id, node, likely, depth, length, number, found))
+            mass = likely
+            node += 1
+        self._pushed = pushed
+
+    # ------------------------------------------------------------------ levels
+
+    def _first_level(self, node: int) -> None:
+        """Put the level at which a node was found, one token longer, on the heap."""
+        _, _, mass, _, length, number, found = self._nodes[node]
+        trie = self._tries[number]
+        if found < 0:
+            token_id = trie.following(~found)
+            if token_id == NO_TOKEN:
+                self._pushed += 1
+                heappush(self._heap, (-mass, self._pushed, node, None, mass))
+                return
+            candidates, total, single = ((1.0, token_id, found - 1),), 1, 1
+        else:
+            if trie.depths[found] >= trie.max_depth:
+                found = trie.links[found]
+            single = trie.only_token[found] != NO_TOKEN
+            if single:
+                candidates, total = self._levels_of.only_successor(number, found)
+            else:
+                candidates, total = None, trie.counts[found]
+        by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
+        by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+        level = (((self._kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 2 + single) * 2
+        likely = mass * self._confidence.values[level]
+        self._pushed += 2
+        if candidates is None:
+            heappush(self._heap, (-likely * _SPREAD, self._pushed, node, None, mass))
+            return
+        self._asked[node] = [(level, candidates)]
+        heappush(self._heap, (-likely, self._pushed, node, candidates, 0, mass, number, length))
+
+    def _ask(self, node: int, mass: float) -> None:
+        """Put the candidates of the node's next level on the heap, and its escape to the level after it."""
+        levels = self._levels.get(node)
+        if levels is None:
+            levels = self._levels[node] = self._all_levels(node)
+        asked = self._asked.get(node)
+        while levels:
+            length, number, position, trie_node = levels.pop()
+            number = -number
+            trie = self._tries[number]
+            if position >= 0:
+                token_id = trie.following(position)
+                if token_id == NO_TOKEN:
+                    continue
+                candidates, total, single = [(1.0, token_id, ~(position + 1))], 1.0, True
+            else:
+                if trie_node != ROOT:
+                    _insert(levels, self._levels_of.shorter(number, trie_node))
+                candidates, total, single = self._levels_of.successors(number, trie_node)
+            if asked:
+                candidates, total = _without_known(candidates, total, asked)
+            if not candidates:
+                continue
+            by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
+            by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+            level = ((self._kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 4 + single * 2
+            level += asked is not None
+            likely = mass * self._confidence.values[level]
+            if asked is None:
+                self._asked[node] = [(level, candidates)]
+            else:
+                asked.append((level, candidates))
+            scale = likely / total
+            self._pushed += 2
+            bound = -scale * candidates[0][0]
+            if len(candidates) == 1:
+                heappush(self._heap, (bound, self._pushed, node, candidates, 0, mass, number, length))
+                return
+            heappush(self._heap, (bound, self._pushed, node, candidates, 0, scale, number, length))
+            if levels:
+                heappush(self._heap, ((likely - mass) * _ESCAPED, self._pushed - 1, node, None, mass - likely))
+            return
+
+    def _loci_of(self, node: int) -> Sequence[Locus]:
+        """Where the drafted context stands in every trie."""
+        pending = []
+        while node not in self._loci:
+            pending.append(node)
+            node = self._nodes[node][1]
+        loci = self._loci[node]
+        for below in reversed(pending):
+            token_id = self._nodes[below][0]
+            loci = [advance(trie, locus, token_id) for trie, locus in zip(self._tries, loci, strict=True)]
+            self._loci[below] = loci
+        return loci
+
+    def _all_levels(self, node: int) -> list[Level]:
+        """The longest levels of every trie at a node, the longest of all last; without the one asked first."""
+        levels: list[Level] = []
+        for number, (trie_node, position, length) in enumerate(self._loci_of(node)):
+            levels.append((self._tries[number].depths[trie_node], -number, -1, trie_node))
+            if position >= 0:
+                levels.append((length, -number, position, ROOT))
+        if node in self._asked:
+            number, found = self._nodes[node][5], self._nodes[node][6]
+            trie = self._tries[number]
+            if found < 0:
+                levels = [level for level in levels if level[1] != -number or level[2] != ~found]
+            else:
+                if trie.depths[found] >= trie.max_depth:
+                    found = trie.links[found]
+                levels = [level for level in levels if level[1] != -number or level[3] != found]
+                if found != ROOT:
+                    levels.append(self._levels_of.shorter(number, found))
+        levels.sort()
+        return levels
+
+    # ------------------------------------------------------------------ learning
+
+    def learn(self, token_ids: Sequence[int]) -> None:
+        """Compare the levels that were asked along the model's own tokens with what the model chose."""
+        children = {(node[1], node[0]): number for number, node in enumerate(self._nodes)}
+        node = 0
+        for token_id in token_ids:
+            for level, candidates in self._asked.get(node, ()):
+                hit = False
+                for candidate in candidates:
+                    if candidate[1] == token_id:
+                        hit = True
+                        break
+                self._confidence.learn(level, hit)
+                if hit:
+                    break
+            node = children.get((node, token_id), -1)
+            if node < 0:
+                return
+
+
+def _insert(levels: list[Level], level: Level) -> None:
+    levels.append(level)
+    if len(levels) > 1:
+        levels.sort()
+
+
+def _without_known(
+    candidates: Sequence[Candidate], total: float, asked: list[tuple[int, Sequence[Candidate]]]
+) -> tuple[Sequence[Candidate], float]:
+    """The candidates that no longer suffix proposed, and their total weight."""
+    known = {candidate[1] for _, earlier in asked for candidate in earlier}
+    kept = [candidate for candidate in candidates if candidate[1] not in known]
+    if len(kept) < len(candidates):
+        total -= sum([candidate[0] for candidate in candidates if candidate[1] in known])
+    return kept, total

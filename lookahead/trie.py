@@ -1,0 +1,302 @@
+"""The Trie: every n-gram of what it has read, counted, with the places where chains go on kept in a token log.
+
+Node 0 is the root, the empty n-gram. A node stands for one n-gram of at most ``max_depth`` tokens; its count is
+how often that n-gram was read. An n-gram seen once is no node yet: it is a **leaf**, a position in the token log,
+written as ``~position`` where a child is expected, and becomes a node when it is read a second time. What
+followed a leaf is read straight from the log, however long the copy is.
+
+All nodes live in flat arrays. A node with one child keeps it in two of them; only a node with several has a dict.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any
+
+from lookahead.prune import prune
+
+ROOT = 0
+NO_TOKEN = -1
+"""Stands between two sequences in the token log: no n-gram crosses it."""
+
+WIDE = 8
+"""A node with more children than this keeps a short list of its most frequent ones."""
+RANKED = 24
+"""Length of that list: the branching that a draft can use at one node."""
+
+MIN_CAPACITY = 2_000
+MIN_BYTES = 1_000_000
+
+_NODE_BYTES = 8 * 4 + 2
+_DICT_BYTES = 240
+_ENTRY_BYTES = 100
+_GROWTH_BYTES = 500
+"""Most that one more node can add, a dict of its parent's included."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrieStats:
+    """The size of a trie: nodes (the root excluded), leaves, tokens in the log, bytes, nodes pruned so far."""
+
+    nodes: int
+    leaves: int
+    tokens: int
+    bytes: int
+    pruned: int
+
+
+class Trie:
+    """Counts of all n-grams of the sequences it was extended with.
+
+    Args:
+        max_depth: Longest n-gram that is counted (a context of ``max_depth - 1`` tokens and its successor).
+        capacity: Most nodes and leaves together; None for no bound (a request's own trie, bounded by its context).
+        max_bytes: Most bytes by ``stats().bytes``; None for no bound.
+
+    Raises:
+        ValueError: If a bound is too small to hold anything.
+    """
+
+    def __init__(self, max_depth: int = 16, capacity: int | None = None, max_bytes: int | None = None) -> None:
+        if not 2 <= max_depth <= 100:
+            raise ValueError(f"max_depth={max_depth}; need 2 (one token of context) to 100")
+        if capacity is not None and capacity < MIN_CAPACITY:
+            raise ValueError(f"capacity={capacity}; need at least {MIN_CAPACITY} nodes")
+        if max_bytes is not None and max_bytes < MIN_BYTES:
+            raise ValueError(f"max_bytes={max_bytes}; need at least {MIN_BYTES}")
+        self.max_depth = max_depth
+        self.capacity = capacity
+        self.max_bytes = max_bytes
+        self.version = 0
+        """Grows whenever node numbers change their meaning (a prune): cursors from before are void."""
+        self.pruned = 0
+        self.log = array("i")
+        self.log_start = 0
+        """Position of ``log[0]``: older tokens were pruned."""
+        self.leaves = 0
+        self.border = 0
+        """Positions before this are the prompt's (a request's trie); 0 where there is no prompt."""
+        self._clear_nodes()
+
+    def _clear_nodes(self) -> None:
+        self.tokens = array("i", [NO_TOKEN])
+        self.parents = array("i", [-1])
+        self.links = array("i", [-1])
+        self.counts = array("i", [0])
+        self.prompt_counts = array("i", [0])
+        self.last = array("i", [-1])
+        self.depths = array("b", [0])
+        self.only_token = array("i", [NO_TOKEN])
+        self.only_child = array("i", [0])
+        self.wide: dict[int, dict[int, int]] = {}
+        self.ranked: dict[int, list[int]] = {}
+        self._rank_again: dict[int, int] = {}
+        self.successors: dict[int, Any] = {}
+        """What readers worked out for nodes of this trie; forgotten as soon as it grows."""
+        self._entries = 0
+        self._cursors: list[int] = [ROOT]
+
+    # ------------------------------------------------------------------ reading
+
+    def __len__(self) -> int:
+        """Nodes without the root."""
+        return len(self.tokens) - 1
+
+    @property
+    def end(self) -> int:
+        """Position after the last token read."""
+        return self.log_start + len(self.log)
+
+    def child(self, node: int, token_id: int) -> int:
+        """The child of ``node`` by ``token_id``: a node (> 0), a leaf (``~position``, < 0) or 0 for none."""
+        if self.only_token[node] == token_id:
+            return self.only_child[node]
+        children = self.wide.get(node)
+        return children.get(token_id, 0) if children else 0
+
+    def children(self, node: int) -> Iterator[tuple[int, int]]:
+        """All ``(token, child)`` of a node, in no particular order."""
+        if self.only_token[node] != NO_TOKEN:
+            yield self.only_token[node], self.only_child[node]
+        else:
+            yield from self.wide.get(node, {}).items()
+
+    def count(self, child: int) -> int:
+        """How often the n-gram of a node or a leaf was read (a leaf: once)."""
+        return self.counts[child] if child >= 0 else 1
+
+    def following(self, position: int) -> int:
+        """The token after a log position, ``NO_TOKEN`` where the sequence or the log ends."""
+        index = position + 1 - self.log_start
+        return self.log[index] if 0 < index < len(self.log) else NO_TOKEN
+
+    def cursors(self) -> Sequence[int]:
+        """The node of every suffix of the sequence being read that is a node, shortest (the root) first."""
+        return self._cursors
+
+    # ------------------------------------------------------------------ growing
+
+    def begin(self) -> None:
+        """Start a new sequence: no n-gram crosses from the one before."""
+        if self.log and self.log[-1] != NO_TOKEN:
+            self.log.append(NO_TOKEN)
+        self._cursors = [ROOT]
+
+    def extend(self, token_ids: Iterable[int]) -> None:
+        """Read more tokens of the current sequence; O(max_depth) a token at most, usually far less.
+
+        Raises:
+            ValueError: If a token id is negative; nothing of that token is kept.
+        """
+        for token_id in token_ids:
+            if token_id < 0:
+                raise ValueError(f"token id {token_id}; ids are not negative")
+            self._read(token_id)
+
+    def insert(self, token_ids: Iterable[int]) -> None:
+        """Read one whole sequence without ever exceeding the bounds: what is used least is pruned first."""
+        self.begin()
+        pending = list(token_ids)
+        chunk = max(1, min(512, (self.capacity or MIN_CAPACITY) // (4 * self.max_depth)))
+        for start in range(0, len(pending), chunk):
+            part = pending[start : start + chunk]
+            self._make_room(len(part))
+            self.extend(part)
+        self.begin()
+
+    def _make_room(self, tokens: int) -> None:
+        """Prune unless that many more tokens fit whatever they are."""
+        nodes = tokens * (self.max_depth + 1)
+        full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
+        heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
+        if full or heavy:
+            room = (nodes, nodes * _GROWTH_BYTES)
+            prune(self, *room)
+
+    def _read(self, token_id: int) -> None:
+        position = self.log_start + len(self.log)
+        self.log.append(token_id)
+        if self.successors:
+            self.successors.clear()
+        counts, last, only_token, only_child, wide = self.counts, self.last, self.only_token, self.only_child, self.wide
+        in_prompt = position < self.border
+        self.counts[ROOT] += 1
+        moved = [ROOT]
+        for node in self._cursors:
+            if only_token[node] == token_id:
+                child = only_child[node]
+            else:
+                children = wide.get(node)
+                child = children.get(token_id, 0) if children else 0
+            if child > 0:
+                counts[child] += 1
+                last[child] = position
+                if in_prompt:
+                    self.prompt_counts[child] += 1
+            elif child < 0:
+                child = self._expand(node, token_id, ~child, position, moved[-1])
+            else:
+                self._add_leaf(node, token_id, position)
+                continue
+            moved.append(child)
+            if node in self._rank_again and counts[node] >= self._rank_again[node]:
+                self._rank(node)
+        if len(moved) >= self.max_depth:
+            # The deepest n-gram has no successors of its own: the window moves on by its suffix.
+            del moved[self.max_depth :]
+        self._cursors = moved
+
+    def _add_leaf(self, node: int, token_id: int, position: int) -> None:
+        self.leaves += 1
+        if self.only_token[node] == NO_TOKEN and node not in self.wide:
+            self.only_token[node] = token_id
+            self.only_child[node] = ~position
+            return
+        children = self.wide.get(node)
+        if children is None:
+            children = self.wide[node] = {self.only_token[node]: self.only_child[node]}
+            self.only_token[node], self.only_child[node] = NO_TOKEN, 0
+            self._entries += 1
+        children[token_id] = ~position
+        self._entries += 1
+        if len(children) > WIDE and node not in self.ranked:
+            self._rank(node)
+
+    def _expand(self, parent: int, token_id: int, first: int, position: int, link: int) -> int:
+        """Make a node of a leaf that is read for the second time; returns it."""
+        node = len(self.tokens)
+        depth = self.depths[parent] + 1
+        self.append_node(token_id, parent, link, 2, position, depth)
+        if self.border:
+            self.prompt_counts[node] = (first < self.border) + (position < self.border)
+        following = self.following(first) if depth < self.max_depth else NO_TOKEN
+        if following == NO_TOKEN:
+            self.leaves -= 1
+        else:
+            self.only_token[node] = following
+            self.only_child[node] = ~(first + 1)
+        if self.only_token[parent] == token_id:
+            self.only_child[parent] = node
+        else:
+            self.wide[parent][token_id] = node
+        return node
+
+    def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
+        """Add a node without children; the caller makes it its parent's child."""
+        self.tokens.append(token_id)
+        self.parents.append(parent)
+        self.links.append(link)
+        self.counts.append(count)
+        self.prompt_counts.append(0)
+        self.last.append(last)
+        self.depths.append(depth)
+        self.only_token.append(NO_TOKEN)
+        self.only_child.append(0)
+
+    def set_wide(self, wide: dict[int, dict[int, int]]) -> None:
+        """Take over the children of all nodes that have several, and count and rank everything that follows from them."""
+        self.wide = wide
+        self._entries = sum(map(len, wide.values()))
+        self.leaves = sum(child < 0 for child in self.only_child)
+        self.leaves += sum(child < 0 for children in wide.values() for child in children.values())
+        self.ranked, self._rank_again, self.successors = {}, {}, {}
+        for node, children in wide.items():
+            if len(children) > WIDE:
+                self._rank(node)
+
+    def find_cursors(self, recent_ids: Sequence[int]) -> None:
+        """Stand where a sequence that ends in these tokens stands (after node numbers changed)."""
+        self._cursors = [ROOT]
+        for length in range(1, min(len(recent_ids), self.max_depth - 1) + 1):
+            node = ROOT
+            for token_id in recent_ids[len(recent_ids) - length :]:
+                node = self.child(node, token_id)
+                if node <= 0:
+                    return
+            self._cursors.append(node)
+
+    def _rank(self, node: int) -> None:
+        """Note the most frequent children of a wide node, and when to look again."""
+        children, counts = self.wide[node], self.counts
+        best = nlargest(RANKED, children.items(), key=lambda item: counts[item[1]] if item[1] > 0 else 1)
+        self.ranked[node] = [token_id for token_id, _ in best]
+        self._rank_again[node] = counts[node] + (counts[node] >> 3) + 2
+
+    # ------------------------------------------------------------------ bounds
+
+    def bytes(self) -> int:
+        """Bytes held, by the number of nodes, dict entries and tokens (an estimate from above)."""
+        return (
+            len(self.tokens) * _NODE_BYTES
+            + len(self.wide) * _DICT_BYTES
+            + self._entries * _ENTRY_BYTES
+            + len(self.log) * self.log.itemsize
+            + len(self.ranked) * (RANKED * 8 + 200)
+        )
+
+    def stats(self) -> TrieStats:
+        """Size and history in numbers."""
+        return TrieStats(len(self), self.leaves, len(self.log), self.bytes(), self.pruned)

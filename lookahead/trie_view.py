@@ -1,0 +1,102 @@
+"""Looking into a trie: n-grams found, children in order, the neighbourhood of a match. For people, not for drafting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from lookahead.trie import ROOT, Trie
+
+
+@dataclass(frozen=True, slots=True)
+class TrieNodeView:
+    """One n-gram of a trie, as a reader sees it.
+
+    Attributes:
+        child: Node number (>= 0), or ``~position`` for an n-gram read once.
+        parent: Index of its parent in the list it came in, -1 for the first.
+        token_id: Its last token, -1 for the root.
+        depth: Tokens in the n-gram.
+        count: How often it was read.
+        prompt_count: How many of these times in the prompt.
+        last_position: Position in the token log where its last token stood most recently.
+    """
+
+    child: int
+    parent: int
+    token_id: int
+    depth: int
+    count: int
+    prompt_count: int
+    last_position: int
+
+
+def find(trie: Trie, token_ids: Sequence[int]) -> int | None:
+    """The node of an n-gram, ``~position`` where it was read once, None where it was not read (or is too long)."""
+    child = ROOT
+    for token_id in token_ids[: trie.max_depth]:
+        if child >= 0:
+            child = trie.child(child, token_id)
+            if child == ROOT:
+                return None
+        elif trie.following(~child) == token_id:
+            child -= 1
+        else:
+            return None
+    return child if len(token_ids) <= trie.max_depth else None
+
+
+def ngram(trie: Trie, node: int) -> list[int]:
+    """The tokens of a node, first to last."""
+    token_ids = []
+    while node != ROOT:
+        token_ids.append(trie.tokens[node])
+        node = trie.parents[node]
+    return token_ids[::-1]
+
+
+def children_in_order(trie: Trie, node: int) -> list[TrieNodeView]:
+    """The children of a node, most frequent first, the lower token id first among equals."""
+    depth = trie.depths[node] + 1
+    views = [_view(trie, child, 0, token_id, depth) for token_id, child in trie.children(node)]
+    return sorted(views, key=lambda view: (-view.count, view.token_id))
+
+
+def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNodeView]:
+    """The most frequent part of the subtree under a node, the node itself first, parents before children.
+
+    Args:
+        trie: The trie to look into.
+        node: Where to begin.
+        most: Most n-grams in the list (>= 1).
+        deepest: Levels below the node; what was read once is followed in the token log that far, too.
+    """
+    start = trie.depths[node]
+    views: list[TrieNodeView] = []
+    first = TrieNodeView(
+        node, -1, trie.tokens[node], start, trie.counts[node], trie.prompt_counts[node], trie.last[node]
+    )
+    heap: list[tuple[int, int, int, TrieNodeView]] = [(-first.count, 0, 0, first)]
+    pushed = 0
+    while heap and len(views) < most:
+        _, _, _, view = heappop(heap)
+        index = len(views)
+        views.append(view)
+        if view.depth - start >= deepest:
+            continue
+        if view.child >= 0:
+            below = [_view(trie, child, index, token, view.depth + 1) for token, child in trie.children(view.child)]
+        else:
+            token = trie.following(~view.child)
+            below = [_view(trie, view.child - 1, index, token, view.depth + 1)] if token >= 0 else []
+        for child in below:
+            pushed += 1
+            heappush(heap, (-child.count, child.depth, pushed, child))
+    return views
+
+
+def _view(trie: Trie, child: int, parent: int, token_id: int, depth: int) -> TrieNodeView:
+    if child < 0:
+        return TrieNodeView(child, parent, token_id, depth, 1, int(~child < trie.border), ~child)
+    return TrieNodeView(child, parent, token_id, depth, trie.counts[child], trie.prompt_counts[child], trie.last[child])

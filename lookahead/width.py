@@ -1,0 +1,75 @@
+"""When a best-first search may stop: more nodes cannot pay for the wider pass any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lookahead.costs import choose_width
+
+
+class StopRule:
+    """The width that maximises expected tokens per second, (1 + sum of path probabilities) / T(n).
+
+    T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search goes on until
+    even nodes as probable as the one at hand could not beat the best width found.
+
+    Args:
+        pass_seconds: ``pass_seconds[n - 1]`` is T(n), for n up to the widest pass that may be made.
+
+    Raises:
+        ValueError: If no time is given or one is not positive.
+    """
+
+    def __init__(self, pass_seconds: Sequence[float]) -> None:
+        if not pass_seconds or min(pass_seconds) <= 0:
+            raise ValueError("pass_seconds: need one positive time for every width")
+        self._seconds = pass_seconds
+        # Between two knots T is linear, so a ratio of two linear functions has its extremes at the knots.
+        inner = range(1, len(pass_seconds) - 1)
+        bends = [n for n in inner if _bends(pass_seconds, n)]
+        self._knots = [n + 1 for n in (0, *bends, len(pass_seconds) - 1)]
+        self._next_check = 1
+        self._best_rate = 0.0
+        self._done = 0
+        self._sum = 1.0
+
+    def fresh(self) -> StopRule:
+        """The same rule for another draft."""
+        copy = StopRule.__new__(StopRule)
+        copy._seconds, copy._knots = self._seconds, self._knots
+        copy._next_check, copy._best_rate, copy._done, copy._sum = 1, 0.0, 0, 1.0
+        return copy
+
+    def reached(self, nodes: Sequence[tuple], bound: float) -> bool:
+        """Whether no tree wider than the nodes at hand can be better than the best cut of them.
+
+        Args:
+            nodes: The nodes so far, the root first; the third entry of each is its path probability.
+            bound: Most that any further node's path probability can be.
+        """
+        n = len(nodes)
+        if n < self._next_check:
+            return False
+        self._next_check = n + 1 + (n >> 2)
+        self._advance(nodes)
+        seconds, total = self._seconds, self._sum
+        if n < len(seconds) and (total + bound) / seconds[n] > self._best_rate:
+            return False
+        return not any(
+            (total + bound * (knot - n)) / seconds[knot - 1] > self._best_rate for knot in self._knots if knot > n
+        )
+
+    def _advance(self, nodes: Sequence[tuple]) -> None:
+        for n in range(self._done, len(nodes)):
+            if n:
+                self._sum += nodes[n][2]
+            self._best_rate = max(self._best_rate, self._sum / self._seconds[n])
+        self._done = len(nodes)
+
+    def width(self, nodes: Sequence[tuple]) -> int:
+        """The best number of nodes, the root included; the narrower one of equals."""
+        return choose_width([node[2] for node in nodes[1:]], self._seconds)
+
+
+def _bends(seconds: Sequence[float], n: int) -> bool:
+    return abs(seconds[n + 1] - 2 * seconds[n] + seconds[n - 1]) > 1e-6 * seconds[n]
