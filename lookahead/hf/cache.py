@@ -160,6 +160,12 @@ class RowCache(Cache):
         self.capacity = capacity
 
 
+def brief(error: Exception) -> str:
+    """The error's kind and the beginning of its message, on one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:100]}{'...' if len(message) > 100 else ''}"
+
+
 def learn_layer_shapes(model: PreTrainedModel) -> list[LayerShape | None]:
     """What each layer of the model caches, found out by a pass of two tokens.
 
@@ -171,7 +177,7 @@ def learn_layer_shapes(model: PreTrainedModel) -> list[LayerShape | None]:
     try:
         outputs = model(input_ids=ids, past_key_values=cache, use_cache=True)
     except Exception as error:
-        raise UnsupportedCacheError(f"it does not take a plain KV cache ({type(error).__name__})") from error
+        raise UnsupportedCacheError(f"it does not run with a plain KV cache ({brief(error)})") from error
     if getattr(outputs, "past_key_values", None) is not cache or not cache.layers:
         raise UnsupportedCacheError("it keeps a state that cannot drop rejected tokens")
     shapes: list[LayerShape | None] = []

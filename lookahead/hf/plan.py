@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from lookahead.backend import UnsupportedCacheError
 from lookahead.draft import DraftTree
-from lookahead.hf.cache import learn_layer_shapes
+from lookahead.hf.cache import brief, learn_layer_shapes
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import MaskPlan
 from lookahead.hf.session import ForwardPlan, TreeSession
@@ -37,7 +37,7 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
     except UnsupportedCacheError:
         raise
     except Exception as error:
-        raise UnsupportedCacheError(f"its forward pass takes no tree mask ({type(error).__name__})") from error
+        raise UnsupportedCacheError(f"its forward pass takes no tree mask ({brief(error)})") from error
     if reason is not None:
         raise UnsupportedCacheError(reason)
     return plan

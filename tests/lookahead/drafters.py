@@ -1,0 +1,82 @@
+"""Drafters for tests: they know the answer, more or less, or nothing at all."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from lookahead.draft import DraftTree
+from lookahead.records import TrieChange
+
+
+def tree_of(token_ids: Sequence[int], parents: Sequence[int]) -> DraftTree:
+    """A draft tree of these nodes, everything else filled in."""
+    count = len(token_ids)
+    sources = ("root",) + ("prompt",) * (count - 1)
+    return DraftTree(tuple(token_ids), tuple(parents), (1.0,) + (0.5,) * (count - 1), sources, (0,) * count)
+
+
+class NoisyOracle:
+    """Drafts the known answer with wrong tokens in it and wrong branches beside it.
+
+    Attributes:
+        accuracy: Share of draft nodes that go on with the answer.
+        finished: Output of every request that was finished, the prompt left out.
+    """
+
+    def __init__(self, answer: Sequence[int], vocab_size: int, accuracy: float = 0.8, seed: int = 0) -> None:
+        self.answer = list(answer)
+        self.vocab_size = vocab_size
+        self.accuracy = accuracy
+        self.random = random.Random(seed)
+        self.finished: list[list[int]] = []
+
+    def start(self, prompt_ids: Sequence[int]) -> OracleRequest:
+        """A request that counts its output from here."""
+        return OracleRequest(self, prompt_ids)
+
+
+class OracleRequest:
+    """One run of a ``NoisyOracle``."""
+
+    def __init__(self, oracle: NoisyOracle, prompt_ids: Sequence[int]) -> None:
+        self._oracle = oracle
+        self._last_id = prompt_ids[-1]
+        self._output: list[int] = []
+        self._open = True
+
+    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+        """Up to ``width`` nodes: the answer, its mistakes, and branches from anywhere."""
+        oracle, rng = self._oracle, self._oracle.random
+        token_ids, parents, depths = [self._last_id], [-1], [0]
+        right = [0]  # the nodes that spell the answer so far, the root first
+        taken = set()
+        for _ in range(width - 1):
+            place = len(self._output) + len(right) - 1
+            goes_on = rng.random() < oracle.accuracy and place < len(oracle.answer)
+            parent = right[-1] if goes_on else rng.randrange(len(token_ids))
+            token_id = oracle.answer[place] if goes_on else rng.randrange(oracle.vocab_size)
+            if depths[parent] >= longest_branch or (parent, token_id) in taken:
+                continue
+            taken.add((parent, token_id))
+            token_ids.append(token_id)
+            parents.append(parent)
+            depths.append(depths[parent] + 1)
+            if goes_on:
+                right.append(len(token_ids) - 1)
+        return tree_of(token_ids, parents)
+
+    def commit(self, token_ids: Sequence[int]) -> None:
+        """Grow the output."""
+        self._output += token_ids
+        self._last_id = self._output[-1]
+
+    def change(self) -> TrieChange:
+        """Nothing is stored."""
+        return TrieChange()
+
+    def finish(self) -> None:
+        """Hand the output to the oracle, once."""
+        if self._open:
+            self._oracle.finished.append(self._output)
+        self._open = False

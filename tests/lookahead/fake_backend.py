@@ -1,0 +1,108 @@
+"""A backend without a model: its choice after a context is a function of the context, so every output is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lookahead.costs import PassCosts
+from lookahead.draft import DraftTree
+
+VOCAB_SIZE = 50
+
+
+def counting(context: Sequence[int]) -> int:
+    """The number after the last one, from 49 back to 0."""
+    return (context[-1] + 1) % VOCAB_SIZE
+
+
+class FakeBackend:
+    """A model made of a function; tokens spell themselves, token 7 is ``<7>``.
+
+    Attributes:
+        sessions: Every session opened, in order.
+        widths: Nodes of every pass after a prefill.
+    """
+
+    vocab_size = VOCAB_SIZE
+
+    def __init__(
+        self,
+        choice: Callable[[Sequence[int]], int] = counting,
+        eos_ids: Sequence[int] = (),
+        context_limit: int | None = None,
+        notice: str | None = None,
+        stop_strings: Sequence[str] = (),
+    ) -> None:
+        self.choice = choice
+        self.eos_ids = tuple(eos_ids)
+        self.stop_strings = tuple(stop_strings)
+        self.context_limit = context_limit
+        self.notice = notice
+        self.sessions: list[FakeSession] = []
+        self.widths: list[int] = []
+        self.measured = 0
+
+    @property
+    def supports_trees(self) -> bool:
+        """Whether there is no notice."""
+        return self.notice is None
+
+    def new_session(self, capacity: int, prompt_length: int = 0) -> FakeSession:
+        """A session that remembers what it was given."""
+        self.sessions.append(FakeSession(self))
+        return self.sessions[-1]
+
+    def stop_checker(self, stop: Sequence[str]) -> FakeStops:
+        """Watches ``<1><2>...``."""
+        return FakeStops(stop)
+
+    def pass_costs(self, longest: int) -> PassCosts:
+        """A pass of n tokens takes 1 + n / 100 seconds."""
+        self.measured += 1
+        return PassCosts((1, longest), (1.01, 1 + longest / 100))
+
+
+class FakeSession:
+    """One run's context."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        self._backend = backend
+        self.supports_trees = backend.supports_trees
+        self.notice = backend.notice
+        self.context: list[int] = []
+        self.closed = False
+        self._tree: DraftTree | None = None
+
+    def prefill(self, prompt_ids: Sequence[int]) -> int:
+        """The function's value after the prompt."""
+        self.context = list(prompt_ids)
+        return self._backend.choice(self.context)
+
+    def choose(self, tree: DraftTree) -> tuple[int, ...]:
+        """The function's value after every node."""
+        assert self.supports_trees or len(tree) == 1
+        self._backend.widths.append(len(tree))
+        self._tree = tree
+        paths = [[tree.token_ids[0], *(tree.token_ids[step] for step in tree.path(node))] for node in range(len(tree))]
+        return tuple(self._backend.choice([*self.context, *path]) for path in paths)
+
+    def keep(self, accepted_nodes: Sequence[int]) -> None:
+        """Grow the context."""
+        assert self._tree is not None
+        self.context += [self._tree.token_ids[node] for node in (0, *accepted_nodes)]
+
+    def close(self) -> None:
+        """Remember that it was called."""
+        self.closed = True
+
+
+class FakeStops:
+    """Stop strings over ``<1><2>...``."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop, self._text = stop, ""
+
+    def push(self, token_id: int) -> bool:
+        """Whether one stands in the text."""
+        self._text += f"<{token_id}>"
+        return any(string in self._text for string in self._stop)

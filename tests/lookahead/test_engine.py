@@ -1,0 +1,295 @@
+"""The loop: it stops exactly where greedy decoding stops, says why, and leaves nothing open."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
+from lookahead.draft import DraftTree
+from lookahead.drafter import NoDrafts
+from lookahead.engine import LookaheadEngine
+from tests.lookahead.drafters import NoisyOracle, tree_of
+from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
+
+FIXED = LookaheadConfig(decoding_length=8, budget="fixed")
+
+
+def oracle(prompt: list[int], accuracy: float = 1.0, seed: int = 0) -> NoisyOracle:
+    """Knows that the numbers go on counting."""
+    return NoisyOracle([(prompt[-1] + 1 + step) % VOCAB_SIZE for step in range(300)], VOCAB_SIZE, accuracy, seed)
+
+
+def emitted(records) -> list[int]:
+    return [token_id for record in records for token_id in record.emitted_ids]
+
+
+def generate(backend: FakeBackend, prompt: list[int], drafter=None, config=FIXED, **arguments):
+    return list(LookaheadEngine(backend, config, drafter or oracle(prompt)).generate(prompt, **arguments))
+
+
+def test_a_run_in_records():
+    backend = FakeBackend()
+    records = generate(backend, [3, 4], max_new_tokens=12)
+    assert emitted(records) == list(range(5, 17))
+    prefill, first, second = records
+    assert (prefill.index, prefill.context_length, prefill.draft, prefill.emitted_ids) == (0, 2, None, (5,))
+    assert prefill.target_ids == (5,)
+    assert (first.index, first.context_length, first.accepted_nodes) == (1, 3, (1, 2, 3, 4, 5, 6, 7))
+    assert first.draft is not None
+    assert first.draft.token_ids[0] == 5
+    assert first.emitted_ids == tuple(range(6, 14))
+    assert (second.context_length, second.emitted_ids, second.finish_reason) == (11, (14, 15, 16), "length")
+    assert second.draft is not None
+    assert max(second.draft.depths()) == 2, "never deeper than what may be emitted, less the bonus"
+    assert all(record.finish_reason is None for record in records[:-1])
+    assert all(session.closed for session in backend.sessions)
+
+
+@given(
+    prompt=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=6),
+    width=st.integers(1, 12),
+    new_tokens=st.integers(1, 40),
+    eos_ids=st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=3),
+    limit=st.none() | st.integers(7, 30),
+    stop=st.lists(st.integers(0, VOCAB_SIZE - 2).map(lambda token_id: f"{token_id}><{token_id + 1}"), max_size=2),
+    seed=st.integers(0, 9),
+)
+def test_lookahead_stops_where_greedy_does_and_for_the_same_reason(
+    prompt, width, new_tokens, eos_ids, limit, stop, seed
+):
+    backend = FakeBackend(eos_ids=eos_ids, context_limit=limit)
+    config = LookaheadConfig(decoding_length=width, budget="fixed")
+    drafter = oracle(prompt, accuracy=0.7, seed=seed)
+    engine = LookaheadEngine(backend, config, drafter)
+    greedy = list(engine.generate(prompt, max_new_tokens=new_tokens, stop=stop, method="greedy"))
+    drafted = list(engine.generate(prompt, max_new_tokens=new_tokens, stop=stop))
+    assert emitted(drafted) == emitted(greedy)
+    assert drafted[-1].finish_reason == greedy[-1].finish_reason
+    assert drafter.finished == [emitted(drafted)], "the request ends with all of the output, once"
+    assert len(prompt) + len(emitted(drafted)) <= (limit or 1000)
+    for record in drafted[1:]:
+        assert record.draft is not None
+        path = [record.draft.token_ids[node] for node in record.accepted_nodes]
+        assert list(record.emitted_ids[: len(path)]) == path
+        assert len(record.emitted_ids) in (len(path), len(path) + 1)
+        assert len(record.target_ids) == len(record.draft) <= width
+
+
+@pytest.mark.parametrize(("eos_ids", "last"), [((9,), 9), ((30, 9, 11), 9), ((), 24)])
+def test_eos_ends_the_output_inside_an_accepted_path(eos_ids, last):
+    records = generate(FakeBackend(eos_ids=eos_ids), [4], max_new_tokens=20)
+    assert emitted(records) == list(range(5, last + 1))
+    assert records[-1].finish_reason == ("eos" if eos_ids else "length")
+    if eos_ids:
+        assert records[-1].accepted_nodes == (1, 2, 3, 4), "the path is cut at the stop"
+
+
+def test_eos_in_the_prompt_ends_nothing():
+    records = generate(FakeBackend(eos_ids=[2]), [1, 2, 3], max_new_tokens=5)
+    assert emitted(records) == [4, 5, 6, 7, 8]
+
+
+def test_eos_as_the_first_token():
+    records = generate(FakeBackend(eos_ids=[4]), [3], max_new_tokens=5)
+    assert (emitted(records), len(records), records[0].finish_reason) == ([4], 1, "eos")
+
+
+def test_token_zero_is_a_token():
+    records = generate(FakeBackend(), [0], max_new_tokens=3)
+    assert emitted(records) == [1, 2, 3]
+    records = generate(FakeBackend(), [48], max_new_tokens=5)
+    assert emitted(records) == [49, 0, 1, 2, 3], "0 as a drafted token and as a root"
+    assert emitted(generate(FakeBackend(), [49], max_new_tokens=4)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("stop", ["<8>", ["<30>", "8>"], ["7><8"]])
+def test_a_stop_string_ends_the_output_at_the_token_that_completes_it(stop):
+    records = generate(FakeBackend(), [4], max_new_tokens=20, stop=stop)
+    assert emitted(records) == [5, 6, 7, 8]
+    assert records[-1].finish_reason == "stop"
+
+
+def test_the_models_own_stop_strings_count():
+    records = generate(FakeBackend(stop_strings=["<8>"]), [4], max_new_tokens=20)
+    assert (emitted(records)[-1], records[-1].finish_reason) == (8, "stop")
+
+
+def test_the_context_limit_ends_the_output():
+    records = generate(FakeBackend(context_limit=12), [4, 5], max_new_tokens=20)
+    assert (len(emitted(records)), records[-1].finish_reason) == (10, "context")
+    records = generate(FakeBackend(context_limit=12), [4, 5], max_new_tokens=10)
+    assert (len(emitted(records)), records[-1].finish_reason) == (10, "length")
+
+
+def test_an_output_of_one_token_is_the_prefill():
+    records = generate(FakeBackend(), [4], max_new_tokens=1)
+    assert (emitted(records), len(records), records[0].finish_reason) == ([5], 1, "length")
+
+
+def test_a_cancelled_run_ends_after_the_pass_at_hand():
+    backend, cancelled = FakeBackend(), threading.Event()
+    drafter = oracle([4])
+    records = []
+    for record in LookaheadEngine(backend, FIXED, drafter).generate([4], max_new_tokens=40, cancelled=cancelled):
+        records.append(record)
+        cancelled.set()
+    assert len(records) == 2
+    assert records[-1].finish_reason == "cancelled"
+    assert backend.sessions[0].closed
+    assert drafter.finished == [emitted(records)]
+
+
+def test_a_closed_generator_ends_the_request():
+    backend, drafter = FakeBackend(), oracle([4])
+    steps = LookaheadEngine(backend, FIXED, drafter).generate([4], max_new_tokens=40)
+    output = [*next(steps).emitted_ids, *next(steps).emitted_ids]
+    steps.close()  # type: ignore[attr-defined]
+    assert backend.sessions[0].closed
+    assert drafter.finished == [output]
+
+
+def test_a_request_is_ended_before_the_last_record_is_out():
+    drafter = oracle([4])
+    steps = LookaheadEngine(FakeBackend(), FIXED, drafter).generate([4], max_new_tokens=3)
+    while next(steps).finish_reason is None:
+        assert not drafter.finished
+    assert drafter.finished == [[5, 6, 7]]
+
+
+def test_an_error_ends_the_request():
+    def failing(context):
+        if len(context) > 12:
+            raise RuntimeError("out of memory")
+        return (context[-1] + 1) % VOCAB_SIZE
+
+    backend, drafter = FakeBackend(failing), oracle([4])
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(LookaheadEngine(backend, FIXED, drafter).generate([4], max_new_tokens=40))
+    assert backend.sessions[0].closed
+    assert len(drafter.finished) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "arguments", "message"),
+    [
+        ([], {"max_new_tokens": 5}, "empty"),
+        ([1] * 12, {"max_new_tokens": 5}, "12 tokens; the model's context holds 12"),
+        ([1, VOCAB_SIZE], {"max_new_tokens": 5}, f"token id {VOCAB_SIZE} in the prompt"),
+        ([-1], {"max_new_tokens": 5}, "token id -1"),
+        ([1], {"max_new_tokens": 0}, "max_new_tokens=0"),
+        ([1], {"max_new_tokens": 5, "method": "beam"}, "method='beam'"),
+        ([1], {"max_new_tokens": 5, "stop": [""]}, "empty stop string"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, message):
+    backend = FakeBackend(context_limit=12)
+    engine = LookaheadEngine(backend, FIXED, oracle([1]))
+    with pytest.raises(ValueError, match=message):
+        engine.generate(prompt, **arguments)
+    assert not backend.sessions
+
+
+def forger(tree: DraftTree):
+    """A drafter that proposes this tree whatever it is asked for."""
+
+    class Forged(NoDrafts):
+        def draft(self, width, longest_branch, pass_seconds):
+            return tree
+
+    class Forger:
+        def start(self, prompt_ids):
+            return Forged(prompt_ids)
+
+    return Forger()
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (tree_of([9], [-1]), "root"),
+        (tree_of([5, 6, 6], [-1, 0, 0]), "twice"),
+        (tree_of([5, 6, 7], [-1, 2, 0]), "precedes"),
+        (tree_of([5, VOCAB_SIZE], [-1, 0]), "vocabulary"),
+        (tree_of([5, *range(6, 14)], range(-1, 8)), "at most 8"),
+        (tree_of([5, 6, 7, 8, 9], range(-1, 4)), "branch of 4"),
+        (DraftTree((), (), (), (), ()), "root"),
+    ],
+)
+def test_a_malformed_draft_is_refused(tree, message):
+    config = LookaheadConfig(decoding_length=8, branch_length=3, budget="fixed")
+    backend = FakeBackend()
+    with pytest.raises(ValueError, match=message):
+        generate(backend, [4], forger(tree), config, max_new_tokens=20)
+    assert backend.sessions[0].closed
+
+
+def test_a_model_without_trees_decodes_one_token_at_a_time():
+    backend = FakeBackend(notice="it cannot")
+    engine = LookaheadEngine(backend, LookaheadConfig(), oracle([4]))
+    assert engine.notice == "it cannot"
+    assert engine.pass_costs is None
+    records = list(engine.generate([4], max_new_tokens=5))
+    assert emitted(records) == [5, 6, 7, 8, 9]
+    assert set(backend.widths) == {1}
+
+
+def test_a_draft_of_width_one_is_plain_decoding():
+    backend = FakeBackend()
+    records = generate(backend, [4], config=LookaheadConfig(decoding_length=1), max_new_tokens=5)
+    assert (len(records), set(backend.widths), backend.measured) == (5, {1}, 0)
+
+
+class Watched(NoDrafts):
+    """Remembers what it was asked for."""
+
+    asked: list
+
+    def draft(self, width, longest_branch, pass_seconds):
+        self.asked.append((width, longest_branch, pass_seconds))
+        return super().draft(width, longest_branch, pass_seconds)
+
+
+class Watcher:
+    def __init__(self):
+        self.asked = []
+
+    def start(self, prompt_ids):
+        request = Watched(prompt_ids)
+        request.asked = self.asked
+        return request
+
+
+def test_the_drafter_is_told_width_depth_and_costs():
+    watcher, costs = Watcher(), PassCosts((1, 2), (1.0, 1.5))
+    config = LookaheadConfig(decoding_length=4, branch_length=2)
+    engine = LookaheadEngine(FakeBackend(), config, watcher, costs)
+    list(engine.generate([4], max_new_tokens=5))
+    assert watcher.asked == [(4, 2, [1.0, 1.5, 2.0, 2.5])] * 2 + [
+        (4, 1, [1.0, 1.5, 2.0, 2.5]),
+        (1, 0, [1.0, 1.5, 2.0, 2.5]),
+    ]
+    watcher.asked.clear()
+    list(LookaheadEngine(FakeBackend(), FIXED, watcher, costs).generate([4], max_new_tokens=3))
+    assert watcher.asked == [(8, 1, None), (1, 0, None)]
+
+
+def test_costs_are_measured_once_and_only_when_a_width_is_chosen_by_them():
+    backend = FakeBackend()
+    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=4), Watcher())
+    list(engine.generate([4], max_new_tokens=3, method="greedy"))
+    assert backend.measured == 0
+    list(engine.generate([4], max_new_tokens=3))
+    list(engine.generate([4], max_new_tokens=3))
+    assert (backend.measured, engine.pass_costs) == (1, PassCosts((1, 4), (1.01, 1.04)))
+
+
+def test_timings_are_told_apart():
+    record = generate(FakeBackend(), [4], max_new_tokens=12)[1]
+    parts = record.timings
+    assert min(parts.retrieve_seconds, parts.forward_seconds, parts.verify_seconds, parts.commit_seconds) >= 0
+    assert 0 < parts.total_seconds < 1

@@ -1,0 +1,114 @@
+"""Tiny randomly initialised models of the families that the engine supports."""
+
+from __future__ import annotations
+
+import torch
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
+
+VOCAB_SIZE = 61
+WINDOW = 12
+MOST_POSITIONS = 160
+
+SHAPE = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": MOST_POSITIONS,
+    "initializer_range": 0.4,  # large enough that attention decides what comes next
+    "bos_token_id": 1,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": MOST_POSITIONS, "vocab_size": VOCAB_SIZE}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
+
+FAMILIES = {
+    "llama": (LlamaForCausalLM, LlamaConfig, SHAPE),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config, SHAPE),
+    "qwen2-window": (
+        Qwen2ForCausalLM,
+        Qwen2Config,
+        {**SHAPE, "use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1},
+    ),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {**SHAPE, "head_dim": 8}),
+    "mistral": (MistralForCausalLM, MistralConfig, {**SHAPE, "sliding_window": None}),
+    "mistral-window": (MistralForCausalLM, MistralConfig, {**SHAPE, "sliding_window": WINDOW}),
+    "gpt2": (GPT2LMHeadModel, GPT2Config, {**SMALL, "initializer_range": 0.4, "eos_token_id": None}),
+    "gpt-neox": (GPTNeoXForCausalLM, GPTNeoXConfig, SHAPE),
+    "phi3": (Phi3ForCausalLM, Phi3Config, SHAPE),
+    "phi3-window": (Phi3ForCausalLM, Phi3Config, {**SHAPE, "sliding_window": WINDOW}),
+    "gemma3": (
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        {**SHAPE, "head_dim": 8, "num_hidden_layers": 3, "sliding_window": WINDOW, "layer_types": MIXED},
+    ),
+    "olmo2": (Olmo2ForCausalLM, Olmo2Config, SHAPE),
+    "mixtral": (MixtralForCausalLM, MixtralConfig, {**SHAPE, "num_local_experts": 4, "sliding_window": None}),
+    "qwen3-moe": (Qwen3MoeForCausalLM, Qwen3MoeConfig, {**SHAPE, **EXPERTS, "head_dim": 8}),
+}
+
+
+def tiny_model(family: str, dtype: torch.dtype = torch.float64, attention: str = "sdpa") -> PreTrainedModel:
+    """A model of the family with the same random weights every time."""
+    model_class, config_class, settings = FAMILIES[family]
+    return _made(model_class, config_class(**settings), dtype, attention)
+
+
+def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    """A model whose cache cannot drop tokens."""
+    config = MambaConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=32,
+        num_hidden_layers=2,
+        state_size=4,
+        eos_token_id=None,
+        initializer_range=0.4,
+    )
+    return _made(MambaForCausalLM, config, dtype, "eager")
+
+
+def _made(model_class, config, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    torch.manual_seed(7)
+    config._attn_implementation = attention
+    config._experts_implementation = "eager"  # the grouped kernels take no float64
+    model = model_class(config).to(dtype).eval()
+    model.generation_config.eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    return model
+
+
+def hf_greedy(model: PreTrainedModel, prompt_ids: list[int], max_new_tokens: int) -> list[int]:
+    """What ``generate(do_sample=False)`` emits after the prompt."""
+    ids = torch.tensor([prompt_ids])
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_new_tokens)
+    return output[0, len(prompt_ids) :].tolist()
