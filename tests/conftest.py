@@ -11,9 +11,6 @@ from hypothesis import HealthCheck, settings
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Test data beside the checkout; tests that need it skip where it is absent."""
 
-# Tiny models gain nothing from several threads, and lose much where other programs keep the processors busy.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=_QUIET)
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=_QUIET)

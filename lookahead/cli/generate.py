@@ -65,7 +65,11 @@ def run(args: argparse.Namespace) -> None:
     engine = LookaheadEngine(backend, config)
     if args.method == "lookahead":
         engine.prepare()
-    record, text = _generate(args, engine, backend, prompt_ids, stop)
+    try:
+        record, text = _generate(args, engine, backend, prompt_ids, stop)
+    except KeyboardInterrupt:
+        _emit("\n", args.json)
+        raise
     if args.run_file is not None:
         from dataclasses import replace
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers.generation.streamers import BaseStreamer
 
+from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
 
 PROMPT_LOOKUP_TOKENS = 10
@@ -74,13 +75,20 @@ class _PassCounter:
 def run_reference(
     backend: HFBackend, prompt_ids: Sequence[int], max_new_tokens: int, stop: Sequence[str], prompt_lookup: bool
 ) -> ReferenceRun:
-    """One prompt through ``generate(do_sample=False)``, with prompt lookup or without."""
+    """One prompt through ``generate(do_sample=False)``, with prompt lookup or without.
+
+    Raises:
+        BackendError: If transformers has no prompt lookup for this model.
+    """
     options: dict[str, Any] = {"prompt_lookup_num_tokens": PROMPT_LOOKUP_TOKENS} if prompt_lookup else {}
     if stop:
         options |= {"stop_strings": [*stop, *backend.stop_strings], "tokenizer": backend.tokenizer}
     elif backend.stop_strings:
         options |= {"tokenizer": backend.tokenizer}
     model: Any = backend.model
+    if prompt_lookup and model._is_stateful:
+        kind = type(model).__name__
+        raise BackendError(f"transformers has no prompt lookup for {kind}; leave hf-prompt-lookup out of --methods")
     ids = torch.tensor([list(prompt_ids)], device=backend.device)
     first = _FirstTokens()
     with _PassCounter(model) as counter:

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
-from lookahead.records import ModelInfo, RunRecord, RunTexts, StepRecord, StepTimings, TrieChange
+from lookahead.records import FinishReason, ModelInfo, RunRecord, RunTexts, StepRecord, StepTimings, TrieChange
 from lookahead.verify import verify
 
 VOCAB = 6
 """Few tokens, so that drafts and choices agree often."""
+
+ENDED: tuple[FinishReason, ...] = ("eos", "stop", "length", "context", "cancelled")
+BROKEN_OFF: tuple[FinishReason, ...] = ("cancelled", "error")
 
 ids = st.integers(0, VOCAB - 1)
 seconds = st.integers(0, 10**9).map(lambda value: round(value / 10**7, 7))
@@ -56,8 +59,7 @@ def valid_runs(draw: st.DrawFn, most_steps: int = 6, with_text: bool = True) -> 
         steps.append(step)
         if step.finish_reason is not None:
             break
-    broken_off = st.sampled_from(["cancelled", "error"])
-    reason = (steps[-1].finish_reason if steps else None) or draw(broken_off)
+    reason: FinishReason = (steps[-1].finish_reason if steps else None) or draw(st.sampled_from(BROKEN_OFF))
     first = draw(seconds) if steps else None
     emitted = context[len(prompt_ids) :]
     return RunRecord(
@@ -80,7 +82,7 @@ def valid_runs(draw: st.DrawFn, most_steps: int = 6, with_text: bool = True) -> 
 
 @st.composite
 def _steps(draw: st.DrawFn, index: int, context: list[int], most_nodes: int) -> StepRecord:
-    reason = draw(st.none() | st.sampled_from(["eos", "stop", "length", "context", "cancelled"]))
+    reason: FinishReason | None = draw(st.none() | st.sampled_from(ENDED))
     if index == 0:
         tree, target_ids, accepted, emitted = None, (draw(ids),), (), ()
         emitted = target_ids

@@ -10,10 +10,17 @@ import pytest
 from lookahead import metrics, runfile
 from lookahead.cli.main import main
 
-KEYS = (
-    "text token_ids forward_passes mean_accepted_tokens acceptance_rate seconds decode_seconds tokens_per_second "
-    "finish_reason"
-).split()
+KEYS = [
+    "text",
+    "token_ids",
+    "forward_passes",
+    "mean_accepted_tokens",
+    "acceptance_rate",
+    "seconds",
+    "decode_seconds",
+    "tokens_per_second",
+    "finish_reason",
+]
 
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:

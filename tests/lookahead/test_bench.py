@@ -1,0 +1,110 @@
+"""Bench: the same tokens by every method, the numbers of the contract, methods in turns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lookahead.bench import METHODS, Bench, BenchPlan
+from lookahead.cli.main import main
+from lookahead.config import LookaheadConfig
+
+NUMBERS = {
+    "tokens",
+    "seconds",
+    "decode_seconds",
+    "tokens_per_second",
+    "forward_passes",
+    "mean_accepted_tokens",
+    "identical_to_hf_greedy",
+}
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("bench") / "prompts.jsonl"
+    path.write_text('{"prompt": "abcabcabc"}\n\n{"prompt": "é…é…", "task": "other fields are left alone"}\n')
+    return str(path)
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    assert main(["bench", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_json_is_the_contract(tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "24", "--repeat", "2")
+    result = _json(capsys, *common, "--decoding-length", "8", "--budget", "fixed")
+    assert set(result["methods"]) == set(METHODS)
+    for name, numbers in result["methods"].items():
+        assert set(numbers) == NUMBERS
+        assert numbers["identical_to_hf_greedy"] is True
+        assert numbers["tokens"] == result["methods"]["hf-greedy"]["tokens"]
+        assert 0 < numbers["decode_seconds"] < numbers["seconds"]
+        assert result["speedup"][name] > 0
+        assert result["decode_speedup"][name] > 0
+    assert result["speedup"]["hf-greedy"] == 1.0
+    plain = result["methods"]["hf-greedy"]
+    assert plain["forward_passes"] == plain["tokens"]
+    assert plain["mean_accepted_tokens"] == 1.0
+    assert result["methods"]["lookahead"]["forward_passes"] < plain["forward_passes"]
+    assert result["environment"]["pass_costs"]["lengths"][0] == 1
+    for key in ("python", "torch", "transformers", "cpu_capability", "threads", "device", "dtype", "model"):
+        assert result["environment"][key]
+
+
+def test_without_the_reference_there_is_no_speedup(
+    tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "4", "--repeat", "1", "--warm")
+    result = _json(capsys, *common, "--methods", "lookahead")
+    assert list(result["methods"]) == ["lookahead"]
+    assert result["speedup"] == {"lookahead": None}
+    assert result["methods"]["lookahead"]["identical_to_hf_greedy"] is None
+
+
+def test_a_table_for_people(tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["bench", "--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "4", "--repeat", "1"]
+    assert main(common) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert all(method in printed.out for method in METHODS)
+    assert "T(n) in ms" in printed.out
+
+
+class _Calls(Bench):
+    """A bench that notes who ran with which drafter, and runs nothing."""
+
+    def __init__(self, plan: BenchPlan) -> None:
+        self._plan = plan
+        self._tick = lambda: None
+        self.runs = {method: [] for method in plan.methods}
+        self.calls: list[tuple[str, int]] = []
+        self.drafters: list[object] = []
+
+    def _once(self, method, prompt_ids, drafter, max_new_tokens):
+        self.calls.append((method, prompt_ids[0]))
+        self.drafters.append(drafter)
+        return super()
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_methods_take_turns_and_cold_means_an_empty_trie(warm: bool) -> None:
+    plan = BenchPlan([[0], [1], [2]], ["greedy", "lookahead"], LookaheadConfig(), 4, repeat=2, warm=warm)
+    bench = _Calls(plan)
+    bench.run()
+    timed, drafters = bench.calls[2:], bench.drafters[2:]
+    assert [method for method, _ in timed[0:4]] == ["greedy", "lookahead", "lookahead", "greedy"]
+    assert [method for method, _ in timed[6:8]] == ["lookahead", "greedy"]
+    assert len({id(drafter) for drafter in drafters}) == (2 if warm else 12)
+
+
+def test_random_shapes_have_the_parameters_that_their_names_say() -> None:
+    from lookahead.hf.shapes import random_backend
+
+    backend = random_backend("10m")
+    assert 9e6 < backend.model.num_parameters() < 11e6
+    assert backend.eos_ids == ()
+    assert random_backend("10m").model.state_dict()["model.norm.weight"].shape == (320,)
