@@ -19,7 +19,7 @@ make_venv() {
 }
 
 install_packages() {
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt ||
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt ||
         missing "pip could not install requirements-dev.txt (its own message is above); is the network up?"
 }
 
@@ -45,7 +45,13 @@ if [ -z "${NO_INSTALL:-}" ]; then
 fi
 [ -x .venv/bin/python ] || missing "no .venv here; run without NO_INSTALL=1 once"
 
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/pyright --pythonpath .venv/bin/python
-exec .venv/bin/python -m pytest "$@"
+failed=""
+check() {
+    "${@:2}" || failed="$failed${failed:+, }$1"
+}
+check "ruff check" .venv/bin/ruff check .
+check "ruff format" .venv/bin/ruff format --check .
+check "pyright" .venv/bin/pyright --pythonpath .venv/bin/python
+[ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
+.venv/bin/python -m pytest "$@" || exit
+[ -z "$failed" ]

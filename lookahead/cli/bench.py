@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     texts = _texts(args)
     if args.shape is not None and stop:
         raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
-    backend = _backend(args)
+    backend = options.load_backend(args) if args.shape is None else options.load_shape(args)
     prompts = _prompts(args, backend, texts)
     plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm)
     with progress(len(prompts) * len(methods) * args.repeat, "run", "bench") as bar:
@@ -97,24 +97,12 @@ def _methods(text: str) -> list[str]:
 
 def _texts(args: argparse.Namespace) -> list[str] | None:
     if args.shape is not None:
-        if args.shape not in SHAPES:
-            raise UsageError(f"--shape: {args.shape!r} is not known; choose one of {', '.join(SHAPES)}")
+        options.check_shape(args.shape)
         if args.model is not None:
             raise UsageError("--shape and --model name two models; leave one of them out")
     elif args.prompts is None:
         raise UsageError('--prompts is missing; name a file with one {"prompt": text} a line')
     return None if args.prompts is None else read_prompts(args.prompts)
-
-
-def _backend(args: argparse.Namespace) -> HFBackend:
-    if args.shape is None:
-        return options.load_backend(args)
-    from lookahead.hf.quiet import quiet
-
-    quiet()
-    from lookahead.hf.shapes import random_backend
-
-    return random_backend(args.shape, args.device, args.dtype)
 
 
 def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | None) -> list[list[int]]:

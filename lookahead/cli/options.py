@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, get_args
 from lookahead.cli.console import UsageError, note
 from lookahead.config import Budget, LookaheadConfig, Ranking, Strategy
 from lookahead.embedded import EMBEDDED_MODEL
+from lookahead.shapes import SHAPES
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -168,6 +169,26 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     if backend.notice:
         note(f"note: {backend.notice}")
     return backend
+
+
+def check_shape(name: str) -> None:
+    """Raise UsageError unless the shape is known."""
+    if name not in SHAPES:
+        raise UsageError(f"--shape: {name!r} is not known; choose one of {', '.join(SHAPES)}")
+
+
+def load_shape(args: argparse.Namespace) -> HFBackend:
+    """A model of the shape ``--shape`` with random weights.
+
+    Raises:
+        BackendError: If it cannot be made.
+    """
+    from lookahead.hf.quiet import quiet
+
+    quiet()
+    from lookahead.hf.shapes import random_backend
+
+    return random_backend(args.shape, args.device, args.dtype)
 
 
 def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, what: str) -> int:

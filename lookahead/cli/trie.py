@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lookahead.cli import options
-from lookahead.cli.console import print_json, table
-from lookahead.inputs import read_trace
+from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.inputs import TraceRow, read_trace
+from lookahead.shapes import SHAPES
 
-_EPILOG = """\
-Without a trace the tokens are synthetic: Zipf-distributed words of a large vocabulary with repeated passages.
+_EPILOG = f"""\
+Without a trace the tokens are synthetic: few frequent tokens, sticky pairs, passages that come again. Drafts are made
+along sequences that the trie has not read. --shape also gives the retrieval time as a share of one forward pass of a
+model of that shape with random weights: {", ".join(SHAPES)}.
 
 examples:
   python -m lookahead trie --tokens 1000000
-  python -m lookahead trie --trace trace.jsonl --json
+  python -m lookahead trie a.jsonl b.jsonl --tokens 200000 --json
+  python -m lookahead trie --shape 10m
 """
 
 
@@ -22,15 +27,18 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "trie",
-        help="measure retrieval, insertion and size of the trie, without a model",
+        help="measure retrieval, insertion and size of the trie",
         description="Fill a trie with tokens, then measure retrieval and insertion times and bytes a token.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("traces", nargs="*", metavar="TRACE.jsonl", help="take the tokens from these traces")
     parser.add_argument(
-        "--tokens", type=options.count(1000), default=1_000_000, metavar="N", help="tokens in the trie (1000000)"
+        "--tokens", type=options.count(1), default=1_000_000, metavar="N", help="tokens in the trie (default: 1000000)"
     )
-    parser.add_argument("--trace", metavar="TRACE.jsonl", help="take the tokens from a trace, repeated if too short")
+    parser.add_argument("--shape", metavar="NAME", help="compare with a forward pass of this shape")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
+    parser.add_argument("--dtype", default="auto", choices=options.DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_draft_options(parser, budget=False)
     parser.set_defaults(run=run)
@@ -39,5 +47,37 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config = options.config_from(args, budget="fixed")
-    rows = None if args.trace is None else read_trace(args.trace)
-    raise NotImplementedError((config, rows, print_json, table))
+    if args.shape is not None:
+        options.check_shape(args.shape)
+    rows = [row for path in args.traces for row in read_trace(path)]
+    from lookahead.trie_bench import bench_trie, synthetic_sequences
+
+    with progress(args.tokens, "token", "trie") as bar:
+        try:
+            sequences = _sequences(rows) if args.traces else synthetic_sequences()
+            numbers = bench_trie(sequences, args.tokens, config, bar.update).to_json()
+        except ValueError as error:
+            if not args.traces:
+                raise
+            raise UsageError(f"--tokens: {error}") from None
+    result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **numbers}
+    if args.shape is not None:
+        result |= _share(args, result["retrieve_us_mean"])
+    if args.json:
+        print_json(result)
+    else:
+        print(table(("trie", ""), result.items()))
+
+
+def _sequences(rows: Sequence[TraceRow]) -> Iterator[tuple[int, ...]]:
+    """Prompt and output of every row in one."""
+    for prompt_ids, output_ids in rows:
+        yield prompt_ids + output_ids
+
+
+def _share(args: argparse.Namespace, retrieve_us: float) -> dict[str, Any]:
+    """The time of a forward pass of one token, and retrieval as a share of it."""
+    backend = options.load_shape(args)
+    costs = backend.pass_costs(args.decoding_length)
+    forward_us = 1e6 * costs.at(1)
+    return {"shape": args.shape, "forward_us": forward_us, "retrieve_share_of_forward": retrieve_us / forward_us}
