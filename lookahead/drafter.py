@@ -118,6 +118,7 @@ class Request:
             self._kinds += [CORPUS] * len(drafter.warm)
         self._followers = [Follower(trie) for trie in self._others if len(trie)]
         self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if len(t)]
+        self._floor = 0.0
         self._search: Search | FrequencySearch | None = None
         self._rule: StopRule | None = None
         self._rule_for: Sequence[float] | None = None
@@ -148,8 +149,11 @@ class Request:
         if config.ranking == "frequency":
             self._search = FrequencySearch(levels, loci, self._last_id)
         else:
-            self._search = Search(levels, loci, self.confidence, self._last_id)
-        return self._search.run(width, longest_branch, _BRANCHING[config.strategy], self._stop_rule(pass_seconds))
+            self._search = Search(levels, loci, self.confidence, self._last_id, self._floor)
+        rule = self._stop_rule(pass_seconds)
+        tree = self._search.run(width, longest_branch, _BRANCHING[config.strategy], rule)
+        self._floor = self._search.floor
+        return tree
 
     def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
         if pass_seconds is None:

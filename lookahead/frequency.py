@@ -28,6 +28,7 @@ class FrequencySearch:
     """
 
     def __init__(self, levels: Levels, loci: Sequence[Locus], root_id: int) -> None:
+        self.floor = 0.0
         self._levels = levels
         self._loci = loci
         self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]

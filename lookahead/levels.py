@@ -87,20 +87,23 @@ class Levels:
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
         """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""
         sources, counts = [ROOT_SOURCE], [0]
-        for node in nodes[1:]:
-            number, found = node[5], node[6]
-            trie, kind = self.tries[number], self.kinds[number]
+        weight = 1.0 + self._extra_weight
+        other = ("output", "output", "corpus")
+        tries, kinds = self.tries, self.kinds
+        for _, _, _, _, _, number, found in nodes[1:]:
+            trie, source = tries[number], other[kinds[number]]
             if found < 0:
                 counts.append(1)
-                in_prompt = ~found < trie.border
+                if ~found < trie.border:
+                    source = "prompt"
             else:
-                counts.append(trie.counts[found])
-                in_prompt = kind == REQUEST and trie.prompt_counts[found]
-                if in_prompt:
-                    in_output = counts[-1] - in_prompt
-                    in_prompt = in_prompt * (1.0 + self._extra_weight) >= in_output
-                    counts[-1] = trie.prompt_counts[found] if in_prompt else in_output
-            sources.append("prompt" if in_prompt else "corpus" if kind == CORPUS else "output")
+                count = trie.counts[found]
+                if trie.border and (in_prompt := trie.prompt_counts[found]):
+                    count -= in_prompt
+                    if in_prompt * weight >= count:
+                        source, count = "prompt", in_prompt
+                counts.append(count)
+            sources.append(source)
         known = max((match_length(t, x) for t, x in zip(self.tries, loci, strict=True)), default=0)
         token_ids, parents, probabilities, *_ = zip(*nodes, strict=True)
         return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)

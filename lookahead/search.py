@@ -14,7 +14,7 @@ where the drafted context stands in the tries.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from lookahead.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS, Confidence
 from lookahead.draft import DraftTree
@@ -26,9 +26,11 @@ from lookahead.width import StopRule
 HIERARCHICAL, PARALLEL, SINGLE = range(3)
 
 _LONGEST, _MOST = 32, 16
-_SPREAD, _ESCAPED = 0.3, 0.09
+_SPREAD, _ESCAPED = 0.3, 0.06
 """How much of its mass a level with several successors, and one reached by escape, is taken to yield at best. Bounds
 that would hold always (1.0) are loose and asked three times as many levels for the same accepted length."""
+_FLOOR, _TYPICAL = 0.3, 0.6
+_FIRST, _NEXT = -2, -1
 _NEVER = 1e-6
 """Path probabilities below this are not worth a row of the pass, however wide it may be."""
 
@@ -41,16 +43,22 @@ class Search:
         loci: Where the context stands in each of them.
         confidence: Confidence per class of level; read while searching, changed by ``learn``.
         root_id: The last committed token.
+        floor: Work that can only yield less than this path probability is put off until nothing else is left; what
+            was enough for the draft before saves most of it. Afterwards, the floor for the next draft.
     """
 
-    def __init__(self, levels: Levels, loci: Sequence[Locus], confidence: Confidence, root_id: int) -> None:
+    def __init__(
+        self, levels: Levels, loci: Sequence[Locus], confidence: Confidence, root_id: int, floor: float
+    ) -> None:
         self._levels_of, self._confidence = levels, confidence
         self._tries, self._kinds = levels.tries, levels.kinds
         self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
         self._loci: dict[int, Sequence[Locus]] = {0: loci}
         self._levels: dict[int, list[Level]] = {}
         self._asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
-        self._heap: list[tuple] = [(-1.0, 0, 0, None, 1.0)]
+        self._heap: list[tuple] = [(-1.0, 0, 0, None, _NEXT, 1.0, 0, 0)]
+        self._later: list[tuple] = []
+        self.floor = floor
         self._pushed = 0
 
     def run(self, width: int, longest_branch: int, branching: int, stop: StopRule | None) -> DraftTree:
@@ -62,46 +70,110 @@ class Search:
             branching: ``HIERARCHICAL``, ``PARALLEL`` (only the root has several children) or ``SINGLE`` (no node has).
             stop: Ends the search where more nodes cannot pay any more; None fills the width.
         """
-        heap, nodes = self._heap, self._nodes
+        heap, nodes, later, floor = self._heap, self._nodes, self._later, self.floor
+        kinds, values = self._kinds, self._confidence.values
+        proposed: set[tuple[int, int]] = set()
         closed: set[int] = set()
-        while heap and len(nodes) < width:
+        while len(nodes) < width:
+            if not heap:
+                if not later:
+                    break
+                heap += later
+                heapify(heap)
+                later.clear()
+                floor = 0.0
             entry = heappop(heap)
-            node, candidates = entry[2], entry[3]
+            negative, _, node, candidates, index, mass, number, length = entry
+            if negative > -_NEVER or (stop is not None and stop.reached(nodes, -negative)):
+                break
             if branching != HIERARCHICAL and node in closed:
                 continue
-            if entry[0] > -_NEVER or (stop is not None and stop.reached(nodes, -entry[0])):
-                break
             if candidates is None:
-                self._ask(node, entry[4])
+                if index == _FIRST:
+                    self._first_level(node, width, longest_branch, closed, stop)
+                else:
+                    self._ask(node, mass)
                 continue
-            number, trie, length = entry[4], entry[6], entry[7]
-            self._pushed += 1
-            if len(candidates) == 1:
-                escaped = entry[5] + entry[0]
-                heappush(heap, (-escaped * _ESCAPED, self._pushed, node, None, escaped))
-            elif number + 1 < len(candidates):
-                scale = entry[5]
-                bound = -scale * candidates[number + 1][0]
-                heappush(heap, (bound, self._pushed, node, candidates, number + 1, scale, trie, length))
-            if node or branching == SINGLE:
-                closed.add(node)
-            _, token_id, found = candidates[number]
+            several = len(candidates) > 1
             depth = nodes[node][3] + 1
-            nodes.append((token_id, node, -entry[0], depth, length + 1, trie, found))
-            if depth >= longest_branch:
-                continue
-            if found < 0:
-                self._copy(min(width, len(nodes) + longest_branch - depth), closed, stop)
-            else:
-                self._first_level(len(nodes) - 1)
+            while True:
+                _, token_id, found = candidates[index]
+                if (node, token_id) not in proposed:
+                    proposed.add((node, token_id))
+                    child = len(nodes)
+                    nodes.append((token_id, node, -negative, depth, length + 1, number, found))
+                    if branching != HIERARCHICAL and (node or branching == SINGLE):
+                        closed.add(node)
+                    if depth < longest_branch:
+                        # What the child may yield at best, looked up where it is cheap: most nodes stay at the rim.
+                        if found < 0:
+                            by_length = LENGTH_CLASS[length + 1 if length < _LONGEST else _LONGEST]
+                            likely = -negative * values[(kinds[number] * LENGTHS + by_length) * TOTALS * 4 + 2]
+                        else:
+                            likely = -negative * _TYPICAL
+                        if likely < floor:
+                            later.append((-likely, -child, child, None, _FIRST, -negative, 0, 0))
+                        else:
+                            self._first_level(child, width, longest_branch, closed, stop)
+                if not several:
+                    escaped = mass + negative
+                    bound = escaped * _ESCAPED
+                    rest = (-bound, self._pushed + 1, node, None, _NEXT, escaped, 0, 0)
+                else:
+                    index += 1
+                    if index == len(candidates):
+                        break
+                    bound = mass * candidates[index][0]
+                    if len(nodes) < width and (not heap or bound > -heap[0][0]) and node not in closed:
+                        negative = -bound
+                        continue
+                    rest = (-bound, self._pushed + 1, node, candidates, index, mass, number, length)
+                self._pushed += 1
+                if bound < floor:
+                    later.append(rest)
+                else:
+                    heappush(heap, rest)
+                break
+        return self._finish(stop)
+
+    def _finish(self, stop: StopRule | None) -> DraftTree:
+        nodes = self._nodes
+        self.floor = _FLOOR * nodes[-1][2] if len(nodes) > 1 else 0.0
         return self._levels_of.tree(nodes if stop is None else nodes[: stop.width(nodes)], self._loci[0])
 
-    def _copy(self, most: int, closed: set[int], stop: StopRule | None) -> None:
-        """Draft on along the token log from the node just drafted, as long as nothing else is more probable."""
+    # ------------------------------------------------------------------ levels
+
+    def _first_level(self, node: int, width: int, longest_branch: int, closed: set[int], stop: StopRule | None) -> None:
+        """Put the level at which a node was found, one token longer, on the heap."""
+        _, _, mass, depth, length, number, found = self._nodes[node]
+        trie = self._tries[number]
+        if found < 0:
+            self._copy(node, min(width, len(self._nodes) + longest_branch - depth), closed, stop)
+            return
+        if trie.depths[found] >= trie.max_depth:
+            found = trie.links[found]
+        single = trie.only_token[found] != NO_TOKEN
+        if single:
+            candidates, total = self._levels_of.only_successor(number, found)
+        else:
+            candidates, total = None, trie.counts[found]
+        by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
+        by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+        level = (((self._kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 2 + single) * 2
+        likely = mass * self._confidence.values[level]
+        self._pushed += 1
+        if candidates is None:
+            heappush(self._heap, (-likely * _SPREAD, self._pushed, node, None, _NEXT, mass, 0, 0))
+            return
+        self._asked[node] = [(level, candidates)]
+        heappush(self._heap, (-likely, self._pushed, node, candidates, 0, mass, number, length))
+
+    def _copy(self, node: int, most: int, closed: set[int], stop: StopRule | None) -> None:
+        """Go on along the token log from a node read once; as long as nothing else is more probable, draft at once."""
         heap, nodes, asked = self._heap, self._nodes, self._asked
         values = self._confidence.values
-        node = len(nodes) - 1
         _, _, mass, depth, length, number, found = nodes[node]
+        last = node == len(nodes) - 1
         log, kind = self._tries[number].log, self._kinds[number]
         index = ~found + 1 - self._tries[number].log_start
         pushed = self._pushed
@@ -109,19 +181,20 @@ class Search:
             pushed += 1
             token_id = log[index] if 0 <= index < len(log) else NO_TOKEN
             if token_id < 0:
-                heappush(heap, (-mass * _ESCAPED, pushed, node, None, mass))
+                heappush(heap, (-mass * _ESCAPED, pushed, node, None, _NEXT, mass, 0, 0))
                 break
             found -= 1
-            level = ((kind * LENGTHS + LENGTH_CLASS[length if length < _LONGEST else _LONGEST]) * TOTALS) * 4 + 2
+            level = (kind * LENGTHS + LENGTH_CLASS[length if length < _LONGEST else _LONGEST]) * TOTALS * 4 + 2
             likely = mass * values[level]
             candidates = ((1.0, token_id, found),)
             asked[node] = [(level, candidates)]
-            if len(nodes) >= most or (heap and -likely > heap[0][0]):
+            if not last or len(nodes) >= most or (heap and -likely > heap[0][0]):
                 heappush(heap, (-likely, pushed, node, candidates, 0, mass, number, length))
                 break
             if stop is not None and stop.reached(nodes, likely):
                 break
-            heappush(heap, ((likely - mass) * _ESCAPED, pushed, node, None, mass - likely))
+            escaped = mass - likely
+            heappush(heap, (-escaped * _ESCAPED, pushed, node, None, _NEXT, escaped, 0, 0))
             closed.add(node)
             depth += 1
             length += 1
@@ -130,38 +203,6 @@ class Search:
             mass = likely
             node += 1
         self._pushed = pushed
-
-    # ------------------------------------------------------------------ levels
-
-    def _first_level(self, node: int) -> None:
-        """Put the level at which a node was found, one token longer, on the heap."""
-        _, _, mass, _, length, number, found = self._nodes[node]
-        trie = self._tries[number]
-        if found < 0:
-            token_id = trie.following(~found)
-            if token_id == NO_TOKEN:
-                self._pushed += 1
-                heappush(self._heap, (-mass, self._pushed, node, None, mass))
-                return
-            candidates, total, single = ((1.0, token_id, found - 1),), 1, 1
-        else:
-            if trie.depths[found] >= trie.max_depth:
-                found = trie.links[found]
-            single = trie.only_token[found] != NO_TOKEN
-            if single:
-                candidates, total = self._levels_of.only_successor(number, found)
-            else:
-                candidates, total = None, trie.counts[found]
-        by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
-        by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
-        level = (((self._kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 2 + single) * 2
-        likely = mass * self._confidence.values[level]
-        self._pushed += 2
-        if candidates is None:
-            heappush(self._heap, (-likely * _SPREAD, self._pushed, node, None, mass))
-            return
-        self._asked[node] = [(level, candidates)]
-        heappush(self._heap, (-likely, self._pushed, node, candidates, 0, mass, number, length))
 
     def _ask(self, node: int, mass: float) -> None:
         """Put the candidates of the node's next level on the heap, and its escape to the level after it."""
@@ -182,8 +223,6 @@ class Search:
                 if trie_node != ROOT:
                     _insert(levels, self._levels_of.shorter(number, trie_node))
                 candidates, total, single = self._levels_of.successors(number, trie_node)
-            if asked:
-                candidates, total = _without_known(candidates, total, asked)
             if not candidates:
                 continue
             by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
@@ -195,15 +234,16 @@ class Search:
                 self._asked[node] = [(level, candidates)]
             else:
                 asked.append((level, candidates))
-            scale = likely / total
             self._pushed += 2
-            bound = -scale * candidates[0][0]
             if len(candidates) == 1:
-                heappush(self._heap, (bound, self._pushed, node, candidates, 0, mass, number, length))
+                heappush(self._heap, (-likely, self._pushed, node, candidates, 0, mass, number, length))
                 return
+            scale = likely / total
+            bound = -scale * candidates[0][0]
             heappush(self._heap, (bound, self._pushed, node, candidates, 0, scale, number, length))
             if levels:
-                heappush(self._heap, ((likely - mass) * _ESCAPED, self._pushed - 1, node, None, mass - likely))
+                escaped = mass - likely
+                heappush(self._heap, (-escaped * _ESCAPED, self._pushed - 1, node, None, _NEXT, escaped, 0, 0))
             return
 
     def _loci_of(self, node: int) -> Sequence[Locus]:
@@ -265,14 +305,3 @@ def _insert(levels: list[Level], level: Level) -> None:
     levels.append(level)
     if len(levels) > 1:
         levels.sort()
-
-
-def _without_known(
-    candidates: Sequence[Candidate], total: float, asked: list[tuple[int, Sequence[Candidate]]]
-) -> tuple[Sequence[Candidate], float]:
-    """The candidates that no longer suffix proposed, and their total weight."""
-    known = {candidate[1] for _, earlier in asked for candidate in earlier}
-    kept = [candidate for candidate in candidates if candidate[1] not in known]
-    if len(kept) < len(candidates):
-        total -= sum([candidate[0] for candidate in candidates if candidate[1] in known])
-    return kept, total

@@ -1,0 +1,160 @@
+"""How fast and how small the trie is: filled with many tokens, then asked for drafts of sequences it has not read."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import MAX_DEPTH, Drafter
+from lookahead.replay import replay_output
+from lookahead.trie import Trie
+
+_VOCABULARY = 30_000
+_SEQUENCE = 400
+_ASKED_TOKENS = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrieBench:
+    """What the trie cost; times in microseconds.
+
+    Attributes:
+        tokens: Tokens in the trie.
+        insert_us_per_token: Mean time to read one.
+        trie_nodes: Nodes and leaves.
+        trie_bytes: Bytes held, by the trie's own count.
+        bytes_per_token: The same a token.
+        resident_bytes_per_token: Growth of the process a token, None where the system does not tell.
+        steps: Drafts asked for on held-out sequences.
+        mean_accepted_tokens: What these drafts were worth.
+        draft_tokens_per_step: Their mean size.
+        retrieve_us_mean, retrieve_us_p50, retrieve_us_p99: Time of a draft.
+        commit_us_per_token: Time to learn from a held-out token, read it and follow it in the large trie.
+    """
+
+    tokens: int
+    insert_us_per_token: float
+    trie_nodes: int
+    trie_bytes: int
+    bytes_per_token: float
+    resident_bytes_per_token: float | None
+    steps: int
+    mean_accepted_tokens: float
+    draft_tokens_per_step: float
+    retrieve_us_mean: float
+    retrieve_us_p50: float
+    retrieve_us_p99: float
+    commit_us_per_token: float
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """The numbers as a JSON object."""
+        return asdict(self)
+
+
+def bench_trie(
+    sequences: Iterable[Sequence[int]],
+    tokens: int,
+    config: LookaheadConfig,
+    progress: Callable[[int], object] = lambda _: None,
+) -> TrieBench:
+    """Fill a trie with the first ``tokens`` tokens of the sequences, then draft along the ones after them.
+
+    Args:
+        sequences: Token ids; the last ones read are never put into the trie.
+        tokens: How many go into it (the last sequence is cut there).
+        config: Width and strategy of the drafts.
+        progress: Called with the number of tokens read, as they are.
+
+    Raises:
+        ValueError: If the sequences are too short for ``tokens`` and a held-out rest.
+    """
+    remaining = iter(sequences)
+    trie = Trie(MAX_DEPTH)
+    before, seconds, read = _resident_bytes(), 0.0, 0
+    while read < tokens:
+        part = list(next(remaining, ()))[: tokens - read]
+        if not part:
+            raise ValueError(f"only {read} tokens to read; {tokens} are asked for and some more to draft along")
+        started = time.perf_counter()
+        trie.insert(part)
+        seconds += time.perf_counter() - started
+        read += len(part)
+        progress(len(part))
+    after = _resident_bytes()
+    drafted = _ask(trie, remaining, config)
+    if not drafted.retrieve:
+        raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
+    stats, times, steps = trie.stats(), sorted(drafted.retrieve), len(drafted.retrieve)
+    return TrieBench(
+        tokens=read,
+        insert_us_per_token=1e6 * seconds / read,
+        trie_nodes=stats.nodes + stats.leaves,
+        trie_bytes=stats.bytes,
+        bytes_per_token=stats.bytes / read,
+        resident_bytes_per_token=None if before is None or after is None else (after - before) / read,
+        steps=steps,
+        mean_accepted_tokens=drafted.emitted / steps,
+        draft_tokens_per_step=drafted.nodes / steps,
+        retrieve_us_mean=1e6 * sum(times) / steps,
+        retrieve_us_p50=1e6 * times[steps // 2],
+        retrieve_us_p99=1e6 * times[min(steps - 1, int(steps * 0.99))],
+        commit_us_per_token=1e6 * drafted.commit_seconds / drafted.emitted,
+    )
+
+
+@dataclass(slots=True)
+class _Drafted:
+    retrieve: list[float]
+    commit_seconds: float = 0.0
+    emitted: int = 0
+    nodes: int = 0
+
+
+def _ask(trie: Trie, sequences: Iterator[Sequence[int]], config: LookaheadConfig) -> _Drafted:
+    """Draft along held-out sequences, the first quarter of each given as the prompt."""
+    drafter = Drafter(config, warm=(trie,))
+    drafted = _Drafted([])
+    for sequence in sequences:
+        prompt = max(1, len(sequence) // 4)
+        if len(sequence) - prompt < 2:
+            continue
+        for step in replay_output(drafter.start(sequence[:prompt]), sequence[prompt:], config):
+            drafted.retrieve.append(step.retrieve_seconds)
+            drafted.commit_seconds += step.insert_seconds
+            drafted.emitted += step.emitted
+            drafted.nodes += len(step.draft) - 1
+        if drafted.emitted >= _ASKED_TOKENS:
+            break
+    return drafted
+
+
+def synthetic_sequences(seed: int = 0) -> Iterator[list[int]]:
+    """Endless sequences with the habits of text: few frequent tokens, sticky pairs, passages that come again."""
+    generator = random.Random(seed)
+    passages: list[list[int]] = []
+    while True:
+        sequence: list[int] = []
+        while len(sequence) < _SEQUENCE:
+            if passages and generator.random() < 0.01:
+                sequence += generator.choice(passages)
+            elif sequence and generator.random() < 0.5:
+                # One of a few usual successors of the token before, the first the most usual.
+                sequence.append((sequence[-1] * 7919 + 31 * int(generator.expovariate(0.7))) % _VOCABULARY)
+            else:
+                sequence.append(min(_VOCABULARY - 1, int(generator.paretovariate(0.6)) - 1))
+        start = generator.randrange(_SEQUENCE - 40)
+        passages.append(sequence[start : start + generator.randrange(5, 40)])
+        del passages[:-2000]
+        yield sequence[:_SEQUENCE]
+
+
+def _resident_bytes() -> int | None:
+    """Resident size of this process, None where the system has no /proc."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * 4096
+    except OSError:
+        return None
