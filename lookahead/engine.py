@@ -15,7 +15,7 @@ from lookahead.backend import Backend, DecodeSession, StopChecker
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
-from lookahead.drafter import DraftRequest, NoDrafts
+from lookahead.drafter import Drafter, DraftRequest, NoDrafts
 from lookahead.records import FinishReason, Method, StepRecord, StepTimings
 from lookahead.verify import verify
 
@@ -61,12 +61,6 @@ class _Run:
         self.last_id = token_ids[-1]
 
 
-def _default_drafter(config: LookaheadConfig) -> DraftSource:
-    from lookahead.drafter import Drafter
-
-    return Drafter(config)
-
-
 class LookaheadEngine:
     """Decodes with drafts from tries, verified by the model: the tokens of greedy decoding, in fewer passes.
 
@@ -86,7 +80,7 @@ class LookaheadEngine:
     ) -> None:
         self.backend = backend
         self.config = config or LookaheadConfig()
-        self.drafter: DraftSource = _default_drafter(self.config) if drafter is None else drafter
+        self.drafter: DraftSource = Drafter(self.config) if drafter is None else drafter
         self._pass_costs = pass_costs
         self._pass_seconds: list[float] | None = None
         self._eos_ids = frozenset(backend.eos_ids)

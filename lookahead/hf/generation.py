@@ -51,11 +51,16 @@ class GenerationRules:
         self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
         self.forward_arguments = frozenset(inspect.signature(model.forward).parameters)
         self.keeps_logits = "logits_to_keep" in self.forward_arguments
-        config = self.prepared()
         for name, counts in REFUSED.items():
-            if counts(value := getattr(config, name, None)):
+            if counts(value := getattr(model.generation_config, name, None)):
                 raise BackendError(f"generation_config.{name}={value!r} cannot be honoured; set it to None")
-        mode = config.get_generation_mode()
+        # A dry run says whether there is anything to do at all, and fails now where a setting is broken.
+        try:
+            config = self.prepared()
+            mode = config.get_generation_mode()
+            self._any = len(self._build(torch.zeros((1, 2), dtype=torch.long, device=model.device), 4)) > 0
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding is done here")
         self.cache_implementation: str | None = config.cache_implementation
@@ -63,11 +68,6 @@ class GenerationRules:
         self.eos_ids: tuple[int, ...] = () if eos is None else tuple(eos) if isinstance(eos, list) else (int(eos),)
         stop = config.stop_strings
         self.stop_strings: tuple[str, ...] = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
-        # A dry run says whether there is anything to do at all, and fails now where a setting is broken.
-        try:
-            self._any = len(self._build(torch.zeros((1, 2), dtype=torch.long, device=model.device), 4)) > 0
-        except (ValueError, TypeError) as error:
-            raise BackendError(f"generation_config: {error}") from error
 
     def no_processors(self) -> LogitsProcessorList:
         """An empty list: the logits stay as they are."""

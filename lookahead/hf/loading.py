@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 import transformers
+from huggingface_hub import constants
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError
@@ -61,16 +65,36 @@ def load(model_id: str, device: torch.device, dtype: torch.dtype) -> tuple[PreTr
         BackendError: If either cannot be loaded; one line says what to do.
     """
     _check_folder(model_id)
+    local_only = not os.path.isdir(model_id) and not _hub_answers()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model_id)
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(model_id, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(model_id, local_files_only=local_only)
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            model_id, dtype=dtype, local_files_only=local_only
+        )
         model.to(device)  # type: ignore[call-arg, arg-type]
         return model.eval(), tokenizer
     except Exception as error:  # many libraries take part, each with errors of its own
         raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
 
 
+def _hub_answers(timeout_seconds: float = 3.0) -> bool:
+    """Whether Hugging Face can be reached; without this its client tries for a minute before it says no."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    if urllib.request.getproxies():
+        return True  # only the client itself knows the way through a proxy
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout_seconds).close()
+    except OSError:
+        return False
+    return True
+
+
 def _check_folder(model_id: str) -> None:
+    if not model_id.strip():
+        raise BackendError("model '': there is no such folder; name a model folder or a Hugging Face id")
     folder = Path(model_id)
     looks_local = model_id.startswith((".", "/", "~")) or model_id.count("/") > 1 or "\\" in model_id
     if folder.is_dir():
@@ -78,7 +102,7 @@ def _check_folder(model_id: str) -> None:
             raise BackendError(f"model {model_id!r}: the folder holds no config.json; name a transformers model folder")
     elif folder.exists():
         raise BackendError(f"model {model_id!r}: this is a file; name the folder it lies in")
-    elif looks_local or not model_id:
+    elif looks_local:
         raise BackendError(f"model {model_id!r}: there is no such folder; name a model folder or a Hugging Face id")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from transformers import (
     Gemma3ForCausalLM,
@@ -78,10 +80,12 @@ FAMILIES = {
 }
 
 
-def tiny_model(family: str, dtype: torch.dtype = torch.float64, attention: str = "sdpa") -> PreTrainedModel:
-    """A model of the family with the same random weights every time."""
-    model_class, config_class, settings = FAMILIES[family]
-    return _made(model_class, config_class(**settings), dtype, attention)
+def tiny_model(
+    family: str, dtype: torch.dtype = torch.float64, attention: str = "sdpa", **settings: Any
+) -> PreTrainedModel:
+    """A model of the family with the same random weights every time; ``settings`` change its configuration."""
+    model_class, config_class, defaults = FAMILIES[family]
+    return _made(model_class, config_class(**{**defaults, **settings}), dtype, attention)
 
 
 def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
@@ -110,5 +114,7 @@ def _made(model_class, config, dtype: torch.dtype, attention: str) -> PreTrained
 def hf_greedy(model: PreTrainedModel, prompt_ids: list[int], max_new_tokens: int) -> list[int]:
     """What ``generate(do_sample=False)`` emits after the prompt."""
     ids = torch.tensor([prompt_ids])
-    output = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_new_tokens)
+    output = cast(Any, model).generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_new_tokens
+    )
     return output[0, len(prompt_ids) :].tolist()

@@ -1,0 +1,169 @@
+"""Text in and out: streamed pieces add up to the whole text, stop strings are seen at once, no second BOS."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lookahead.hf.text import TextStops, TextStream, Vocabulary, cut_at_stop
+
+TEXTS = [
+    "the quick brown fox jumps over the lazy dog",
+    "hello, world! it's   me.",
+    "naïve café – ünïcode ✓ 日本語 🎉",
+] * 3
+TEMPLATE = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}[assistant]"
+
+
+@cache
+def byte_level() -> PreTrainedTokenizerFast:
+    """Byte-level BPE as GPT-2's: a character may be split over tokens."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, special_tokens=["<s>", "</s>", "<|end|>"])
+    inner.train_from_iterator(TEXTS, trainer)
+    inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+
+
+@cache
+def byte_fallback() -> PreTrainedTokenizerFast:
+    """Pieces with a space mark, and byte tokens for what they cannot spell, as Llama's."""
+    pieces = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        "▁",
+        "▁a",
+        "a",
+        "b",
+        "▁the",
+        "é",
+        ".",
+    ]
+    inner = Tokenizer(
+        models.BPE({piece: index for index, piece in enumerate(pieces)}, [], unk_token="<unk>", byte_fallback=True)
+    )
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    inner.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    inner.add_special_tokens([AddedToken(token, special=True) for token in ("<unk>", "<s>", "</s>")])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+
+
+TOKENIZERS = {"byte-level": byte_level, "byte-fallback": byte_fallback}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("skip_special", [True, False])
+@given(data=st.data())
+def test_streamed_pieces_add_up_to_the_whole_text(name, skip_special, data):
+    vocabulary = Vocabulary(TOKENIZERS[name]())
+    size = len(TOKENIZERS[name]())
+    ids = data.draw(st.lists(st.integers(0, size - 1), max_size=30))
+    stream, pieces = TextStream(vocabulary, skip_special), []
+    while ids[len(pieces) :]:
+        pieces.append(stream.push(ids[len(pieces) : len(pieces) + 1]))
+    assert "".join(pieces) + stream.finish() == vocabulary.decode(ids, skip_special)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(data=st.data())
+def test_decoding_is_the_tokenizers_own(name, data):
+    tokenizer = TOKENIZERS[name]()
+    ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), max_size=30))
+    assert Vocabulary(tokenizer).decode(ids) == tokenizer.decode(
+        ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+
+
+@given(st.text(max_size=30))
+def test_valid_text_streams_without_replacement_characters(text):
+    vocabulary = Vocabulary(byte_level())
+    ids = vocabulary.encode(text, raw=True)
+    stream = TextStream(vocabulary)
+    pieces = [stream.push((token_id,)) for token_id in ids]
+    assert "".join(pieces) + stream.finish() == text
+    if "\ufffd" not in text:
+        assert not any("\ufffd" in piece for piece in pieces), "half a character was shown"
+
+
+def test_a_character_is_held_back_until_it_is_whole():
+    vocabulary = Vocabulary(byte_level())
+    ids = byte_level().encode("ж", add_special_tokens=False)
+    assert len(ids) == 2
+    stream = TextStream(vocabulary)
+    assert [stream.push((ids[0],)), stream.push((ids[1],))] == ["", "ж"]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(data=st.data())
+def test_a_stop_string_is_seen_at_the_first_token_after_which_the_text_holds_it(name, data):
+    tokenizer = TOKENIZERS[name]()
+    vocabulary = Vocabulary(tokenizer)
+    ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), min_size=1, max_size=25))
+    text = vocabulary.decode(ids, skip_special=False)
+    if text and data.draw(st.booleans()):
+        start = data.draw(st.integers(0, len(text) - 1))
+        stop = [text[start : start + data.draw(st.integers(1, 6))], "zzz"]
+    else:
+        stop = data.draw(st.lists(st.text("abthe .<s>", min_size=1, max_size=4), min_size=1, max_size=3))
+    checker = TextStops(vocabulary, stop)
+    for count, token_id in enumerate(ids, start=1):
+        so_far = vocabulary.decode(ids[:count], skip_special=False)
+        found = any(string in so_far for string in stop)
+        assert checker.push(token_id) == found
+        if found:
+            break
+
+
+def test_special_tokens_are_seen_as_stop_strings():
+    vocabulary = Vocabulary(byte_level())
+    checker = TextStops(vocabulary, ["<|end|>"])
+    assert [checker.push(token_id) for token_id in (5, 60, 2)] == [False, False, True]
+
+
+def test_cut_at_stop():
+    assert cut_at_stop("one two three", ["three", "two"]) == "one "
+    assert cut_at_stop("one", ["two"]) == "one"
+
+
+def test_prompts_with_a_chat_template_get_one_bos():
+    tokenizer = byte_level()
+    plain = Vocabulary(tokenizer).encode("hello")
+    assert plain[0] == 0
+    assert plain.count(0) == 1
+    tokenizer.chat_template = TEMPLATE
+    try:
+        vocabulary = Vocabulary(tokenizer)
+        chat = vocabulary.encode("hello")
+        assert tokenizer.decode(chat) == "<s>[user]hello[assistant]"
+        assert chat.count(0) == 1
+        assert vocabulary.encode("hello", raw=True) == plain
+        assert vocabulary.encode("<s>hello", raw=True) == plain, "a BOS that is written out is not added again"
+    finally:
+        tokenizer.chat_template = None
+
+
+def test_the_fingerprint_tells_tokenizers_apart_and_is_stable():
+    first, second = Vocabulary(byte_level()).fingerprint(), Vocabulary(byte_fallback()).fingerprint()
+    assert first != second
+    assert second == Vocabulary(byte_fallback()).fingerprint()
+    assert len(second) == 16
+
+
+def test_a_trained_tokenizer_reads_what_it_wrote(stories260k):
+    from transformers import AutoTokenizer
+
+    vocabulary = Vocabulary(AutoTokenizer.from_pretrained(stories260k))
+    text = "Once upon a time, in a land far away – ünïcode 🎉"
+    assert vocabulary.decode(vocabulary.encode(text)) == text
