@@ -1,47 +1,18 @@
 """Every number that is shown, printed or compared: pure functions of step and run records.
 
 One definition for the page, the command line and the tests. Steps are decode steps: the prefill is a forward pass
-but no step. Ratios without a denominator raise ValueError; ``or_none`` turns that into None for JSON.
+but no step. Ratios without a denominator raise ValueError; ``or_none`` turns that into None for JSON. What became of
+single draft nodes is told by ``node_metrics.py``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Any
 
 from lookahead.draft import DraftTree
-from lookahead.records import RunRecord, StepRecord
-
-NodeStatus = Literal["root", "accepted", "rejected", "unchecked"]
-Kind = TypeVar("Kind", int, str)
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """Draft nodes of one kind: how many were drafted, how many the model looked at, how many it accepted."""
-
-    drafted: int
-    checked: int
-    accepted: int
-
-    @property
-    def rate(self) -> float:
-        """Accepted / drafted, the acceptance rate of this kind."""
-        return self.accepted / self.drafted
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Draft nodes whose estimated probability lies in ``low..high``: what was estimated, what was observed."""
-
-    low: float
-    high: float
-    nodes: int
-    estimated: float
-    observed: float
+from lookahead.records import RunRecord, StepRecord, StepTimings
 
 
 def or_none(ratio: Callable[[Sequence[StepRecord]], float], steps: Sequence[StepRecord]) -> float | None:
@@ -117,6 +88,20 @@ def draft_tokens_per_step(steps: Iterable[StepRecord]) -> float:
     return sum(widths) / len(widths)
 
 
+def summary(run: RunRecord) -> dict[str, Any]:
+    """The numbers of one run, as JSON carries them; null where one is not defined."""
+    return {
+        "token_ids": list(run.token_ids),
+        "forward_passes": forward_passes(run.steps),
+        "mean_accepted_tokens": or_none(mean_accepted_tokens, run.steps),
+        "acceptance_rate": or_none(acceptance_rate, run.steps),
+        "seconds": run.seconds,
+        "decode_seconds": decode_seconds(run),
+        "tokens_per_second": tokens_per_second(run),
+        "finish_reason": run.finish_reason,
+    }
+
+
 # ------------------------------------------------------------------ time
 
 
@@ -154,88 +139,26 @@ def _ratio(reference_seconds: float, seconds: float, name: str) -> float:
     return reference_seconds / seconds
 
 
-# ------------------------------------------------------------------ what happened to the draft nodes
+def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
+    """Where the time of a decode step goes on average, phase by phase.
 
-
-def node_statuses(step: StepRecord) -> tuple[NodeStatus, ...]:
-    """What became of every node of a step's draft, shape ``(n,)`` (empty for the prefill).
-
-    ``rejected``: its parent is on the accepted path and the model chose another token there. ``unchecked``: its
-    parent is not on the path, or the output ended before the model's choice counted.
+    Raises:
+        ValueError: If no step decoded anything.
     """
-    draft = step.draft
-    if draft is None:
-        return ()
-    on_path = {0, *step.accepted_nodes}
-    statuses: list[NodeStatus] = ["root"]
-    for node in range(1, len(draft)):
-        parent = draft.parents[node]
-        if node in on_path:
-            statuses.append("accepted")
-        elif parent in on_path and step.target_ids[parent] not in (-1, draft.token_ids[node]):
-            statuses.append("rejected")
-        else:
-            statuses.append("unchecked")
-    return tuple(statuses)
+    timings = [step.timings for step, _ in decode_steps(steps)]
+    if not timings:
+        raise ValueError("no decode step: the time of a step is not defined")
+    return StepTimings(
+        sum(timing.retrieve_seconds for timing in timings) / len(timings),
+        sum(timing.forward_seconds for timing in timings) / len(timings),
+        sum(timing.verify_seconds for timing in timings) / len(timings),
+        sum(timing.commit_seconds for timing in timings) / len(timings),
+    )
 
 
 def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:
     """Accepted draft tokens (the bonus not counted) -> number of decode steps, shortest first."""
     return dict(sorted(Counter(len(step.accepted_nodes) for step, _ in decode_steps(steps)).items()))
-
-
-def acceptance_by_source(steps: Iterable[StepRecord]) -> dict[str, Acceptance]:
-    """Acceptance of the draft nodes of every source that drafted."""
-    return _by_kind(steps, lambda _, draft: draft.sources)
-
-
-def acceptance_by_depth(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
-    """Acceptance of the draft nodes at every depth (the root's children have depth 1)."""
-    return _by_kind(steps, lambda _, draft: draft.depths())
-
-
-def acceptance_by_match_length(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
-    """Acceptance of the draft nodes of the steps with every match length."""
-    return _by_kind(steps, lambda step, draft: [step.match_length] * len(draft))
-
-
-def _by_kind(
-    steps: Iterable[StepRecord], kinds: Callable[[StepRecord, DraftTree], Sequence[Kind]]
-) -> dict[Kind, Acceptance]:
-    drafted: Counter[Kind] = Counter()
-    checked: Counter[Kind] = Counter()
-    accepted: Counter[Kind] = Counter()
-    for step, draft in decode_steps(steps):
-        statuses = node_statuses(step)
-        for node, kind in enumerate(kinds(step, draft)):
-            if node:
-                drafted[kind] += 1
-                checked[kind] += statuses[node] in ("accepted", "rejected")
-                accepted[kind] += statuses[node] == "accepted"
-    return {kind: Acceptance(drafted[kind], checked[kind], accepted[kind]) for kind in sorted(drafted)}
-
-
-def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[CalibrationBin]:
-    """Estimated against observed acceptance of draft nodes, in equal bins of the estimate; empty bins left out.
-
-    A step that the end of the output cut short is left out: nobody knows what its other nodes would have become.
-    """
-    nodes, estimated, accepted = [0] * bins, [0.0] * bins, [0] * bins
-    for step, draft in decode_steps(steps):
-        if len(step.emitted_ids) == len(step.accepted_nodes):
-            continue
-        on_path = set(step.accepted_nodes)
-        for node in range(1, len(draft)):
-            place = min(bins - 1, int(draft.probabilities[node] * bins))
-            nodes[place] += 1
-            estimated[place] += draft.probabilities[node]
-            accepted[place] += node in on_path
-    edges = pairwise(place / bins for place in range(bins + 1))
-    return [
-        CalibrationBin(low, high, count, total / count, right / count)
-        for (low, high), count, total, right in zip(edges, nodes, estimated, accepted, strict=True)
-        if count
-    ]
 
 
 def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None:

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
 
         runfile.save(replace(record, texts=run_texts(backend, record, prompt, text)), args.run_file)
     if args.json:
-        print_json(summary(record, text))
+        print_json({"text": text, **metrics.summary(record)})
     else:
         print()
         note(_sentence(record))
@@ -113,21 +113,6 @@ def _emit(piece: str, silent: bool) -> None:
     if piece and not silent:
         sys.stdout.write(piece)
         sys.stdout.flush()
-
-
-def summary(run: RunRecord, text: str) -> dict[str, Any]:
-    """What ``generate --json`` prints."""
-    return {
-        "text": text,
-        "token_ids": list(run.token_ids),
-        "forward_passes": metrics.forward_passes(run.steps),
-        "mean_accepted_tokens": metrics.or_none(metrics.mean_accepted_tokens, run.steps),
-        "acceptance_rate": metrics.or_none(metrics.acceptance_rate, run.steps),
-        "seconds": run.seconds,
-        "decode_seconds": metrics.decode_seconds(run),
-        "tokens_per_second": metrics.tokens_per_second(run),
-        "finish_reason": run.finish_reason,
-    }
 
 
 def _sentence(run: RunRecord) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead import metrics, runfile
+from lookahead import metrics, node_metrics, runfile
 from lookahead.records import RunRecord
 from tests.lookahead.runs import valid_runs
 
@@ -31,7 +31,7 @@ def test_counts_by_hand(golden: RunRecord) -> None:
 
 
 def test_node_statuses_by_hand(golden: RunRecord) -> None:
-    statuses = [metrics.node_statuses(step) for step in golden.steps]
+    statuses = [node_metrics.node_statuses(step) for step in golden.steps]
     assert statuses[0] == ()
     assert statuses[1] == ("root", "accepted", "rejected", "accepted", "rejected")
     assert statuses[2] == ("root",)
@@ -39,15 +39,15 @@ def test_node_statuses_by_hand(golden: RunRecord) -> None:
 
 
 def test_acceptance_by_kind_by_hand(golden: RunRecord) -> None:
-    by_source = metrics.acceptance_by_source(golden.steps)
+    by_source = node_metrics.acceptance_by_source(golden.steps)
     assert by_source == {
-        "corpus": metrics.Acceptance(1, 1, 0),
-        "output": metrics.Acceptance(1, 1, 0),
-        "prompt": metrics.Acceptance(4, 4, 4),
+        "corpus": node_metrics.Acceptance(1, 1, 0),
+        "output": node_metrics.Acceptance(1, 1, 0),
+        "prompt": node_metrics.Acceptance(4, 4, 4),
     }
     assert by_source["prompt"].rate == 1.0
-    assert metrics.acceptance_by_depth(golden.steps)[1] == metrics.Acceptance(3, 3, 2)
-    assert metrics.acceptance_by_match_length(golden.steps)[3] == metrics.Acceptance(2, 2, 2)
+    assert node_metrics.acceptance_by_depth(golden.steps)[1] == node_metrics.Acceptance(3, 3, 2)
+    assert node_metrics.acceptance_by_match_length(golden.steps)[3] == node_metrics.Acceptance(2, 2, 2)
 
 
 def test_time_by_hand(golden: RunRecord) -> None:
@@ -56,12 +56,15 @@ def test_time_by_hand(golden: RunRecord) -> None:
     assert metrics.tokens_per_second(golden) == pytest.approx(8 / 0.0142)
     assert metrics.speedup(slower, golden) == pytest.approx(2)
     assert metrics.decode_speedup(slower, golden) == pytest.approx(2)
+    assert metrics.mean_step_timings(golden.steps).forward_seconds == pytest.approx(0.0025)
+    with pytest.raises(ValueError, match="not defined"):
+        metrics.mean_step_timings(golden.steps[:1])
     with pytest.raises(ValueError, match="not defined"):
         metrics.speedup(golden, replace(golden, seconds=0.0))
 
 
 def test_calibration_by_hand(golden: RunRecord) -> None:
-    bins = metrics.calibration(golden.steps, bins=2)
+    bins = node_metrics.calibration(golden.steps, bins=2)
     low, high = bins
     assert (low.low, low.high, low.nodes, low.observed) == (0.0, 0.5, 2, 0.0)
     assert low.estimated == pytest.approx((0.1 + 0.123457) / 2)
@@ -103,19 +106,23 @@ def test_laws_of_any_run(run: RunRecord) -> None:
 def test_every_draft_node_is_counted_once_by_every_kind(run: RunRecord, bins: int) -> None:
     drafted = sum(len(draft) - 1 for _, draft in metrics.decode_steps(run.steps))
     accepted = sum(len(step.accepted_nodes) for step in run.steps)
-    for by_kind in (metrics.acceptance_by_source, metrics.acceptance_by_depth, metrics.acceptance_by_match_length):
+    for by_kind in (
+        node_metrics.acceptance_by_source,
+        node_metrics.acceptance_by_depth,
+        node_metrics.acceptance_by_match_length,
+    ):
         kinds = by_kind(run.steps).values()
         assert sum(kind.drafted for kind in kinds) == drafted
         assert sum(kind.accepted for kind in kinds) == accepted
         assert all(kind.accepted <= kind.checked <= kind.drafted for kind in kinds)
-    for entry in metrics.calibration(run.steps, bins):
+    for entry in node_metrics.calibration(run.steps, bins):
         assert entry.low - 1e-9 <= entry.estimated <= entry.high + 1e-9
 
 
 @given(valid_runs())
 def test_a_status_says_what_the_model_said(run: RunRecord) -> None:
     for step, draft in metrics.decode_steps(run.steps):
-        statuses = metrics.node_statuses(step)
+        statuses = node_metrics.node_statuses(step)
         for node in range(1, len(draft)):
             parent = draft.parents[node]
             agrees = step.target_ids[parent] == draft.token_ids[node]
