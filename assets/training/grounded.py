@@ -1,0 +1,135 @@
+"""The grounded-answer task: a passage, many questions about it, and for each the sentence that answers it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .encoding import Encoder
+from .facts import capitalised, posed, tell
+from .names import Names
+from .packing import Branch, Document
+from .questions import WordWeights, made_question, words
+from .real_text import AskedPassage
+
+SHORT_ANSWER = 7
+"""Tokens of an answer that is cut short: enough to show which sentence was chosen."""
+FIRST_TOKENS = 5
+FIRST_WEIGHT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the number of the sentence that answers it."""
+
+    question: str
+    gold: int
+
+
+def best_gold(passage: AskedPassage, weight: WordWeights) -> int | None:
+    """Of the sentences that hold an answer the one that shares most with the question; None if none holds one."""
+    asked = set(words(passage.question))
+    golds = passage.gold
+    if not golds:
+        return None
+    return max(golds, key=lambda n: (sum(weight(w) for w in asked & set(words(passage.sentences[n]))), -n))
+
+
+def reworded(rng: random.Random, question: str) -> str:
+    """A real question, now and then without a word, in another order, or with a capital and a question mark."""
+    parts = question.split()
+    if len(parts) > 5 and rng.random() < 0.3:
+        del parts[rng.randrange(1, len(parts))]
+    if len(parts) > 6 and rng.random() < 0.1:
+        at = rng.randrange(2, len(parts) - 1)
+        parts[at], parts[at - 1] = parts[at - 1], parts[at]
+    text = " ".join(parts)
+    return capitalised(text) + "?" if rng.random() < 0.3 else text
+
+
+class Grounded:
+    """Makes documents of this task from real passages and from made-up facts."""
+
+    def __init__(
+        self, rng: random.Random, encoder: Encoder, passages: tuple[AskedPassage, ...], weight: WordWeights
+    ) -> None:
+        self.rng = rng
+        self.encoder = encoder
+        self.names = Names(rng)
+        self.weight = weight
+        self.passages = [(p, best_gold(p, weight)) for p in passages]
+
+    def document(self, sentences: list[str], asked: list[Asked], whole: int, language: float = 0.0) -> Document:
+        """A passage with its questions; the first ``whole`` answers are complete, the rest cut short."""
+        prefix, numbers, starts = self.encoder.passage(sentences)
+        branches = []
+        for number, item in enumerate(asked):
+            answer, sources = self.encoder.quotation(sentences, prefix, starts, item.gold, item.gold)
+            if number >= whole:
+                answer, sources = answer[:SHORT_ANSWER], sources[:SHORT_ANSWER]
+            branches.append(
+                Branch(
+                    self.encoder.question(item.question),
+                    answer,
+                    sources,
+                    item.gold,
+                    first_weight=FIRST_WEIGHT,
+                    first_tokens=FIRST_TOKENS,
+                )
+            )
+        self.rng.shuffle(branches)
+        return Document(prefix, branches, numbers, prefix_weight=language)
+
+    def made(self, sentences: list[str], count: int, real: bool = True) -> list[Asked]:
+        """Questions made from the words of the sentences, each sentence asked about as often as another."""
+        order = [n for n in range(len(sentences)) if len(sentences[n]) > 15] or [0]
+        asked = []
+        for number in range(count):
+            gold = order[number % len(order)] if number >= len(order) else self.rng.choice(order)
+            asked.append(Asked(made_question(self.rng, sentences[gold], self.weight), gold))
+        return asked
+
+    def real(self, longest: int = 1) -> Document:
+        """Real sentences: one passage as it is, one shuffled, or up to ``longest + 1`` mixed."""
+        rng = self.rng
+        passage, gold = rng.choice(self.passages)
+        sentences = list(passage.sentences)
+        roll = rng.random()
+        own: int | None = gold
+        if roll > 0.4:
+            for _ in range(rng.randint(0 if roll < 0.6 else 1, longest)):
+                other = rng.choice(self.passages)[0].sentences
+                if roll > 0.85:
+                    sentences = [*other, *sentences] if rng.random() < 0.5 else [*sentences, *other]
+                    own = own if own is None or sentences[own] == passage.sentences[gold or 0] else own + len(other)
+                else:
+                    sentences += other
+            if roll < 0.85:
+                order = list(range(len(sentences)))
+                rng.shuffle(order)
+                own = order.index(own) if own is not None else None
+                sentences = [sentences[n] for n in order]
+        asked = (
+            []
+            if own is None
+            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((1, 2, 2, 3)))]
+        )
+        asked += self.made(sentences, rng.randint(3, 6 + 2 * len(sentences)))
+        whole = asked[:1] + asked[-2:]
+        rest = asked[1:-2]
+        language = 0.1 if roll < 0.4 and rng.random() < 0.4 else 0.0
+        return self.document(sentences, whole + rest, len(whole), language)
+
+    def told(self, stories: int = 2) -> Document:
+        """Made-up facts about one subject or a few, in order or shuffled, with the questions written for them."""
+        rng = self.rng
+        told = [tell(rng, self.names, rng.randint(2, 8)) for _ in range(rng.choice((1, 1, 1, *range(2, stories + 1))))]
+        one = len(told) == 1
+        facts = [(f, f.questions if one else f.naming(story.subject)) for story in told for f in story.facts]
+        if one and rng.random() < 0.4:
+            rng.shuffle(facts)
+        sentences = [fact.sentence for fact, _ in facts]
+        asked = [Asked(posed(rng, rng.choice(questions)), n) for n, (_, questions) in enumerate(facts)]
+        rng.shuffle(asked)
+        asked += self.made(sentences, rng.randint(0, 3))
+        return self.document(sentences, asked, whole=3)

@@ -1,0 +1,198 @@
+"""Documents with many questions each, packed into rows that the network reads in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Branch:
+    """One question and its answer; it sees the document's prefix and itself, never another branch.
+
+    Attributes:
+        question: Token ids from the end of the prefix to the assistant's mark, that mark included.
+        answer: Token ids of the answer, the end mark included unless the answer was cut short.
+        sources: For every answer token the prefix position it is copied from, or -1.
+        gold: The sentence that the question asks for, or -1.
+        weight: What every answer token counts in the loss.
+        first_weight: What the tokens before ``first_tokens`` count instead.
+        question_weight: What every question token counts as plain language modelling.
+    """
+
+    question: list[int]
+    answer: list[int]
+    sources: list[int] | None = None
+    gold: int = -1
+    weight: float = 1.0
+    first_weight: float = 1.0
+    first_tokens: int = 0
+    question_weight: float = 0.0
+
+
+@dataclass(slots=True)
+class Document:
+    """A prefix that several branches share.
+
+    Attributes:
+        prefix: Token ids, the user's mark first.
+        sentence: For every prefix token the number of its sentence, or -1.
+        prefix_weight: What every prefix token counts as plain language modelling.
+    """
+
+    prefix: list[int]
+    branches: list[Branch]
+    sentence: list[int] | None = None
+    prefix_weight: float = 0.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of equal length; every tensor is ``(rows, length)``, the mask ``(rows, 1, length, length)``.
+
+    ``targets`` is the next token and ``weights`` what its loss counts. ``starts`` and ``sources`` hold the position a
+    token should look at (-1: no matter), ``sentence`` the number of a prefix token's sentence within the row and
+    ``gold`` the number of the sentence a question or answer token is about.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    targets: Tensor
+    weights: Tensor
+    starts: Tensor
+    sources: Tensor
+    sentence: Tensor
+    gold: Tensor
+
+
+class Row:
+    """One row while it is being filled."""
+
+    NAMES = ("ids", "positions", "document", "branch", "targets", "starts", "sources", "sentence", "gold")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.used = 0
+        self.documents = 0
+        self.sentences = 0
+        self.columns = {name: np.full(length, -1, dtype=np.int64) for name in self.NAMES}
+        for name in ("ids", "positions", "targets"):
+            self.columns[name][:] = 0
+        self.weights = np.zeros(length, dtype=np.float32)
+
+    def put(self, name: str, at: int, values: list[int] | np.ndarray) -> None:
+        self.columns[name][at : at + len(values)] = values
+
+    def add(self, document: Document, at_least: int = 1) -> int:
+        """How many of the document's branches were placed; nothing is placed if fewer than ``at_least`` fit."""
+        size = len(document.prefix)
+        room = self.length - self.used - size
+        fitting = 0
+        for branch in document.branches:
+            room -= len(branch.question) + len(branch.answer)
+            if room < 0:
+                break
+            fitting += 1
+        if fitting < min(at_least, len(document.branches)):
+            return 0
+        base = self.used
+        self._prefix(document, base)
+        for number, branch in enumerate(document.branches[:fitting], start=1):
+            self._branch(branch, base, size, number)
+        self.documents += 1
+        self.sentences += 1 + max(document.sentence or [-1])
+        return fitting
+
+    def _prefix(self, document: Document, base: int) -> None:
+        size = len(document.prefix)
+        self.put("ids", base, document.prefix)
+        self.put("positions", base, np.arange(size))
+        self.put("document", base, np.full(size, self.documents))
+        self.put("branch", base, np.zeros(size))
+        self.put("targets", base, document.prefix[1:])
+        self.weights[base : base + size - 1] = document.prefix_weight
+        if document.sentence is not None:
+            numbers = np.asarray(document.sentence)
+            at = np.arange(size)
+            first = np.full(int(numbers.max()) + 1, size)
+            np.minimum.at(first, numbers[numbers >= 0], at[numbers >= 0])
+            starts = np.where(numbers >= 0, first[numbers], -1)
+            self.put("starts", base, np.where((starts >= 0) & (starts < at), starts + base, -1))
+            self.put("sentence", base, np.where(numbers >= 0, numbers + self.sentences, -1))
+        self.used += size
+
+    def _branch(self, branch: Branch, base: int, size: int, number: int) -> None:
+        at, asked, answered = self.used, len(branch.question), len(branch.answer)
+        tokens = branch.question + branch.answer
+        self.put("ids", at, tokens)
+        self.put("positions", at, np.arange(size, size + len(tokens)))
+        self.put("document", at, np.full(len(tokens), self.documents))
+        self.put("branch", at, np.full(len(tokens), number))
+        self.put("targets", at, tokens[1:])
+        weights = np.full(len(tokens) - 1, branch.question_weight, dtype=np.float32)
+        weights[asked - 1 :] = branch.weight
+        weights[asked - 1 : asked - 1 + branch.first_tokens] = branch.first_weight
+        self.weights[at : at + len(tokens) - 1] = weights
+        if branch.sources is not None:
+            sources = np.asarray(branch.sources)
+            self.put("sources", at + asked - 1, np.where(sources >= 0, sources + base, -1)[:answered])
+        if branch.gold >= 0:
+            self.put("gold", at, np.full(len(tokens), branch.gold + self.sentences))
+        self.used += len(tokens)
+
+
+@dataclass(slots=True)
+class Packer:
+    """Fills batches of ``rows`` rows of ``length`` tokens from an endless stream of documents."""
+
+    rows: int
+    length: int
+    open_rows: int = 4
+    pending: list[Row] = field(default_factory=list)
+
+    def batches(self, documents: Iterable[Document]) -> Iterator[Batch]:
+        done: list[Row] = []
+        for document in documents:
+            self._place(document)
+            while len(self.pending) > self.open_rows:
+                fullest = max(self.pending, key=lambda row: row.used)
+                self.pending.remove(fullest)
+                done.append(fullest)
+            if len(done) == self.rows:
+                yield stack(done)
+                done = []
+
+    def _place(self, document: Document) -> None:
+        for row in self.pending:
+            if row.add(document, at_least=max(1, len(document.branches) * 2 // 3)):
+                return
+        row = Row(self.length)
+        if row.add(document):
+            self.pending.append(row)
+
+
+def stack(rows: list[Row]) -> Batch:
+    """The rows as tensors, with the mask that keeps documents and branches apart."""
+    columns = {name: torch.from_numpy(np.stack([row.columns[name] for row in rows])) for name in Row.NAMES}
+    document, branch = columns["document"], columns["branch"]
+    same = document[:, :, None] == document[:, None, :]
+    visible = (branch[:, None, :] == 0) | (branch[:, :, None] == branch[:, None, :])
+    length = document.shape[1]
+    allowed = same & visible & torch.ones(length, length, dtype=torch.bool).tril()
+    mask = torch.zeros(allowed.shape).masked_fill(~allowed, -30000.0)
+    return Batch(
+        ids=columns["ids"],
+        positions=columns["positions"],
+        mask=mask[:, None],
+        targets=columns["targets"],
+        weights=torch.from_numpy(np.stack([row.weights for row in rows])),
+        starts=columns["starts"],
+        sources=columns["sources"],
+        sentence=columns["sentence"],
+        gold=columns["gold"],
+    )

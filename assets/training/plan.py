@@ -1,0 +1,57 @@
+"""The stages of the training, in order, and what each one reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .encoding import Encoder
+from .mixture import Mixture, Shares
+from .packing import Batch, Packer
+from .random_copying import random_documents
+from .real_text import RealText
+from .trainer import Stage
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A stage with its documents: random ids of rising hardness (``shares`` is None) or tasks in shares."""
+
+    stage: Stage
+    shares: Shares | None = None
+    hardness: tuple[float, float] = (0.0, 0.4)
+
+
+PLAN = (
+    Planned(Stage("random-easy", tokens=4 * MILLION, rows=16, length=256)),
+    Planned(Stage("mixed-512", tokens=16 * MILLION, rows=8, length=512), Shares(random=0.15)),
+)
+
+
+def stream(planned: Planned, seed: int, encoder: Encoder | None, text: RealText) -> Callable[[int], Iterator[Batch]]:
+    """What ``Trainer.run`` asks for: the batches of a stage from a step on; a resumed stage gets fresh documents."""
+    stage = planned.stage
+
+    def batches(step: int) -> Iterator[Batch]:
+        packer = Packer(stage.rows, stage.length)
+        if planned.shares is None:
+            rng = np.random.default_rng([seed, step])
+            return packer.batches(next(random_documents(rng, h)) for h in hardnesses(planned, step))
+        if encoder is None:
+            raise ValueError(f"stage {stage.name} needs a tokenizer")
+        return packer.batches(Mixture(seed + 1000 + step, encoder, text, planned.shares).documents())
+
+    return batches
+
+
+def hardnesses(planned: Planned, step: int) -> Iterator[float]:
+    """The hardness of each random document, rising through the stage (about 24 documents a step)."""
+    low, high = planned.hardness
+    done = step * 24
+    while True:
+        yield low + (high - low) * min(1.0, done / (24 * planned.stage.steps))
+        done += 1
