@@ -104,6 +104,14 @@ class Levels:
                         source, count = "prompt", in_prompt
                 counts.append(count)
             sources.append(source)
-        known = max((match_length(t, x) for t, x in zip(self.tries, loci, strict=True)), default=0)
-        token_ids, parents, probabilities, *_ = zip(*nodes, strict=True)
-        return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)
+        known = 0
+        for trie, locus in zip(tries, loci, strict=True):
+            known = max(known, match_length(trie, locus))
+        return DraftTree(
+            tuple([node[0] for node in nodes]),
+            tuple([node[1] for node in nodes]),
+            tuple([node[2] for node in nodes]),
+            tuple(sources),
+            tuple(counts),
+            known,
+        )

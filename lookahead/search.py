@@ -31,7 +31,7 @@ _SPREAD, _ESCAPED = 0.3, 0.06
 that would hold always (1.0) are loose and asked three times as many levels for the same accepted length."""
 _FLOOR, _TYPICAL = 0.3, 0.6
 _FIRST, _NEXT = -2, -1
-_NEVER = 1e-6
+_NEVER = 1e-4
 """Path probabilities below this are not worth a row of the pass, however wide it may be."""
 
 
@@ -113,6 +113,8 @@ class Search:
                             likely = -negative * _TYPICAL
                         if likely < floor:
                             later.append((-likely, -child, child, None, _FIRST, -negative, 0, 0))
+                        elif heap and likely < -heap[0][0]:
+                            heappush(heap, (-likely, -child, child, None, _FIRST, -negative, 0, 0))
                         else:
                             self._first_level(child, width, longest_branch, closed, stop)
                 if not several:
