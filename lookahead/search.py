@@ -286,24 +286,30 @@ class Search:
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Compare the levels that were asked along the model's own tokens with what the model chose."""
-        children = {(node[1], node[0]): number for number, node in enumerate(self._nodes)}
         node = 0
         for token_id in token_ids:
-            for level, candidates in self._asked.get(node, ()):
-                hit = False
-                for candidate in candidates:
-                    if candidate[1] == token_id:
-                        hit = True
-                        break
-                self._confidence.learn(level, hit)
-                if hit:
-                    break
-            node = children.get((node, token_id), -1)
+            if not self._learn_at(node, token_id):
+                return
+            node = self._child(node, token_id)
             if node < 0:
                 return
 
+    def _learn_at(self, node: int, token_id: int) -> bool:
+        """Tell the confidence which levels asked at a node held the model's token; whether one did."""
+        for level, candidates in self._asked.get(node, ()):
+            hit = False
+            for candidate in candidates:
+                if candidate[1] == token_id:
+                    hit = True
+                    break
+            self._confidence.learn(level, hit)
+            if hit:
+                return True
+        return False
 
-def _insert(levels: list[Level], level: Level) -> None:
-    levels.append(level)
-    if len(levels) > 1:
-        levels.sort()
+    def _child(self, node: int, token_id: int) -> int:
+        nodes = self._nodes
+        for child in range(node + 1, len(nodes)):
+            if nodes[child][1] == node and nodes[child][0] == token_id:
+                return child
+        return -1
