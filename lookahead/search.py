@@ -313,3 +313,9 @@ class Search:
             if nodes[child][1] == node and nodes[child][0] == token_id:
                 return child
         return -1
+
+
+def _insert(levels: list[Level], level: Level) -> None:
+    levels.append(level)
+    if len(levels) > 1:
+        levels.sort()
