@@ -71,8 +71,7 @@ class TreeMasks:
         """The mask of a pass of one token behind ``length`` rows; None where plain causal attention is right."""
         if all(window is None or length < window for window in self._windows.values()):
             return None
-        open_row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
-        return self._by_kind(None, lambda window: self._slide(open_row.clone(), length, None, window))
+        return self._by_kind(None, lambda window: self._root_row(length, window))
 
     def tree(self, parents: Sequence[int], depths: Sequence[int], length: int) -> Mask:
         """The mask of a draft tree behind ``length`` rows, shape ``(1, 1, n, length + n)``."""
@@ -97,14 +96,15 @@ class TreeMasks:
         assert mask is not None
         return mask
 
-    def _slide(self, mask: Tensor, length: int, depths: Tensor | None, window: int) -> Tensor:
+    def _root_row(self, length: int, window: int) -> Tensor:
+        row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
+        row[..., : length + 1 - window].fill_(self._closed)
+        return row
+
+    def _slide(self, mask: Tensor, length: int, depths: Tensor, window: int) -> Tensor:
         """Close what lies ``window`` positions or more before a row's own; positions go by depth, not by row."""
-        columns = torch.arange(length, device=self._device)
-        if depths is None:
-            positions = torch.cat((columns, columns.new_tensor([length])))
-            return mask.masked_fill_(positions <= length - window, self._closed)
         own = length + depths
-        positions = torch.cat((columns, own))
+        positions = torch.cat((torch.arange(length, device=self._device), own))
         return mask.masked_fill_(positions[None, :] <= own[:, None] - window, self._closed)
 
     def _reserve(self, count: int, length: int) -> None:

@@ -72,7 +72,16 @@ FAMILIES = {
     "gemma3": (
         Gemma3ForCausalLM,
         Gemma3TextConfig,
-        {**SHAPE, "head_dim": 8, "num_hidden_layers": 3, "sliding_window": WINDOW, "layer_types": MIXED},
+        # Gemma's own scale and tied embeddings would drown the attention of a model this small.
+        {
+            **SHAPE,
+            "head_dim": 8,
+            "num_hidden_layers": 3,
+            "sliding_window": WINDOW,
+            "layer_types": MIXED,
+            "query_pre_attn_scalar": 1,
+            "tie_word_embeddings": False,
+        },
     ),
     "olmo2": (Olmo2ForCausalLM, Olmo2Config, SHAPE),
     "mixtral": (MixtralForCausalLM, MixtralConfig, {**SHAPE, "num_local_experts": 4, "sliding_window": None}),
