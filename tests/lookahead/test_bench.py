@@ -108,3 +108,15 @@ def test_random_shapes_have_the_parameters_that_their_names_say() -> None:
     assert 9e6 < backend.model.num_parameters() < 11e6
     assert backend.eos_ids == ()
     assert random_backend("10m").model.state_dict()["model.norm.weight"].shape == (320,)
+
+
+def test_trained_weights_give_the_same_tokens_by_every_method(
+    stories260k: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "Once upon a time"}\n{"prompt": "Lily and Tom went to the park."}\n')
+    result = _json(
+        capsys, "--prompts", str(path), "--model", str(stories260k), "--max-new-tokens", "60", "--repeat", "1"
+    )
+    assert all(numbers["identical_to_hf_greedy"] for numbers in result["methods"].values())
+    assert all(numbers["tokens"] > 60 for numbers in result["methods"].values())
