@@ -58,6 +58,7 @@ class Search:
         self._asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
         self._heap: list[tuple] = [(-1.0, 0, 0, None, _NEXT, 1.0, 0, 0)]
         self._later: list[tuple] = []
+        self._proposed: set[tuple[int, int]] = set()
         self.floor = floor
         self._pushed = 0
 
@@ -72,7 +73,7 @@ class Search:
         """
         heap, nodes, later, floor = self._heap, self._nodes, self._later, self.floor
         kinds, values = self._kinds, self._confidence.values
-        proposed: set[tuple[int, int]] = set()
+        proposed = self._proposed
         closed: set[int] = set()
         while len(nodes) < width:
             if not heap:
@@ -147,10 +148,10 @@ class Search:
 
     def _first_level(self, node: int, width: int, longest_branch: int, closed: set[int], stop: StopRule | None) -> None:
         """Put the level at which a node was found, one token longer, on the heap."""
-        _, _, mass, depth, length, number, found = self._nodes[node]
+        _, _, mass, _, length, number, found = self._nodes[node]
         trie = self._tries[number]
         if found < 0:
-            self._copy(node, min(width, len(self._nodes) + longest_branch - depth), closed, stop)
+            self._copy(node, width, longest_branch, closed, stop)
             return
         if trie.depths[found] >= trie.max_depth:
             found = trie.links[found]
@@ -170,7 +171,7 @@ class Search:
         self._asked[node] = [(level, candidates)]
         heappush(self._heap, (-likely, self._pushed, node, candidates, 0, mass, number, length))
 
-    def _copy(self, node: int, most: int, closed: set[int], stop: StopRule | None) -> None:
+    def _copy(self, node: int, width: int, longest_branch: int, closed: set[int], stop: StopRule | None) -> None:
         """Go on along the token log from a node read once; as long as nothing else is more probable, draft at once."""
         heap, nodes, asked = self._heap, self._nodes, self._asked
         values = self._confidence.values
@@ -179,7 +180,7 @@ class Search:
         log, kind = self._tries[number].log, self._kinds[number]
         index = ~found + 1 - self._tries[number].log_start
         pushed = self._pushed
-        while True:
+        while depth < longest_branch:
             pushed += 1
             token_id = log[index] if 0 <= index < len(log) else NO_TOKEN
             if token_id < 0:
@@ -190,7 +191,7 @@ class Search:
             likely = mass * values[level]
             candidates = ((1.0, token_id, found),)
             asked[node] = [(level, candidates)]
-            if not last or len(nodes) >= most or (heap and -likely > heap[0][0]):
+            if not last or len(nodes) >= width or (heap and -likely > heap[0][0]):
                 heappush(heap, (-likely, pushed, node, candidates, 0, mass, number, length))
                 break
             if stop is not None and stop.reached(nodes, likely):
@@ -198,6 +199,7 @@ class Search:
             escaped = mass - likely
             heappush(heap, (-escaped * _ESCAPED, pushed, node, None, _NEXT, escaped, 0, 0))
             closed.add(node)
+            self._proposed.add((node, token_id))
             depth += 1
             length += 1
             index += 1
