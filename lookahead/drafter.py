@@ -116,8 +116,8 @@ class Request:
         if "corpus" in config.sources:
             self._others += drafter.warm
             self._kinds += [CORPUS] * len(drafter.warm)
-        self._followers = [Follower(trie) for trie in self._others if len(trie)]
-        self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if len(t)]
+        self._followers = [Follower(trie) for trie in self._others if trie.log]
+        self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if t.log]
         self._floor = 0.0
         self._search: Search | FrequencySearch | None = None
         self._rule: StopRule | None = None

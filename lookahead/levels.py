@@ -22,6 +22,10 @@ Successors = tuple[Sequence[Candidate], float, bool]
 """Candidates, heaviest first, their total weight, and whether there is just one."""
 
 
+_REMEMBERED = 4096
+"""Wide nodes whose successors a trie remembers in order, until they are read again."""
+
+
 class Levels:
     """The tries of one draft and how their counts weigh.
 
@@ -34,7 +38,6 @@ class Levels:
     def __init__(self, tries: Sequence[Trie], kinds: Sequence[int], prompt_weight: float) -> None:
         self.tries, self.kinds = tries, kinds
         self._extra_weight = prompt_weight - 1.0
-        self._own: dict[int, Successors] = {}
 
     def shorter(self, number: int, node: int) -> Level:
         """The level of the next shorter suffix that was read more often."""
@@ -59,13 +62,14 @@ class Levels:
         trie = self.tries[number]
         if trie.only_token[node] != NO_TOKEN:
             return *self.only_successor(number, node), True
-        cache = trie.successors if number else self._own
-        if (answer := cache.get(node)) is not None:
-            return answer
+        counts = trie.counts
+        known = trie.successors.get(node)
+        if known is not None and known[0] == counts[node]:
+            return known[1]
         children = trie.wide.get(node)
         if not children:
             return (), 0.0, False
-        counts, extra = trie.counts, self._extra_weight
+        extra = self._extra_weight
         ranked = trie.ranked.get(node)
         items = children.items() if ranked is None else [(t, children[t]) for t in ranked]
         if number == 0 and extra:
@@ -81,7 +85,11 @@ class Levels:
         if ranked is not None and total < counts[node]:
             total = float(counts[node])
         answer = candidates, total, False
-        cache[node] = answer
+        # What follows a node changes one token after its count did: not yet settled where the context stands.
+        if trie.last[node] != trie.end - 1:
+            if len(trie.successors) >= _REMEMBERED:
+                trie.successors.clear()
+            trie.successors[node] = counts[node], answer
         return answer
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:

@@ -94,8 +94,8 @@ class Trie:
         self.wide: dict[int, dict[int, int]] = {}
         self.ranked: dict[int, list[int]] = {}
         self._rank_again: dict[int, int] = {}
-        self.successors: dict[int, Any] = {}
-        """What readers worked out for nodes of this trie; forgotten as soon as it grows."""
+        self.successors: dict[int, tuple[int, Any]] = {}
+        """What readers worked out for nodes of this trie, each with the count of the node it holds for."""
         self._entries = 0
         self._cursors: list[int] = [ROOT]
 
@@ -179,8 +179,6 @@ class Trie:
     def _read(self, token_id: int) -> None:
         position = self.log_start + len(self.log)
         self.log.append(token_id)
-        if self.successors:
-            self.successors.clear()
         counts, last, only_token, only_child, wide = self.counts, self.last, self.only_token, self.only_child, self.wide
         in_prompt = position < self.border
         self.counts[ROOT] += 1
@@ -257,7 +255,7 @@ class Trie:
         self.only_child.append(0)
 
     def set_wide(self, wide: dict[int, dict[int, int]]) -> None:
-        """Take over the children of all nodes that have several, and count and rank everything that follows from them."""
+        """Take over the children of all nodes that have several; count and rank what follows from them."""
         self.wide = wide
         self._entries = sum(map(len, wide.values()))
         self.leaves = sum(child < 0 for child in self.only_child)
