@@ -57,8 +57,14 @@ class Levels:
             weight += self._extra_weight * (trie.prompt_counts[child] if child > 0 else ~child < trie.border)
         return ((weight, trie.only_token[node], child),), weight
 
-    def successors(self, number: int, node: int) -> Successors:
-        """Successors seen after a suffix."""
+    def successors(self, number: int, node: int, least_share: float = 0.0) -> Successors:
+        """Successors seen after a suffix.
+
+        Args:
+            number: Which trie.
+            node: Its node for the suffix.
+            least_share: Successors of a wide node with a smaller share of its count may be left out.
+        """
         trie = self.tries[number]
         if trie.only_token[node] != NO_TOKEN:
             return *self.only_successor(number, node), True
@@ -69,24 +75,30 @@ class Levels:
         children = trie.wide.get(node)
         if not children:
             return (), 0.0, False
-        extra = self._extra_weight
+        extra = self._extra_weight if number == 0 else 0.0
+        prompt_counts, border = trie.prompt_counts, trie.border
         ranked = trie.ranked.get(node)
-        items = children.items() if ranked is None else [(t, children[t]) for t in ranked]
-        if number == 0 and extra:
-            prompt_counts, border = trie.prompt_counts, trie.border
+        if ranked is None:
             candidates = [
-                (counts[c] + extra * prompt_counts[c] if c > 0 else 1.0 + extra * (~c < border), t, c) for t, c in items
+                (counts[c] + extra * prompt_counts[c] if c > 0 else 1.0 + extra * (~c < border), t, c)
+                for t, c in children.items()
             ]
+            total = float(sum([candidate[0] for candidate in candidates]))
         else:
-            candidates = [(counts[c] if c > 0 else 1, t, c) for t, c in items]
+            total = counts[node] + extra * prompt_counts[node]
+            candidates, least = [], total * least_share
+            for token_id in ranked:
+                child = children[token_id]
+                weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
+                if weight < least:
+                    break
+                candidates.append((weight, token_id, child))
+        # The most recently found first among equals.
         candidates.reverse()
         candidates.sort(key=itemgetter(0), reverse=True)
-        total = float(sum([candidate[0] for candidate in candidates]))
-        if ranked is not None and total < counts[node]:
-            total = float(counts[node])
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
-        if trie.last[node] != trie.end - 1:
+        if not least_share and trie.last[node] != trie.end - 1:
             if len(trie.successors) >= _REMEMBERED:
                 trie.successors.clear()
             trie.successors[node] = counts[node], answer

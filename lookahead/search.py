@@ -226,7 +226,7 @@ class Search:
             else:
                 if trie_node != ROOT:
                     _insert(levels, self._levels_of.shorter(number, trie_node))
-                candidates, total, single = self._levels_of.successors(number, trie_node)
+                candidates, total, single = self._levels_of.successors(number, trie_node, self.floor / mass)
             if not candidates:
                 continue
             by_length = LENGTH_CLASS[length if length < _LONGEST else _LONGEST]
