@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from lookahead.backend import Backend, DecodeSession, StopChecker
+from lookahead.backend import Backend
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
-from lookahead.records import FinishReason, Method, StepRecord, StepTimings
+from lookahead.records import Method, StepRecord, StepTimings
+from lookahead.run_state import RunState
 from lookahead.verify import verify
 
 
@@ -26,39 +26,6 @@ class DraftSource(Protocol):
     def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
         """The drafting side of a new run."""
         ...
-
-
-@dataclass(slots=True)
-class _Run:
-    """One run's moving parts."""
-
-    session: DecodeSession
-    request: DraftRequest
-    checker: StopChecker | None
-    cancelled: threading.Event | None
-    context_length: int
-    last_id: int
-    room: int
-    finish_at_room: FinishReason
-
-    def cut(self, token_ids: Sequence[int], eos_ids: frozenset[int]) -> tuple[int, FinishReason | None]:
-        """How many of the emitted tokens count, and why the output ends there (None: it goes on)."""
-        for count, token_id in enumerate(token_ids, start=1):
-            if token_id in eos_ids:
-                return count, "eos"
-            if self.checker is not None and self.checker.push(token_id):
-                return count, "stop"
-            if count == self.room:
-                return count, self.finish_at_room
-        if self.cancelled is not None and self.cancelled.is_set():
-            return len(token_ids), "cancelled"
-        return len(token_ids), None
-
-    def advance(self, token_ids: Sequence[int]) -> None:
-        """Count these tokens as committed."""
-        self.context_length += len(token_ids)
-        self.room -= len(token_ids)
-        self.last_id = token_ids[-1]
 
 
 class LookaheadEngine:
@@ -157,8 +124,6 @@ class LookaheadEngine:
         method: Method,
         cancelled: threading.Event | None,
     ) -> Iterator[StepRecord]:
-        limit = self.backend.context_limit
-        context_room = max_new_tokens if limit is None else limit - len(prompt)
         stop = (*stop, *self.backend.stop_strings)
         checker = self.backend.stop_checker(stop) if stop else None
         if method == "lookahead":
@@ -170,16 +135,8 @@ class LookaheadEngine:
             drafting = method == "lookahead" and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
             retrieve_seconds = perf_counter() - started
-            run = _Run(
-                session=session,
-                request=request,
-                checker=checker,
-                cancelled=cancelled,
-                context_length=len(prompt),
-                last_id=prompt[-1],
-                room=min(max_new_tokens, context_room),
-                finish_at_room="length" if max_new_tokens <= context_room else "context",
-            )
+            run = RunState(session, request, checker, cancelled, self._eos_ids)
+            run.begin(prompt, max_new_tokens, self.backend.context_limit)
             record = self._prefill(run, prompt, retrieve_seconds)
             while record.finish_reason is None:
                 yield record
@@ -192,11 +149,11 @@ class LookaheadEngine:
                 request.finish()
             session.close()
 
-    def _prefill(self, run: _Run, prompt: tuple[int, ...], retrieve_seconds: float) -> StepRecord:
+    def _prefill(self, run: RunState, prompt: tuple[int, ...], retrieve_seconds: float) -> StepRecord:
         forward_started = perf_counter()
         first_id = run.session.prefill(prompt)
         verify_started = perf_counter()
-        _, finish_reason = run.cut((first_id,), self._eos_ids)
+        _, finish_reason = run.cut((first_id,))
         commit_started = perf_counter()
         run.request.commit((first_id,))
         ended = perf_counter()
@@ -219,7 +176,7 @@ class LookaheadEngine:
             finish_reason=finish_reason,
         )
 
-    def _step(self, run: _Run, index: int) -> StepRecord:
+    def _step(self, run: RunState, index: int) -> StepRecord:
         started = perf_counter()
         tree = self._draft(run)
         forward_started = perf_counter()
@@ -227,7 +184,7 @@ class LookaheadEngine:
         verify_started = perf_counter()
         verification = verify(tree, target_ids)
         emitted = verification.emitted_ids(tree)
-        count, finish_reason = run.cut(emitted, self._eos_ids)
+        count, finish_reason = run.cut(emitted)
         emitted, accepted = emitted[:count], verification.accepted_nodes[:count]
         commit_started = perf_counter()
         if finish_reason is None:
@@ -254,7 +211,7 @@ class LookaheadEngine:
         run.advance(emitted)
         return record
 
-    def _draft(self, run: _Run) -> DraftTree:
+    def _draft(self, run: RunState) -> DraftTree:
         """The step's draft, checked: never deeper than what may still be emitted, less the bonus token."""
         longest_branch = min(self.config.longest_branch, run.room - 1)
         width = self.config.decoding_length if longest_branch and run.session.supports_trees else 1

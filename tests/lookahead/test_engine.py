@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
 from lookahead.drafter import NoDrafts
 from lookahead.engine import LookaheadEngine
-from tests.lookahead.drafters import NoisyOracle, tree_of
+from tests.lookahead.drafters import NoisyOracle
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 
 FIXED = LookaheadConfig(decoding_length=8, budget="fixed")
@@ -172,60 +171,6 @@ def test_an_error_ends_the_request():
         list(LookaheadEngine(backend, FIXED, drafter).generate([4], max_new_tokens=40))
     assert backend.sessions[0].closed
     assert len(drafter.finished) == 1
-
-
-@pytest.mark.parametrize(
-    ("prompt", "arguments", "message"),
-    [
-        ([], {"max_new_tokens": 5}, "empty"),
-        ([1] * 12, {"max_new_tokens": 5}, "12 tokens; the model's context holds 12"),
-        ([1, VOCAB_SIZE], {"max_new_tokens": 5}, f"token id {VOCAB_SIZE} in the prompt"),
-        ([-1], {"max_new_tokens": 5}, "token id -1"),
-        ([1], {"max_new_tokens": 0}, "max_new_tokens=0"),
-        ([1], {"max_new_tokens": 5, "method": "beam"}, "method='beam'"),
-        ([1], {"max_new_tokens": 5, "stop": [""]}, "empty stop string"),
-    ],
-)
-def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, message):
-    backend = FakeBackend(context_limit=12)
-    engine = LookaheadEngine(backend, FIXED, oracle([1]))
-    with pytest.raises(ValueError, match=message):
-        engine.generate(prompt, **arguments)
-    assert not backend.sessions
-
-
-def forger(tree: DraftTree):
-    """A drafter that proposes this tree whatever it is asked for."""
-
-    class Forged(NoDrafts):
-        def draft(self, width, longest_branch, pass_seconds):
-            return tree
-
-    class Forger:
-        def start(self, prompt_ids):
-            return Forged(prompt_ids)
-
-    return Forger()
-
-
-@pytest.mark.parametrize(
-    ("tree", "message"),
-    [
-        (tree_of([9], [-1]), "root"),
-        (tree_of([5, 6, 6], [-1, 0, 0]), "twice"),
-        (tree_of([5, 6, 7], [-1, 2, 0]), "precedes"),
-        (tree_of([5, VOCAB_SIZE], [-1, 0]), "vocabulary"),
-        (tree_of([5, *range(6, 14)], range(-1, 8)), "at most 8"),
-        (tree_of([5, 6, 7, 8, 9], range(-1, 4)), "branch of 4"),
-        (DraftTree((), (), (), (), ()), "root"),
-    ],
-)
-def test_a_malformed_draft_is_refused(tree, message):
-    config = LookaheadConfig(decoding_length=8, branch_length=3, budget="fixed")
-    backend = FakeBackend()
-    with pytest.raises(ValueError, match=message):
-        generate(backend, [4], forger(tree), config, max_new_tokens=20)
-    assert backend.sessions[0].closed
 
 
 def test_a_model_without_trees_decodes_one_token_at_a_time():
