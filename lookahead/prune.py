@@ -1,8 +1,8 @@
 """Pruning: a trie within its bounds again, the least used n-grams first.
 
 Counts are halved, so what was frequent long ago gives way to what is frequent now. Nodes are ranked by the halved
-count, then by how recently they were read. In that order no node comes before its parent or before its suffix,
-so any top part of it is a trie again, suffix links included. Leaves, each read once, go by age with the oldest
+count, then by how recently they were read. In that order no node comes before its parent or before its suffix, so
+any top part of it is a trie again, suffix links included. Leaves, each read once, go by age with the oldest
 part of the token log.
 """
 
@@ -69,6 +69,7 @@ def _shrink(trie: Trie, share: float, decay: bool) -> None:
         counts[1:] = np.maximum(counts[1:] >> 1, 1)
         counts[0] >>= 1
     starts = np.array(trie.last, dtype=np.int64) - np.array(trie.depths, dtype=np.int64)
+    _level(trie, counts, starts)
     nodes = len(counts)
     order = np.lexsort((np.arange(1, nodes), -starts[1:], -counts[1:])) + 1
     keep = np.zeros(nodes, dtype=bool)
@@ -81,6 +82,19 @@ def _shrink(trie: Trie, share: float, decay: bool) -> None:
     if cut > trie.log_start:
         trie.log = trie.log[cut - trie.log_start :]
         trie.log_start = cut
+
+
+def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
+    """Make no n-gram more used than a part of it.
+
+    Halving between the reading of a context and of its successor can leave the successor one ahead, and a file may
+    hold anything.
+    """
+    depths, parents, links = np.array(trie.depths), np.array(trie.parents), np.array(trie.links)
+    for depth in range(2, int(depths.max()) + 1):
+        nodes = np.flatnonzero(depths == depth)
+        for values in (counts, starts):
+            values[nodes] = np.minimum(values[nodes], np.minimum(values[parents[nodes]], values[links[nodes]]))
 
 
 def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:

@@ -160,12 +160,17 @@ class Trie:
         """Read one whole sequence without ever exceeding the bounds: what is used least is pruned first."""
         self.begin()
         pending = list(token_ids)
-        chunk = max(1, min(512, (self.capacity or MIN_CAPACITY) // (4 * self.max_depth)))
+        room = min(self.capacity or MIN_CAPACITY, (self.max_bytes or MIN_BYTES) // _GROWTH_BYTES)
+        chunk = max(1, min(512, room // (4 * (self.max_depth + 1))))
         for start in range(0, len(pending), chunk):
             part = pending[start : start + chunk]
             self._make_room(len(part))
             self.extend(part)
         self.begin()
+
+    def fit(self) -> None:
+        """Prune if the bounds are exceeded (a trie from a file may come with narrower ones)."""
+        self._make_room(0)
 
     def _make_room(self, tokens: int) -> None:
         """Prune unless that many more tokens fit whatever they are."""
@@ -195,6 +200,8 @@ class Trie:
                 if in_prompt:
                     self.prompt_counts[child] += 1
             elif child < 0:
+                if self.depths[moved[-1]] != self.depths[node]:
+                    continue  # pruned: the n-gram without its first token, which has to be a node first
                 child = self._expand(node, token_id, ~child, position, moved[-1])
             else:
                 self._add_leaf(node, token_id, position)
