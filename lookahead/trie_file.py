@@ -6,9 +6,11 @@ the token log. Children, suffix links and rankings follow from them, so a file c
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,7 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
         "log_start": str(trie.log_start),
         "root_count": str(trie.counts[ROOT]),
     }
+    header["digest"] = _digest(tensors, header)
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
@@ -94,15 +97,31 @@ def load_trie(
         raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise TrieFileError(f"{path}: no trie file, or cut short ({error})") from error
+    except (TypeError, AttributeError) as error:
+        raise TrieFileError(f"{path}: holds numbers of a type that no trie file has ({error})") from error
     for name, values in arrays.items():
         if values.dtype != np.int32 or values.ndim != 1:
             raise TrieFileError(f"{path}: {name} is {values.dtype} of {values.ndim} dimensions; need int32 of one")
+    if header.get("digest") != _digest(arrays, header):
+        raise TrieFileError(f"{path}: damaged (its digest does not fit)")
     try:
         trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
         _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"))
+        trie.fit()
     except ValueError as error:
         raise TrieFileError(f"{path}: {error}") from error
     return trie
+
+
+def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
+    """Digest of everything that a file holds."""
+    digest = hashlib.sha256()
+    for name in sorted(header.keys() - {"digest"}):
+        digest.update(f"{name}={header[name]}\n".encode())
+    for name in _ARRAYS:
+        digest.update(f"{name}:{len(arrays[name])}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
 
 
 def _check_header(path: object, header: dict[str, str], fingerprint: str) -> None:
