@@ -77,7 +77,7 @@ class Drafter:
     """Drafts from what it has read: the prompt of a request, the outputs of earlier ones, a corpus.
 
     One drafter belongs to one user: its session trie keeps the outputs of that user's requests, never their
-    prompts. Requests of one drafter may overlap in time.
+    prompts. Requests of one drafter may overlap in time, also in threads.
 
     Args:
         config: Widths, strategy, ranking and bounds.
@@ -88,7 +88,8 @@ class Drafter:
         self.config = config
         self.warm = tuple(warm)
         self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        """Held while the session trie is written to or read from."""
 
     def start(self, prompt_ids: Sequence[int]) -> Request:
         """A request over this prompt, its n-grams read."""
@@ -96,7 +97,7 @@ class Drafter:
 
     def keep(self, output_ids: Sequence[int]) -> None:
         """Read the output of a request that ended into the session trie, within its bounds."""
-        with self._lock:
+        with self.lock:
             self.session.insert(output_ids)
 
 
@@ -132,8 +133,7 @@ class Request:
             self.trie.begin()
             self._own = Follower(self.trie)
             self._own.follow(prompt_ids)
-        for follower in self._followers:
-            follower.follow(prompt_ids[-4 * MAX_DEPTH :])
+        self._follow(prompt_ids[-4 * MAX_DEPTH :])
         self._note_change(0)
 
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
@@ -144,14 +144,15 @@ class Request:
         if width < 2 or longest_branch < 1:
             return DraftTree.root_only(self._last_id)
         own = Locus(self.trie.cursors()[-1], -1, 0) if self._writes else self._own.locus()
-        levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)
-        loci = [own, *(follower.locus() for follower in self._followers)]
-        if config.ranking == "frequency":
-            self._search = FrequencySearch(levels, loci, self._last_id)
-        else:
-            self._search = Search(levels, loci, self.confidence, self._last_id, self._floor)
         rule = self._stop_rule(pass_seconds)
-        tree = self._search.run(width, longest_branch, _BRANCHING[config.strategy], rule)
+        with self._drafter.lock:
+            levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)
+            loci = [own, *(follower.locus() for follower in self._followers)]
+            if config.ranking == "frequency":
+                self._search = FrequencySearch(levels, loci, self._last_id)
+            else:
+                self._search = Search(levels, loci, self.confidence, self._last_id, self._floor)
+            tree = self._search.run(width, longest_branch, _BRANCHING[config.strategy], rule)
         self._floor = self._search.floor
         return tree
 
@@ -174,11 +175,15 @@ class Request:
             self.trie.extend(token_ids)
         else:
             self._own.follow(token_ids)
-        for follower in self._followers:
-            follower.follow(token_ids)
+        self._follow(token_ids)
         self._output.extend(token_ids)
         self._last_id = token_ids[-1]
         self._note_change(before)
+
+    def _follow(self, token_ids: Sequence[int]) -> None:
+        with self._drafter.lock:
+            for follower in self._followers:
+                follower.follow(token_ids)
 
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves
@@ -198,3 +203,5 @@ class Request:
         self.trie = Trie(MAX_DEPTH)
         if self._writes:
             self._drafter.keep(self._output)
+        else:
+            self._own = Follower(self.trie)

@@ -78,7 +78,8 @@ class FrequencySearch:
                 self._children[parent, token_id] = node
                 self._parents.add(parent)
             if depth < longest_branch:
-                pushed = self._push(heap, pushed, node, probability, number, found)
+                # A node that a longer suffix proposed keeps the probability it has there.
+                pushed = self._push(heap, pushed, node, self._nodes[node][2], number, found)
 
     def _push(self, heap: list, pushed: int, parent: int, probability: float, number: int, found: int) -> int:
         """Put the successors of a trie node or of a log position on the heap; returns the running number."""
@@ -92,5 +93,5 @@ class FrequencySearch:
             candidates, total, _ = self._levels.successors(number, found)
         for weight, token_id, child in candidates:
             pushed += 1
-            heappush(heap, (-weight, pushed, parent, probability * weight / total, token_id, child))
+            heappush(heap, (-weight, pushed, parent, probability * (weight / total), token_id, child))
         return pushed

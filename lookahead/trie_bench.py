@@ -75,9 +75,10 @@ def bench_trie(
     trie = Trie(MAX_DEPTH)
     before, seconds, read = _resident_bytes(), 0.0, 0
     while read < tokens:
-        part = list(next(remaining, ()))[: tokens - read]
-        if not part:
+        sequence = next(remaining, None)
+        if sequence is None:
             raise ValueError(f"only {read} tokens to read; {tokens} are asked for and some more to draft along")
+        part = list(sequence)[: tokens - read]
         started = time.perf_counter()
         trie.insert(part)
         seconds += time.perf_counter() - started

@@ -1,0 +1,174 @@
+"""The draft trees that the searches make of what the tries know."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookahead.config import LookaheadConfig
+from lookahead.draft import DraftTree
+from lookahead.drafter import Drafter, Request
+from tests.lookahead.ngrams import sequences, trie_of
+
+RANKINGS = ("probability", "frequency")
+STRATEGIES = ("hierarchical", "parallel", "single")
+
+texts = sequences | st.lists(st.integers(0, 12), max_size=60)
+prompts = texts.map(lambda text: [*text, 1])
+rankings, strategies = st.sampled_from(RANKINGS), st.sampled_from(STRATEGIES)
+widths = st.integers(1, 70)
+
+
+def request_after(prompt, output, session=(), corpus=(), **settings) -> Request:
+    """A request with a history: its own prompt and output, an earlier output and a corpus."""
+    drafter = Drafter(LookaheadConfig(**settings), (trie_of([corpus], 12),) if corpus else ())
+    drafter.keep(session)
+    request = drafter.start(prompt)
+    request.commit(output)
+    return request
+
+
+def branches(tree: DraftTree) -> list[list[int]]:
+    """Tokens of every branch."""
+    leaves = set(range(len(tree))) - set(tree.parents) - {0}
+    return [[tree.token_ids[node] for node in tree.path(leaf)] for leaf in leaves]
+
+
+def check_draft(tree: DraftTree, width: int, longest_branch: int, strategy: str) -> None:
+    """Assert what every draft must be."""
+    tree.check()
+    assert len(tree) <= width
+    assert max(tree.depths()) <= longest_branch
+    assert tree.probabilities[0] == 1.0
+    for node in range(1, len(tree)):
+        assert 0 < tree.probabilities[node] <= tree.probabilities[tree.parents[node]] <= 1
+        assert tree.sources[node] in ("prompt", "output", "corpus")
+        assert tree.counts[node] >= 1
+    inner = [parent for parent in tree.parents[1:] if parent or strategy == "single"]
+    if strategy == "hierarchical":
+        return
+    assert len(set(inner)) == len(inner)
+
+
+@settings(max_examples=150)
+@given(prompts, texts, texts, texts, widths, st.none() | st.integers(1, 20), strategies, rankings)
+def test_every_draft_is_a_well_formed_tree_within_what_was_asked(
+    prompt, output, session, corpus, width, branch, strategy, ranking
+):
+    request = request_after(prompt, output, session, corpus, branch_length=branch, strategy=strategy, ranking=ranking)
+    for emitted in ([1], [2, 0], []):
+        tree = request.draft(width, branch or width, None)
+        check_draft(tree, min(width, 64), min(branch or width, 63), strategy)
+        assert tree.token_ids[0] == (output[-1:] or prompt[-1:])[0]
+        output = [*output, *emitted]
+        request.commit(emitted)
+
+
+@settings(max_examples=60)
+@given(prompts, texts, texts, strategies)
+def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, strategy):
+    """So it expects no fewer tokens, and a cut anywhere is the draft of that width."""
+    widest = request_after(prompt, output, session, strategy=strategy).draft(64, 63, None)
+    for width in range(1, 64, 3):
+        tree = request_after(prompt, output, session, strategy=strategy).draft(width, 63, None)
+        assert tree.token_ids == widest.token_ids[: len(tree)]
+        assert tree.parents == widest.parents[: len(tree)]
+        assert len(tree) == min(width, len(widest))
+        assert tree.expected_tokens() <= widest.expected_tokens()
+
+
+@settings(max_examples=60)
+@given(prompts, texts, texts, texts, strategies, rankings)
+def test_the_same_history_drafts_the_same_tree(prompt, output, session, corpus, strategy, ranking):
+    first, second = (
+        request_after(prompt, output, session, corpus, strategy=strategy, ranking=ranking).draft(48, 47, None)
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@settings(max_examples=80)
+@given(prompts, texts, texts, texts, st.sets(st.sampled_from(["prompt", "output", "corpus"])), strategies, rankings)
+def test_no_node_comes_from_a_source_that_is_off(prompt, output, session, corpus, sources, strategy, ranking):
+    """Each source has tokens of its own, so a node's token tells where it came from."""
+    places = {"prompt": 100, "output": 200, "session": 300, "corpus": 400}
+    read = zip(places, (prompt, output, session, corpus), strict=True)
+    told = {place: [token + places[place] for token in text] for place, text in read}
+    request = request_after(
+        [*told["prompt"], 1, 5, 1], [], [*told["session"], 1, *told["session"]], [*told["corpus"], 1, *told["corpus"]],
+        sources=tuple(sorted(sources)), strategy=strategy, ranking=ranking,
+    )  # fmt: skip
+    for emitted in (told["output"], [1], [1, *told["output"], 1]):
+        request.commit(emitted)
+        tree = request.draft(64, 63, None)
+        tree.check()
+        found = set(tree.sources[1:])
+        assert found <= sources
+        for token_id, source in zip(tree.token_ids[1:], tree.sources[1:], strict=True):
+            if token_id >= 100:
+                assert source == {1: "prompt", 2: "output", 3: "output", 4: "corpus"}[token_id // 100]
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_ngrams_across_the_border_of_prompt_and_output_are_found(ranking):
+    request = request_after([9, 3, 4], [5, 6, 8, 3, 4], ranking=ranking, strategy="single")
+    tree = request.draft(4, 3, None)
+    assert branches(tree) == [[5, 6, 8]], "4 5 was read with 4 in the prompt and 5 in the output"
+    request = request_after([9, 3, 4], [5, 6, 4, 5], ranking=ranking, strategy="single")
+    assert branches(request.draft(3, 2, None)) == [[6, 4]]
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_an_output_is_read_from_its_first_token(ranking):
+    request = request_after([1], [7, 8, 7], ranking=ranking)
+    assert 8 in request.draft(4, 3, None).token_ids
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_an_end_token_inside_the_prompt_is_a_token_like_any_other(ranking):
+    """Chat templates have them; with 0 as the end token, too."""
+    for end in (0, 2):
+        request = request_after([5, 6, end, 7, 8, 9, end, 7], [], ranking=ranking, strategy="single")
+        assert branches(request.draft(4, 3, None)) == [[8, 9, end]]
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_a_shorter_suffix_joins_a_longer_match(ranking):
+    prompt = [1, 2, 30, 9, 2, 40, 9, 2, 50, 9, 1, 2]
+    tree = request_after(prompt, [], ranking=ranking).draft(16, 15, None)
+    first = [token for token, parent in zip(tree.token_ids, tree.parents, strict=True) if parent == 0]
+    assert first[0] == 30, "what followed 1 2 comes first"
+    assert {30, 40, 50} <= set(first), "what followed 2 alone is there as well"
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_long_copy_needs_no_recursion(ranking, strategy):
+    prompt = [*range(10, 2010), 10, 11, 12]
+    tree = request_after(prompt, [], ranking=ranking, strategy=strategy, decoding_length=1024).draft(1024, 1023, None)
+    check_draft(tree, 1024, 1023, strategy)
+    copied = [token_id for token_id in tree.token_ids if token_id >= 13]
+    assert copied[:200] == list(range(13, 213))
+
+
+def test_a_copy_read_twice_is_followed_past_the_window():
+    prompt = [*range(10, 200), 5, *range(10, 200), 6, 10, 11, 12]
+    tree = request_after(prompt, [], strategy="single").draft(64, 63, None)
+    assert branches(tree) == [list(range(13, 13 + len(tree) - 1))]
+    assert len(tree) > 40
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_prompt_occurrences_weigh_more(ranking):
+    """Equally often read, the one in the prompt comes first; with a small weight the other one does."""
+    for weight, first in ((2.0, 30), (0.4, 40)):
+        request = request_after([7, 30, 5], [7, 40, 7], ranking=ranking, prompt_weight=weight)
+        assert request.draft(3, 2, None).token_ids[1] == first
+
+
+def test_the_frequency_ranking_puts_the_most_frequent_successor_of_the_longest_suffix_first():
+    request = request_after([1], [2, 7, 2, 8, 2, 8, 2, 8, 3, 2, 7, 5, 3, 2], ranking="frequency", sources=("output",))
+    tree = request.draft(8, 7, None)
+    assert tree.token_ids[1] == 7, "3 2 was followed by 7"
+    assert 8 in [token for token, parent in zip(tree.token_ids, tree.parents, strict=True) if parent == 0]

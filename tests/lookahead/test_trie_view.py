@@ -1,0 +1,77 @@
+"""Looking into a trie: n-grams found, children in order, neighbourhoods."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.trie import ROOT, Trie
+from lookahead.trie_view import children_in_order, find, neighbourhood, ngram
+from tests.lookahead.ngrams import in_log, many_sequences, occurrences, sequences, token_ids, trie_of
+
+
+@given(many_sequences, st.lists(token_ids, max_size=6))
+def test_an_ngram_is_found_exactly_where_it_was_read(all_sequences, wanted):
+    trie = trie_of(all_sequences)
+    count = occurrences(all_sequences, 5)[tuple(wanted)]
+    found = find(trie, wanted)
+    if not wanted:
+        assert found == ROOT
+    elif count == 0:
+        assert found is None
+    elif count == 1:
+        assert found is not None
+        assert found < 0
+        assert in_log(trie, tuple(wanted), ~found)
+    else:
+        assert found is not None
+        assert found > 0
+        assert ngram(trie, found) == wanted
+        assert trie.count(found) == count
+
+
+@given(many_sequences)
+def test_children_come_most_frequent_first(all_sequences):
+    trie, counts = trie_of(all_sequences), occurrences(all_sequences, 5)
+    for node in range(len(trie.tokens)):
+        views = children_in_order(trie, node)
+        before = tuple(ngram(trie, node))
+        expected = {key[-1]: count for key, count in counts.items() if key[:-1] == before}
+        order = [(-view.count, view.token_id) for view in views]
+        assert order == sorted(order)
+        if trie.depths[node] < trie.max_depth:
+            assert {view.token_id: view.count for view in views} == expected
+        assert all(view.depth == trie.depths[node] + 1 for view in views)
+
+
+@given(sequences, sequences, st.integers(1, 30), st.integers(0, 8))
+def test_a_neighbourhood_is_the_most_frequent_part_of_the_subtree(prompt, output, most, deepest):
+    trie = Trie(5)
+    trie.border = len(prompt)
+    trie.extend(prompt)
+    trie.extend(output)
+    counts = occurrences([prompt + output], 40)
+    for node in range(min(4, len(trie.tokens))):
+        views = neighbourhood(trie, node, most, deepest)
+        assert 1 <= len(views) <= most
+        assert (views[0].child, views[0].parent, views[0].count) == (node, -1, trie.counts[node])
+        spelled = [tuple(ngram(trie, node))]
+        for index, view in enumerate(views[1:], start=1):
+            assert 0 <= view.parent < index
+            spelled.append((*spelled[view.parent], view.token_id))
+            assert view.depth == views[view.parent].depth + 1 <= trie.depths[node] + deepest
+            assert view.count == counts[spelled[index]] <= views[view.parent].count
+            assert 0 <= view.prompt_count <= view.count
+            assert in_log(trie, spelled[index], view.last_position)
+        assert len(set(spelled)) == len(spelled)
+        below = [views[index].count for index in range(1, len(views))]
+        assert below == sorted(below, reverse=True), "no rarer n-gram is shown while a more frequent one waits"
+
+
+def test_what_was_read_once_is_followed_in_the_log():
+    trie = trie_of([[1, 2, 3, 4, 5]])
+    views = neighbourhood(trie, ROOT, 40, 3)
+    assert [view.token_id for view in views if view.depth == 1] == [1, 2, 3, 4, 5]
+    assert max(view.depth for view in views) == 3
+    assert find(trie, [2, 3, 4]) == ~3
+    assert find(trie, [1, 2, 3, 4, 5, 6]) is None

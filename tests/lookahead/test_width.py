@@ -1,0 +1,79 @@
+"""Stopping early finds the same width as looking at the whole draft."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.costs import PassCosts, choose_width
+from lookahead.width import StopRule
+
+falling = st.lists(st.floats(1e-4, 1), min_size=1, max_size=63).map(lambda values: sorted(values, reverse=True))
+times = st.floats(0.05, 20)
+any_seconds = st.lists(times, min_size=64, max_size=64)
+
+
+@st.composite
+def measured_seconds(draw) -> list[float]:
+    """T(n) on straight lines between measured lengths, up and down."""
+    lengths = (1, *sorted(draw(st.sets(st.integers(2, 64), max_size=6))))
+    return PassCosts(lengths, tuple(draw(times) for _ in lengths)).table(64)
+
+
+def nodes_of(probabilities) -> list[tuple]:
+    return [(0, -1, 1.0), *((0, 0, probability) for probability in probabilities)]
+
+
+def rate(probabilities, seconds, width: int) -> float:
+    return (1 + sum(probabilities[: width - 1])) / seconds[width - 1]
+
+
+@given(falling, any_seconds | measured_seconds())
+def test_a_search_that_stops_early_finds_the_best_cut_of_all(probabilities, seconds):
+    rule = StopRule(seconds).fresh()
+    nodes = nodes_of(probabilities)
+    made = next((n for n in range(1, len(nodes)) if rule.reached(nodes[:n], probabilities[n - 1])), len(nodes))
+    width = rule.width(nodes[:made])
+    assert width <= made
+    best = max(rate(probabilities, seconds, n) for n in range(1, len(nodes) + 1))
+    assert rate(probabilities, seconds, width) >= best * (1 - 1e-5)
+
+
+@given(falling, any_seconds, st.floats(1, 3))
+def test_a_loose_bound_stops_later_never_worse(probabilities, seconds, slack):
+    rule = StopRule(seconds).fresh()
+    nodes = nodes_of(probabilities)
+    bounds = [min(1.0, slack * probability) for probability in probabilities]
+    made = next((n for n in range(1, len(nodes)) if rule.reached(nodes[:n], bounds[n - 1])), len(nodes))
+    best = max(rate(probabilities, seconds, n) for n in range(1, len(nodes) + 1))
+    assert rate(probabilities, seconds, rule.width(nodes[:made])) >= best * (1 - 1e-5)
+
+
+@given(falling, any_seconds)
+def test_the_width_is_choose_width(probabilities, seconds):
+    assert StopRule(seconds).width(nodes_of(probabilities)) == choose_width(probabilities, seconds)
+
+
+@given(falling, any_seconds, falling)
+def test_a_fresh_rule_remembers_no_other_draft(probabilities, seconds, other):
+    used = StopRule(seconds)
+    for n in range(1, len(other) + 1):
+        used.reached(nodes_of(other)[:n], 1.0)
+    answers = []
+    for rule in (used.fresh(), StopRule(seconds)):
+        nodes = nodes_of(probabilities)
+        answers.append([rule.reached(nodes[:n], probabilities[n - 1]) for n in range(1, len(nodes))])
+    assert answers[0] == answers[1]
+
+
+def test_a_search_stops_at_once_where_no_draft_pays():
+    steep = StopRule([float(n) for n in range(1, 65)])
+    assert steep.reached(nodes_of([]), 0.5)
+    assert not StopRule([1.0] * 64).reached(nodes_of([]), 0.5)
+
+
+@pytest.mark.parametrize("seconds", [[], [0.0], [1.0, -1.0]])
+def test_times_that_are_none_are_refused(seconds):
+    with pytest.raises(ValueError, match="pass_seconds"):
+        StopRule(seconds)
