@@ -93,6 +93,8 @@ class Levels:
                 if weight < least:
                     break
                 candidates.append((weight, token_id, child))
+            # The root has no count of its own in the prompt, and halved counts may sum up to more than their parent's.
+            total = max(total, float(sum([candidate[0] for candidate in candidates])))
         # The most recently found first among equals.
         candidates.reverse()
         candidates.sort(key=itemgetter(0), reverse=True)

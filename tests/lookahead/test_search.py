@@ -172,3 +172,12 @@ def test_the_frequency_ranking_puts_the_most_frequent_successor_of_the_longest_s
     tree = request.draft(8, 7, None)
     assert tree.token_ids[1] == 7, "3 2 was followed by 7"
     assert 8 in [token for token, parent in zip(tree.token_ids, tree.parents, strict=True) if parent == 0]
+
+
+def test_prompt_weight_makes_no_successor_surer_than_its_level():
+    """All that is known is how frequent the tokens of the prompt are, and one of them nearly always comes."""
+    request = request_after([*range(100, 112), *[7] * 300], [], prompt_weight=10.0)
+    for token_id in range(200, 230):
+        request.commit([token_id])
+        check_draft(request.draft(16, 15, None), 16, 15, "hierarchical")
+        request.commit([7])
