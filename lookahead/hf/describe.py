@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import transformers
 
+from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.loading import describe
 from lookahead.hf.text import TextStream, Vocabulary
@@ -46,6 +48,42 @@ def environment(backend: HFBackend) -> dict[str, Any]:
     }
 
 
+class RunTextStream:
+    """What the tokens of one run say, while it goes: a piece a token in reading order, and any token by itself.
+
+    Attributes:
+        prompt_pieces: The text that became complete with each prompt token.
+        tokens: Every token asked for so far and its text.
+    """
+
+    def __init__(self, backend: HFBackend, prompt_ids: Sequence[int]) -> None:
+        if backend.tokenizer is None:
+            raise BackendError("this model has no tokenizer, so its tokens say nothing")
+        self._vocabulary = Vocabulary(backend.tokenizer)
+        self._stream = TextStream(self._vocabulary, skip_special=False)
+        self._anchor_id = prompt_ids[-1]
+        self._anchor = self._vocabulary.decode((self._anchor_id,), skip_special=False)
+        self.prompt_pieces = self.push(prompt_ids)
+        self.tokens: dict[int, str] = {}
+
+    def push(self, token_ids: Sequence[int]) -> list[str]:
+        """The text that became complete with each of the next tokens, special tokens spelled out."""
+        return [self._stream.push((token_id,)) for token_id in token_ids]
+
+    def finish(self) -> str:
+        """What is still held back; it belongs to the last token."""
+        return self._stream.finish()
+
+    def token_text(self, token_id: int) -> str:
+        """A token's text as it stands after another one (some tokenizers strip a space at the start of a text)."""
+        if token_id not in self.tokens:
+            text = self._vocabulary.decode((self._anchor_id, token_id), skip_special=False)
+            after = text.startswith(self._anchor) and len(text) > len(self._anchor)
+            alone = text[len(self._anchor) :] if after else self._vocabulary.decode((token_id,), skip_special=False)
+            self.tokens[token_id] = alone
+        return self.tokens[token_id]
+
+
 def run_texts(backend: HFBackend, run: RunRecord, prompt: str, output: str) -> RunTexts:
     """What the tokens of a run say: pieces in reading order, and every drafted or chosen token by itself.
 
@@ -55,33 +93,14 @@ def run_texts(backend: HFBackend, run: RunRecord, prompt: str, output: str) -> R
     """
     if backend.tokenizer is None:
         return RunTexts(prompt, output)
-    vocabulary = Vocabulary(backend.tokenizer)
+    stream = RunTextStream(backend, run.prompt_ids)
     seen = {*run.prompt_ids, *run.token_ids}
     for step in run.steps:
         seen.update(step.target_ids)
         seen.update(step.draft.token_ids if step.draft else ())
     seen.discard(-1)
-    pieces = _pieces(vocabulary, (*run.prompt_ids, *run.token_ids))
-    count = len(run.prompt_ids)
-    tokens = _token_texts(vocabulary, sorted(seen), run.prompt_ids[-1])
-    return RunTexts(prompt, output, tuple(pieces[:count]), tuple(pieces[count:]), tokens)
-
-
-def _pieces(vocabulary: Vocabulary, token_ids: tuple[int, ...]) -> list[str]:
-    """The text that became complete with each token, special tokens spelled out."""
-    stream = TextStream(vocabulary, skip_special=False)
-    pieces = [stream.push((token_id,)) for token_id in token_ids]
-    if pieces:
-        pieces[-1] += stream.finish()
-    return pieces
-
-
-def _token_texts(vocabulary: Vocabulary, token_ids: list[int], anchor_id: int) -> dict[int, str]:
-    """Each token's text as it stands after another one (some tokenizers strip a space at the start of a text)."""
-    anchor = vocabulary.decode((anchor_id,), skip_special=False)
-    texts: dict[int, str] = {}
-    for token_id in token_ids:
-        text = vocabulary.decode((anchor_id, token_id), skip_special=False)
-        after = text.startswith(anchor) and len(text) > len(anchor)
-        texts[token_id] = text[len(anchor) :] if after else vocabulary.decode((token_id,), skip_special=False)
-    return texts
+    pieces = stream.push(run.token_ids)
+    last = pieces if pieces else stream.prompt_pieces
+    last[-1] += stream.finish()
+    tokens = {token_id: stream.token_text(token_id) for token_id in sorted(seen)}
+    return RunTexts(prompt, output, tuple(stream.prompt_pieces), tuple(pieces), tokens)

@@ -1,0 +1,171 @@
+"""What happens when a control is used: values in, values out. Only here an error becomes a ``gr.Error``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from lookahead.backend import BackendError
+from lookahead.records import Method, RunRecord
+
+from . import presets, stage
+from .host import HostError, ModelHost, RunRequest, most_recent
+from .settings import Settings, from_controls, from_query
+from .store import RunStore, StoredRun, new_id
+
+Outputs = tuple[tuple[int, ...], ...]
+"""Outputs of a visitor's earlier runs, oldest first: the memory of their trie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update of a run: the message for the page, and the run once it has ended."""
+
+    message: dict[str, Any]
+    stored: StoredRun
+    run: RunRecord | None = None
+
+
+class Handlers:
+    """Everything that the page's events call; one per app, no state of a visitor in it but the stored runs."""
+
+    def __init__(self, host: ModelHost, store: RunStore) -> None:
+        self.host = host
+        self.store = store
+        self._shared: Outputs = ()
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ the two buttons
+
+    def run(self, *values: Any) -> Generator[tuple[Any, ...], None, None]:
+        """Run: one lookahead run, streamed."""
+        yield from self._lanes(values, ("lookahead",))
+
+    def compare(self, *values: Any) -> Generator[tuple[Any, ...], None, None]:
+        """Compare: the lookahead run, then greedy decoding of the same prompt on the same model."""
+        yield from self._lanes(values, ("lookahead", "greedy"))
+
+    def _lanes(self, values: tuple[Any, ...], lanes: tuple[Method, ...]) -> Generator[tuple[Any, ...], None, None]:
+        *controls, document, prompt, memory, request = values
+        settings = from_controls(controls)
+        text = presets.compose(document, prompt)
+        session = str(getattr(request, "session_hash", "") or "")
+        known = memory if not self.host.options.share_trie else self._shared
+        try:
+            with self.store.going(session) as cancelled:
+                for lane in lanes:
+                    for update in self.lane(text, settings, lane, known if settings.keep_trie else (), cancelled):
+                        if update.message["head"] is not None:
+                            update.message["head"]["lanes"] = len(lanes)
+                        if update.run is not None and lane == "lookahead":
+                            known = memory = self._remember(memory, update.run, settings)
+                        yield stage.to_json(update.message), _status(update, lanes), memory
+                    if cancelled.is_set():
+                        break
+        except (HostError, BackendError, ValueError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def lane(
+        self, text: str, settings: Settings, lane: Method, earlier: Outputs, cancelled: threading.Event
+    ) -> Generator[Update, None, None]:
+        """One run, an update every 40 ms.
+
+        Raises:
+            HostError: If the prompt or a setting cannot be used.
+            ValueError: If a setting is out of its range.
+        """
+        from lookahead.hf.describe import RunTextStream, run_texts
+
+        config = settings.config()
+        prompt_ids = self.host.encode(text)
+        request = RunRequest(prompt_ids, config, self.host.new_tokens(settings.max_new_tokens), lane, earlier)
+        texts = RunTextStream(self.host.backend, prompt_ids)
+        head = stage.head_data(
+            prompt_pieces=texts.prompt_pieces,
+            method=lane,
+            model=self.host.info,
+            config=config,
+            limit=request.max_new_tokens,
+            note=self.host.backend.notice or "",
+        )
+        stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
+        self.store.add(stored)
+        yield Update(stored.since(0), stored)
+        batches = self.host.stream(request, cancelled)
+        try:
+            for batch in batches:
+                data = []
+                for step, end in zip(batch.steps, batch.ends, strict=True):
+                    pieces = texts.push(step.emitted_ids)
+                    if batch.run is not None and step is batch.steps[-1]:
+                        pieces[-1] += texts.finish()
+                    data.append(stage.step_data(step, pieces, texts.token_text, end))
+                message = stored.add(batch.steps, data)
+                if batch.run is not None:
+                    output = self.host.backend.decode(batch.run.token_ids)
+                    run = _with_texts(batch.run, run_texts(self.host.backend, batch.run, text, output))
+                    message["end"] = stored.finish(run)
+                    yield Update(message, stored, run)
+                else:
+                    yield Update(message, stored)
+        finally:
+            batches.close()
+
+    def _remember(self, memory: Outputs, run: RunRecord, settings: Settings) -> Outputs:
+        """The memory with this run's output in it, within its bound."""
+        if not settings.keep_trie or "output" not in settings.sources:
+            return memory
+        if not self.host.options.share_trie:
+            return most_recent((*memory, run.token_ids))
+        with self._lock:
+            self._shared = most_recent((*self._shared, run.token_ids))
+            return memory
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop this tab's run within one step."""
+        self.store.stop(str(request.session_hash or ""))
+
+    # ------------------------------------------------------------------ settings
+
+    def choose_preset(self, name: str) -> tuple[Any, Any]:
+        """The preset's document and prompt."""
+        preset = presets.by_name(name)
+        return (
+            gr.update(value=preset.document, visible=preset.grounded),
+            gr.update(value=preset.prompt, label="Question" if preset.grounded else "Prompt"),
+        )
+
+    def from_url(self, request: gr.Request) -> tuple[Any, ...]:
+        """The settings and the preset that the page's URL names."""
+        query = {name: str(value) for name, value in dict(request.query_params).items()}
+        settings = from_query(query, self.host.options.max_new_tokens)
+        preset = query.get("preset", "")
+        controls = [getattr(settings, name) for name in Settings.__dataclass_fields__]
+        controls[5] = list(settings.sources)
+        if preset not in presets.names():
+            return (*controls, gr.skip(), gr.skip(), gr.skip())
+        return (*controls, preset, *self.choose_preset(preset))
+
+
+def _with_texts(run: RunRecord, texts: Any) -> RunRecord:
+    from dataclasses import replace
+
+    return replace(run, texts=texts)
+
+
+def _status(update: Update, lanes: tuple[Method, ...]) -> str:
+    """One line on how the run stands."""
+    count = len(update.stored.steps)
+    name = "Greedy" if update.stored.lane == "greedy" else "Lookahead"
+    if update.run is None:
+        turn = f" ({lanes.index(update.stored.lane) + 1} of {len(lanes)})" if len(lanes) > 1 else ""
+        return f"{name}{turn}: {count} forward passes so far …"
+    tokens = len(update.run.token_ids)
+    ended = {"cancelled": "stopped", "eos": "ended by itself", "length": "reached the limit"}
+    why = ended.get(update.run.finish_reason, update.run.finish_reason)
+    passes = "pass" if count == 1 else "passes"
+    return f"{name}: {tokens} tokens in {count} forward {passes}, {update.run.seconds:.2f} s, {why}."

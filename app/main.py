@@ -1,0 +1,35 @@
+"""The launcher behind ``python app.py``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from lookahead.backend import BackendError
+
+from .host import HostError, ModelHost
+from .options import parse
+
+
+def main() -> None:
+    """Load the model, then serve the page until interrupted."""
+    options = parse()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    print("Loading the model ...", file=sys.stderr)
+    try:
+        host = ModelHost.load(options)
+    except (HostError, BackendError) as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    from .ui import HEAD, build_demo, page_css, theme
+
+    build_demo(host).launch(
+        server_name=options.host,
+        server_port=options.port,
+        theme=theme(),
+        css=page_css(),
+        head=HEAD,
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+    )

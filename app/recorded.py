@@ -1,0 +1,29 @@
+"""Runs that were recorded with the embedded model: what a visitor sees first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lookahead import runfile
+
+from . import stage
+from .store import RunStore, from_record
+
+RUNS = Path(__file__).resolve().parents[1] / "assets" / "runs"
+
+
+def first_sight(store: RunStore, folder: Path = RUNS) -> str:
+    """The first recorded pair (``NAME.json``, and ``NAME.greedy.json`` beside it) as the stage's first value.
+
+    An empty text where nothing was recorded; the stage then says what to do.
+    """
+    files = [path for path in sorted(folder.glob("*.json")) if not path.name.endswith(".greedy.json")]
+    if not files:
+        return ""
+    messages = []
+    for path in (files[0], files[0].with_suffix(".greedy.json")):
+        if path.is_file():
+            stored = from_record(runfile.load(path), note="a recorded run")
+            store.add(stored)
+            messages.append(stored.since(0))
+    return stage.to_json({"recorded": True, "messages": messages})

@@ -1,0 +1,76 @@
+"""The settings of a run as the page offers them: checked, turned into a LookaheadConfig, read from a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast, get_args
+
+from lookahead.config import Budget, LookaheadConfig, Source, Strategy
+
+SOURCES = ("prompt", "output")
+"""What the page offers; it loads no corpus."""
+WIDEST = 128
+"""Largest ``decoding_length`` that the page offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One visitor's choices; the fields are the controls, in their order on the page."""
+
+    max_new_tokens: int = 128
+    decoding_length: int = 32
+    branch_length: int = 0
+    strategy: str = "hierarchical"
+    budget: str = "adaptive"
+    sources: tuple[str, ...] = SOURCES
+    keep_trie: bool = True
+
+    def config(self) -> LookaheadConfig:
+        """The engine's settings (a ``branch_length`` of 0 sets no limit of its own).
+
+        Raises:
+            ValueError: If one is out of its range.
+        """
+        return LookaheadConfig(
+            decoding_length=int(self.decoding_length),
+            branch_length=int(self.branch_length) or None,
+            strategy=cast(Strategy, self.strategy),
+            budget=cast(Budget, self.budget),
+            sources=cast("tuple[Source, ...]", tuple(self.sources)),
+        )
+
+
+def from_controls(values: Sequence[object]) -> Settings:
+    """The settings in the controls' values, in their order."""
+    new_tokens, decoding_length, branch_length, strategy, budget, sources, keep_trie = values
+    return Settings(
+        max_new_tokens=int(cast(float, new_tokens)),
+        decoding_length=int(cast(float, decoding_length)),
+        branch_length=int(cast(float, branch_length)),
+        strategy=str(strategy),
+        budget=str(budget),
+        sources=tuple(str(source) for source in cast(Sequence[object], sources or ())),
+        keep_trie=bool(keep_trie),
+    )
+
+
+def from_query(query: Mapping[str, str], most_new_tokens: int) -> Settings:
+    """The settings that a URL names; what it does not name, or names wrongly, keeps its default."""
+    settings = Settings()
+    settings = replace(settings, max_new_tokens=min(settings.max_new_tokens, most_new_tokens))
+    limits = {"max_new_tokens": (1, most_new_tokens), "decoding_length": (1, WIDEST), "branch_length": (0, WIDEST)}
+    for name, (low, high) in limits.items():
+        text = query.get(name, "")
+        if text.isdecimal() and len(text) < 7 and low <= int(text) <= high:
+            settings = replace(settings, **{name: int(text)})
+    if query.get("strategy") in get_args(Strategy):
+        settings = replace(settings, strategy=query["strategy"])
+    if query.get("budget") in get_args(Budget):
+        settings = replace(settings, budget=query["budget"])
+    if "sources" in query:
+        named = query["sources"].split(",")
+        settings = replace(settings, sources=tuple(source for source in SOURCES if source in named))
+    if query.get("keep_trie") in ("0", "1"):
+        settings = replace(settings, keep_trie=query["keep_trie"] == "1")
+    return settings

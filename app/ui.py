@@ -1,0 +1,198 @@
+"""The page: what stands where, and which control calls what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio import themes
+from gradio.components import Component
+
+from . import presets, server
+from .handlers import Handlers
+from .host import ModelHost
+from .recorded import RUNS, first_sight
+from .settings import SOURCES, WIDEST, Settings
+from .stage import short_count
+from .store import RunStore
+
+WEB = Path(__file__).parent / "web"
+SCRIPTS = ("text.js", "tree.js", "panes.js", "race.js", "stage.js", "wire.js")
+"""The stage's parts, in the order in which they are joined."""
+
+QUEUE = {"concurrency_limit": 1, "concurrency_id": "model"}
+
+# Runs before the page's own scripts: dark or light as the system says, unless the URL does.
+HEAD = '<meta name="color-scheme" content="light dark">'
+
+
+def page_css() -> str:
+    """Style of what stands around the stage."""
+    return _read("page.css")
+
+
+def theme() -> themes.Base:
+    """The page's theme: the system's own fonts, one blue."""
+    return themes.Base(
+        primary_hue=themes.colors.blue,
+        neutral_hue=themes.colors.gray,
+        radius_size=themes.sizes.radius_md,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        button_primary_background_fill="#0072B2",
+        button_primary_background_fill_hover="#005F95",
+        button_primary_background_fill_dark="#0072B2",
+        button_primary_background_fill_hover_dark="#1484C2",
+        button_primary_text_color="white",
+    )
+
+
+def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
+    """The whole app; nothing runs yet.
+
+    Args:
+        runs: Folder of recorded runs; the first one is what a visitor sees first.
+    """
+    store = RunStore()
+    handlers = Handlers(host, store)
+    with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True) as demo:
+        memory = gr.State(())
+        gr.HTML(_title(host), elem_id="title", apply_default_css=False)
+        with gr.Row(elem_id="page"):
+            with gr.Column(scale=1, min_width=0, elem_id="watch"):
+                view = gr.HTML(
+                    first_sight(store, runs),
+                    html_template=_read("stage.html"),
+                    css_template=_read("stage.css"),
+                    js_on_load="\n".join(_read(name) for name in SCRIPTS),
+                    apply_default_css=False,
+                    server_functions=server.functions(store),
+                    elem_id="stage",
+                )
+            with gr.Column(scale=0, min_width=300, elem_id="controls"):
+                controls = _Controls(host)
+        _wire(demo, handlers, controls, view, memory)
+    demo.queue(max_size=host.options.max_waiting)
+    return demo
+
+
+class _Controls:
+    """The column beside the stage: prompt, buttons, settings."""
+
+    def __init__(self, host: ModelHost) -> None:
+        first = presets.PRESETS[0]
+        gr.HTML("<h2>Run your own prompt</h2>", apply_default_css=False, elem_id="controls-title")
+        self.preset = gr.Dropdown(
+            presets.names(), value=first.name, label="Start from", info="One preset a task.", elem_id="preset"
+        )
+        self.document = gr.Textbox(
+            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded
+        )
+        self.prompt = gr.Textbox(
+            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt"
+        )
+        with gr.Row(elem_id="buttons"):
+            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
+            self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
+        self.status = gr.HTML("Ready.", html_template="<p>Ready.</p>", js_on_load=STATUS_SCRIPT, elem_id="status")
+        with gr.Accordion("Settings", open=False, elem_id="settings"):
+            self.settings = _settings(host)
+
+
+STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
+"""The status line is text, whatever it says."""
+
+
+def _settings(host: ModelHost) -> list[Component]:
+    """The controls of ``Settings``, in the order of its fields, each with a line that explains it."""
+    default, most = Settings(), host.options.max_new_tokens
+    return [
+        gr.Slider(
+            1, most, min(default.max_new_tokens, most), step=1, label="Max new tokens", elem_id="max-new-tokens",
+            info="The run ends here at the latest.",
+        ),
+        gr.Slider(
+            1, WIDEST, default.decoding_length, step=1, label="decoding_length", elem_id="decoding-length",
+            info="Most tokens in one forward pass, the root included. 1 drafts nothing.",
+        ),
+        gr.Slider(
+            0, WIDEST, default.branch_length, step=1, label="branch_length", elem_id="branch-length",
+            info="Most draft tokens in one branch. 0: as long as the width allows.",
+        ),
+        gr.Radio(
+            ["hierarchical", "parallel", "single"], value=default.strategy, label="Strategy", elem_id="strategy",
+            info="One tree with shared prefixes, branches that part at the root, or one branch.",
+        ),
+        gr.Radio(
+            ["adaptive", "fixed"], value=default.budget, label="Budget", elem_id="budget",
+            info="Adaptive: as wide as the measured time of a pass pays for. Fixed: always the full width.",
+        ),
+        gr.CheckboxGroup(
+            list(SOURCES), value=list(default.sources), label="Sources", elem_id="sources",
+            info="Where guesses may come from: the prompt, and outputs (this one and earlier ones).",
+        ),
+        gr.Checkbox(
+            default.keep_trie, label="Keep the trie between runs", elem_id="keep-trie",
+            info="Earlier outputs of this tab help the next run (the last 32,000 tokens). Off: every run starts fresh.",
+        ),
+    ]  # fmt: skip
+
+
+def _wire(demo: gr.Blocks, handlers: Handlers, controls: _Controls, view: gr.HTML, memory: gr.State) -> None:
+    buttons = [controls.run, controls.stop, controls.compare]
+    inputs = [*controls.settings, controls.document, controls.prompt, memory]
+    outputs = [view, controls.status, memory]
+    for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
+        started = button.click(_busy, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
+        done = started.then(
+            _with_request(handler),
+            inputs,
+            outputs,
+            show_progress="minimal",
+            show_progress_on=[controls.status],
+            api_visibility="private",
+            **QUEUE,
+        )
+        done.then(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
+    quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    controls.stop.click(handlers.stop, None, None, **quiet)
+    controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
+    fields = [*controls.settings, controls.preset]
+    demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
+    for field in fields:
+        field.change(None, fields, None, js=_read("url.js"), **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _with_request(handler: Any) -> Any:
+    def handle(request: gr.Request, *values: Any) -> Any:
+        yield from handler(*values, request)
+
+    return handle
+
+
+def _busy() -> tuple[Any, Any, Any]:
+    return gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+
+
+def _idle() -> tuple[Any, Any, Any]:
+    return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=True)
+
+
+def _title(host: ModelHost) -> str:
+    """The page's head; the model's name comes from the operator and is escaped all the same."""
+    from html import escape
+
+    info = host.info
+    facts = (info.name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
+    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+    return (
+        "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
+        f"pass. The same text, in fewer passes.</p></div><div class='model' aria-label='Model'>{chips}</div></header>"
+    )
+
+
+def _read(name: str) -> str:
+    return (WEB / name).read_text(encoding="utf-8")
