@@ -27,6 +27,7 @@ _ONE = (0.40, 0.46, 0.57, 0.62, 0.72, 0.79, 0.86, 0.94, 0.965, 0.97)
 _SEVERAL = (0.50, 0.45, 0.45, 0.45, 0.50, 0.50, 0.50, 0.60, 0.70, 0.70)
 _KIND = (1.0, 0.75, 0.75)
 _AFTER_ESCAPE = 0.6
+_DRAFT_PRIOR, _FADE = 3.0, 0.98
 _STEP, _FIRST_STEPS = 0.11, 2.5
 
 
@@ -54,11 +55,17 @@ PRIORS: Sequence[float] = tuple(_prior(number) for number in range(CLASSES))
 class Confidence:
     """Confidence per class of level, learned from what the model accepted.
 
+    The best of many estimates is, on average, an overestimate: what whole drafts were expected to bring and what they
+    brought is compared as well, and the ratio corrects every path probability of the next draft.
+
     Attributes:
         values: Current confidence of every class, shape ``(CLASSES,)``; read directly by the search.
+        correction: Factor for path probabilities, at most 1.
     """
 
     def __init__(self) -> None:
+        self.correction = 1.0
+        self._expected = self._accepted = _DRAFT_PRIOR
         self.values = list(PRIORS)
         self._odds = [math.log(p / (1.0 - p)) for p in PRIORS]
         self._seen = [0] * CLASSES
@@ -70,6 +77,12 @@ class Confidence:
         step = (_STEP + _FIRST_STEPS / (seen + 1.5)) * (hit - self.values[number])
         odds = self._odds[number] = min(6.0, max(-6.0, self._odds[number] + step))
         self.values[number] = 1.0 / (1.0 + math.exp(-odds))
+
+    def settle(self, expected: float, accepted: int) -> None:
+        """Compare a draft's expected accepted tokens with the accepted ones; older drafts fade."""
+        self._expected = (self._expected - _DRAFT_PRIOR) * _FADE + _DRAFT_PRIOR + expected
+        self._accepted = (self._accepted - _DRAFT_PRIOR) * _FADE + _DRAFT_PRIOR + accepted
+        self.correction = min(1.0, self._accepted / self._expected)
 
     def observations(self) -> dict[int, tuple[int, float, float]]:
         """Per class that was observed: how often, its prior, its confidence now."""

@@ -119,7 +119,7 @@ class Request:
             self._kinds += [CORPUS] * len(drafter.warm)
         self._followers = [Follower(trie) for trie in self._others if trie.log]
         self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if t.log]
-        self._floor = 0.0
+        self._floor = self._expected = 0.0
         self._search: Search | FrequencySearch | None = None
         self._rule: StopRule | None = None
         self._rule_for: Sequence[float] | None = None
@@ -154,6 +154,7 @@ class Request:
                 self._search = Search(levels, loci, self.confidence, self._last_id, self._floor)
             tree = self._search.run(width, longest_branch, _BRANCHING[config.strategy], rule)
         self._floor = self._search.floor
+        self._expected = tree.expected_tokens() - 1.0
         return tree
 
     def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
@@ -169,6 +170,7 @@ class Request:
             return
         if self._search is not None:
             self._search.learn(token_ids)
+            self.confidence.settle(self._expected, len(token_ids) - 1)
             self._search = None
         before = len(self.trie) + self.trie.leaves
         if self._writes:

@@ -56,7 +56,7 @@ class Search:
         self._loci: dict[int, Sequence[Locus]] = {0: loci}
         self._levels: dict[int, list[Level]] = {}
         self._asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
-        self._heap: list[tuple] = [(-1.0, 0, 0, None, _NEXT, 1.0, 0, 0)]
+        self._heap: list[tuple] = [(-confidence.correction, 0, 0, None, _NEXT, confidence.correction, 0, 0)]
         self._later: list[tuple] = []
         self._proposed: set[tuple[int, int]] = set()
         self.floor = floor
