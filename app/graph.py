@@ -8,14 +8,14 @@ from typing import Any
 
 import networkx as nx
 
-from lookahead.trie_view import TrieNodeView
+from lookahead.trie.view import TrieNodeView
 
 
 def trie_graph(views: Sequence[TrieNodeView], token_text: Callable[[int], str], new: set[int]) -> nx.DiGraph:
     """The n-grams of a neighbourhood as a tree; node 0 is where it begins.
 
     Args:
-        views: Parents before children, as ``trie_view.neighbourhood`` gives them.
+        views: Parents before children, as ``trie.view.neighbourhood`` gives them.
         new: Indices of the nodes that the last step added or counted up.
     """
     graph = nx.DiGraph()

@@ -13,8 +13,8 @@ from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
-from lookahead.recorder import RunRecorder
 from lookahead.records import Method, ModelInfo, RunRecord, StepRecord
+from lookahead.runs.recorder import RunRecorder
 
 from .options import AppOptions
 

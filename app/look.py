@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lookahead.drafter import MAX_DEPTH
 from lookahead.trie import ROOT, Trie
-from lookahead.trie_view import TrieNodeView, find, neighbourhood, ngram
+from lookahead.trie.view import TrieNodeView, find, neighbourhood, ngram
 
 from .store import StoredRun
 

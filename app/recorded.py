@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lookahead import runfile
+from lookahead.runs import runfile
 
 from . import stage
 from .store import RunStore, from_record

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from lookahead import runfile
 from lookahead.records import RunRecord
+from lookahead.runs import runfile
 
 from . import graph, look, whatif
 from .store import RunStore, StoredRun, from_record

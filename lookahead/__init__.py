@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend as HFBackend
     from lookahead.metrics import acceptance_rate as acceptance_rate
     from lookahead.metrics import mean_accepted_tokens as mean_accepted_tokens
-    from lookahead.recorder import RunRecorder as RunRecorder
     from lookahead.records import RunRecord as RunRecord
     from lookahead.records import StepRecord as StepRecord
-    from lookahead.runfile import RunFileError as RunFileError
+    from lookahead.runs.recorder import RunRecorder as RunRecorder
+    from lookahead.runs.runfile import RunFileError as RunFileError
 
 _HOME = {
     "BackendError": "backend",
@@ -30,9 +30,9 @@ _HOME = {
     "LookaheadConfig": "config",
     "LookaheadEngine": "engine",
     "PassCosts": "costs",
-    "RunFileError": "runfile",
+    "RunFileError": "runs.runfile",
     "RunRecord": "records",
-    "RunRecorder": "recorder",
+    "RunRecorder": "runs.recorder",
     "StepRecord": "records",
     "acceptance_rate": "metrics",
     "mean_accepted_tokens": "metrics",

@@ -6,16 +6,16 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from lookahead.confidence import Confidence
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.frequency import FrequencySearch
-from lookahead.levels import CORPUS, REQUEST, SESSION, Levels
-from lookahead.locus import Follower, Locus
 from lookahead.records import TrieChange
-from lookahead.search import HIERARCHICAL, PARALLEL, SINGLE, Search
+from lookahead.search.best_first import HIERARCHICAL, PARALLEL, SINGLE, Search
+from lookahead.search.confidence import Confidence
+from lookahead.search.frequency import FrequencySearch
+from lookahead.search.levels import CORPUS, REQUEST, SESSION, Levels
+from lookahead.search.width import StopRule
 from lookahead.trie import Trie
-from lookahead.width import StopRule
+from lookahead.trie.locus import Follower, Locus
 
 MAX_DEPTH = 12
 """Longest n-gram that is counted; a copy is followed beyond it in the token log."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from lookahead.schema import Fields, SchemaError, parse_json
+from lookahead.runs.schema import Fields, SchemaError, parse_json
 
 MAX_ID = 2**31 - 2
 """Largest token id: tries keep ids as 32-bit integers."""

@@ -6,12 +6,13 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lookahead import metrics, runfile
+from lookahead import metrics
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, note, print_json, progress
 from lookahead.cli.streaming import TextBeforeStop
 from lookahead.inputs import read_text
 from lookahead.records import RunRecord
+from lookahead.runs import runfile
 
 if TYPE_CHECKING:
     from lookahead.engine import LookaheadEngine
@@ -92,7 +93,7 @@ def _generate(
 ) -> tuple[RunRecord, str]:
     """The run and its text, streamed on the way unless JSON was asked for."""
     from lookahead.hf.describe import model_info
-    from lookahead.recorder import RunRecorder
+    from lookahead.runs.recorder import RunRecorder
 
     info = model_info(backend, options.model_name(args))
     stream = TextBeforeStop(backend.text_stream(), (*stop, *backend.stop_strings))

@@ -12,7 +12,7 @@ from lookahead.cli import bench, generate, replay, trie
 from lookahead.cli.console import UsageError, one_line
 from lookahead.cli.options import Parser
 from lookahead.inputs import InputError
-from lookahead.runfile import RunFileError
+from lookahead.runs.runfile import RunFileError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead import metrics, node_metrics, runfile
+from lookahead import metrics, node_metrics
 from lookahead.records import RunRecord
-from tests.lookahead.runs import valid_runs
+from lookahead.runs import runfile
+from tests.lookahead.valid_runs import valid_runs
 
 
 @pytest.fixture(scope="module")
 def golden() -> RunRecord:
     """Prefill, then 8 (accepted) 9 (accepted) 5, then 6 from an empty draft, then 7 8 and EOS."""
-    return runfile.load(Path(__file__).with_name("golden_run.json"))
+    return runfile.load(Path(__file__).parent / "runs" / "golden_run.json")
 
 
 def test_counts_by_hand(golden: RunRecord) -> None:

@@ -13,7 +13,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, NoDrafts
 from lookahead.replay import replay_output, replay_rows
-from tests.lookahead.runs import VOCAB, draft_trees
+from tests.lookahead.valid_runs import VOCAB, draft_trees
 
 ids = st.integers(0, VOCAB - 1)
 outputs = st.lists(ids, max_size=25)

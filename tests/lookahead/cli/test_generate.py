@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lookahead import metrics, runfile
+from lookahead import metrics
 from lookahead.cli.main import main
+from lookahead.runs import runfile
 
 KEYS = [
     "text",

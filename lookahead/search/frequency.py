@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from lookahead.draft import DraftTree
-from lookahead.levels import Levels, Node
-from lookahead.locus import Locus
-from lookahead.search import HIERARCHICAL, SINGLE
+from lookahead.search.best_first import HIERARCHICAL, SINGLE
+from lookahead.search.levels import Levels, Node
+from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
-from lookahead.width import StopRule
+from lookahead.trie.locus import Locus
 
 
 class FrequencySearch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from lookahead.records import RunRecord, StepRecord
-from lookahead.schema import SchemaError
+from lookahead.runs.schema import SchemaError
 from lookahead.verify import verify
 
 MAX_TOKENS = 1_000_000

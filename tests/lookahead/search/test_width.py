@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.costs import PassCosts, choose_width
-from lookahead.width import StopRule
+from lookahead.search.width import StopRule
 
 falling = st.lists(st.floats(1e-4, 1), min_size=1, max_size=63).map(lambda values: sorted(values, reverse=True))
 times = st.floats(0.05, 20)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookahead.locus import Follower
-from lookahead.prune import prune
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY, ROOT, Trie
+from lookahead.trie.locus import Follower
+from lookahead.trie.prune import prune
+from lookahead.trie.view import find
 from lookahead.trie_bench import synthetic_sequences
-from lookahead.trie_view import find
 from tests.lookahead.ngrams import check_order, check_trie, in_log, leaves_of, nodes_of, spelled, suffix_nodes, trie_of
 
 

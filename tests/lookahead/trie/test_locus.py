@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead.locus import START, Follower, advance, match_length
 from lookahead.trie import NO_TOKEN, Trie
+from lookahead.trie.locus import START, Follower, advance, match_length
 from tests.lookahead.ngrams import in_log, many_sequences, sequences, spelled, suffix_nodes, trie_of
 
 contexts = st.lists(st.integers(0, 4), max_size=30)

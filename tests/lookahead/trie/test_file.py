@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from lookahead import trie_file
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
-from lookahead.prune import prune
 from lookahead.trie import MIN_CAPACITY, Trie
-from lookahead.trie_file import TrieFileError, load_trie, save_trie
+from lookahead.trie import file as trie_file
+from lookahead.trie.file import TrieFileError, load_trie, save_trie
+from lookahead.trie.prune import prune
 from tests.lookahead.ngrams import (
     check_order,
     check_trie,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from lookahead.draft import ROOT_SOURCE, DraftTree
-from lookahead.locus import Locus, match_length
 from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie.locus import Locus, match_length
 
 REQUEST, SESSION, CORPUS = range(3)
 """Kinds of trie: a request's own (prompt and output so far), the session's earlier outputs, a corpus."""

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from lookahead.records import RunRecord
-from lookahead.run_format import run_from_data, run_to_data
-from lookahead.run_rules import check_run
-from lookahead.schema import SchemaError, parse_json
+from lookahead.runs.format import run_from_data, run_to_data
+from lookahead.runs.rules import check_run
+from lookahead.runs.schema import SchemaError, parse_json
 
 MAX_FILE_BYTES = 32_000_000
 """Largest run file that is opened; 500 steps of 64 nodes are about 1 MB."""
@@ -24,7 +24,7 @@ def to_json(run: RunRecord) -> str:
     """The run as one compact JSON text, which ``from_json`` is known to take.
 
     Raises:
-        RunFileError: If the record contradicts itself (``run_rules.py`` says how).
+        RunFileError: If the record contradicts itself (``rules.py`` says how).
     """
     try:
         text = json.dumps(run_to_data(run), ensure_ascii=False, separators=(",", ":"), allow_nan=False)

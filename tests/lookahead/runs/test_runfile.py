@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead import runfile
 from lookahead.draft import DraftTree
 from lookahead.records import RunRecord
-from lookahead.runfile import RunFileError
-from tests.lookahead.runs import valid_runs
+from lookahead.runs import runfile
+from lookahead.runs.runfile import RunFileError
+from tests.lookahead.valid_runs import valid_runs
 
 GOLDEN = Path(__file__).with_name("golden_run.json")
 

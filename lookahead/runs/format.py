@@ -23,8 +23,8 @@ from lookahead.records import (
     StepTimings,
     TrieChange,
 )
-from lookahead.run_rules import MAX_TOKENS
-from lookahead.schema import Fields, SchemaError
+from lookahead.runs.rules import MAX_TOKENS
+from lookahead.runs.schema import Fields, SchemaError
 
 FORMAT = "lookahead-run"
 VERSION = 1
@@ -83,7 +83,7 @@ def _step_to_data(step: StepRecord) -> dict[str, Any]:
 
 
 def run_from_data(data: Any) -> RunRecord:
-    """The run in JSON data; types, sizes and ranges are checked, ``run_rules.check_run`` checks the rest.
+    """The run in JSON data; types, sizes and ranges are checked, ``rules.check_run`` checks the rest.
 
     Raises:
         SchemaError: If a field is missing, unknown, of the wrong type or out of its range.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from lookahead.prune import prune
+from lookahead.trie.prune import prune
 
 ROOT = 0
 NO_TOKEN = -1

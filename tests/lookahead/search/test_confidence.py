@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead.confidence import CLASSES, KINDS, LENGTHS, PRIORS, TOTALS, Confidence, level_class
+from lookahead.search.confidence import CLASSES, KINDS, LENGTHS, PRIORS, TOTALS, Confidence, level_class
 
 classes = st.integers(0, CLASSES - 1)
 

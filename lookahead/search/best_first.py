@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
-from lookahead.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS, Confidence
 from lookahead.draft import DraftTree
-from lookahead.levels import Candidate, Level, Levels, Node
-from lookahead.locus import Locus, advance
+from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS, Confidence
+from lookahead.search.levels import Candidate, Level, Levels, Node
+from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
-from lookahead.width import StopRule
+from lookahead.trie.locus import Locus, advance
 
 HIERARCHICAL, PARALLEL, SINGLE = range(3)
 

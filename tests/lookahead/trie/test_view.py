@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.trie import ROOT, Trie
-from lookahead.trie_view import children_in_order, find, neighbourhood, ngram
+from lookahead.trie.view import children_in_order, find, neighbourhood, ngram
 from tests.lookahead.ngrams import in_log, many_sequences, occurrences, sequences, token_ids, trie_of
 
 

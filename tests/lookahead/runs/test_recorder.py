@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from lookahead import runfile
-from lookahead.recorder import RunRecorder
 from lookahead.records import RunRecord
-from tests.lookahead.runs import valid_runs
+from lookahead.runs import runfile
+from lookahead.runs.recorder import RunRecorder
+from tests.lookahead.valid_runs import valid_runs
 
 
 @given(valid_runs())

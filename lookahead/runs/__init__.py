@@ -1,0 +1,1 @@
+"""Recorded runs: steps collected (``recorder``), written and read again, every field checked (``runfile``)."""

@@ -1,0 +1,5 @@
+"""The Trie: counted n-grams (``core``), followed (``locus``), pruned, on disk (``file``), looked into (``view``)."""
+
+from lookahead.trie.core import MIN_BYTES, MIN_CAPACITY, NO_TOKEN, RANKED, ROOT, WIDE, Trie, TrieStats
+
+__all__ = ["MIN_BYTES", "MIN_CAPACITY", "NO_TOKEN", "RANKED", "ROOT", "WIDE", "Trie", "TrieStats"]
