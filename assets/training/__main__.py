@@ -14,8 +14,9 @@ from .export import export
 from .machine import choose, keep_freed_memory
 from .mixture import tokenizer_texts
 from .network import Network, Shape
-from .plan import PLAN, stream
+from .plan import scaled, stream
 from .real_text import RealText, read_real_text
+from .threads import ThreadChoice
 from .tokenizer import train_tokenizer
 from .trainer import Trainer
 
@@ -32,10 +33,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the checkpoint"
     )
-    parser.add_argument("--threads", type=int, help="CPU threads; 1 is faster than 2 on a busy machine")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: one or all, whatever is faster now)")
     parser.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: ten steps decide"
     )
+    parser.add_argument("--scale", type=float, default=1.0, help="this many times the tokens of every stage")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     parser.add_argument("--stop-after", metavar="STAGE", help="end after this stage")
     parser.add_argument("--export-only", action="store_true", help="write the checkpoint to --out and stop")
@@ -77,11 +79,13 @@ def main() -> None:
     dtype = dtype or getattr(torch, options.dtype)
     print(f"{measured}; training in {str(dtype).removeprefix('torch.')} on {device}")
     torch.manual_seed(options.seed)
-    trainer = Trainer(Network(shape).to(device, dtype), options.work, compiled=options.compile)
+    most = torch.get_num_threads()
+    threads = ThreadChoice(most) if device.type == "cpu" and most > 1 and not options.threads else None
+    trainer = Trainer(Network(shape).to(device, dtype), options.work, compiled=options.compile, threads=threads)
     if options.resume:
         trainer.resume()
     encoder = Encoder(tokenizer)
-    for planned in () if options.export_only else PLAN:
+    for planned in () if options.export_only else scaled(options.scale):
         trainer.run(planned.stage, stream(planned, options.seed, encoder, text))
         if planned.stage.name == options.stop_after:
             break

@@ -52,7 +52,7 @@ class Encoder:
         for request, answer in requests:
             ids = [*self.ids(answer), END]
             question = self.question(request) if request else [BOT]
-            branches.append(Branch(question, ids, aligned(prefix, ids), weight=weight))
+            branches.append(Branch(question, ids, aligned(prefix, ids), weight=weight, begin_weight=2.0))
         return Document(prefix, branches)
 
 

@@ -19,7 +19,7 @@ REQUESTS = (
 def extraction_request(rng: random.Random, story: Story) -> tuple[str, str]:
     """A request and the JSON answer; the field ``name`` is the subject itself."""
     fields = {fact.field: fact.value for fact in story.facts}
-    wanted = rng.sample(sorted(fields), rng.randint(1, min(5, len(fields))))
+    wanted = rng.sample(sorted(fields), rng.randint(1, min(6, len(fields))))
     if story.subject in story.passage and not story.subject.startswith("the ") and rng.random() < 0.6:
         wanted.insert(0, "name")
         fields["name"] = story.subject

@@ -12,7 +12,7 @@ from .paths import TEXTS
 
 @dataclass(slots=True)
 class FactKind:
-    """One thing that can be said about a subject: ``{s}`` stands for the subject, ``{v}`` for the value."""
+    """One thing to say about a subject: ``{s}`` stands for it, ``{v}`` for the value; its names have a / between."""
 
     name: str
     value_kind: str
@@ -104,7 +104,8 @@ def tell(rng: random.Random, names: Names, count: int) -> Story:
         )
         text = capitalised(sentence.replace("{s}", shown).replace("{v}", value))
         questions = tuple(q.replace("{s}", subject).replace("the the ", "the ") for q in kind.questions)
-        facts.append(Fact(kind.name, value, text.replace("the the ", "the "), questions))
+        name = rng.choice(kind.name.split("/"))
+        facts.append(Fact(name, value, text.replace("the the ", "the "), questions))
     return Story(domain.name, subject, tuple(facts))
 
 

@@ -96,8 +96,8 @@ class Grounded:
         sentences = list(passage.sentences)
         roll = rng.random()
         own: int | None = gold
-        if roll > 0.4:
-            for _ in range(rng.randint(0 if roll < 0.6 else 1, longest)):
+        if roll > 0.5:
+            for _ in range(rng.randint(0 if roll < 0.65 else 1, longest)):
                 other = rng.choice(self.passages)[0].sentences
                 if roll > 0.85:
                     sentences = [*other, *sentences] if rng.random() < 0.5 else [*sentences, *other]
@@ -112,12 +112,12 @@ class Grounded:
         asked = (
             []
             if own is None
-            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((1, 2, 2, 3)))]
+            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((2, 3, 3, 4)))]
         )
         asked += self.made(sentences, rng.randint(3, 6 + 2 * len(sentences)))
         whole = asked[:1] + asked[-2:]
         rest = asked[1:-2]
-        language = 0.1 if roll < 0.4 and rng.random() < 0.4 else 0.0
+        language = 0.1 if roll < 0.5 and rng.random() < 0.4 else 0.0
         return self.document(sentences, whole + rest, len(whole), language)
 
     def told(self, stories: int = 2) -> Document:

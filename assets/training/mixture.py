@@ -94,11 +94,11 @@ class Mixture:
     def steps(self) -> Document:
         known = self.text.problems and self.rng.random() < 0.6
         text, answer = self.rng.choice(self.text.problems) if known else problem(self.rng)
-        return self.encoder.edited(text, [("", answer)], weight=0.3)
+        return self.encoder.edited(text, [("", answer)], weight=0.5)
 
     def story(self) -> Document:
         request, answer = story_task(self.rng)
-        return self.encoder.edited(request, [("", answer)], weight=0.3)
+        return self.encoder.edited(request, [("", answer)], weight=0.5)
 
 
 def tokenizer_texts(text: RealText, seed: int, size: int = 2500) -> Iterator[str]:

@@ -124,6 +124,14 @@ class Names:
             "recipe": lambda: f"{self.invented(['a', 'o', 'i', 'ka', 'ese'])} {rng.choice(word_list('dishes'))}",
             "treaty": lambda: f"Treaty of {self.town()}",
             "meeting": lambda: self.pick("topics"),
+            "building": lambda: f"the {self.town()} {rng.choice(('Tower', 'lighthouse', 'House', 'Castle', 'Mill'))}",
+            "school": lambda: f"{self.town()} {rng.choice(('School', 'College', 'Academy'))}",
+            "invention": lambda: (
+                f"{self.invented(word_list('ends'))} {rng.choice(('engine', 'lamp', 'pump', 'press'))}"
+            ),
+            "song": lambda: self.pick("titles"),
+            "topic": lambda: rng.choice(word_list("parts")),
+            "topic_speed": lambda: f"{n(2, 400)} {rng.choice(('km/h', 'miles an hour', 'metres a second'))}",
             "planet": lambda: self.invented(["is", "us", "a", "on", "ia", "ar"]),
         }
         return simple[kind]()

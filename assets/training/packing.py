@@ -22,6 +22,7 @@ class Branch:
         weight: What every answer token counts in the loss.
         first_weight: What the tokens before ``first_tokens`` count instead.
         question_weight: What every question token counts as plain language modelling.
+        begin_weight: What the first token of every copied piece counts more.
     """
 
     question: list[int]
@@ -32,6 +33,7 @@ class Branch:
     first_weight: float = 1.0
     first_tokens: int = 0
     question_weight: float = 0.0
+    begin_weight: float = 1.0
 
 
 @dataclass(slots=True)
@@ -56,7 +58,8 @@ class Batch:
 
     ``targets`` is the next token and ``weights`` what its loss counts. ``starts`` and ``sources`` hold the position a
     token should look at (-1: no matter), ``sentence`` the number of a prefix token's sentence within the row and
-    ``gold`` the number of the sentence a question or answer token is about.
+    ``gold`` the number of the sentence a question or answer token is about. ``telling`` is 1 for a question token that
+    occurs in that sentence and in no other, and 2 for the answer tokens that should listen to it: the first few.
     """
 
     ids: Tensor
@@ -68,12 +71,13 @@ class Batch:
     sources: Tensor
     sentence: Tensor
     gold: Tensor
+    telling: Tensor
 
 
 class Row:
     """One row while it is being filled."""
 
-    NAMES = ("ids", "positions", "document", "branch", "targets", "starts", "sources", "sentence", "gold")
+    NAMES = ("ids", "positions", "document", "branch", "targets", "starts", "sources", "sentence", "gold", "telling")
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -81,7 +85,7 @@ class Row:
         self.documents = 0
         self.sentences = 0
         self.columns = {name: np.full(length, -1, dtype=np.int64) for name in self.NAMES}
-        for name in ("ids", "positions", "targets"):
+        for name in ("ids", "positions", "targets", "telling"):
             self.columns[name][:] = 0
         self.weights = np.zeros(length, dtype=np.float32)
 
@@ -102,7 +106,10 @@ class Row:
             return 0
         base = self.used
         self._prefix(document, base)
+        only = sentences_of_tokens(document)
         for number, branch in enumerate(document.branches[:fitting], start=1):
+            if branch.gold >= 0:
+                self._telling(branch, only)
             self._branch(branch, base, size, number)
         self.documents += 1
         self.sentences += 1 + max(document.sentence or [-1])
@@ -126,6 +133,12 @@ class Row:
             self.put("sentence", base, np.where(numbers >= 0, numbers + self.sentences, -1))
         self.used += size
 
+    def _telling(self, branch: Branch, only: dict[int, int]) -> None:
+        marks = [int(only.get(token, -1) == branch.gold) for token in branch.question]
+        if any(marks):
+            marks[-1:] = [2] * (1 + max(0, branch.first_tokens - 1))
+            self.put("telling", self.used, marks)
+
     def _branch(self, branch: Branch, base: int, size: int, number: int) -> None:
         at, asked, answered = self.used, len(branch.question), len(branch.answer)
         tokens = branch.question + branch.answer
@@ -140,10 +153,20 @@ class Row:
         self.weights[at : at + len(tokens) - 1] = weights
         if branch.sources is not None:
             sources = np.asarray(branch.sources)
+            begins = (sources >= 0) & (sources != np.roll(sources, 1) + 1)
+            self.weights[at + asked - 1 : at + asked - 1 + answered][begins[:answered]] *= branch.begin_weight
             self.put("sources", at + asked - 1, np.where(sources >= 0, sources + base, -1)[:answered])
         if branch.gold >= 0:
             self.put("gold", at, np.full(len(tokens), branch.gold + self.sentences))
         self.used += len(tokens)
+
+
+def sentences_of_tokens(document: Document) -> dict[int, int]:
+    """For every token of one sentence alone the number of that sentence; -1 for tokens of several."""
+    found: dict[int, int] = {}
+    for token, number in zip(document.prefix, document.sentence or (), strict=False):
+        found[token] = number if found.get(token, number) == number else -1
+    return found
 
 
 @dataclass(slots=True)
@@ -195,4 +218,5 @@ def stack(rows: list[Row]) -> Batch:
         sources=columns["sources"],
         sentence=columns["sentence"],
         gold=columns["gold"],
+        telling=columns["telling"],
     )

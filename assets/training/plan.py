@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,9 +27,19 @@ class Planned:
 
 
 PLAN = (
-    Planned(Stage("random-easy", tokens=4 * MILLION, rows=16, length=256)),
-    Planned(Stage("mixed-512", tokens=16 * MILLION, rows=8, length=512), Shares(random=0.15)),
+    Planned(Stage("random-easy", tokens=2 * MILLION, rows=16, length=256), hardness=(0.0, 0.2)),
+    Planned(Stage("mixed-512", tokens=30 * MILLION, rows=8, length=512), Shares(random=0.15)),
+    Planned(
+        Stage("cooldown-768", tokens=8 * MILLION, rows=6, length=768, last_rate=0.0005, last_supervision=0.3),
+        Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2),
+    ),
 )
+"""What ``python -m assets.training`` runs, in this order."""
+
+
+def scaled(factor: float) -> tuple[Planned, ...]:
+    """The plan with ``factor`` times the tokens in every stage."""
+    return tuple(replace(p, stage=replace(p.stage, tokens=round(p.stage.tokens * factor))) for p in PLAN)
 
 
 def stream(planned: Planned, seed: int, encoder: Encoder | None, text: RealText) -> Callable[[int], Iterator[Batch]]:

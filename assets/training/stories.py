@@ -16,6 +16,7 @@ REQUESTS = (
     "Write a short story. It begins: {o}",
     "Continue this story: {o}",
     "Once more, a story please: {o}",
+    "{o}",
 )
 
 
@@ -50,6 +51,10 @@ def told_story(rng: random.Random) -> list[str]:
 
 
 def story_task(rng: random.Random) -> tuple[str, str]:
-    """A request that holds the first line, and the whole story."""
+    """A request that holds the first line or its beginning, and the whole story."""
     parts = told_story(rng)
-    return rng.choice(REQUESTS).format(o=parts[0]), " ".join(parts)
+    opening = parts[0]
+    if rng.random() < 0.3:
+        words = opening.split()
+        opening = " ".join(words[: rng.randint(min(4, len(words)), len(words))])
+    return rng.choice(REQUESTS).format(o=opening), " ".join(parts)

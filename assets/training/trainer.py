@@ -19,6 +19,7 @@ from .network import Network
 from .optimizer import Muon
 from .packing import Batch
 from .supervision import WATCHED, supervision_losses
+from .threads import ThreadChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,21 @@ class Progress:
 class Trainer:
     """Runs stages one after another, from wherever the checkpoint is."""
 
-    def __init__(self, net: Network, folder: Path, save_every_seconds: float = 480.0, compiled: bool = True) -> None:
+    def __init__(
+        self,
+        net: Network,
+        folder: Path,
+        save_every_seconds: float = 300.0,
+        compiled: bool = True,
+        threads: ThreadChoice | None = None,
+    ) -> None:
         self.net = net
         self.optimizer = Muon(net)
         self.folder = folder
         self.save_every_seconds = save_every_seconds
         self.progress = Progress()
         self.finished: list[str] = []
+        self.threads = threads
         self.forward: Callable[[Network, Batch], dict[str, Tensor]] = (
             torch.compile(batch_losses, dynamic=False) if compiled else batch_losses
         )
@@ -168,14 +177,20 @@ class Trainer:
             if stopped:
                 self.save()
                 raise SystemExit("stopped; the checkpoint is written")
-            losses = self.step(stage, next(stream))
+            batch = next(stream)
+            if self.threads is not None:
+                self.threads.before()
+            losses = self.step(stage, batch)
+            if self.threads is not None:
+                self.threads.after()
             for name, value in losses.items():
                 smooth[name] = 0.97 * smooth.get(name, value) + 0.03 * value
             self.progress.step += 1
             self.progress.tokens += stage.rows * stage.length
             self.progress.seconds = before + time.monotonic() - started
             bar.update()
-            bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
+            shown = {name: f"{value:.3f}" for name, value in smooth.items()}
+            bar.set_postfix(shown | ({"threads": self.threads.now} if self.threads else {}), refresh=False)
             if time.monotonic() - saved > self.save_every_seconds:
                 self.save()
                 saved = time.monotonic()
@@ -191,7 +206,17 @@ class Trainer:
         answer, right = language_loss(self.net, losses.pop("hidden"), batch)
         done = self.progress.step / stage.steps
         share = stage.supervision + (stage.last_supervision - stage.supervision) * done
-        (answer + share * (0.3 * losses["start"] + 0.3 * losses["gold"] + 0.5 * losses["copy"])).backward()
+        (
+            answer
+            + share
+            * (
+                0.3 * losses["start"]
+                + 0.3 * losses["gold"]
+                + 0.3 * losses["vote"]
+                + 0.5 * losses["choice"]
+                + 1.0 * losses["copy"]
+            )
+        ).backward()
         warm = min(1.0, (self.progress.tokens / (stage.rows * stage.length) + 1) / 100)
         rate = (stage.rate + (stage.last_rate - stage.rate) * done) * warm
         self.optimizer.step(rate, rate * stage.adam_share)
