@@ -18,10 +18,12 @@ from heapq import heapify, heappop, heappush
 
 from lookahead.draft import DraftTree
 from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS, Confidence
-from lookahead.search.levels import Candidate, Level, Levels, Node
+from lookahead.search.contexts import Contexts
+from lookahead.search.learning import learn
+from lookahead.search.levels import Candidate, Levels, Node
 from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
-from lookahead.trie.locus import Locus, advance
+from lookahead.trie.locus import Locus
 
 HIERARCHICAL, PARALLEL, SINGLE = range(3)
 
@@ -29,8 +31,12 @@ _LONGEST, _MOST = 32, 16
 _SPREAD, _ESCAPED = 0.3, 0.06
 """How much of its mass a level with several successors, and one reached by escape, is taken to yield at best. Bounds
 that would hold always (1.0) are loose and asked three times as many levels for the same accepted length."""
-_FLOOR, _TYPICAL = 0.3, 0.6
+_FLOOR = 0.3
+"""Share of a draft's last path probability below which the next draft puts work off."""
+_TYPICAL = 0.6
+"""What a node that was read more than once is taken to yield at best, before it is looked at."""
 _FIRST, _NEXT = -2, -1
+"""Work at a node on the heap: its first level, or the next one after an escape."""
 _NEVER = 1e-4
 """Path probabilities below this are not worth a row of the pass, however wide it may be."""
 
@@ -53,8 +59,8 @@ class Search:
         self._levels_of, self._confidence = levels, confidence
         self._tries, self._kinds = levels.tries, levels.kinds
         self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
-        self._loci: dict[int, Sequence[Locus]] = {0: loci}
-        self._levels: dict[int, list[Level]] = {}
+        self._root_loci = loci
+        self._contexts = Contexts(levels, self._nodes, loci)
         self._asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
         self._heap: list[tuple] = [(-confidence.correction, 0, 0, None, _NEXT, confidence.correction, 0, 0)]
         self._later: list[tuple] = []
@@ -142,7 +148,7 @@ class Search:
     def _finish(self, stop: StopRule | None) -> DraftTree:
         nodes = self._nodes
         self.floor = _FLOOR * nodes[-1][2] if len(nodes) > 1 else 0.0
-        return self._levels_of.tree(nodes if stop is None else nodes[: stop.width(nodes)], self._loci[0])
+        return self._levels_of.tree(nodes if stop is None else nodes[: stop.width(nodes)], self._root_loci)
 
     # ------------------------------------------------------------------ levels
 
@@ -210,10 +216,8 @@ class Search:
 
     def _ask(self, node: int, mass: float) -> None:
         """Put the candidates of the node's next level on the heap, and its escape to the level after it."""
-        levels = self._levels.get(node)
-        if levels is None:
-            levels = self._levels[node] = self._all_levels(node)
         asked = self._asked.get(node)
+        levels = self._contexts.levels(node, asked is not None)
         while levels:
             length, number, position, trie_node = levels.pop()
             number = -number
@@ -225,7 +229,7 @@ class Search:
                 candidates, total, single = [(1.0, token_id, ~(position + 1))], 1.0, True
             else:
                 if trie_node != ROOT:
-                    _insert(levels, self._levels_of.shorter(number, trie_node))
+                    self._contexts.push_shorter(levels, number, trie_node)
                 candidates, total, single = self._levels_of.successors(number, trie_node, self.floor / mass)
             if not candidates:
                 continue
@@ -250,74 +254,6 @@ class Search:
                 heappush(self._heap, (-escaped * _ESCAPED, self._pushed - 1, node, None, _NEXT, escaped, 0, 0))
             return
 
-    def _loci_of(self, node: int) -> Sequence[Locus]:
-        """Where the drafted context stands in every trie."""
-        pending = []
-        while node not in self._loci:
-            pending.append(node)
-            node = self._nodes[node][1]
-        loci = self._loci[node]
-        for below in reversed(pending):
-            token_id = self._nodes[below][0]
-            loci = [advance(trie, locus, token_id) for trie, locus in zip(self._tries, loci, strict=True)]
-            self._loci[below] = loci
-        return loci
-
-    def _all_levels(self, node: int) -> list[Level]:
-        """The longest levels of every trie at a node, the longest of all last; without the one asked first."""
-        levels: list[Level] = []
-        for number, (trie_node, position, length) in enumerate(self._loci_of(node)):
-            levels.append((self._tries[number].depths[trie_node], -number, -1, trie_node))
-            if position >= 0:
-                levels.append((length, -number, position, ROOT))
-        if node in self._asked:
-            number, found = self._nodes[node][5], self._nodes[node][6]
-            trie = self._tries[number]
-            if found < 0:
-                levels = [level for level in levels if level[1] != -number or level[2] != ~found]
-            else:
-                if trie.depths[found] >= trie.max_depth:
-                    found = trie.links[found]
-                levels = [level for level in levels if level[1] != -number or level[3] != found]
-                if found != ROOT:
-                    levels.append(self._levels_of.shorter(number, found))
-        levels.sort()
-        return levels
-
-    # ------------------------------------------------------------------ learning
-
     def learn(self, token_ids: Sequence[int]) -> None:
         """Compare the levels that were asked along the model's own tokens with what the model chose."""
-        node = 0
-        for token_id in token_ids:
-            if not self._learn_at(node, token_id):
-                return
-            node = self._child(node, token_id)
-            if node < 0:
-                return
-
-    def _learn_at(self, node: int, token_id: int) -> bool:
-        """Tell the confidence which levels asked at a node held the model's token; whether one did."""
-        for level, candidates in self._asked.get(node, ()):
-            hit = False
-            for candidate in candidates:
-                if candidate[1] == token_id:
-                    hit = True
-                    break
-            self._confidence.learn(level, hit)
-            if hit:
-                return True
-        return False
-
-    def _child(self, node: int, token_id: int) -> int:
-        nodes = self._nodes
-        for child in range(node + 1, len(nodes)):
-            if nodes[child][1] == node and nodes[child][0] == token_id:
-                return child
-        return -1
-
-
-def _insert(levels: list[Level], level: Level) -> None:
-    levels.append(level)
-    if len(levels) > 1:
-        levels.sort()
+        learn(self._confidence, self._nodes, self._asked, token_ids)

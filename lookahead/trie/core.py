@@ -11,21 +11,11 @@ All nodes live in flat arrays. A node with one child keeps it in two of them; on
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
-from typing import Any
 
+from lookahead.trie.nodes import NO_TOKEN, RANKED, ROOT, NodeTable
 from lookahead.trie.prune import prune
-
-ROOT = 0
-NO_TOKEN = -1
-"""Stands between two sequences in the token log: no n-gram crosses it."""
-
-WIDE = 8
-"""A node with more children than this keeps a short list of its most frequent ones."""
-RANKED = 24
-"""Length of that list: the branching that a draft can use at one node."""
 
 MIN_CAPACITY = 2_000
 MIN_BYTES = 1_000_000
@@ -48,7 +38,7 @@ class TrieStats:
     pruned: int
 
 
-class Trie:
+class Trie(NodeTable):
     """Counts of all n-grams of the sequences it was extended with.
 
     Args:
@@ -67,6 +57,7 @@ class Trie:
             raise ValueError(f"capacity={capacity}; need at least {MIN_CAPACITY} nodes")
         if max_bytes is not None and max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes={max_bytes}; need at least {MIN_BYTES}")
+        super().__init__()
         self.max_depth = max_depth
         self.capacity = capacity
         self.max_bytes = max_bytes
@@ -76,57 +67,16 @@ class Trie:
         self.log = array("i")
         self.log_start = 0
         """Position of ``log[0]``: older tokens were pruned."""
-        self.leaves = 0
         self.border = 0
         """Positions before this are the prompt's (a request's trie); 0 where there is no prompt."""
-        self._clear_nodes()
-
-    def _clear_nodes(self) -> None:
-        self.tokens = array("i", [NO_TOKEN])
-        self.parents = array("i", [-1])
-        self.links = array("i", [-1])
-        self.counts = array("i", [0])
-        self.prompt_counts = array("i", [0])
-        self.last = array("i", [-1])
-        self.depths = array("b", [0])
-        self.only_token = array("i", [NO_TOKEN])
-        self.only_child = array("i", [0])
-        self.wide: dict[int, dict[int, int]] = {}
-        self.ranked: dict[int, list[int]] = {}
-        self._rank_again: dict[int, int] = {}
-        self.successors: dict[int, tuple[int, Any]] = {}
-        """What readers worked out for nodes of this trie, each with the count of the node it holds for."""
-        self._entries = 0
         self._cursors: list[int] = [ROOT]
 
     # ------------------------------------------------------------------ reading
-
-    def __len__(self) -> int:
-        """Nodes without the root."""
-        return len(self.tokens) - 1
 
     @property
     def end(self) -> int:
         """Position after the last token read."""
         return self.log_start + len(self.log)
-
-    def child(self, node: int, token_id: int) -> int:
-        """The child of ``node`` by ``token_id``: a node (> 0), a leaf (``~position``, < 0) or 0 for none."""
-        if self.only_token[node] == token_id:
-            return self.only_child[node]
-        children = self.wide.get(node)
-        return children.get(token_id, 0) if children else 0
-
-    def children(self, node: int) -> Iterator[tuple[int, int]]:
-        """All ``(token, child)`` of a node, in no particular order."""
-        if self.only_token[node] != NO_TOKEN:
-            yield self.only_token[node], self.only_child[node]
-        else:
-            yield from self.wide.get(node, {}).items()
-
-    def count(self, child: int) -> int:
-        """How often the n-gram of a node or a leaf was read (a leaf: once)."""
-        return self.counts[child] if child >= 0 else 1
 
     def following(self, position: int) -> int:
         """The token after a log position, ``NO_TOKEN`` where the sequence or the log ends."""
@@ -204,31 +154,15 @@ class Trie:
                     continue  # pruned: the n-gram without its first token, which has to be a node first
                 child = self._expand(node, token_id, ~child, position, moved[-1])
             else:
-                self._add_leaf(node, token_id, position)
+                self.add_leaf(node, token_id, position)
                 continue
             moved.append(child)
-            if node in self._rank_again and counts[node] >= self._rank_again[node]:
-                self._rank(node)
+            if node in self.rank_again and counts[node] >= self.rank_again[node]:
+                self.rank(node)
         if len(moved) >= self.max_depth:
             # The deepest n-gram has no successors of its own: the window moves on by its suffix.
             del moved[self.max_depth :]
         self._cursors = moved
-
-    def _add_leaf(self, node: int, token_id: int, position: int) -> None:
-        self.leaves += 1
-        if self.only_token[node] == NO_TOKEN and node not in self.wide:
-            self.only_token[node] = token_id
-            self.only_child[node] = ~position
-            return
-        children = self.wide.get(node)
-        if children is None:
-            children = self.wide[node] = {self.only_token[node]: self.only_child[node]}
-            self.only_token[node], self.only_child[node] = NO_TOKEN, 0
-            self._entries += 1
-        children[token_id] = ~position
-        self._entries += 1
-        if len(children) > WIDE and node not in self.ranked:
-            self._rank(node)
 
     def _expand(self, parent: int, token_id: int, first: int, position: int, link: int) -> int:
         """Make a node of a leaf that is read for the second time; returns it."""
@@ -249,29 +183,6 @@ class Trie:
             self.wide[parent][token_id] = node
         return node
 
-    def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
-        """Add a node without children; the caller makes it its parent's child."""
-        self.tokens.append(token_id)
-        self.parents.append(parent)
-        self.links.append(link)
-        self.counts.append(count)
-        self.prompt_counts.append(0)
-        self.last.append(last)
-        self.depths.append(depth)
-        self.only_token.append(NO_TOKEN)
-        self.only_child.append(0)
-
-    def set_wide(self, wide: dict[int, dict[int, int]]) -> None:
-        """Take over the children of all nodes that have several; count and rank what follows from them."""
-        self.wide = wide
-        self._entries = sum(map(len, wide.values()))
-        self.leaves = sum(child < 0 for child in self.only_child)
-        self.leaves += sum(child < 0 for children in wide.values() for child in children.values())
-        self.ranked, self._rank_again, self.successors = {}, {}, {}
-        for node, children in wide.items():
-            if len(children) > WIDE:
-                self._rank(node)
-
     def find_cursors(self, recent_ids: Sequence[int]) -> None:
         """Stand where a sequence that ends in these tokens stands (after node numbers changed)."""
         self._cursors = [ROOT]
@@ -283,13 +194,6 @@ class Trie:
                     return
             self._cursors.append(node)
 
-    def _rank(self, node: int) -> None:
-        """Note the most frequent children of a wide node, and when to look again."""
-        children, counts = self.wide[node], self.counts
-        best = nlargest(RANKED, children.items(), key=lambda item: counts[item[1]] if item[1] > 0 else 1)
-        self.ranked[node] = [token_id for token_id, _ in best]
-        self._rank_again[node] = counts[node] + (counts[node] >> 3) + 2
-
     # ------------------------------------------------------------------ bounds
 
     def bytes(self) -> int:
@@ -297,7 +201,7 @@ class Trie:
         return (
             len(self.tokens) * _NODE_BYTES
             + len(self.wide) * _DICT_BYTES
-            + self._entries * _ENTRY_BYTES
+            + self.entries * _ENTRY_BYTES
             + len(self.log) * self.log.itemsize
             + len(self.ranked) * (RANKED * 8 + 200)
         )

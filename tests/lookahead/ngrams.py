@@ -95,7 +95,7 @@ def check_trie(trie: Trie) -> None:
                 assert in_log(trie, (token_id,), ~child)
                 assert trie.depths[node] < trie.max_depth
     assert leaves == trie.leaves
-    assert entries == trie._entries
+    assert entries == trie.entries
     assert sorted(listed) == list(range(1, size)), "every node is its parent's child, once"
     for node in range(1, size):
         parent, link = trie.parents[node], trie.links[node]
