@@ -54,6 +54,7 @@ class Handlers:
         settings = from_controls(controls)
         text = presets.compose(document, prompt)
         session = str(getattr(request, "session_hash", "") or "")
+        drawn = ""
         known = memory if not self.host.options.share_trie else self._shared
         try:
             with self.store.going(session) as cancelled:
@@ -63,7 +64,8 @@ class Handlers:
                             update.message["head"]["lanes"] = len(lanes)
                         if update.run is not None and lane == "lookahead":
                             known = memory = self._remember(memory, update.run, settings)
-                        yield stage.to_json(update.message), _status(update, lanes), memory
+                            drawn = update.stored.run_id
+                        yield stage.to_json(update.message), _status(update, lanes), memory, drawn
                     if cancelled.is_set():
                         break
         except (HostError, BackendError, ValueError) as error:
@@ -124,6 +126,15 @@ class Handlers:
         with self._lock:
             self._shared = most_recent((*self._shared, run.token_ids))
             return memory
+
+    def figures(self, run_id: str) -> tuple[Any, ...]:
+        """The figures of a finished lookahead run, and their place shown; nothing changes where there is none."""
+        stored = self.store.get(run_id)
+        if stored is None or stored.run is None:
+            return tuple(gr.skip() for _ in range(6))
+        from .figures import all_figures
+
+        return (gr.update(visible=True), *all_figures(stored.run))
 
     def stop(self, request: gr.Request) -> None:
         """Stop this tab's run within one step."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_ARBOUR = """\
+_LIGHTHOUSE = """\
 The Greyhook lighthouse stands on the northern cape of the island of Velmar. It was built in 1874 by the engineer \
 Ada Thornfield, who had already planned two bridges in the capital. The tower is 48 metres tall and has 213 steps. \
 Its first keeper was Tomas Breck, who lived there with his family for 31 years. In 1962 the light was made electric. \
 Today the house of the keeper is a museum, which is open from April to October."""
 
 _CODE = """\
-def total_price(items, tax):
-    total = 0
-    for item in items:
-        total = total + item.price * item.count
-    return total * (1 + tax)"""
+def count_words(text, limit):
+    counts = {}
+    for word in text.split():
+        counts[word] = counts.get(word, 0) + 1
+    ranked = sorted(counts, key=counts.get, reverse=True)
+    return ranked[:limit]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Grounded question (RAG)", "Who was the first keeper of the lighthouse?", _ARBOUR),
-    Preset("Extract as JSON", f"{_ARBOUR}\n\nExtract name, built, height, steps, keeper as JSON."),
-    Preset("Edit code", f"{_CODE}\n\nRename total to amount."),
-    Preset("Steps of a sum", "A box holds 12 pens. Mia buys 5 boxes and gives away 8 pens. How many pens are left?"),
-    Preset("Story", "Once upon a time"),
+    Preset("Grounded question (RAG)", "When was the lighthouse built?", _LIGHTHOUSE),
+    Preset("Extract as JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: island, built, keeper"),
+    Preset("Edit code", f'{_CODE}\n\nAdd a docstring: "Find the most frequent words."'),
+    Preset(
+        "Word problem",
+        "Maria buys 5 boxes of candles. Each box holds 12. Maria gives 8 away. How many are left?",
+    ),
+    Preset("Story", "Tell a story that begins: In a little house on a high mountain lived a girl named Alice."),
 )
 
 

@@ -10,6 +10,7 @@ from gradio import themes
 from gradio.components import Component
 
 from . import presets, server
+from .api import add_endpoints
 from .handlers import Handlers
 from .host import ModelHost
 from .recorded import RUNS, first_sight
@@ -58,7 +59,7 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
     store = RunStore()
     handlers = Handlers(host, store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True) as demo:
-        memory = gr.State(())
+        memory, drawn = gr.State(()), gr.State("")
         gr.HTML(_title(host), elem_id="title", apply_default_css=False)
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
@@ -71,9 +72,11 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
                     server_functions=server.functions(store),
                     elem_id="stage",
                 )
+                figures = _figures()
             with gr.Column(scale=0, min_width=300, elem_id="controls"):
                 controls = _Controls(host)
-        _wire(demo, handlers, controls, view, memory)
+        _wire(demo, handlers, controls, view, [memory, drawn], figures)
+        add_endpoints(handlers, QUEUE)
     demo.queue(max_size=host.options.max_waiting)
     return demo
 
@@ -141,10 +144,28 @@ def _settings(host: ModelHost) -> list[Component]:
     ]  # fmt: skip
 
 
-def _wire(demo: gr.Blocks, handlers: Handlers, controls: _Controls, view: gr.HTML, memory: gr.State) -> None:
+def _figures() -> list[Component | gr.Accordion]:
+    """Where the figures of a finished run go: unseen until there is one."""
+    with gr.Accordion("Figures of your last run", open=True, visible=False, elem_id="figures") as place:
+        first = gr.Plot(show_label=False)
+        with gr.Row():
+            second, third = gr.Plot(show_label=False, min_width=280), gr.Plot(show_label=False, min_width=280)
+        with gr.Row():
+            fourth, fifth = gr.Plot(show_label=False, min_width=280), gr.Plot(show_label=False, min_width=280)
+    return [place, first, second, third, fourth, fifth]
+
+
+def _wire(
+    demo: gr.Blocks,
+    handlers: Handlers,
+    controls: _Controls,
+    view: gr.HTML,
+    states: list[gr.State],
+    figures: list[Component | gr.Accordion],
+) -> None:
     buttons = [controls.run, controls.stop, controls.compare]
-    inputs = [*controls.settings, controls.document, controls.prompt, memory]
-    outputs = [view, controls.status, memory]
+    inputs = [*controls.settings, controls.document, controls.prompt, states[0]]
+    outputs = [view, controls.status, *states]
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
         started = button.click(_busy, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
         done = started.then(
@@ -157,6 +178,9 @@ def _wire(demo: gr.Blocks, handlers: Handlers, controls: _Controls, view: gr.HTM
             **QUEUE,
         )
         done.then(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
+        done.success(
+            handlers.figures, states[1], figures, queue=False, api_visibility="private", show_progress="hidden"
+        )
     quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     controls.stop.click(handlers.stop, None, None, **quiet)
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)

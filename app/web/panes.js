@@ -21,7 +21,7 @@ function drawMask(step) {
     return;
   }
   const named = count <= 24;
-  const margin = named ? 96 : 4;
+  const margin = named ? 16 + 7 * Math.max(...draft.text.map((text) => cells(label(text, 11)))) : 4;
   const size = Math.max(3, Math.min(18, Math.floor((box.clientWidth - margin - 12) / count)));
   svg.setAttribute('width', margin + count * size + 2);
   svg.setAttribute('height', count * size + 2);

@@ -111,7 +111,7 @@ function drawTree(step) {
   svg.append(edges, boxes);
   const box = $('[data-tree-box]');
   if (height * scale > tallest) tallest = height * scale;
-  box.style.height = Math.round(Math.min(340, Math.max(150, tallest + 40))) + 'px';
+  box.style.height = Math.round(Math.min(280, Math.max(150, tallest + 40))) + 'px';
   box.scrollTop = 0;
   box.scrollLeft = 0;
 }

@@ -1,0 +1,105 @@
+"""The public endpoints, for scripts: ``/generate``, ``/replay`` and ``/models``. Everything else is the page's own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from lookahead.backend import BackendError
+from lookahead.records import Method
+from lookahead.runs import runfile
+
+from . import whatif
+from .handlers import Handlers
+from .host import HostError
+from .settings import Settings
+from .stage import short_count, to_json
+
+
+def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
+    """Add the three endpoints to the app that is being built.
+
+    Args:
+        queue: Concurrency of everything that uses the model.
+    """
+    host = handlers.host
+
+    def generate(
+        prompt: str,
+        max_new_tokens: int = 128,
+        decoding_length: int = 32,
+        branch_length: int = 0,
+        strategy: str = "hierarchical",
+        budget: str = "adaptive",
+        method: str = "lookahead",
+    ) -> Generator[str, None, None]:
+        """Continue a prompt and stream every forward pass, as JSON texts of one object each.
+
+        An object carries new steps, numbered from `from` on: draft tree, the model's choices, emitted tokens, times.
+        The last one also has `end` (the numbers) and `run_file` (the text of a run file). A branch_length of 0 sets
+        no limit of its own; method is lookahead or greedy.
+        """
+        settings = Settings(max_new_tokens, decoding_length, branch_length, strategy, budget)
+        try:
+            if method not in ("lookahead", "greedy"):
+                raise HostError(f"method={method!r}; choose lookahead or greedy")
+            lane: Method = "greedy" if method == "greedy" else "lookahead"
+            with handlers.store.going("") as cancelled:
+                for update in handlers.lane(prompt, settings, lane, (), cancelled):
+                    text = runfile.to_json(update.run) if update.run else None
+                    yield to_json({**update.message, "run_file": text})
+        except (HostError, BackendError, ValueError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def replay(
+        run_file: str,
+        decoding_length: int = 32,
+        branch_length: int = 0,
+        strategy: str = "hierarchical",
+        budget: str = "adaptive",
+        ranking: str = "probability",
+    ) -> dict[str, Any]:
+        """Draft a recorded run again with other settings, without the model.
+
+        `run_file` is the text of a run file. Answers with the numbers as they were (`real`) and as they would be
+        (`estimate`); passes and acceptance are exact, times are estimated from the measured T(n).
+        """
+        values = {
+            "decoding_length": decoding_length,
+            "branch_length": branch_length,
+            "strategy": strategy,
+            "budget": budget,
+            "ranking": ranking,
+        }
+        try:
+            run = runfile.from_json(run_file)
+            return {"real": whatif.real(run), "estimate": whatif.what_if(run, whatif.changed(run.config, values))}
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def models() -> list[dict[str, Any]]:
+        """The models of this page with their device, dtype and limits."""
+        info = host.info
+        return [
+            {
+                "name": info.name,
+                "device": info.device,
+                "dtype": info.dtype,
+                "parameters": info.parameters,
+                "size": short_count(info.parameters),
+                "vocab_size": info.vocab_size,
+                "context_limit": host.backend.context_limit,
+                "max_prompt_tokens": host.options.max_prompt_tokens,
+                "max_new_tokens": host.options.max_new_tokens,
+            }
+        ]
+
+    # A generator's endpoint answers with what it yields: that is the type the API page shows. It yields text, since
+    # Gradio's client cannot put together the differences between objects whose lists change their length.
+    generate.__annotations__["return"] = str
+    api(generate, api_name="generate", **queue)
+    api(replay, api_name="replay")
+    api(models, api_name="models", queue=False)

@@ -1,0 +1,107 @@
+"""One running app and one Chromium for all browser tests; a test fails when the page logs an error or calls out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+
+from app.host import ModelHost
+from app.options import AppOptions
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def host() -> ModelHost:
+    """The embedded model."""
+    return ModelHost.load(AppOptions())
+
+
+@pytest.fixture(scope="session")
+def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running app."""
+    from app.ui import HEAD, build_demo, page_css, theme
+
+    demo = build_demo(host)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True,
+        quiet=True,
+        theme=theme(),
+        css=page_css(),
+        head=HEAD,
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+    )
+    yield url
+    demo.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium where it is installed, Playwright's own otherwise."""
+    with sync_playwright() as playwright:
+        found = _launch(playwright)
+        yield found
+        found.close()
+
+
+def _launch(playwright: Playwright) -> Browser:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    try:
+        return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    except Error as error:
+        if path is None:
+            pytest.skip("no Chromium: install Debian's 'chromium', or run 'playwright install chromium'")
+        raise error
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
+    """Opens the app in a tab of its own; at the end no tab may have logged an error or asked another host."""
+    wrong: list[str] = []
+    contexts = []
+
+    def note(request: Any) -> None:
+        if not request.url.startswith((app_url, "data:", "blob:")):
+            wrong.append(f"request to {request.url}")
+
+    def opened(query: str = "", width: int = 1280, height: int = 800, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("request", note)
+        page.goto(app_url + query)
+        page.wait_for_selector("#numbers [data-metric]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+@pytest.fixture
+def recorded_run() -> Path:
+    """A recorded run's file."""
+    return Path(__file__).resolve().parents[2] / "assets" / "runs" / "edit-code.json"

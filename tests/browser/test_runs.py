@@ -1,0 +1,128 @@
+"""Real runs of the embedded model in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from app import presets
+from lookahead.runs import runfile
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = (
+    '<img src=x onerror="window.hurt=1"> ${window.hurt=1} `tick` {{value}} </script>\n\n'
+    "‮right to left‬ שלום 🌳👩‍🚀 \t\x07 ＦＵＬＬ a\\b &amp; end"
+)
+
+
+def _finished(page: Page) -> None:
+    page.wait_for_function(
+        "document.querySelector('#stage [data-state]').dataset.state === 'finished'", timeout=120_000
+    )
+
+
+def _run(page: Page, prompt: str, button: str = "#run") -> None:
+    page.fill("#prompt textarea", prompt)
+    page.wait_for_selector("#run:enabled")
+    page.click(button)
+    page.wait_for_function("!document.querySelector('[data-about]').textContent.includes('recorded')")
+    _finished(page)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_runs(open_page: Callable[..., Page], name: str, tmp_path: Path) -> None:
+    page = open_page(f"/?preset={name.replace(' ', '+')}&max_new_tokens=24")
+    page.wait_for_function(
+        "(text) => document.querySelector('#prompt textarea').value === text", arg=presets.by_name(name).prompt
+    )
+    page.wait_for_function("document.querySelector('#max-new-tokens input[type=number]').value === '24'")
+    _run(page, presets.by_name(name).prompt)
+    with page.expect_download() as download:
+        page.click("#save-run")
+    download.value.save_as(tmp_path / "run.json")
+    run = runfile.load(tmp_path / "run.json")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
+    shown = page.evaluate(
+        "[...document.querySelectorAll('#ribbon .group [data-step]')].map((e) => [+e.dataset.step, e.dataset.kind])"
+    )
+    kinds = {(step, kind) for step, kind in shown}
+    assert (0, "bonus") in kinds
+    assert {step for step, _ in kinds} == set(range(len(run.steps)))
+    assert run.texts is not None
+    assert run.texts.prompt == presets.compose(presets.by_name(name).document, presets.by_name(name).prompt)
+
+
+def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=24")
+    _run(page, presets.PRESETS[0].prompt, "#compare")
+    assert page.inner_text("[data-badge]") == "same tokens ✓"
+    assert float(page.get_attribute("#numbers [data-metric=speedup]", "data-value") or "nan") > 0
+    page.click("[data-over=time]")
+    assert "s of" in page.locator("#race [data-lane=greedy]").inner_text()
+    page.wait_for_selector("#figures .js-plotly-plot", timeout=120_000)
+
+
+def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?preset=Story&max_new_tokens=400&decoding_length=1")
+    page.wait_for_function("document.querySelector('#max-new-tokens input[type=number]').value === '400'")
+    page.wait_for_function("document.querySelector('#prompt textarea').value.startsWith('Tell')")
+    page.click("#run")
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
+    page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 3")
+    page.click("#stop")
+    page.wait_for_function("document.querySelector('#status').textContent.includes('stopped')")
+    _finished(page)
+    page.wait_for_selector("#run:enabled")
+    assert 3 < int(page.get_attribute("#stage [data-steps]", "data-steps") or 0) < 400
+
+
+def test_a_reload_keeps_the_run(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=16")
+    _run(page, presets.PRESETS[0].prompt)
+    steps = page.get_attribute("#stage [data-steps]", "data-steps")
+    page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+    page.reload()
+    page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == steps
+
+
+def test_two_tabs_are_two_users(open_page: Callable[..., Page]) -> None:
+    first, second = open_page("/?max_new_tokens=40"), open_page("/?max_new_tokens=12")
+    for page, prompt in ((first, "Tell a story that begins: One autumn morning"), (second, "Say it: blue boats")):
+        page.fill("#document textarea", "")
+        page.fill("#prompt textarea", prompt)
+        page.wait_for_selector("#run:enabled")
+        page.click("#run")
+    for page, words in ((first, "autumn morning"), (second, "blue boats")):
+        page.wait_for_function(
+            "(words) => document.querySelector('#ribbon .prompt-text').textContent.includes(words)", arg=words
+        )
+        _finished(page)
+        page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+        kept = json.loads(page.evaluate("sessionStorage.getItem('lookahead-run')"))
+        assert words in json.loads(kept[0])["texts"]["prompt"]
+
+
+def test_hostile_text_stays_text(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=24")
+    page.fill("#document textarea", "")
+    _run(page, HOSTILE)
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("#stage img").count() == 0
+    shown = page.inner_text("#ribbon")
+    for text in ('<img src=x onerror="window.hurt=1">', "${window.hurt=1}", "`tick`", "🌳", "שלום", "⟨202e⟩", "␇"):
+        assert text in shown
+
+
+def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "  ")
+    page.click("#run")
+    page.wait_for_selector("text=The prompt is empty")
+    page.wait_for_selector("#run:enabled")

@@ -1,0 +1,125 @@
+"""Moving through a run: scrubber, keys, tokens, nodes, what if, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from lookahead import metrics
+from lookahead.runs import runfile
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The recorded run, standing still at its last step."""
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    return page
+
+
+def _step(page: Page) -> int:
+    page.wait_for_timeout(60)
+    return int(page.input_value("#scrubber"))
+
+
+def test_keys_move_the_step(page: Page) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Home")
+    assert _step(page) == 0
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert _step(page) == 2
+    page.keyboard.press("ArrowLeft")
+    assert _step(page) == 1
+    page.keyboard.press("End")
+    assert _step(page) == int(page.get_attribute("#scrubber", "max") or 0)
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Pause'")
+
+
+def test_a_token_leads_to_its_step_and_tells_its_source(page: Page) -> None:
+    token = page.locator("#ribbon [data-kind=accepted]").first
+    step = int(token.get_attribute("data-step") or -1)
+    token.hover()
+    assert "accepted guess from the" in (token.get_attribute("title") or "")
+    token.click()
+    assert _step(page) == step
+
+
+def test_a_node_shows_its_details_and_its_row(page: Page) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    node = page.locator("#draft-tree [data-node='1']")
+    node.hover()
+    assert "linked" in (page.get_attribute("#mask [data-row='1']", "class") or "")
+    node.click()
+    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Seen in')")
+    assert "the prompt, after" in page.inner_text("[data-detail]")
+
+
+def test_the_numbers_are_those_of_the_run_file(page: Page, recorded_run: Path) -> None:
+    run = runfile.load(recorded_run)
+
+    def shown(name: str) -> float:
+        return float(page.get_attribute(f"#numbers [data-metric={name}]", "data-value") or "nan")
+
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
+    assert shown("forward_passes") == metrics.forward_passes(run.steps)
+    assert shown("mean_accepted_tokens") == pytest.approx(metrics.mean_accepted_tokens(run.steps))
+    assert shown("acceptance_rate") == pytest.approx(metrics.acceptance_rate(run.steps))
+    greedy = runfile.load(recorded_run.with_suffix(".greedy.json"))
+    assert shown("speedup") == pytest.approx(metrics.speedup(greedy, run))
+    page.evaluate("document.activeElement.blur()")
+    for key, count in (("ArrowLeft", len(run.steps) - 1), ("ArrowLeft", len(run.steps) - 2)):
+        page.keyboard.press(key)
+        page.wait_for_timeout(80)
+        assert shown("mean_accepted_tokens") == pytest.approx(metrics.mean_accepted_tokens(run.steps[:count]))
+        assert shown("forward_ms") == pytest.approx(
+            1000 * metrics.mean_step_timings(run.steps[:count]).forward_seconds, abs=1e-3
+        )
+
+
+def test_what_if_replays_other_settings(page: Page) -> None:
+    row = page.locator("[data-what-if=forward_passes] td")
+    row.first.wait_for()
+    as_it_was = int(row.nth(0).inner_text())
+    page.locator("[data-knob=decoding_length]").fill("1")
+    page.wait_for_function(
+        f"+document.querySelector('[data-what-if=forward_passes]').children[2].textContent > {as_it_was}"
+    )
+    assert float(page.locator("[data-what-if=mean_accepted_tokens] td").nth(1).inner_text()) == 1.0
+    assert "≈" in page.locator("[data-what-if=decode_seconds] td").nth(1).inner_text()
+
+
+def test_the_trie_is_searched(page: Page) -> None:
+    page.locator("[data-search] input").fill("counts")
+    page.locator("[data-search] button").click()
+    page.wait_for_function("document.querySelector('[data-match]').textContent.includes('counts')")
+    page.locator("[data-search] input").fill("no such text")
+    page.locator("[data-search] button").click()
+    page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.includes('not in the trie')")
+
+
+def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.click("#save-run")
+    path = tmp_path / "run.json"
+    download.value.save_as(path)
+    run = runfile.load(path)
+    page.set_input_files("#open-run", path)
+    page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from run.json')")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
+    path.write_text(json.dumps({"format": "something else"}))
+    page.set_input_files("#open-run", path)
+    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('no run file')")
+    for button, ending in (("[data-svg]", "svg"), ("[data-graphml]", "graphml")):
+        with page.expect_download() as download:
+            page.click(button)
+        assert download.value.suggested_filename.endswith(ending)
