@@ -1,0 +1,115 @@
+"""The nodes of a trie in flat arrays: one row a node, no object for any of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from heapq import nlargest
+from typing import Any
+
+ROOT = 0
+NO_TOKEN = -1
+"""Stands between two sequences in the token log: no n-gram crosses it."""
+
+WIDE = 8
+"""A node with more children than this keeps a short list of its most frequent ones."""
+RANKED = 24
+"""Length of that list: the branching that a draft can use at one node."""
+
+
+class NodeTable:
+    """Nodes, their counts and their children.
+
+    A child is a node (> 0), a leaf (``~position`` of its token in the log, < 0) or 0 for none. A node with one child
+    keeps it in ``only_token`` and ``only_child``; a node with several has a dict in ``wide``.
+    """
+
+    def __init__(self) -> None:
+        self.tokens = array("i", [NO_TOKEN])
+        self.parents = array("i", [-1])
+        self.links = array("i", [-1])
+        self.counts = array("i", [0])
+        self.prompt_counts = array("i", [0])
+        self.last = array("i", [-1])
+        self.depths = array("b", [0])
+        self.only_token = array("i", [NO_TOKEN])
+        self.only_child = array("i", [0])
+        self.wide: dict[int, dict[int, int]] = {}
+        self.ranked: dict[int, list[int]] = {}
+        """Wide node -> tokens of its most frequent children."""
+        self.rank_again: dict[int, int] = {}
+        """Wide node -> count at which to look for them again."""
+        self.successors: dict[int, tuple[int, Any]] = {}
+        """What readers worked out for nodes of this trie, each with the count of the node it holds for."""
+        self.leaves = 0
+        self.entries = 0
+        """Children in all dicts together."""
+
+    def __len__(self) -> int:
+        """Nodes without the root."""
+        return len(self.tokens) - 1
+
+    def child(self, node: int, token_id: int) -> int:
+        """The child of ``node`` by ``token_id``: a node (> 0), a leaf (``~position``, < 0) or 0 for none."""
+        if self.only_token[node] == token_id:
+            return self.only_child[node]
+        children = self.wide.get(node)
+        return children.get(token_id, 0) if children else 0
+
+    def children(self, node: int) -> Iterator[tuple[int, int]]:
+        """All ``(token, child)`` of a node, in no particular order."""
+        if self.only_token[node] != NO_TOKEN:
+            yield self.only_token[node], self.only_child[node]
+        else:
+            yield from self.wide.get(node, {}).items()
+
+    def count(self, child: int) -> int:
+        """How often the n-gram of a node or a leaf was read (a leaf: once)."""
+        return self.counts[child] if child >= 0 else 1
+
+    def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
+        """Add a node without children; the caller makes it its parent's child."""
+        self.tokens.append(token_id)
+        self.parents.append(parent)
+        self.links.append(link)
+        self.counts.append(count)
+        self.prompt_counts.append(0)
+        self.last.append(last)
+        self.depths.append(depth)
+        self.only_token.append(NO_TOKEN)
+        self.only_child.append(0)
+
+    def set_wide(self, wide: dict[int, dict[int, int]]) -> None:
+        """Take over the children of all nodes that have several; count and rank what follows from them."""
+        self.wide = wide
+        self.entries = sum(map(len, wide.values()))
+        self.leaves = sum(child < 0 for child in self.only_child)
+        self.leaves += sum(child < 0 for children in wide.values() for child in children.values())
+        self.ranked, self.rank_again, self.successors = {}, {}, {}
+        for node, children in wide.items():
+            if len(children) > WIDE:
+                self.rank(node)
+
+    def add_leaf(self, node: int, token_id: int, position: int) -> None:
+        """Note an n-gram read for the first time under a node."""
+        self.leaves += 1
+        if self.only_token[node] == NO_TOKEN and node not in self.wide:
+            self.only_token[node] = token_id
+            self.only_child[node] = ~position
+            return
+        children = self.wide.get(node)
+        if children is None:
+            children = self.wide[node] = {self.only_token[node]: self.only_child[node]}
+            self.only_token[node], self.only_child[node] = NO_TOKEN, 0
+            self.entries += 1
+        children[token_id] = ~position
+        self.entries += 1
+        if len(children) > WIDE and node not in self.ranked:
+            self.rank(node)
+
+    def rank(self, node: int) -> None:
+        """Note the most frequent children of a wide node, and when to look again."""
+        children, counts = self.wide[node], self.counts
+        best = nlargest(RANKED, children.items(), key=lambda item: counts[item[1]] if item[1] > 0 else 1)
+        self.ranked[node] = [token_id for token_id, _ in best]
+        self.rank_again[node] = counts[node] + (counts[node] >> 3) + 2
