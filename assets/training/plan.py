@@ -26,15 +26,27 @@ class Planned:
     hardness: tuple[float, float] = (0.0, 0.4)
 
 
+COPYING = Shares(random=0.15)
+ANSWERING = Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2)
 PLAN = (
-    Planned(Stage("random-easy", tokens=2 * MILLION, rows=16, length=256), hardness=(0.0, 0.2)),
-    Planned(Stage("mixed-512", tokens=30 * MILLION, rows=8, length=512), Shares(random=0.15)),
+    Planned(Stage("random-easy", tokens=2_441_216, rows=16, length=256), hardness=(0.0, 0.25)),
+    Planned(Stage("mixed-512", tokens=5_304_320, rows=8, length=512), COPYING),
     Planned(
-        Stage("cooldown-768", tokens=8 * MILLION, rows=6, length=768, last_rate=0.0005, last_supervision=0.3),
-        Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2),
+        Stage("cooldown-768", tokens=850 * 6 * 768, rows=6, length=768, last_rate=0.0005, last_supervision=0.3),
+        ANSWERING,
+    ),
+    Planned(
+        Stage("longer-768", tokens=30 * MILLION, rows=6, length=768, rate=0.012, last_rate=0.012),
+        ANSWERING,
+    ),
+    Planned(
+        Stage("second-cooldown-768", tokens=6 * MILLION, rows=6, length=768, rate=0.012, last_rate=0.0003),
+        ANSWERING,
     ),
 )
-"""What ``python -m assets.training`` runs, in this order."""
+"""What ``python -m assets.training`` runs, in this order. The committed weights come from the first three stages; the
+last two go on from them.
+"""
 
 
 def scaled(factor: float) -> tuple[Planned, ...]:
