@@ -177,7 +177,8 @@ def _wire(
             api_visibility="private",
             **QUEUE,
         )
-        done.then(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
+        for after in (done.success, done.failure):
+            after(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
         done.success(
             handlers.figures, states[1], figures, queue=False, api_visibility="private", show_progress="hidden"
         )

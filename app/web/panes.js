@@ -22,7 +22,7 @@ function drawMask(step) {
   }
   const named = count <= 24;
   const margin = named ? 16 + 7 * Math.max(...draft.text.map((text) => cells(label(text, 11)))) : 4;
-  const size = Math.max(3, Math.min(18, Math.floor((box.clientWidth - margin - 12) / count)));
+  const size = Math.max(3, Math.min(18, Math.floor((box.clientWidth - margin - 26) / count), Math.floor(266 / count)));
   svg.setAttribute('width', margin + count * size + 2);
   svg.setAttribute('height', count * size + 2);
   svg.append(draw('rect', { x: margin, y: 0.5, width: count * size, height: count * size, class: 'frame' }));

@@ -38,9 +38,8 @@ def _run(page: Page, prompt: str, button: str = "#run") -> None:
 def test_every_preset_runs(open_page: Callable[..., Page], name: str, tmp_path: Path) -> None:
     page = open_page(f"/?preset={name.replace(' ', '+')}&max_new_tokens=24")
     page.wait_for_function(
-        "(text) => document.querySelector('#prompt textarea').value === text", arg=presets.by_name(name).prompt
+        "(text) => document.querySelector('#prompt textarea')?.value === text", arg=presets.by_name(name).prompt
     )
-    page.wait_for_function("document.querySelector('#max-new-tokens input[type=number]').value === '24'")
     _run(page, presets.by_name(name).prompt)
     with page.expect_download() as download:
         page.click("#save-run")
@@ -69,8 +68,7 @@ def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., P
 
 def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page]) -> None:
     page = open_page("/?preset=Story&max_new_tokens=400&decoding_length=1")
-    page.wait_for_function("document.querySelector('#max-new-tokens input[type=number]').value === '400'")
-    page.wait_for_function("document.querySelector('#prompt textarea').value.startsWith('Tell')")
+    page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
     page.click("#run")
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 3")

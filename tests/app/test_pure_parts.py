@@ -1,0 +1,96 @@
+"""Stage JSON, graphs, figures, what-if, settings: everything of the app that needs no server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import graph, look, presets, stage, whatif
+from app.figures import all_figures
+from app.recorded import RUNS, first_sight
+from app.server import functions
+from app.settings import Settings, from_query
+from app.store import RunStore, from_record
+from lookahead import metrics
+from lookahead.records import RunRecord
+from lookahead.runs import runfile
+
+
+@pytest.fixture(scope="module")
+def run() -> RunRecord:
+    """The recorded run."""
+    return runfile.load(RUNS / "edit-code.json")
+
+
+def test_the_stage_says_what_the_records_say(run: RunRecord) -> None:
+    steps = stage.run_steps(run)
+    emitted = [token for step in steps for token in step["emitted"]]
+    assert tuple(token_id for token_id, _, _ in emitted) == run.token_ids
+    assert sum(kind == "accepted" for _, _, kind in emitted) == sum(len(step.accepted_nodes) for step in run.steps)
+    assert steps[-1]["at"] == pytest.approx(run.seconds, abs=1e-4)
+    assert [step["at"] for step in steps] == sorted(step["at"] for step in steps)
+    assert json.loads(stage.to_json(steps))
+
+
+def test_what_if_with_the_same_settings_is_the_run_itself(run: RunRecord) -> None:
+    estimate, real = whatif.what_if(run, run.config), whatif.real(run)
+    assert estimate["forward_passes"] == real["forward_passes"]
+    assert estimate["mean_accepted_tokens"] == pytest.approx(metrics.mean_accepted_tokens(run.steps))
+    with pytest.raises(ValueError, match="whole number"):
+        whatif.changed(run.config, {"decoding_length": "many"})
+
+
+def test_the_trie_grows_and_goes_back_the_same(run: RunRecord) -> None:
+    stored = from_record(run)
+    first = look.trie_at(stored, 3).trie.stats()
+    look.trie_at(stored, len(run.steps) - 1)
+    assert look.trie_at(stored, 3).trie.stats() == first
+
+
+def test_pictures_and_graphml(run: RunRecord) -> None:
+    store = RunStore()
+    stored = from_record(run)
+    store.add(stored)
+    answers = {function.__name__: function for function in functions(store)}
+    question = {"run": stored.run_id, "step": 4}
+    picture = answers["trie_view"](question)["picture"]
+    assert len({len(column) for column in picture.values()}) == 1
+    assert "graphml" in answers["graph_file"](question)["text"]
+    assert answers["node_seen"]({**question, "node": 1})["where"] in ("the prompt", "this output")
+    for wrong in ({}, {"run": "x"}, {**question, "step": 999}, 7):
+        assert set(answers["trie_view"](wrong)) == {"error"}
+    assert runfile.from_json(answers["run_file"](question)["text"]) == run
+    assert "no run file" in answers["open_run"]({"text": "{}"})["error"]
+
+
+def test_graphml_takes_any_text() -> None:
+    views = look.around(look.Trie(4), 0)
+    made = graph.trie_graph(views, lambda _: "\x00\ufffe<&>", set())
+    made.nodes[0]["text"] = "\x00\ufffe<&>"
+    assert "&lt;" in graph.graphml(made)
+
+
+def test_figures_are_small_and_five(run: RunRecord) -> None:
+    figures = all_figures(run)
+    assert len(figures) == 5
+    assert all(len(figure.to_json() or "") < 20_000 for figure in figures)
+
+
+def test_first_sight_holds_both_lanes() -> None:
+    value = json.loads(first_sight(RunStore()))
+    assert [message["lane"] for message in value["messages"]] == ["lookahead", "greedy"]
+
+
+@given(st.dictionaries(st.sampled_from([*Settings.__dataclass_fields__, "preset"]), st.text(max_size=6)))
+def test_any_url_gives_settings_that_can_be_used(query: dict[str, str]) -> None:
+    settings = from_query(query, 512)
+    assert 1 <= settings.max_new_tokens <= 512
+    settings.config()
+
+
+def test_presets_compose() -> None:
+    assert len(set(presets.names())) == len(presets.PRESETS) == 5
+    assert presets.compose(None, "a") == "a"
