@@ -83,7 +83,8 @@ class Generator:
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self.model = model.to(device).eval()
 
     @torch.inference_mode()
     def answers(self, prompts: list[str], most_tokens: int = 256, at_once: int = 16) -> list[Answer]:
