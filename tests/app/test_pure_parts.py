@@ -55,7 +55,8 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
     stored = from_record(run)
     store.add(stored)
     answers = {function.__name__: function for function in functions(store)}
-    question = {"run": stored.run_id, "step": 4}
+    drafted = next(step.index for step in run.steps if step.draft is not None and len(step.draft) > 1)
+    question = {"run": stored.run_id, "step": drafted}
     picture = answers["trie_view"](question)["picture"]
     assert len({len(column) for column in picture.values()}) == 1
     assert "graphml" in answers["graph_file"](question)["text"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from app import presets
 from lookahead.runs import runfile
@@ -62,7 +62,7 @@ def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., P
     assert page.inner_text("[data-badge]") == "same tokens ✓"
     assert float(page.get_attribute("#numbers [data-metric=speedup]", "data-value") or "nan") > 0
     page.click("[data-over=time]")
-    assert "s of" in page.locator("#race [data-lane=greedy]").inner_text()
+    expect(page.locator("#race [data-lane=greedy]")).to_contain_text("s of")
     page.wait_for_selector("#figures .js-plotly-plot", timeout=120_000)
 
 
