@@ -99,12 +99,12 @@ def _figure(title: str, across: str, up: str, traces: list[dict[str, Any]]) -> F
 
     layout = {
         "template": {},
-        "title": {"text": title, "font": {"size": 14}, "x": 0.02},
+        "title": {"text": title, "font": {"size": 14}, "x": 0.02, "y": 0.97, "yanchor": "top"},
         "font": {"color": INK, "family": "system-ui, sans-serif", "size": 12},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "height": 280,
-        "margin": {"l": 52, "r": 16, "t": 44, "b": 44},
+        "margin": {"l": 52, "r": 16, "t": 68, "b": 44},
         "showlegend": len(traces) > 1,
         "legend": {"x": 0, "y": 1.02, "orientation": "h", "yanchor": "bottom"},
         "bargap": 0.15,
