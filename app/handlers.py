@@ -13,7 +13,8 @@ from lookahead.backend import BackendError
 from lookahead.records import Method, RunRecord
 
 from . import presets, stage
-from .host import HostError, ModelHost, RunRequest, most_recent
+from .host import HostError, ModelHost, most_recent
+from .runner import RunRequest
 from .settings import Settings, from_controls, from_query
 from .store import RunStore, StoredRun, new_id
 
@@ -92,7 +93,7 @@ class Handlers:
             model=self.host.info,
             config=config,
             limit=request.max_new_tokens,
-            note=self.host.backend.notice or "",
+            note=self.host.notice,
         )
         stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
         self.store.add(stored)

@@ -1,60 +1,26 @@
-"""The one model of a page, and runs on it: each in a thread of its own that never waits for the page."""
+"""The one model of a page: its facts, what a prompt may be, and runs on it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from queue import SimpleQueue
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lookahead.config import LookaheadConfig
-from lookahead.drafter import Drafter
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
-from lookahead.records import Method, ModelInfo, RunRecord, StepRecord
-from lookahead.runs.recorder import RunRecorder
+from lookahead.records import ModelInfo
 
+from . import zero_gpu
 from .options import AppOptions
+from .runner import Batches, EngineThread, RunRequest, Stream
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
 
-UPDATE_SECONDS = 0.04
-"""Time between two updates of the page; all steps of that time travel together."""
-
 
 class HostError(ValueError):
     """Something that the visitor or the operator can put right; one line says how."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """One run as plain data, so that it can travel to another process.
-
-    Attributes:
-        prompt_ids: The prompt.
-        config: Settings of the drafts.
-        max_new_tokens: Most tokens to emit.
-        method: ``lookahead`` or ``greedy``.
-        earlier: Outputs of earlier runs that the trie knows, oldest first.
-    """
-
-    prompt_ids: tuple[int, ...]
-    config: LookaheadConfig
-    max_new_tokens: int
-    method: Method
-    earlier: tuple[tuple[int, ...], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The steps since the last batch, when each ended (seconds from the start), and the run when it has ended."""
-
-    steps: tuple[StepRecord, ...]
-    ends: tuple[float, ...]
-    run: RunRecord | None = None
 
 
 class ModelHost:
@@ -64,13 +30,16 @@ class ModelHost:
         backend: The model.
         info: What runs say about it.
         options: The limits.
+        thread: Where it was loaded, and where it runs.
     """
 
-    def __init__(self, backend: HFBackend, info: ModelInfo, options: AppOptions) -> None:
+    def __init__(self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread) -> None:
         self.backend = backend
         self.info = info
         self.options = options
-        self._generate = _on_a_gpu(self._stream)
+        self.notice = ""
+        self._thread = thread
+        self._generate: Stream = partial(thread.stream, backend, info)
 
     @classmethod
     def load(cls, options: AppOptions) -> ModelHost:
@@ -81,16 +50,21 @@ class ModelHost:
         """
         if options.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
             raise HostError("there is no embedded model in assets/model; name one with --model ID_OR_DIR")
-        from lookahead.hf.quiet import quiet
+        decorate = zero_gpu.decorator()
+        thread = EngineThread()
+        if decorate is None:
+            backend, info = thread.call(partial(_load, options))
+            host = cls(backend, info, options, thread)
+            host.notice = thread.call(partial(_prepare, backend))
+            return host
+        backend, info = _load(options)
+        host = cls(backend, info, options, thread)
+        host._generate = zero_gpu.lent(decorate, _in_a_fresh_thread(backend, info), lambda: backend.notice or "", info)
+        return host
 
-        quiet()
-        from lookahead.hf.backend import HFBackend
-        from lookahead.hf.describe import model_info
-
-        name = options.model or str(EMBEDDED_MODEL)
-        backend = HFBackend.from_pretrained(name, device=options.device, dtype=options.dtype)
-        LookaheadEngine(backend).prepare()
-        return cls(backend, model_info(backend, "embedded" if options.model is None else name), options)
+    def close(self) -> None:
+        """End a run that is still going."""
+        self._thread.close()
 
     def encode(self, prompt: str) -> tuple[int, ...]:
         """The prompt's token ids.
@@ -129,84 +103,46 @@ class ModelHost:
             )
         return wanted
 
-    def stream(self, request: RunRequest, cancelled: threading.Event) -> Generator[Batch, None, None]:
+    def stream(self, request: RunRequest, cancelled: threading.Event) -> Batches:
         """The run as it goes, a batch every ``UPDATE_SECONDS``; closing the iterator ends it within one step."""
         batches = self._generate(request, cancelled)
         try:
-            yield from batches
-        finally:
-            batches.close()
-
-    def _stream(self, request: RunRequest, cancelled: threading.Event) -> Generator[Batch, None, None]:
-        queue: SimpleQueue[tuple[StepRecord, float]] = SimpleQueue()
-        with ThreadPoolExecutor(1, "engine") as executor:
-            future = executor.submit(self._work, request, cancelled, queue)
-            try:
-                while not wait((future,), UPDATE_SECONDS).done:
-                    if batch := _drain(queue):
-                        yield batch
-                yield _drain(queue, future.result()) or Batch((), (), future.result())
-            finally:
-                if not future.done():
-                    cancelled.set()
-
-    def _work(
-        self, request: RunRequest, cancelled: threading.Event, queue: SimpleQueue[tuple[StepRecord, float]]
-    ) -> RunRecord:
-        """The run itself, in the engine's thread."""
-        drafter = Drafter(request.config)
-        for output_ids in request.earlier:
-            drafter.keep(output_ids)
-        engine = LookaheadEngine(self.backend, request.config, drafter)
-        if request.method == "lookahead":
-            engine.prepare()
-        costs = engine.pass_costs if request.method == "lookahead" else None
-        recorder = RunRecorder(
-            request.prompt_ids, request.config, self.info, request.method, request.max_new_tokens, (), costs
-        )
-        steps = engine.generate(
-            request.prompt_ids, max_new_tokens=request.max_new_tokens, method=request.method, cancelled=cancelled
-        )
-        for step in steps:
-            recorder.add(step)
-            queue.put((step, recorder.seconds))
-        return recorder.record()
-
-
-def _drain(queue: SimpleQueue[tuple[StepRecord, float]], run: RunRecord | None = None) -> Batch | None:
-    """What the queue holds now as one batch; None where it is empty."""
-    found = [queue.get() for _ in range(queue.qsize())]
-    return Batch(tuple(step for step, _ in found), tuple(end for _, end in found), run) if found else None
-
-
-Stream = Callable[[RunRequest, threading.Event], Generator[Batch, None, None]]
-
-
-def _on_a_gpu(stream: Stream) -> Stream:
-    """On a ZeroGPU Space: the same run in a worker that has the GPU. Elsewhere nothing changes.
-
-    The worker is another process, so the event stays here and the worker is closed instead.
-    """
-    try:
-        import spaces  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return stream
-
-    @spaces.GPU(duration=120)
-    def in_worker(request: RunRequest) -> Generator[Batch, None, None]:
-        yield from stream(request, threading.Event())
-
-    def generate(request: RunRequest, cancelled: threading.Event) -> Generator[Batch, None, None]:
-        batches = in_worker(request)
-        try:
             for batch in batches:
+                self.notice = batch.notice or self.notice
                 yield batch
-                if cancelled.is_set():
-                    return
         finally:
             batches.close()
 
-    return generate
+
+def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
+    from lookahead.hf.quiet import quiet
+
+    quiet()
+    from lookahead.hf.backend import HFBackend
+    from lookahead.hf.describe import model_info
+
+    name = options.model or str(EMBEDDED_MODEL)
+    backend = HFBackend.from_pretrained(name, device=options.device, dtype=options.dtype)
+    return backend, model_info(backend, "embedded" if options.model is None else name)
+
+
+def _prepare(backend: HFBackend) -> str:
+    """What the first run would do otherwise; returns why the model decodes one token at a time, if it does."""
+    LookaheadEngine(backend).prepare()
+    return backend.notice or ""
+
+
+def _in_a_fresh_thread(backend: HFBackend, info: ModelInfo) -> Stream:
+    """Runs in a process that is made for them: threads do not come along into it."""
+
+    def stream(request: RunRequest, cancelled: threading.Event) -> Batches:
+        thread = EngineThread()
+        try:
+            yield from thread.stream(backend, info, request, cancelled)
+        finally:
+            thread.close()
+
+    return stream
 
 
 def most_recent(outputs: Sequence[tuple[int, ...]], most_tokens: int = 32_000) -> tuple[tuple[int, ...], ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from lookahead.records import Method, RunRecord, RunTexts, StepRecord
 
 from . import stage
-from .host import RunRequest
+from .runner import RunRequest
 
 MOST_RUNS = 200
 """Runs kept at one time; the one that was used longest ago goes first."""
