@@ -1,8 +1,8 @@
 """ZeroGPU Spaces: a GPU is lent for one call, which runs in a forked worker. Elsewhere nothing of this happens.
 
-Two of its rules shape the app. ``spaces`` pretends to torch that there is a CUDA device, in the main thread, for what is
-imported after it: the model is loaded there, and nothing is computed before a worker has a GPU. And a worker is another
-process: what it changes is lost, so everything that counts travels in the batches.
+Two of its rules shape the app. ``spaces`` pretends to torch that there is a CUDA device, in the main thread, for what
+is imported after it: the model is loaded there, and nothing is computed before a worker has a GPU. And a worker is
+another process: what it changes is lost, so everything that counts travels in the batches.
 """
 
 from __future__ import annotations
