@@ -16,9 +16,15 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
         self.ids = lru_cache(maxsize=60000)(self._ids)
+        self.user, self.bot, self.end = USER, BOT, END
 
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids and the characters that each stands for."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return encoded["input_ids"], encoded["offset_mapping"]
 
     def passage(self, sentences: list[str] | tuple[str, ...]) -> tuple[list[int], list[int], list[int]]:
         """Prefix ids, the sentence of each, and where each sentence begins; sentences are joined by spaces."""

@@ -9,8 +9,9 @@ from .encoding import Encoder
 from .facts import capitalised, posed, tell
 from .names import Names
 from .packing import Branch, Document
-from .questions import WordWeights, made_question, words
+from .questions import WordWeights, made_question, related, titled_question, words
 from .real_text import AskedPassage
+from .scrambling import Scrambler
 
 SHORT_ANSWER = 7
 """Tokens of an answer that is cut short: enough to show which sentence was chosen."""
@@ -37,8 +38,8 @@ def best_gold(passage: AskedPassage, weight: WordWeights) -> int | None:
 
 def reworded(rng: random.Random, question: str) -> str:
     """A real question, now and then without a word, in another order, or with a capital and a question mark."""
-    parts = question.split()
-    if len(parts) > 5 and rng.random() < 0.3:
+    parts = [related(rng, word, 0.2) for word in question.split()]
+    while len(parts) > 4 and rng.random() < 0.35:
         del parts[rng.randrange(1, len(parts))]
     if len(parts) > 6 and rng.random() < 0.1:
         at = rng.randrange(2, len(parts) - 1)
@@ -58,6 +59,7 @@ class Grounded:
         self.names = Names(rng)
         self.weight = weight
         self.passages = [(p, best_gold(p, weight)) for p in passages]
+        self.scrambler = Scrambler(rng, [s for p in passages for s in p.sentences])
 
     def document(self, sentences: list[str], asked: list[Asked], whole: int, language: float = 0.0) -> Document:
         """A passage with its questions; the first ``whole`` answers are complete, the rest cut short."""
@@ -89,36 +91,66 @@ class Grounded:
             asked.append(Asked(made_question(self.rng, sentences[gold], self.weight), gold))
         return asked
 
-    def real(self, longest: int = 1) -> Document:
-        """Real sentences: one passage as it is, one shuffled, or up to ``longest + 1`` mixed."""
+    def natural(self) -> Document:
+        """One passage in its order, with its real question and with made ones that mostly ask for what comes early."""
         rng = self.rng
         passage, gold = rng.choice(self.passages)
         sentences = list(passage.sentences)
+        if len(sentences) > 2 and rng.random() < 0.3:
+            dropped = rng.choice([n for n in range(len(sentences)) if n != gold])
+            del sentences[dropped]
+            gold = gold - 1 if gold is not None and dropped < gold else gold
+        scrambled = rng.random() < 0.5
+        if scrambled:
+            kept = {*words(passage.question), *words(passage.title), *words(" ".join(passage.answers))}
+            sentences = self.scrambler.scrambled(sentences, kept)
+        asked = []
+        if gold is not None:
+            asked = [Asked(reworded(rng, passage.question), gold) for _ in range(rng.choice((1, 2, 2, 3)))]
+        early = [1 / (1 + n) for n in range(len(sentences))]
+        for _ in range(rng.randint(2, 4)):
+            (n,) = rng.choices(range(len(sentences)), early)
+            asked.append(Asked(titled_question(rng, passage.title, sentences[n], self.weight, n == 0), n))
+        asked += self.made(sentences, rng.randint(2, 3 + len(sentences)))
+        rest = asked[1:]
+        rng.shuffle(rest)
+        language = 0.1 if not scrambled and rng.random() < 0.4 else 0.0
+        return self.document(sentences, [*asked[:1], *rest], 4, language)
+
+    def real(self, longest: int = 1) -> Document:
+        """Real sentences: one passage in its order, one shuffled, or up to ``longest + 1`` mixed."""
+        rng = self.rng
         roll = rng.random()
+        if roll < 0.6:
+            return self.natural()
+        roll = rng.uniform(0.5, 1.0)
+        passage, gold = rng.choice(self.passages)
+        sentences = list(passage.sentences)
         own: int | None = gold
-        if roll > 0.5:
-            for _ in range(rng.randint(0 if roll < 0.65 else 1, longest)):
-                other = rng.choice(self.passages)[0].sentences
-                if roll > 0.85:
-                    sentences = [*other, *sentences] if rng.random() < 0.5 else [*sentences, *other]
-                    own = own if own is None or sentences[own] == passage.sentences[gold or 0] else own + len(other)
-                else:
-                    sentences += other
-            if roll < 0.85:
-                order = list(range(len(sentences)))
-                rng.shuffle(order)
-                own = order.index(own) if own is not None else None
-                sentences = [sentences[n] for n in order]
+        for _ in range(rng.randint(0 if roll < 0.65 else 1, longest)):
+            other = rng.choice(self.passages)[0].sentences
+            if roll > 0.85:
+                sentences = [*other, *sentences] if rng.random() < 0.5 else [*sentences, *other]
+                own = own if own is None or sentences[own] == passage.sentences[gold or 0] else own + len(other)
+            else:
+                sentences += other
+        if roll < 0.85:
+            order = list(range(len(sentences)))
+            rng.shuffle(order)
+            own = order.index(own) if own is not None else None
+            sentences = [sentences[n] for n in order]
         asked = (
             []
             if own is None
-            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((2, 3, 3, 4)))]
+            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((1, 2, 2, 3)))]
         )
+        if rng.random() < 0.3:
+            kept = {*words(passage.question), *words(" ".join(passage.answers))}
+            sentences = self.scrambler.scrambled(sentences, kept)
         asked += self.made(sentences, rng.randint(3, 6 + 2 * len(sentences)))
         whole = asked[:1] + asked[-2:]
         rest = asked[1:-2]
-        language = 0.1 if roll < 0.5 and rng.random() < 0.4 else 0.0
-        return self.document(sentences, whole + rest, len(whole), language)
+        return self.document(sentences, whole + rest, len(whole))
 
     def told(self, stories: int = 2) -> Document:
         """Made-up facts about one subject or a few, in order or shuffled, with the questions written for them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .edits import edited_code
 from .encoding import Encoder
 from .extraction import extraction_request
 from .facts import posed, tell
@@ -89,7 +90,7 @@ class Mixture:
         known = self.text.functions and self.rng.random() < 0.3
         code = self.rng.choice(self.text.functions) if known else written_function(self.rng)
         edits = [edit for edit in (rewritten(self.rng, code) for _ in range(4)) if edit is not None]
-        return self.encoder.edited(code, edits[:3]) if edits else self.rewriting()
+        return edited_code(self.encoder, code, edits) if edits else self.rewriting()
 
     def steps(self) -> Document:
         known = self.text.problems and self.rng.random() < 0.6

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .ambiguity import AFTER_ONE, AFTER_TWO, Followers, followers
+
+LANGUAGE_WEIGHT = {AFTER_ONE: 1.5, AFTER_TWO: 3.0}
+"""What a copied token counts more in the loss where the tokens before it stand elsewhere too."""
+COPY_WEIGHT = {AFTER_ONE: 0.6, AFTER_TWO: 2.0}
+"""What it counts for the heads that copy; otherwise 0.2, and 3 where a copied piece begins."""
 
 
 @dataclass(slots=True)
@@ -17,7 +24,11 @@ class Branch:
     Attributes:
         question: Token ids from the end of the prefix to the assistant's mark, that mark included.
         answer: Token ids of the answer, the end mark included unless the answer was cut short.
-        sources: For every answer token the prefix position it is copied from, or -1.
+        sources: For every answer token the prefix position it is copied from, or -1; positions past the prefix are
+            places in the question.
+        followed: Where it would be copied from if nothing were replaced; ``sources`` if None.
+        emphasis: What every answer token counts more in the loss, or None.
+        pair: A question token and an earlier one that it belongs to.
         gold: The sentence that the question asks for, or -1.
         weight: What every answer token counts in the loss.
         first_weight: What the tokens before ``first_tokens`` count instead.
@@ -34,6 +45,9 @@ class Branch:
     first_tokens: int = 0
     question_weight: float = 0.0
     begin_weight: float = 1.0
+    followed: list[int] | None = None
+    emphasis: list[float] | None = None
+    pair: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -57,7 +71,8 @@ class Batch:
     """Rows of equal length; every tensor is ``(rows, length)``, the mask ``(rows, 1, length, length)``.
 
     ``targets`` is the next token and ``weights`` what its loss counts. ``starts`` and ``sources`` hold the position a
-    token should look at (-1: no matter), ``sentence`` the number of a prefix token's sentence within the row and
+    token should look at (-1: no matter), ``followed`` and ``pairs`` those of edits, ``copying`` what looking at
+    ``sources`` counts, ``sentence`` the number of a prefix token's sentence within the row and
     ``gold`` the number of the sentence a question or answer token is about. ``telling`` is 1 for a question token that
     occurs in that sentence and in no other, and 2 for the answer tokens that should listen to it: the first few.
     """
@@ -72,12 +87,16 @@ class Batch:
     sentence: Tensor
     gold: Tensor
     telling: Tensor
+    followed: Tensor
+    pairs: Tensor
+    copying: Tensor
 
 
 class Row:
     """One row while it is being filled."""
 
     NAMES = ("ids", "positions", "document", "branch", "targets", "starts", "sources", "sentence", "gold", "telling")
+    NAMES += ("followed", "pairs")
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -88,6 +107,7 @@ class Row:
         for name in ("ids", "positions", "targets", "telling"):
             self.columns[name][:] = 0
         self.weights = np.zeros(length, dtype=np.float32)
+        self.copying = np.zeros(length, dtype=np.float32)
 
     def put(self, name: str, at: int, values: list[int] | np.ndarray) -> None:
         self.columns[name][at : at + len(values)] = values
@@ -107,10 +127,11 @@ class Row:
         base = self.used
         self._prefix(document, base)
         only = sentences_of_tokens(document)
+        known = followers(document.prefix)
         for number, branch in enumerate(document.branches[:fitting], start=1):
             if branch.gold >= 0:
                 self._telling(branch, only)
-            self._branch(branch, base, size, number)
+            self._branch(branch, base, size, number, known)
         self.documents += 1
         self.sentences += 1 + max(document.sentence or [-1])
         return fitting
@@ -139,8 +160,8 @@ class Row:
             marks[-1:] = [2] * (1 + max(0, branch.first_tokens - 1))
             self.put("telling", self.used, marks)
 
-    def _branch(self, branch: Branch, base: int, size: int, number: int) -> None:
-        at, asked, answered = self.used, len(branch.question), len(branch.answer)
+    def _branch(self, branch: Branch, base: int, size: int, number: int, known: Followers) -> None:
+        at, asked = self.used, len(branch.question)
         tokens = branch.question + branch.answer
         self.put("ids", at, tokens)
         self.put("positions", at, np.arange(size, size + len(tokens)))
@@ -152,13 +173,31 @@ class Row:
         weights[asked - 1 : asked - 1 + branch.first_tokens] = branch.first_weight
         self.weights[at : at + len(tokens) - 1] = weights
         if branch.sources is not None:
-            sources = np.asarray(branch.sources)
-            begins = (sources >= 0) & (sources != np.roll(sources, 1) + 1)
-            self.weights[at + asked - 1 : at + asked - 1 + answered][begins[:answered]] *= branch.begin_weight
-            self.put("sources", at + asked - 1, np.where(sources >= 0, sources + base, -1)[:answered])
+            self._sources(branch, at + asked - 1, lambda n: np.where(n < size, n + base, n - size + at), known)
+        if branch.pair is not None:
+            self.columns["pairs"][at + branch.pair[0]] = at + branch.pair[1]
         if branch.gold >= 0:
             self.put("gold", at, np.full(len(tokens), branch.gold + self.sentences))
         self.used += len(tokens)
+
+    def _sources(self, branch: Branch, at: int, placed: Callable[[np.ndarray], np.ndarray], known: Followers) -> None:
+        """Where the answer is copied from, and what each of its tokens counts; it is predicted from ``at`` on."""
+        sources = np.asarray(branch.sources)
+        span = slice(at, at + len(sources))
+        begins = (sources >= 0) & (sources != np.roll(sources, 1) + 1)
+        begins[0] = sources[0] >= 0
+        hard = [
+            known.hardness(s) if 1 < s < len(known.prefix) and not b else 0
+            for s, b in zip(sources.tolist(), begins.tolist(), strict=True)
+        ]
+        self.weights[span] *= [LANGUAGE_WEIGHT.get(h, 1.0) for h in hard]
+        self.weights[span][begins] *= branch.begin_weight
+        if branch.emphasis is not None:
+            self.weights[span] *= branch.emphasis
+        self.copying[span] = np.where(begins, 3.0, [COPY_WEIGHT.get(h, 0.2) for h in hard])
+        self.put("sources", at, np.where(sources >= 0, placed(sources), -1))
+        followed = np.asarray(branch.followed or branch.sources)
+        self.put("followed", at, np.where(followed >= 0, placed(followed), -1))
 
 
 def sentences_of_tokens(document: Document) -> dict[int, int]:
@@ -219,4 +258,7 @@ def stack(rows: list[Row]) -> Batch:
         sentence=columns["sentence"],
         gold=columns["gold"],
         telling=columns["telling"],
+        followed=columns["followed"],
+        pairs=columns["pairs"],
+        copying=torch.from_numpy(np.stack([row.copying for row in rows])),
     )

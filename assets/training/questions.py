@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from .names import word_list
+from .paths import TEXTS
 
 WORD = re.compile(r"[A-Za-z0-9][\w'’-]*")
 MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -25,6 +26,24 @@ NUMBER = re.compile(r"\b(?:about |over |nearly )?[0-9][0-9,.]* (?:million |billi
 def stop_words() -> frozenset[str]:
     """Words that tell nothing about a sentence."""
     return frozenset(word_list("stop"))
+
+
+@cache
+def families() -> dict[str, tuple[str, ...]]:
+    """Words that an answer may have instead of a question's word, both ways."""
+    found: dict[str, set[str]] = {}
+    for line in (TEXTS / "families.txt").read_text(encoding="utf-8").splitlines():
+        first, *others = line.split()
+        for other in others:
+            found.setdefault(first, set()).add(other)
+            found.setdefault(other, set()).add(first)
+    return {word: tuple(sorted(others)) for word, others in found.items()}
+
+
+def related(rng: random.Random, word: str, often: float) -> str:
+    """The word or, in a share ``often`` of the cases, one that means nearly the same."""
+    others = families().get(word, ())
+    return rng.choice(others) if others and rng.random() < often else word
 
 
 class WordWeights:
@@ -101,4 +120,26 @@ def made_question(rng: random.Random, sentence: str, weight: WordWeights) -> str
     kept = [w for w in candidates if w in chosen or (w in stop_words() and rng.random() < 0.35)][:14]
     if rng.random() < 0.3:
         rng.shuffle(kept)
-    return f"{asking} {' '.join(worn(rng, w) for w in kept)}".strip()
+    return f"{asking} {' '.join(worn(rng, related(rng, w, 0.2)) for w in kept)}".strip()
+
+
+def titled_question(rng: random.Random, title: str, sentence: str, weight: WordWeights, first: bool) -> str:
+    """A question as people type it who know what the passage is about: its title, and a word or two of one sentence.
+
+    A question that the ``first`` sentence answers may name the title alone.
+    """
+    asking, rest = rng.choice(("what is", "what", "which", "how", "why", "what was", "who", "when", "where")), sentence
+    typed = typed_question(rng, sentence)
+    if typed is not None and rng.random() < 0.8:
+        asking, rest = typed
+    named = [w for w in words(re.sub(r"\(.*?\)", "", title)) if rng.random() < 0.85] or words(title)
+    content = [w for w in dict.fromkeys(words(rest)) if w not in stop_words() and w not in named]
+    content.sort(key=lambda w: weight(w) * rng.uniform(0.3, 1.5), reverse=True)
+    count = rng.choice((0, 0, 1, 1, 2, 3)) if first else rng.choice((1, 1, 2, 2, 3, 4))
+    chosen = set(content[:count])
+    kept = [w for w in words(rest) if w in chosen or (chosen and w in stop_words() and rng.random() < 0.15)][:8]
+    kept = [worn(rng, related(rng, w, 0.4)) for w in kept]
+    if rng.random() < 0.5:
+        named = [rng.choice(("the", "in the", "of the", "in", "of", "for", "to the")), *named]
+    parts = [kept, named] if rng.random() < 0.6 else [named, kept]
+    return " ".join([asking, *parts[0], *parts[1]])

@@ -38,6 +38,8 @@ def random_document(rng: np.random.Generator, sentences: int, longest: int, bran
             texts[number][: len(opening)] = opening
         if rng.random() < 0.15:
             texts[number][rng.integers(len(texts[number]))] = int(rng.choice(texts[rng.integers(number)]))
+    for _ in range(int(rng.integers(0, 2 * sentences))):
+        repeat_piece(rng, texts)
     prefix, sentence, spans = [USER, JOIN_ID], [-1, -1], []
     for number, text in enumerate(texts):
         spans.append(len(prefix))
@@ -46,6 +48,15 @@ def random_document(rng: np.random.Generator, sentences: int, longest: int, bran
         sentence += [number] * len(marked)
     made = [random_branch(rng, texts, spans, common, whole=n % 3 == 0) for n in range(branches)]
     return Document(prefix, made, sentence)
+
+
+def repeat_piece(rng: np.random.Generator, texts: list[list[int]]) -> None:
+    """Puts two to four ids that follow each other somewhere also somewhere else, in place of what was there."""
+    giver, taker = texts[rng.integers(len(texts))], texts[rng.integers(len(texts))]
+    size = int(rng.integers(2, 5))
+    if len(giver) > size and len(taker) > size + 1:
+        begin, at = int(rng.integers(len(giver) - size)), int(rng.integers(1, len(taker) - size))
+        taker[at : at + size] = giver[begin : begin + size]
 
 
 def random_branch(

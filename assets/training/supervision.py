@@ -2,8 +2,9 @@
 
 Choosing and quoting a sentence takes hops, and each has a head here: a passage token finds the start of its sentence,
 a question token finds the sentence it is about, the answer's first tokens listen to the question tokens that found one
-and look there themselves, and an answer token finds the passage token it copies. Nothing of this is left in the model
-that is saved: the heads are ordinary ones.
+and look there themselves, and an answer token finds the passage token it copies. In an edit the new name is paired with
+the old one, and where it is due the answer looks at it. The first layers see the tokens just before, so that a place is
+known by more than the last word. Nothing of this is left in the model that is saved: the heads are ordinary ones.
 """
 
 from __future__ import annotations
@@ -23,9 +24,16 @@ CHOICE_HEADS = ((4, 0), (5, 1))
 VOTE_HEADS = ((3, 1), (3, 2))
 """(layer, head): the first answer tokens look at the question tokens that occur in that sentence alone."""
 COPY_HEADS = ((5, 0), (6, 0))
-"""(layer, head): an answer token looks at the passage token that comes next in the quotation."""
+"""(layer, head): an answer token looks at the token that comes next in the quotation; the first of these heads
+looks into the passage even where something from the question takes the place of what is there.
+"""
+BEFORE_HEADS = ((1, 3, 1), (1, 2, 2), (1, 1, 3))
+"""(layer, head, distance): every token looks at the one so far before it."""
+PAIR_HEADS = ((3, 3),)
+"""(layer, head): of an old and a new name in a question the later one looks at the earlier."""
 
-WATCHED = tuple(sorted({layer for layer, *_ in (*START_HEADS, *GOLD_HEADS, *CHOICE_HEADS, *VOTE_HEADS, *COPY_HEADS)}))
+SUPERVISED = (*START_HEADS, *GOLD_HEADS, *CHOICE_HEADS, *VOTE_HEADS, *COPY_HEADS, *BEFORE_HEADS, *PAIR_HEADS)
+WATCHED = tuple(sorted({layer for layer, *_ in SUPERVISED}))
 
 Seen = dict[int, tuple[Tensor, Tensor]]
 
@@ -47,13 +55,8 @@ def attention_on(log_p: Tensor, target: Tensor) -> Tensor:
     return log_p.gather(-1, target.clamp(min=0)[..., None])[..., 0]
 
 
-def jumps(sources: Tensor) -> Tensor:
-    """True where a quotation begins: the token before was not copied from the place before, ``(rows, length)``."""
-    return (sources >= 0) & (sources != sources.roll(1, dims=1) + 1)
-
-
 def supervision_losses(seen: Seen, batch: Batch) -> dict[str, Tensor]:
-    """Losses of the five kinds of heads, each averaged over its heads.
+    """Losses of the kinds of heads, each averaged over its heads.
 
     Question tokens that tell nothing count little; so does a quotation after its first tokens, where its place is
     chosen, since the rest follows from them.
@@ -80,10 +83,31 @@ def supervision_losses(seen: Seen, batch: Batch) -> dict[str, Tensor]:
         log_p = log_attention(seen, layer, head, mask).masked_fill(~told, -30.0)
         vote.append(-weighted(log_p.logsumexp(-1).clamp(min=-30.0), (batch.telling == 2).float()))
     chosen = (batch.sources >= 0) & (batch.ids != byte_id(JOIN))  # what follows that mark is a mark: nothing to choose
-    copied = chosen * torch.where((batch.weights > 1) | jumps(batch.sources), 3.0, 0.2)
-    for layer, head in COPY_HEADS:
-        copy.append(-weighted(attention_on(log_attention(seen, layer, head, mask), batch.sources), copied))
-    return {"start": mean(start), "gold": mean(gold), "choice": mean(choice), "vote": mean(vote), "copy": mean(copy)}
+    copied = chosen * batch.copying
+    for number, (layer, head) in enumerate(COPY_HEADS):
+        target = batch.sources if number else batch.followed
+        copy.append(-weighted(attention_on(log_attention(seen, layer, head, mask), target), copied))
+    named = {"start": start, "gold": gold, "choice": choice, "vote": vote, "copy": copy}
+    named["before"] = before_losses(seen, batch)
+    paired = (batch.pairs >= 0).float()
+    named["pair"] = [
+        -weighted(attention_on(log_attention(seen, layer, head, mask), batch.pairs), paired)
+        for layer, head in PAIR_HEADS
+    ]
+    return {name: mean(losses) for name, losses in named.items()}
+
+
+def before_losses(seen: Seen, batch: Batch) -> list[Tensor]:
+    """Losses of the heads that look at the tokens just before; only where these are in the same passage or answer."""
+    index = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    losses = []
+    for layer, head, distance in BEFORE_HEADS:
+        target = (index - distance).expand_as(batch.ids)
+        reached = batch.positions == batch.positions.gather(1, target.clamp(min=0)) + distance
+        log_p = log_attention(seen, layer, head, batch.mask)
+        reached &= (target >= 0) & (batch.positions > 0)
+        losses.append(-weighted(attention_on(log_p, target).masked_fill(~reached, 0.0), reached.float()))
+    return losses
 
 
 def mean(losses: list[Tensor]) -> Tensor:

@@ -215,6 +215,8 @@ class Trainer:
                 + 0.3 * losses["vote"]
                 + 0.5 * losses["choice"]
                 + 1.0 * losses["copy"]
+                + 0.2 * losses["before"]
+                + 0.2 * losses["pair"]
             )
         ).backward()
         warm = min(1.0, (self.progress.tokens / (stage.rows * stage.length) + 1) / 100)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.training.ambiguity import AFTER_ONE, AFTER_TWO, PLAIN, followers
+from assets.training.edits import DECISION, edited_code
 from assets.training.encoding import Encoder, aligned
 from assets.training.extraction import extraction_request
 from assets.training.facts import domains, tell
@@ -19,6 +21,7 @@ from assets.training.problems import problem
 from assets.training.random_copying import random_document
 from assets.training.real_text import AskedPassage, RealText, split_sentences
 from assets.training.rewriting import rewritten, written_function
+from assets.training.scrambling import Scrambler
 from assets.training.stories import told_story
 from assets.training.tokenizer import train_tokenizer
 
@@ -87,7 +90,7 @@ def test_made_up_names_of_training_and_evaluation_never_meet(seed):
 def copied_tokens(document: Document) -> None:
     for branch in document.branches:
         for token, source in zip(branch.answer, branch.sources or (), strict=False):
-            assert source < 0 or document.prefix[source] == token
+            assert source < 0 or [*document.prefix, *branch.question][source] == token
 
 
 @given(seed=SEEDS)
@@ -97,6 +100,41 @@ def test_sources_point_at_the_token_they_copy(seed, encoder):
     documents = Mixture(seed, encoder, text, Shares()).documents()
     for _ in range(4):
         copied_tokens(next(documents))
+
+
+@given(seed=SEEDS)
+def test_every_token_of_an_edit_has_a_source_and_new_ones_come_from_the_request(seed, encoder):
+    rng = random.Random(seed)
+    code = written_function(rng)
+    edit = rewritten(rng, code)
+    if edit is None or "docstring" in edit[0]:
+        return
+    document = edited_code(encoder, code, [edit])
+    (branch,) = document.branches
+    sources = branch.sources or []
+    assert sources.count(-1) <= 2  # the end, and a mark that the new name does without
+    decisions = [n for n, weight in enumerate(branch.emphasis or []) if weight == DECISION]
+    assert decisions
+    for number in decisions:
+        assert sources[number] >= len(document.prefix)
+        assert (branch.followed or [])[number] == sources[number - 1] + 1
+
+
+def test_a_token_is_hard_to_copy_where_the_words_before_it_stand_elsewhere():
+    known = followers([9, 1, 2, 3, 1, 2, 4, 5])
+    assert [known.hardness(n) for n in (2, 3, 4, 6, 7)] == [PLAIN, AFTER_TWO, PLAIN, AFTER_TWO, PLAIN]
+    assert followers([9, 1, 2, 3, 6, 2, 4]).hardness(3) == AFTER_ONE
+
+
+@given(seed=SEEDS)
+def test_scrambling_keeps_the_words_it_is_told_to_keep(seed):
+    rng = random.Random(seed)
+    sentences = [s for p in PASSAGES for s in p.sentences]
+    changed = Scrambler(rng, sentences).scrambled(sentences, {"lamp", "sea"})
+    assert len(changed) == len(sentences)
+    for old, new in zip(sentences, changed, strict=True):
+        assert new.split()[-1] == old.split()[-1]
+        assert not {"lamp", "sea"} & set(old.split()) - set(new.split())
 
 
 def test_training_and_chat_template_give_the_same_tokens(encoder):
