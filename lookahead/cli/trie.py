@@ -13,8 +13,8 @@ from lookahead.shapes import SHAPES
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, sticky pairs, passages that come again. Drafts are made
-along sequences that the trie has not read. --shape also gives the retrieval time as a share of one forward pass of a
-model of that shape with random weights: {", ".join(SHAPES)}.
+along sequences that the trie has not read. --shape also gives the retrieval time as a share of a forward pass of a
+model of that shape with random weights, one token wide and as wide as the draft it verifies: {", ".join(SHAPES)}.
 
 examples:
   python -m lookahead trie --tokens 1000000
@@ -76,8 +76,13 @@ def _sequences(rows: Sequence[TraceRow]) -> Iterator[tuple[int, ...]]:
 
 
 def _share(args: argparse.Namespace, retrieve_us: float) -> dict[str, Any]:
-    """The time of a forward pass of one token, and retrieval as a share of it."""
-    backend = options.load_shape(args)
-    costs = backend.pass_costs(args.decoding_length)
-    forward_us = 1e6 * costs.at(1)
-    return {"shape": args.shape, "forward_us": forward_us, "retrieve_share_of_forward": retrieve_us / forward_us}
+    """The time of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
+    costs = options.load_shape(args).pass_costs(args.decoding_length)
+    one, widest = 1e6 * costs.at(1), 1e6 * costs.at(args.decoding_length)
+    return {
+        "shape": args.shape,
+        "forward_us": one,
+        "forward_us_at_decoding_length": widest,
+        "retrieve_share_of_forward": retrieve_us / one,
+        "retrieve_share_at_decoding_length": retrieve_us / widest,
+    }

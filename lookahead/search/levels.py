@@ -22,7 +22,7 @@ Successors = tuple[Sequence[Candidate], float, bool]
 """Candidates, heaviest first, their total weight, and whether there is just one."""
 
 
-_REMEMBERED = 4096
+_REMEMBERED = 8192
 """Wide nodes whose successors a trie remembers in order, until they are read again."""
 
 
@@ -86,7 +86,7 @@ class Levels:
             total = float(sum([candidate[0] for candidate in candidates]))
         else:
             total = counts[node] + extra * prompt_counts[node]
-            candidates, least = [], total * least_share
+            candidates, least = [], total * least_share if number == 0 else 0.0
             for token_id in ranked:
                 child = children[token_id]
                 weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
@@ -100,7 +100,7 @@ class Levels:
         candidates.sort(key=itemgetter(0), reverse=True)
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
-        if not least_share and trie.last[node] != trie.end - 1:
+        if number and trie.last[node] != trie.end - 1:
             if len(trie.successors) >= _REMEMBERED:
                 trie.successors.clear()
             trie.successors[node] = counts[node], answer
