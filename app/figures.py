@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from plotly.graph_objects import Figure
@@ -31,33 +33,39 @@ def accepted_per_step(run: RunRecord) -> Figure:
     places = [step.index for step, _ in steps]
     drafted = {"type": "scatter", "mode": "lines", "name": "drafted", "line": {"color": DRAFTED, "dash": "dot"}}
     drafted |= {"x": places, "y": [len(draft) - 1 for _, draft in steps]}
-    accepted = {"type": "bar", "name": "accepted", "marker": {"color": ACCEPTED}}
+    accepted = {"type": "bar", "name": "accepted", "marker": {"color": ACCEPTED}, "width": 0.8}
     accepted |= {"x": places, "y": [len(step.accepted_nodes) for step, _ in steps]}
-    return _figure("Accepted tokens, step by step", "step", "draft tokens", [accepted, drafted])
+    widest = max((len(draft) - 1 for _, draft in steps), default=0)
+    across, up = _whole("step", max(places, default=1), 0.5), _whole("draft tokens", widest)
+    return _figure("Accepted tokens, step by step", across, up, [accepted, drafted])
 
 
 def accepted_histogram(run: RunRecord) -> Figure:
     """How many decode steps accepted how many draft tokens."""
     counts = metrics.accepted_length_histogram(run.steps)
-    bars = {"type": "bar", "x": list(counts), "y": list(counts.values()), "marker": {"color": ACCEPTED}}
-    return _figure("How often so many were accepted", "accepted draft tokens", "steps", [bars])
+    bars = {"type": "bar", "x": list(counts), "y": list(counts.values()), "marker": {"color": ACCEPTED}, "width": 0.8}
+    across = _whole("accepted draft tokens", max(counts, default=0), -0.5)
+    up = _whole("steps", max(counts.values(), default=1))
+    return _figure("How often so many were accepted", across, up, [bars])
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
-    """Width drafted against tokens accepted, a dot a step; on the line every guess was right."""
-    steps = list(metrics.decode_steps(run.steps))
-    widest = max((len(draft) - 1 for _, draft in steps), default=1)
-    dots = {"type": "scatter", "mode": "markers", "name": "steps", "marker": {"color": ACCEPTED, "opacity": 0.5}}
-    dots |= {"x": [len(draft) - 1 for _, draft in steps], "y": [len(step.accepted_nodes) for step, _ in steps]}
+    """Width drafted against tokens accepted, a dot larger the more steps it stands for; on the line all was right."""
+    places = Counter((len(draft) - 1, len(step.accepted_nodes)) for step, draft in metrics.decode_steps(run.steps))
+    widest = max((drafted for drafted, _ in places), default=1)
+    dots = _dots("steps", list(places), list(places.values()), "steps")
     return _figure(
-        "Width drafted against accepted", "draft tokens", "accepted", [dots, _line(0, widest, "every guess right")]
+        "Width drafted against accepted",
+        _whole("draft tokens", widest),
+        _whole("accepted", widest),
+        [dots, _line(0, widest, "every guess right")],
     )
 
 
 def time_against_width(run: RunRecord) -> Figure:
     """Time of every pass against its tokens, with the T(n) that was measured at load."""
     steps = list(metrics.decode_steps(run.steps))
-    dots = {"type": "scatter", "mode": "markers", "name": "this run", "marker": {"color": ACCEPTED, "opacity": 0.5}}
+    dots = {"type": "scatter", "mode": "markers", "name": "this run", "marker": {"color": ACCEPTED, "size": 7}}
     dots |= {
         "x": [len(draft) for _, draft in steps],
         "y": [1000 * step.timings.forward_seconds for step, _ in steps],
@@ -70,21 +78,35 @@ def time_against_width(run: RunRecord) -> Figure:
             "y": [1000 * seconds for seconds in run.pass_costs.seconds],
         }
         traces.append(line)
-    return _figure("Time of a pass against its width", "tokens in the pass", "ms", traces)
+    widest = max((max(trace["x"], default=1) for trace in traces), default=1)
+    return _figure("Time of a pass against its width", _whole("tokens in the pass", widest), _axis("ms"), traces)
 
 
 def calibration_figure(run: RunRecord) -> Figure:
     """Estimated against observed acceptance of the draft nodes, in tenths; on the line the estimates were right."""
     bins = calibration(run.steps)
-    dots = {"type": "scatter", "mode": "lines+markers", "name": "observed", "line": {"color": ACCEPTED}}
-    dots |= {
-        "x": [found.estimated for found in bins],
-        "y": [found.observed for found in bins],
-        "text": [f"{found.nodes} nodes" for found in bins],
-    }
+    places = [(found.estimated, found.observed) for found in bins]
+    dots = _dots("observed (larger: more nodes)", places, [found.nodes for found in bins], "nodes")
+    shares = {"range": [-0.04, 1.04], "tickformat": ".0%", "dtick": 0.25}
     return _figure(
-        "Estimated against observed acceptance", "estimated", "observed", [dots, _line(0, 1, "right estimates")]
+        "Estimated against observed acceptance",
+        _axis("estimated") | shares,
+        _axis("observed") | shares,
+        [dots, _line(0, 1, "right estimates")],
     )
+
+
+def _dots(name: str, places: Sequence[tuple[float, float]], counts: Sequence[int], noun: str) -> dict[str, Any]:
+    """A dot a place, its area growing with what it stands for."""
+    most = max(counts, default=1)
+    sizes = [6 + 14 * (count / most) ** 0.5 for count in counts]
+    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": name}
+    dots["marker"] = {"color": ACCEPTED, "size": sizes, "opacity": 0.8, "line": {"width": 0}}
+    return dots | {
+        "x": [across for across, _ in places],
+        "y": [up for _, up in places],
+        "text": [f"{count} {noun}" for count in counts],
+    }
 
 
 def _line(low: float, high: float, name: str) -> dict[str, Any]:
@@ -93,10 +115,30 @@ def _line(low: float, high: float, name: str) -> dict[str, Any]:
     return {"type": "scatter", "mode": "lines", "name": name, "x": [low, high], "y": [low, high], "line": line}
 
 
-def _figure(title: str, across: str, up: str, traces: list[dict[str, Any]]) -> Figure:
-    def axis(name: str) -> dict[str, Any]:
-        return {"title": {"text": name}, "gridcolor": "rgba(128,128,128,.22)", "zeroline": False, "rangemode": "tozero"}
+def _axis(name: str) -> dict[str, Any]:
+    return {"title": {"text": name}, "gridcolor": "rgba(128,128,128,.22)", "zeroline": False, "rangemode": "tozero"}
 
+
+def _whole(name: str, highest: float, low: float = 0.0) -> dict[str, Any]:
+    """An axis of counts: ticks at whole numbers only, and at most about seven of them."""
+    return _axis(name) | {"tick0": 0, "dtick": whole_step(highest), "range": [low, max(highest, 1) + 0.5]}
+
+
+def whole_step(highest: float, ticks: int = 7) -> int:
+    """The smallest of 1, 2, 5, 10, 20, 50, ... that reaches so far in so many ticks.
+
+    >>> whole_step(3), whole_step(31), whole_step(500)
+    (1, 5, 100)
+    """
+    scale = 1
+    while True:
+        for step in (scale, 2 * scale, 5 * scale):
+            if step * ticks >= highest:
+                return step
+        scale *= 10
+
+
+def _figure(title: str, across: dict[str, Any], up: dict[str, Any], traces: list[dict[str, Any]]) -> Figure:
     layout = {
         "template": {},
         "title": {"text": title, "font": {"size": 14}, "x": 0.02, "y": 0.97, "yanchor": "top"},
@@ -108,7 +150,7 @@ def _figure(title: str, across: str, up: str, traces: list[dict[str, Any]]) -> F
         "showlegend": len(traces) > 1,
         "legend": {"x": 0, "y": 1.02, "orientation": "h", "yanchor": "bottom"},
         "bargap": 0.15,
-        "xaxis": axis(across),
-        "yaxis": axis(up),
+        "xaxis": across,
+        "yaxis": up,
     }
     return Figure({"data": traces, "layout": layout})

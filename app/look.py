@@ -15,6 +15,8 @@ MOST_NODES = 28
 """n-grams in one picture."""
 DEEPEST = 6
 """Levels below the match in one picture."""
+MOST_SHORTER = 3
+"""Shorter suffixes that are shown besides the match."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,24 @@ def match(trie: Trie) -> tuple[int, list[int]]:
         if node != ROOT and next(iter(trie.children(node)), None) is not None:
             return node, ngram(trie, node)
     return ROOT, []
+
+
+def shorter(trie: Trie, node: int) -> list[tuple[list[int], list[TrieNodeView]]]:
+    """Shorter suffixes than the match that know further successors: their tokens and a small neighbourhood of each.
+
+    Retrieval begins at the longest suffix and goes on with shorter ones until the draft is full; a suffix that knows
+    nothing beyond the longer one is left out.
+    """
+    found: list[tuple[list[int], list[TrieNodeView]]] = []
+    known = {token_id for token_id, _ in trie.children(node)}
+    for cursor in reversed(trie.cursors()):
+        if cursor == ROOT or trie.depths[cursor] >= trie.depths[node] or len(found) == MOST_SHORTER:
+            continue
+        following = {token_id for token_id, _ in trie.children(cursor)}
+        if not following <= known:
+            known |= following
+            found.append((ngram(trie, cursor), neighbourhood(trie, cursor, 10, 2)))
+    return found
 
 
 def around(trie: Trie, node: int) -> list[TrieNodeView]:

@@ -21,7 +21,8 @@ def main() -> None:
     except (HostError, BackendError) as error:
         print(f"app.py: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    from .ui import HEAD, build_demo, page_css, theme
+    from .theme import HEAD, page_css, theme
+    from .ui import build_demo
 
     build_demo(host).launch(
         server_name=options.host,

@@ -12,6 +12,7 @@ from typing import Any
 
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
+from lookahead.trie.view import TrieNodeView
 
 from . import graph, look, whatif
 from .store import RunStore, StoredRun, from_record
@@ -82,13 +83,22 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
             node, tokens = place or 0, found
         views = look.around(now.trie, node)
         newest = now.trie.end - (len(run.steps[step - 1].emitted_ids) if step else 0)
-        new = {index for index, view in enumerate(views) if index and step and view.last_position >= newest}
+        token_text = _token_text(run)
+
+        def picture(shown: list[TrieNodeView]) -> dict[str, Any]:
+            new = {index for index, view in enumerate(shown) if index and step and view.last_position >= newest}
+            return graph.picture(graph.trie_graph(shown, token_text, new))
+
         size = now.trie.stats()
         earlier = sum(len(output) for output in run.earlier)
         return {
             "step": step,
-            "match": [_token_text(run)(token_id) for token_id in tokens],
-            "picture": graph.picture(graph.trie_graph(views, _token_text(run), new)),
+            "match": [token_text(token_id) for token_id in tokens],
+            "picture": picture(views),
+            "shorter": [
+                {"match": [token_text(token_id) for token_id in suffix], "picture": picture(found)}
+                for suffix, found in ([] if text else look.shorter(now.trie, node))
+            ],
             "more": len(views) == look.MOST_NODES,
             "size": {"nodes": size.nodes, "leaves": size.leaves, "tokens": size.tokens, "bytes": size.bytes},
             "pruned": size.pruned,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio import themes
 from gradio.components import Component
 
 from . import presets, server
@@ -17,37 +16,16 @@ from .recorded import RUNS, first_sight
 from .settings import SOURCES, WIDEST, Settings
 from .stage import short_count
 from .store import RunStore
+from .theme import read
 
-WEB = Path(__file__).parent / "web"
-SCRIPTS = ("text.js", "tree.js", "panes.js", "race.js", "stage.js", "wire.js")
+SCRIPTS = (
+    *("text.js", "fold.js", "tree.js", "node.js", "mask.js", "trie.js", "ribbon.js", "numbers.js", "race.js"),
+    *("stage.js", "whatif.js", "files.js", "wire.js"),
+)
 """The stage's parts, in the order in which they are joined."""
+STYLES = ("stage.css", "tree.css")
 
 QUEUE = {"concurrency_limit": 1, "concurrency_id": "model"}
-
-# Runs before the page's own scripts: dark or light as the system says, unless the URL does.
-HEAD = '<meta name="color-scheme" content="light dark">'
-
-
-def page_css() -> str:
-    """Style of what stands around the stage."""
-    return _read("page.css")
-
-
-def theme() -> themes.Base:
-    """The page's theme: the system's own fonts, one blue."""
-    return themes.Base(
-        primary_hue=themes.colors.blue,
-        neutral_hue=themes.colors.gray,
-        radius_size=themes.sizes.radius_md,
-        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
-        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
-    ).set(
-        button_primary_background_fill="#0072B2",
-        button_primary_background_fill_hover="#005F95",
-        button_primary_background_fill_dark="#0072B2",
-        button_primary_background_fill_hover_dark="#1484C2",
-        button_primary_text_color="white",
-    )
 
 
 def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
@@ -65,9 +43,9 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
                 view = gr.HTML(
                     first_sight(store, runs),
-                    html_template=_read("stage.html"),
-                    css_template=_read("stage.css"),
-                    js_on_load="\n".join(_read(name) for name in SCRIPTS),
+                    html_template=read("stage.html"),
+                    css_template="".join(read(name) for name in STYLES),
+                    js_on_load="\n".join(read(name) for name in SCRIPTS),
                     apply_default_css=False,
                     server_functions=server.functions(store),
                     elem_id="stage",
@@ -88,23 +66,39 @@ class _Controls:
         first = presets.PRESETS[0]
         gr.HTML("<h2>Run your own prompt</h2>", apply_default_css=False, elem_id="controls-title")
         self.preset = gr.Dropdown(
-            presets.names(), value=first.name, label="Start from", info="One preset a task.", elem_id="preset"
+            presets.names(),
+            value=first.name,
+            label="Start from",
+            info="One prompt a task of the model.",
+            elem_id="preset",
         )
         self.document = gr.Textbox(
-            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded
-        )
+            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded,
+            info="Read before the question; the guesses quote it.",
+        )  # fmt: skip
         self.prompt = gr.Textbox(
-            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt"
-        )
+            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
+            info=f"Sent as your message, {host.options.max_prompt_tokens:,} tokens at most.",
+        )  # fmt: skip
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
             self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
-        self.status = gr.HTML("Ready.", html_template="<p>Ready.</p>", js_on_load=STATUS_SCRIPT, elem_id="status")
+        gr.HTML(BUTTONS_LINE, apply_default_css=False, elem_id="buttons-line")
+        self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self.settings = _settings(host)
+            gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
 
 
+BUTTONS_LINE = (
+    "<p class='limits'>Compare runs lookahead, then greedy decoding of the same prompt on the same model.</p>"
+)
+OTHER_MODEL = (
+    "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "
+    "environment.</p>"
+)
+STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
 """The status line is text, whatever it says."""
 
@@ -115,7 +109,7 @@ def _settings(host: ModelHost) -> list[Component]:
     return [
         gr.Slider(
             1, most, min(default.max_new_tokens, most), step=1, label="Max new tokens", elem_id="max-new-tokens",
-            info="The run ends here at the latest.",
+            info=f"The run ends here at the latest; {most} are the limit.",
         ),
         gr.Slider(
             1, WIDEST, default.decoding_length, step=1, label="decoding_length", elem_id="decoding-length",
@@ -188,7 +182,7 @@ def _wire(
     fields = [*controls.settings, controls.preset]
     demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
     for field in fields:
-        field.change(None, fields, None, js=_read("url.js"), **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+        field.change(None, fields, None, js=read("url.js"), **quiet)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _with_request(handler: Any) -> Any:
@@ -217,7 +211,3 @@ def _title(host: ModelHost) -> str:
         "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
         f"pass. The same text, in fewer passes.</p></div><div class='model' aria-label='Model'>{chips}</div></header>"
     )
-
-
-def _read(name: str) -> str:
-    return (WEB / name).read_text(encoding="utf-8")

@@ -1,86 +1,21 @@
-// Race, numbers, the sentence: what a run amounts to at a step.
-
-const METRICS = [
-  ['mean_accepted_tokens', 'Mean accepted tokens', 'tokens a decode step, the model’s own included; 1.0 is plain decoding', 2, ''],
-  ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
-  ['forward_passes', 'Forward passes', 'the prefill included', 0, ''],
-  ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prefill included', 1, ''],
-  ['speedup', 'Speedup', 'wall clock of greedy / of lookahead, end to end', 2, '×'],
-  ['decode_speedup', 'Decode speedup', 'the same after the first token', 2, '×'],
-  ['retrieve_ms', 'Retrieve', 'mean time a step: asking the trie', 3, 'ms'],
-  ['forward_ms', 'Forward', 'the pass through the model', 3, 'ms'],
-  ['verify_ms', 'Verify', 'comparing guesses and choices', 3, 'ms'],
-  ['commit_ms', 'Commit', 'keeping what was accepted', 3, 'ms'],
-];
-
-function tally(run, last) {
-  let steps = 0, tokens = 0, emitted = 0, drafted = 0, accepted = 0;
-  const ms = [0, 0, 0, 0];
-  for (let i = 0; i <= last && i < run.steps.length; i++) {
-    const step = run.steps[i];
-    tokens += step.emitted.length;
-    if (!step.draft) continue;
-    steps += 1;
-    emitted += step.emitted.length;
-    drafted += step.draft.parent.length - 1;
-    accepted += step.path.length;
-    step.ms.forEach((value, phase) => { ms[phase] += value; });
-  }
-  const at = run.steps[Math.min(last, run.steps.length - 1)];
-  return {
-    tokens, forward_passes: Math.min(last + 1, run.steps.length),
-    mean_accepted_tokens: steps ? emitted / steps : null,
-    acceptance_rate: drafted ? accepted / drafted : null,
-    tokens_per_second: at && at.at > 0 ? tokens / at.at : null,
-    retrieve_ms: steps ? ms[0] / steps : null, forward_ms: steps ? ms[1] / steps : null,
-    verify_ms: steps ? ms[2] / steps : null, commit_ms: steps ? ms[3] / steps : null,
-  };
-}
-
-function numbersAt(run, position, greedy) {
-  const values = tally(run, position);
-  if (run.end && position === run.steps.length - 1) {
-    for (const name of ['mean_accepted_tokens', 'acceptance_rate', 'tokens_per_second']) values[name] = run.end[name];
-  }
-  const both = run.end && greedy && greedy.end && greedy.end.finish_reason !== 'cancelled' && run.end.finish_reason !== 'cancelled';
-  values.speedup = both && run.end.seconds > 0 ? greedy.end.seconds / run.end.seconds : null;
-  values.decode_speedup = both && run.end.decode_seconds > 0 ? greedy.end.decode_seconds / run.end.decode_seconds : null;
-  return values;
-}
-
-function buildNumbers() {
-  for (const [name, title, meaning] of METRICS) {
-    const tile = make('div', { 'data-metric': name, 'data-value': '' });
-    tile.append(make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning));
-    $('#numbers').append(tile);
-  }
-}
-
-function drawNumbers(run, position, greedy) {
-  const values = numbersAt(run, position, greedy);
-  $$('#numbers > [data-metric]').forEach((tile, i) => {
-    const [name, , , digits, unit] = METRICS[i];
-    const value = values[name];
-    tile.dataset.value = value === null || value === undefined ? '' : String(value);
-    const shown = unit === '%' && value !== null ? 100 * value : value;
-    const text = number(shown, digits);
-    tile.children[1].textContent = text === '–' ? text : text + (unit ? '\u2009' + unit : '');
-  });
-  const last = position === run.steps.length - 1 && run.end;
-  $('[data-numbers-fact]').textContent = last ? 'of the whole run' : 'up to this step';
-}
-
-function tokensAt(run, last) {
-  let tokens = 0;
-  for (let i = 0; i <= last && i < run.steps.length; i++) tokens += run.steps[i].emitted.length;
-  return tokens;
-}
+// The race of the two lanes, whether they wrote the same, and the sentence that says what a step did.
 
 function laneText(lane, share, count) {
   const row = $('#race [data-lane="' + lane + '"]');
-  row.querySelector('i').style.width = (100 * Math.max(0, Math.min(1, share))).toFixed(2) + '%';
-  row.querySelector('.count').textContent = count;
-  row.setAttribute('aria-label', lane + ': ' + count);
+  row.querySelector('i').style.transform = 'translateX(' + (100 * Math.max(0, Math.min(1, share)) - 100).toFixed(2) + '%)';
+  put(row.querySelector('.count'), count);
+}
+
+const clock = (seconds) => (seconds < 1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');
+
+// How many steps had ended by then.
+function stepsBy(run, seconds) {
+  let low = 0, high = run.steps.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (run.steps[middle].at <= seconds) low = middle + 1; else high = middle;
+  }
+  return low;
 }
 
 // Both lanes run to the same last token. Over passes both stand after equally many; over time, after equally long.
@@ -90,61 +25,82 @@ function drawRace(run, position, greedy, overTime) {
   const passes = position + 1;
   const step = run.steps[position];
   const seconds = step ? step.at : 0;
-  const total = run.end ? run.steps.length : null;
-  const clock = (value) => value < 1 ? (1000 * value).toFixed(0) + ' ms' : value.toFixed(2) + ' s';
-  const hint = $('[data-race-hint]');
+  const over = run.end && passes === run.steps.length;
   const greedyAll = greedy && greedy.end ? greedy.end.tokens : all;
-  hint.textContent = '';
+  const mine = run.lane === 'greedy' ? 'greedy' : 'lookahead';
+  put($('[data-race-hint]'), raceHint(run, greedy, overTime));
+  const of = (value) => (value ? ' of ' + value : '');
+  if (mine === 'greedy') laneText('lookahead', 0, 'not run');
   if (!overTime) {
-    laneText('lookahead', tokens / all, tokens + ' tokens, ' + passes + (total ? ' of ' + total : '') + ' passes');
+    laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + passes + of(run.end && run.steps.length) + ' passes' + (over ? ' ✓' : ''));
+    if (mine === 'greedy') return;
     const known = greedy ? tokensAt(greedy, passes - 1) : Math.min(passes, all);
-    const of = greedy && greedy.end ? greedy.steps.length : run.end ? all : null;
-    laneText('greedy', known / greedyAll, known + ' tokens, ' + Math.min(passes, of || passes) + (of ? ' of ' + of : '') + ' passes');
-    if (!greedy) hint.textContent = 'Greedy decoding takes one pass a token; “Compare with greedy” really runs it.';
-    else if (!greedy.end) hint.textContent = 'Greedy is running now: ' + plural(greedy.steps.length, 'pass', 'passes') + '.';
+    const most = greedy && greedy.end ? greedy.steps.length : run.end ? all : null;
+    const done = most && passes >= most ? ' ✓' : '';
+    laneText('greedy', known / greedyAll, plural(known, 'token') + ', ' + Math.min(passes, most || passes) + of(most) + ' passes' + done);
     return;
   }
-  laneText('lookahead', tokens / all, tokens + ' tokens, ' + clock(seconds) + (run.end ? ' of ' + clock(run.end.seconds) : ''));
-  if (!greedy) {
-    laneText('greedy', 0, 'not run yet');
-    hint.textContent = 'Press “Compare with greedy” to run both, one after the other.';
-    return;
-  }
-  let there = 0;
-  while (there < greedy.steps.length && greedy.steps[there].at <= seconds) there++;
-  const count = tokensAt(greedy, there - 1);
-  laneText('greedy', count / greedyAll, count + ' tokens, ' + clock(seconds) + (greedy.end ? ' of ' + clock(greedy.end.seconds) : ''));
+  laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + clock(seconds) + of(run.end && clock(run.end.seconds)) + (over ? ' ✓' : ''));
+  if (mine === 'greedy') return;
+  if (!greedy) { laneText('greedy', 0, 'not run yet'); return; }
+  const count = tokensAt(greedy, stepsBy(greedy, seconds) - 1);
+  laneText('greedy', count / greedyAll, plural(count, 'token') + ', ' + clock(seconds) + of(greedy.end && clock(greedy.end.seconds)) + (greedy.end && seconds >= greedy.end.seconds ? ' ✓' : ''));
+}
+
+function raceHint(run, greedy, overTime) {
+  if (run.lane === 'greedy') return 'Greedy decoding takes one pass a token.';
+  if (!greedy) return overTime ? 'Press “Compare with greedy” to run both, one after the other.' : 'Greedy decoding takes one pass a token; “Compare with greedy” really runs it, after lookahead.';
+  if (!greedy.end) return 'Greedy is running now: ' + plural(greedy.steps.length, 'pass', 'passes') + '.';
+  if (!whole(run) || !whole(greedy)) return 'One of the two was stopped, so their times are not compared.';
+  return plural(run.end.tokens, 'token') + ': ' + plural(run.steps.length, 'forward pass', 'forward passes') + ' instead of ' + greedy.steps.length + ', ' + clock(run.end.seconds) + ' instead of ' + clock(greedy.end.seconds) + '. Same tokens, each lane run by itself on the same model.';
 }
 
 function drawBadge(run, greedy) {
   const badge = $('[data-badge]');
   badge.hidden = !(run.end && greedy && greedy.end);
-  if (badge.hidden) return;
+  if (badge.hidden || badge.dataset.of === run.id + greedy.id) return;
+  badge.dataset.of = run.id + greedy.id;
   const ids = (of) => of.steps.flatMap((step) => step.emitted);
   const mine = ids(run), theirs = ids(greedy);
   const most = Math.min(mine.length, theirs.length);
   let place = 0;
   while (place < most && mine[place][0] === theirs[place][0]) place++;
-  const stopped = run.end.finish_reason === 'cancelled' || greedy.end.finish_reason === 'cancelled';
-  const same = place === most && (mine.length === theirs.length || stopped);
+  const same = place === most && (mine.length === theirs.length || !whole(run) || !whole(greedy));
   badge.classList.toggle('bad', !same);
   badge.dataset.same = same ? 'yes' : 'no';
   if (same) badge.textContent = mine.length === theirs.length ? 'same tokens ✓' : 'same tokens ✓ up to where it was stopped';
   else badge.textContent = '✗ the tokens part at number ' + (place + 1) + ': “' + label((mine[place] || [0, 'end'])[1]) + '” against “' + label((theirs[place] || [0, 'end'])[1]) + '”';
 }
 
+// Pieces of text, each with the class that colours it.
 function sentence(run, position) {
   const step = run.steps[position];
-  if (!step) return 'The model is reading the prompt …';
-  if (!step.draft) return 'The model read the prompt in one pass and chose the first token by itself.';
+  if (!step) return [['The model is reading the prompt …']];
+  if (!step.draft) return [['The model read the prompt in one pass and chose the first token by itself.']];
   const guessed = step.draft.parent.length - 1;
   const right = step.path.length;
-  if (!guessed) return run.lane === 'greedy' ? 'Greedy decoding: one pass, one token.' : 'The Trie had no guess that was worth its time. The model added 1 token of its own, as in plain decoding.';
-  const leaves = new Set(step.draft.parent.map((_, i) => i));
-  step.draft.parent.forEach((parent) => leaves.delete(parent));
-  const branches = leaves.size > 1 ? ' on ' + leaves.size + ' branches' : '';
+  if (!guessed) return [[run.lane === 'greedy' ? 'Greedy decoding: one pass, one token.' : 'The Trie had no guess that was worth its time. The model added 1 token of its own, as in plain decoding.']];
+  const inner = new Set(step.draft.parent);
+  const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
+  const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';
   const own = step.emitted.length > right;
   const verdict = right === guessed && right > 1 ? 'all ' + right + ' right' : right ? right + ' right' : 'none right';
-  const end = own ? (right ? ', then it added 1 of its own.' : ', so it added 1 of its own.') : ', and the text ended there.';
-  return 'The Trie guessed ' + plural(guessed, 'token') + branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ' + verdict + end;
+  return [
+    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
+    [verdict, right ? 's-right' : 's-wrong'], own ? [right ? ', then it added ' : ', so it added '] : [', and the text ended there.'],
+    ...(own ? [['1 of its own', 's-own'], ['.']] : []),
+  ];
+}
+
+let said = '';
+
+function drawSentence(run, position) {
+  const pieces = sentence(run, position);
+  const text = pieces.map((piece) => piece[0]).join('');
+  if (text === said) return;
+  said = text;
+  const place = $('#sentence');
+  // Read out when the step is chosen by hand, not at every step of a playing run.
+  place.setAttribute('aria-live', scene.playing || scene.live ? 'off' : 'polite');
+  place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : document.createTextNode(words))));
 }

@@ -18,6 +18,13 @@ function draw(tag, attributes, text) {
   return node;
 }
 
+// New text only where it differs: an equal one would cost a layout all the same.
+function put(node, text) {
+  if (node.said === text) return;
+  node.said = text;
+  node.textContent = text;
+}
+
 // Control characters and marks that would reorder or hide their neighbours get a visible stand-in.
 function visible(text) {
   let out = '';
@@ -47,6 +54,8 @@ function cells(text) {
   for (const letter of text) width += letter.codePointAt(0) >= 0x2e80 ? 2 : 1;
   return width;
 }
+
+const percent = (share) => (share > 0 && share < 0.01 ? '< 1' : String(Math.round(100 * share))) + ' %';
 
 const plural = (count, noun, more) => count + ' ' + (count === 1 ? noun : more || noun + 's');
 

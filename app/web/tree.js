@@ -1,129 +1,145 @@
-// The draft tree of a step, as SVG: a column a depth, a row a leaf, the accepted path on top.
+// The draft tree of a step, as SVG: the accepted path on top, the model's own token at its end.
 
 const STATUS = { r: 'root', a: 'accepted', x: 'rejected', u: 'unchecked' };
-const SIGN = { a: '✓ ', x: '✗ ', u: '', r: '' };
+const SIGN = { a: '✓ ', x: '✗ ', u: '○ ', r: '' };
 const CELL = 7.25;
-const ROW = 32;
-const BOX = 24;
+const TREE = { gap: 24, row: 31, box: 24, least: 232, most: 360 };
 let tallest = 0; // of the trees seen in this run: the pane grows with them and never jumps back
-
-function children(parents) {
-  const below = parents.map(() => []);
-  parents.forEach((parent, node) => { if (parent >= 0) below[parent].push(node); });
-  return below;
-}
-
-// Rows of all nodes without recursion: parents precede children, so backwards all children come first.
-function rows(parents, below) {
-  const row = new Array(parents.length).fill(0);
-  let leaf = 0;
-  const order = [];
-  const stack = [0];
-  while (stack.length) {
-    const node = stack.pop();
-    order.push(node);
-    if (!below[node].length) row[node] = leaf++;
-    for (let i = below[node].length - 1; i >= 0; i--) stack.push(below[node][i]);
-  }
-  for (let i = order.length - 1; i >= 0; i--) {
-    const kids = below[order[i]];
-    if (kids.length) row[order[i]] = row[kids[0]];
-  }
-  return { row, leaves: Math.max(1, leaf) };
-}
+let treeRoom = 0;
 
 // The nodes of a step with their places; the model's own token is one more node at the end of the path.
-function layout(step) {
+function layout(step, room) {
   const draft = step.draft;
-  const nodes = draft.parent.map((parent, i) => ({ i, parent, status: draft.status[i], text: SIGN[draft.status[i]] + label(draft.text[i]) }));
+  const nodes = draft.parent.map((parent, i) => ({ i, parent, status: draft.status[i], text: SIGN[draft.status[i]] + label(draft.text[i]), wanted: '' }));
+  for (const node of nodes) {
+    const wanted = node.status === 'x' ? draft.wants[node.parent] : null;
+    if (wanted !== null) node.wanted = '  ≠ ' + label(wanted, 10);
+  }
   const own = step.emitted.length > step.path.length ? step.emitted[step.emitted.length - 1] : null;
-  if (own) nodes.push({ i: nodes.length, parent: step.path.length ? step.path[step.path.length - 1] : 0, status: 'b', text: label(own[1] || '∅') });
+  if (own) nodes.push({ i: nodes.length, parent: step.path.length ? step.path[step.path.length - 1] : 0, status: 'b', text: '+ ' + label(own[1] || '∅'), wanted: '' });
   const rank = { a: 0, b: 1, x: 2, u: 3, r: 0 };
-  const parents = nodes.map((node) => node.parent);
-  const below = children(parents);
+  const below = children(nodes.map((node) => node.parent));
   below.forEach((kids) => kids.sort((a, b) => rank[nodes[a].status] - rank[nodes[b].status] || a - b));
-  const { row, leaves } = rows(parents, below);
-  const widths = [];
-  nodes.forEach((node) => {
+  const { row, order } = rows(below);
+  for (const node of nodes) {
     node.depth = node.parent < 0 ? 0 : nodes[node.parent].depth + 1;
-    node.width = Math.round(cells(node.text) * CELL + 18);
-    widths[node.depth] = Math.max(widths[node.depth] || 0, node.width);
-  });
-  const left = [];
-  let x = 2;
-  widths.forEach((width, depth) => { left[depth] = x; x += width + 26; });
-  nodes.forEach((node) => { node.x = left[node.depth]; node.y = row[node.i] * ROW + 4; });
-  return { nodes, width: x - 24, height: leaves * ROW + 4 };
+    node.row = row[node.i];
+    node.width = Math.round(cells(node.text) * CELL + cells(node.wanted) * CELL * 0.92 + 18);
+  }
+  return { nodes, order, ...fold(nodes, room, TREE.gap, TREE.row) };
 }
 
-function edge(from, to) {
-  const x1 = from.x + from.width, y1 = from.y + BOX / 2, x2 = to.x, y2 = to.y + BOX / 2;
-  if (y1 === y2) return 'M' + x1 + ' ' + y1 + 'H' + x2;
-  const bend = x2 - 13;
-  const turn = Math.min(8, Math.abs(y2 - y1) / 2) * Math.sign(y2 - y1);
-  return 'M' + x1 + ' ' + y1 + 'H' + (bend - 8) + 'Q' + bend + ' ' + y1 + ' ' + bend + ' ' + (y1 + turn) + 'V' + (y2 - turn) + 'Q' + bend + ' ' + y2 + ' ' + (bend + 8) + ' ' + y2 + 'H' + x2;
+// Place of every draft node by estimated probability, 1 the likeliest; worked out once a step.
+function ranks(step) {
+  if (!step.ranks) {
+    const p = step.draft.p;
+    step.ranks = new Array(p.length).fill(0);
+    p.map((_, i) => i).slice(1).sort((a, b) => p[b] - p[a] || a - b).forEach((node, place) => { step.ranks[node] = place + 1; });
+  }
+  return step.ranks;
 }
 
 function describe(step, node) {
   const draft = step.draft;
   const parts = ['“' + label(draft.text[node], 40) + '”', STATUS[draft.status[node]]];
-  if (node) {
-    parts.push('seen ' + plural(draft.count[node], 'time') + ' in the ' + draft.source[node], 'estimated ' + Math.round(100 * draft.p[node]) + ' %');
-    const wanted = draft.wants[draft.parent[node]];
-    if (draft.status[node] === 'x' && wanted !== null) parts.push('the model wanted “' + label(wanted, 40) + '”');
-  }
+  if (!node) return parts[0] + ', the root: the last token so far';
+  const wanted = draft.wants[draft.parent[node]];
+  if (draft.status[node] === 'x' && wanted !== null) parts.push('the model wanted “' + label(wanted, 40) + '”');
+  parts.push('source ' + draft.source[node], 'estimated ' + percent(draft.p[node]), 'rank ' + ranks(step)[node] + ' of ' + (draft.p.length - 1));
   return parts.join(', ');
 }
 
 function drawTree(step) {
   const svg = $('#draft-tree');
-  svg.replaceChildren();
+  const box = $('[data-tree-box]');
+  const had = svg.contains(document.activeElement) ? +(document.activeElement.dataset.node || 0) : null;
   const fact = $('[data-tree-fact]');
+  drawCounts(step);
+  put($('[data-tree-none]'), !step ? '' : step.draft ? '' : 'The prefill reads the prompt in one pass; the first draft comes with the next step.');
   if (!step || !step.draft) {
-    fact.textContent = step ? 'the prefill reads the prompt; there is no draft yet' : '';
+    put(fact, '');
+    svg.replaceChildren();
     svg.setAttribute('width', 0); svg.setAttribute('height', 0);
     return;
   }
-  const guessed = step.draft.parent.length - 1;
-  fact.textContent = plural(guessed + 1, 'token') + ' in one pass, ' + (step.match ? plural(step.match, 'last token') + ' recognised' : 'nothing recognised');
-  const { nodes, width, height } = layout(step);
-  const room = $('[data-tree-box]').clientWidth - 26;
-  const scale = Math.min(1, Math.max(0.72, room / width));
-  svg.setAttribute('viewBox', '0 0 ' + width + ' ' + height);
-  svg.setAttribute('width', Math.round(width * scale));
-  svg.setAttribute('height', Math.round(height * scale));
-  const edges = draw('g', { class: 'edges', fill: 'none' });
+  put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + (step.match ? plural(step.match, 'last token') + ' recognised' : 'nothing recognised'));
+  if (!treeRoom) treeRoom = box.clientWidth - 26;
+  const { nodes, order, width, height } = layout(step, treeRoom);
+  svg.setAttribute('width', width);
+  svg.setAttribute('height', height);
+  const lines = {};
   const boxes = draw('g', { class: 'nodes' });
-  for (const node of nodes) {
-    if (node.parent >= 0) edges.append(draw('path', { d: edge(nodes[node.parent], node), class: 'e-' + (STATUS[node.status] || 'bonus') }));
-    const own = node.status === 'b';
-    const attributes = { class: 'n-' + (own ? 'bonus' : STATUS[node.status]), transform: 'translate(' + node.x + ' ' + node.y + ')', tabindex: own ? -1 : 0, role: 'img' };
-    if (own) attributes['data-own'] = '';
-    else Object.assign(attributes, { 'data-node': node.i, 'data-status': STATUS[node.status], 'data-source': step.draft.source[node.i] });
-    const group = draw('g', attributes);
-    const says = own ? 'The model’s own token' : describe(step, node.i);
-    group.setAttribute('aria-label', says);
-    group.append(draw('title', {}, says));
-    group.append(draw('rect', { width: node.width, height: BOX, rx: 6 }));
-    group.append(draw('text', { x: 9, y: 16 }, node.text));
-    boxes.append(group);
+  for (const at of order) {
+    const node = nodes[at];
+    if (node.parent >= 0) lines[node.status] = (lines[node.status] || '') + edge(nodes[node.parent], node, TREE.box, TREE.gap);
+    boxes.append(nodeGroup(step, node));
   }
-  svg.append(edges, boxes);
-  const box = $('[data-tree-box]');
-  if (height * scale > tallest) tallest = height * scale;
-  box.style.height = Math.round(Math.min(280, Math.max(150, tallest + 40))) + 'px';
-  box.scrollTop = 0;
-  box.scrollLeft = 0;
+  const edges = draw('g', { class: 'edges', fill: 'none' });
+  for (const status of 'uxba') if (lines[status]) edges.append(draw('path', { d: lines[status], class: 'e-' + (STATUS[status] || 'bonus') }));
+  svg.replaceChildren(edges, boxes);
+  if (height > tallest) {
+    tallest = height;
+    box.parentElement.style.setProperty('--tall', Math.round(Math.min(TREE.most, Math.max(TREE.least, tallest + 28))) + 'px');
+  }
+  if (had !== null) focusNode(Math.min(had, step.draft.parent.length - 1));
+}
+
+function nodeGroup(step, node) {
+  const own = node.status === 'b';
+  const group = draw('g', { class: 'n-' + (own ? 'bonus' : STATUS[node.status]), transform: 'translate(' + node.x + ' ' + node.y + ')' });
+  if (own) {
+    group.setAttribute('role', 'img');
+    group.setAttribute('data-own', '');
+    group.setAttribute('aria-label', 'The model’s own token');
+  } else {
+    const says = { 'data-node': node.i, 'data-status': STATUS[node.status], 'data-source': step.draft.source[node.i], role: 'button', tabindex: node.i ? -1 : 0, 'aria-label': describe(step, node.i) };
+    for (const name in says) group.setAttribute(name, says[name]);
+  }
+  const text = draw('text', { x: 9, y: 16 }, node.text);
+  if (node.wanted) text.append(draw('tspan', { class: 'wanted' }, node.wanted));
+  group.append(draw('rect', { width: node.width, height: TREE.box, rx: 6 }), text);
+  return group;
+}
+
+// The legend is a count, too: how the nodes of this step ended.
+function drawCounts(step) {
+  const status = step && step.draft ? step.draft.status : '';
+  const count = { a: 0, x: 0, u: 0 };
+  for (const letter of status) if (letter in count) count[letter] += 1;
+  const own = step && step.emitted.length > step.path.length ? 1 : 0;
+  for (const letter of ['a', 'x', 'u']) put($('[data-count=' + STATUS[letter] + ']'), String(count[letter]));
+  put($('[data-count=bonus]'), String(own));
+}
+
+// One node of the tree is a tab stop; up and down move among the nodes, in reading order.
+function focusNode(node) {
+  const next = $('#draft-tree [data-node="' + node + '"]');
+  if (!next) return;
+  $$('#draft-tree [tabindex="0"]').forEach((other) => other.setAttribute('tabindex', -1));
+  next.setAttribute('tabindex', 0);
+  next.focus({ preventScroll: false });
+}
+
+function moveInTree(by) {
+  const groups = $$('#draft-tree [data-node]');
+  const at = groups.indexOf(document.activeElement);
+  if (at < 0) return false;
+  focusNode(groups[Math.max(0, Math.min(groups.length - 1, at + by))].dataset.node);
+  return true;
 }
 
 // The tree as a file of its own, with the colours that it has on screen.
 function saveTree(step) {
-  const copy = $('#draft-tree').cloneNode(true);
-  const originals = $('#draft-tree').querySelectorAll('rect, path, text');
-  copy.querySelectorAll('rect, path, text').forEach((node, i) => {
+  const svg = $('#draft-tree');
+  const copy = svg.cloneNode(true);
+  const parts = 'rect, path, text, tspan';
+  const originals = svg.querySelectorAll(parts);
+  copy.querySelectorAll(parts).forEach((node, i) => {
     const style = getComputedStyle(originals[i]);
     for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight']) node.setAttribute(name, style.getPropertyValue(name));
   });
+  copy.prepend(draw('rect', { width: '100%', height: '100%', fill: getComputedStyle($('[data-tree-box]')).backgroundColor }));
+  copy.querySelectorAll('text').forEach((node) => node.setAttribute('xml:space', 'preserve'));
   copy.setAttribute('xmlns', SVG);
   save('draft-tree-step-' + step.i + '.svg', new XMLSerializer().serializeToString(copy), 'image/svg+xml');
 }

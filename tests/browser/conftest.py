@@ -34,7 +34,8 @@ def host() -> ModelHost:
 @pytest.fixture(scope="session")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app."""
-    from app.ui import HEAD, build_demo, page_css, theme
+    from app.theme import HEAD, page_css, theme
+    from app.ui import build_demo
 
     demo = build_demo(host)
     _, url, _ = demo.launch(

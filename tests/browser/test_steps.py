@@ -47,7 +47,10 @@ def test_a_token_leads_to_its_step_and_tells_its_source(page: Page) -> None:
     token = page.locator("#ribbon [data-kind=accepted]").first
     step = int(token.get_attribute("data-step") or -1)
     token.hover()
-    assert "accepted guess from the" in (token.get_attribute("title") or "")
+    says = page.inner_text("[data-token-says]")
+    assert "accepted guess, source " in says
+    assert "estimated " in says
+    assert " rank " in says
     token.click()
     assert _step(page) == step
 
@@ -60,8 +63,9 @@ def test_a_node_shows_its_details_and_its_row(page: Page) -> None:
     node.hover()
     assert "linked" in (page.get_attribute("#mask [data-row='1']", "class") or "")
     node.click()
-    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Seen in')")
-    assert "the prompt, after" in page.inner_text("[data-detail]")
+    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('the prompt, after')")
+    assert "rank 1 of" in page.inner_text("[data-detail]")
+    assert page.inner_text("[data-mask-row]").startswith("Row 1 sees 2 tokens")
 
 
 def test_the_numbers_are_those_of_the_run_file(page: Page, recorded_run: Path) -> None:

@@ -1,0 +1,61 @@
+"""How the page looks around the stage: Gradio's theme in the stage's colours, and the page's own style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradio import themes
+
+WEB = Path(__file__).parent / "web"
+
+HEAD = '<meta name="color-scheme" content="light dark">'
+
+
+def page_css() -> str:
+    """Style of what stands around the stage."""
+    return read("page.css")
+
+
+def theme() -> themes.Base:
+    """The page's theme: the system's own fonts, one blue."""
+    return themes.Base(
+        primary_hue=themes.colors.blue,
+        neutral_hue=themes.colors.gray,
+        radius_size=themes.sizes.radius_md,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        button_primary_background_fill="#0072B2",
+        button_primary_background_fill_hover="#005F95",
+        button_primary_background_fill_dark="#0072B2",
+        button_primary_background_fill_hover_dark="#005F95",
+        button_primary_text_color="white",
+        button_secondary_background_fill="#FFFFFF",
+        button_secondary_background_fill_hover="#F7F8FA",
+        button_secondary_border_color="#8A8F98",
+        button_secondary_background_fill_dark="#16191F",
+        button_secondary_background_fill_hover_dark="#22262E",
+        button_secondary_border_color_dark="#7C828C",
+        body_text_color="#1C1F23",
+        body_text_color_dark="#E8EAED",
+        body_text_color_subdued="#5C6370",
+        body_text_color_subdued_dark="#A3A9B3",
+        block_info_text_color="#5C6370",
+        block_info_text_color_dark="#A3A9B3",
+        body_background_fill_dark="#0F1115",
+        background_fill_primary_dark="#0F1115",
+        background_fill_secondary_dark="#16191F",
+        block_background_fill_dark="#0F1115",
+        input_background_fill="#FFFFFF",
+        input_background_fill_dark="#16191F",
+        input_border_color="#8A8F98",
+        input_border_color_dark="#7C828C",
+        input_border_width="1px",
+        border_color_primary="#E2E4E8",
+        border_color_primary_dark="#33373E",
+    )
+
+
+def read(name: str) -> str:
+    """A file of the page."""
+    return (WEB / name).read_text(encoding="utf-8")

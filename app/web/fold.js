@@ -1,0 +1,68 @@
+// Trees laid out in rows and columns, and folded where the room ends: a long branch reads on in the next line.
+
+const STUB = 12; // what an edge shows of itself where it goes on in the next line
+
+function children(parents) {
+  const below = parents.map(() => []);
+  parents.forEach((parent, node) => { if (parent >= 0) below[parent].push(node); });
+  return below;
+}
+
+// Row of every node and the nodes in reading order, without recursion; a parent stands beside its first child.
+function rows(below) {
+  const row = new Array(below.length).fill(0);
+  let leaf = 0;
+  const order = [];
+  const stack = [0];
+  while (stack.length) {
+    const node = stack.pop();
+    order.push(node);
+    if (!below[node].length) row[node] = leaf++;
+    for (let i = below[node].length - 1; i >= 0; i--) stack.push(below[node][i]);
+  }
+  for (let i = order.length - 1; i >= 0; i--) {
+    const kids = below[order[i]];
+    if (kids.length) row[order[i]] = row[kids[0]];
+  }
+  return { row, order };
+}
+
+// Gives nodes of {depth, row, width} their x, y and line; rows that a line does not use take no room in it.
+function fold(nodes, room, gap, height) {
+  const widths = [];
+  for (const node of nodes) widths[node.depth] = Math.max(widths[node.depth] || 0, node.width);
+  const lineOf = [], left = [];
+  let x = 2, line = 0, width = 0;
+  widths.forEach((wide, depth) => {
+    if (depth && x + wide > room) { line += 1; x = 2 + STUB; }
+    lineOf[depth] = line;
+    left[depth] = x;
+    width = Math.max(width, x + wide + STUB + 2);
+    x += wide + gap;
+  });
+  const used = Array.from({ length: line + 1 }, () => new Set());
+  for (const node of nodes) used[lineOf[node.depth]].add(node.row);
+  let top = 2;
+  const places = used.map((found) => {
+    const place = new Map();
+    for (const row of [...found].sort((a, b) => a - b)) { place.set(row, top); top += height; }
+    top += line ? 4 : 0;
+    return place;
+  });
+  for (const node of nodes) {
+    node.line = lineOf[node.depth];
+    node.x = left[node.depth];
+    node.y = places[node.line].get(node.row);
+  }
+  return { width, height: top };
+}
+
+// The way from a node to its child; across a line end it leaves on the right and comes in on the left.
+function edge(from, to, box, gap) {
+  const x1 = from.x + from.width, y1 = from.y + box / 2, x2 = to.x, y2 = to.y + box / 2;
+  if (from.line !== to.line) return 'M' + x1 + ' ' + y1 + 'h' + STUB + 'M' + (x2 - STUB) + ' ' + y2 + 'h' + STUB;
+  if (y1 === y2) return 'M' + x1 + ' ' + y1 + 'H' + x2;
+  const bend = x2 - gap / 2;
+  const turn = Math.min(7, Math.abs(y2 - y1) / 2) * Math.sign(y2 - y1);
+  return 'M' + x1 + ' ' + y1 + 'H' + (bend - 7) + 'Q' + bend + ' ' + y1 + ' ' + bend + ' ' + (y1 + turn) + 'V' + (y2 - turn) + 'Q' + bend + ' ' + y2 + ' ' + (bend + 7) + ' ' + y2 + 'H' + x2;
+}

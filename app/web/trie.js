@@ -1,0 +1,71 @@
+// The trie as a step found it: what follows the last tokens, for the longest suffix and for shorter ones.
+
+const TRIE = { gap: 20, row: 26, box: 21, cell: 6.7 };
+let trieRoom = 0;
+let searched = ''; // a text that is looked at instead of the match, until the field is emptied
+
+let lookTimer = null;
+let lookNext = 0;
+const askTrie = asker((question) => server.trie_view(question), (answer, question) => {
+  if (main() && main().id === question.run && (question.text || '') === searched) drawTrie(answer);
+});
+
+// While a run goes, the trie is looked at a few times a second, so that the page takes no time from the engine.
+function lookAt(step) {
+  clearTimeout(lookTimer);
+  const ask = () => { if (main()) askTrie({ run: main().id, step: (stepNow() || step).i, text: searched }); };
+  if (scene.live && lookNext < Date.now()) { lookNext = Date.now() + 250; ask(); }
+  lookTimer = setTimeout(ask, scene.playing ? 10 : scene.live ? 250 : 60);
+}
+
+function search(text) {
+  searched = text;
+  if (main()) askTrie({ run: main().id, step: scene.position, text });
+}
+
+function drawTrie(answer) {
+  const hint = $('[data-trie-hint]');
+  if (answer.error) { put(hint, answer.error); return; }
+  const size = answer.size;
+  const step = stepNow();
+  const added = step ? step.trie[1] : 0;
+  put($('[data-trie-fact]'), number(size.nodes + size.leaves, 0) + ' n-grams · ' + number(size.bytes / 1000, 0) + ' kB · ' + answer.pruned + ' pruned · this step added ' + number(added, 0));
+  put(hint, answer.earlier.outputs ? 'Earlier outputs that also guess: ' + answer.earlier.outputs + ' (' + plural(answer.earlier.tokens, 'token') + ').' : '');
+  if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
+  const box = $('[data-trie-box]');
+  const blocks = [[searched ? 'Found: ' : answer.match.length ? 'After the last ' + plural(answer.match.length, 'token') + ': ' : 'Nothing after the last token is known; the most frequent tokens:', answer.match, answer.picture]];
+  if (!searched) for (const level of answer.shorter || []) blocks.push(['After only the last' + (level.match.length > 1 ? ' ' + level.match.length : '') + ': ', level.match, level.picture]);
+  box.replaceChildren(...blocks.map(([title, match, picture]) => {
+    const block = make('div', { class: 'level' });
+    const head = make('p', { class: 'match', 'data-match': '' }, title);
+    for (const text of match) head.append(make('span', { class: 'chip' }, label(text)));
+    block.append(head, trieSvg(picture, match.length ? label(match[match.length - 1], 12) : 'root'));
+    return block;
+  }));
+}
+
+function trieSvg(picture, first) {
+  const nodes = picture.text.map((text, i) => {
+    const word = i ? (picture.new[i] ? '+ ' : '') + label(text, 12) : first;
+    const count = (picture.prompt[i] ? ' ■' + picture.prompt[i] : '') + (picture.output[i] ? ' ●' + picture.output[i] : '');
+    return { i, word, count, depth: picture.x[i], row: picture.y[i], width: Math.round((cells(word) + cells(count)) * TRIE.cell + 14) };
+  });
+  const { width, height } = fold(nodes, trieRoom, TRIE.gap, TRIE.row);
+  const svg = draw('svg', { width, height, role: 'img', 'aria-label': 'What follows “' + first + '”: ' + nodes.slice(1, 9).map((node) => node.word + node.count.replace('■', 'in the prompt ').replace('●', 'in outputs ')).join(', ') });
+  let lines = '';
+  const boxes = draw('g');
+  for (const node of nodes) {
+    const parent = picture.parent[node.i];
+    if (parent >= 0) lines += edge(nodes[parent], node, TRIE.box, TRIE.gap);
+    const group = draw('g', { transform: 'translate(' + node.x + ' ' + node.y + ')', class: 'n-trie' + (picture.new[node.i] ? ' new' : '') });
+    group.append(draw('title', {}, (node.i ? label(picture.text[node.i], 40) : first) + ': ' + picture.prompt[node.i] + ' in the prompt, ' + picture.output[node.i] + ' in outputs'));
+    const text = draw('text', { x: 7, y: 15 }, node.word);
+    text.append(draw('tspan', { class: 'count' }, node.count));
+    group.append(draw('rect', { width: node.width, height: TRIE.box, rx: 5 }), text);
+    boxes.append(group);
+  }
+  const edges = draw('g', { fill: 'none', class: 'edges' });
+  edges.append(draw('path', { class: 'e-trie', d: lines }));
+  svg.append(edges, boxes);
+  return svg;
+}

@@ -1,0 +1,52 @@
+// What if: other settings on the finished run, replayed without the model.
+
+const ROWS = [
+  ['mean_accepted_tokens', 'Mean accepted tokens', 2, 1], ['acceptance_rate', 'Acceptance rate, %', 1, 100], ['forward_passes', 'Forward passes', 0, 1],
+  ['draft_tokens_per_step', 'Draft tokens a step', 1, 1], ['decode_seconds', 'Decode time, ms', 0, 1000],
+];
+const CHOICES = ['strategy', 'budget', 'ranking'];
+let knobsFor = null;
+
+function showWhatIf(run) {
+  const panel = $('#what-if');
+  const hidden = !run.end || run.lane !== 'lookahead' || run.end.tokens < 2;
+  if (panel.hidden !== hidden) panel.hidden = hidden;
+  if (hidden || knobsFor === run.id) return;
+  knobsFor = run.id;
+  setKnobs(run);
+}
+
+function setKnobs(run) {
+  const config = run.head.config;
+  $('[data-knob="decoding_length"]').value = config.decoding_length;
+  $('[data-knob="branch_length"]').value = config.branch_length || 0;
+  for (const name of CHOICES) $('[data-knob="' + name + '"]').value = config[name];
+  $$('[data-source-knob]').forEach((box) => { box.checked = config.sources.includes(box.dataset.sourceKnob); });
+  replay();
+}
+
+const askWhatIf = asker((question) => server.what_if(question), (answer, question) => {
+  if (!main() || main().id !== question.run) return;
+  const hint = $('[data-what-if-hint]');
+  if (answer.error) { put(hint, answer.error); return; }
+  put(hint, 'The same tokens, since greedy verification fixes the output. Passes and acceptance are exact; ≈ is an estimate from the measured T(n), the time of a pass of n tokens.');
+  $('[data-what-if-rows]').replaceChildren(...ROWS.map(([name, title, digits, factor]) => {
+    const row = make('tr', { 'data-what-if': name });
+    const cell = (value) => number(value === null ? null : factor * value, digits);
+    const real = cell(answer.real[name]), estimate = cell(answer.estimate[name]);
+    row.append(make('th', { scope: 'row' }, title), make('td', {}, real));
+    row.append(make('td', real === estimate ? {} : { class: 'other' }, name === 'decode_seconds' && estimate !== '–' ? '≈ ' + estimate : estimate));
+    return row;
+  }));
+});
+
+function replay() {
+  const config = {};
+  for (const name of ['decoding_length', 'branch_length']) {
+    config[name] = +$('[data-knob="' + name + '"]').value;
+    put($('[data-out="' + name + '"]'), name === 'branch_length' && !config[name] ? 'no limit' : String(config[name]));
+  }
+  for (const name of CHOICES) config[name] = $('[data-knob="' + name + '"]').value;
+  config.sources = $$('[data-source-knob]').filter((box) => box.checked).map((box) => box.dataset.sourceKnob);
+  askWhatIf({ run: main().id, config });
+}
