@@ -15,7 +15,7 @@ from lookahead.search.frequency import FrequencySearch
 from lookahead.search.levels import CORPUS, REQUEST, SESSION, Levels
 from lookahead.search.width import StopRule
 from lookahead.trie import Trie
-from lookahead.trie.locus import Follower, Locus
+from lookahead.trie.locus import Follower
 
 MAX_DEPTH = 12
 """Longest n-gram that is counted; a copy is followed beyond it in the token log."""
@@ -143,7 +143,7 @@ class Request:
         width, longest_branch = min(width, config.decoding_length), min(longest_branch, config.longest_branch)
         if width < 2 or longest_branch < 1:
             return DraftTree.root_only(self._last_id)
-        own = Locus(self.trie.cursors()[-1], -1, 0) if self._writes else self._own.locus()
+        own = (self.trie.cursors()[-1], -1, 0) if self._writes else self._own.locus()
         rule = self._stop_rule(pass_seconds)
         with self._drafter.lock:
             levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)

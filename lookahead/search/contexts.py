@@ -57,20 +57,26 @@ class Contexts:
     def _longest(self, node: int, first_asked: bool) -> list[Level]:
         """The longest levels of every trie at a node, the longest of all last; without the one asked first."""
         levels: list[Level] = []
+        _, _, _, _, _, asked, found = self._nodes[node]
         for number, (trie_node, position, length) in enumerate(self.loci(node)):
-            levels.append((self._source.tries[number].depths[trie_node], -number, -1, trie_node))
+            trie = self._source.tries[number]
+            first = -1
+            if first_asked and number == asked:
+                first = found
+                if found >= 0:
+                    if trie.depths[found] >= trie.max_depth:
+                        first = trie.links[found]
+                    if first != ROOT:
+                        levels.append(self._source.shorter(number, first))
+                    if trie_node != first:
+                        levels.append((trie.depths[trie_node], -number, -1, trie_node))
+                else:
+                    levels.append((trie.depths[trie_node], -number, -1, trie_node))
+                    if position == ~found:
+                        continue
+            else:
+                levels.append((trie.depths[trie_node], -number, -1, trie_node))
             if position >= 0:
                 levels.append((length, -number, position, ROOT))
-        if first_asked:
-            number, found = self._nodes[node][5], self._nodes[node][6]
-            trie = self._source.tries[number]
-            if found < 0:
-                levels = [level for level in levels if level[1] != -number or level[2] != ~found]
-            else:
-                if trie.depths[found] >= trie.max_depth:
-                    found = trie.links[found]
-                levels = [level for level in levels if level[1] != -number or level[3] != found]
-                if found != ROOT:
-                    levels.append(self._source.shorter(number, found))
         levels.sort()
         return levels

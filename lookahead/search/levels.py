@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 
 from lookahead.draft import ROOT_SOURCE, DraftTree
@@ -22,6 +23,7 @@ Successors = tuple[Sequence[Candidate], float, bool]
 """Candidates, heaviest first, their total weight, and whether there is just one."""
 
 
+_WEIGHT = itemgetter(0)
 _REMEMBERED = 8192
 """Wide nodes whose successors a trie remembers in order, until they are read again."""
 
@@ -97,7 +99,7 @@ class Levels:
             total = max(total, float(sum([candidate[0] for candidate in candidates])))
         # The most recently found first among equals.
         candidates.reverse()
-        candidates.sort(key=itemgetter(0), reverse=True)
+        candidates.sort(key=_WEIGHT, reverse=True)
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
         if number and trie.last[node] != trie.end - 1:
@@ -108,32 +110,23 @@ class Levels:
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
         """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""
+        token_ids, parents, probabilities, _, _, numbers, children = zip(*nodes, strict=True)
+        kinds = [("output", "output", "corpus")[kind] for kind in self.kinds]
+        tables = [trie.counts for trie in self.tries]
+        own, border, weight = self.tries[0], self.tries[0].border, 1.0 + self._extra_weight
         sources, counts = [ROOT_SOURCE], [0]
-        weight = 1.0 + self._extra_weight
-        other = ("output", "output", "corpus")
-        tries, kinds = self.tries, self.kinds
-        for _, _, _, _, _, number, found in nodes[1:]:
-            trie, source = tries[number], other[kinds[number]]
-            if found < 0:
-                counts.append(1)
-                if ~found < trie.border:
-                    source = "prompt"
-            else:
-                count = trie.counts[found]
-                if trie.border and (in_prompt := trie.prompt_counts[found]):
+        for number, child in islice(zip(numbers, children, strict=True), 1, None):
+            source, count = kinds[number], 1 if child < 0 else tables[number][child]
+            # Only the request's own trie has read a prompt.
+            if number == 0 and border:
+                if child < 0:
+                    if ~child < border:
+                        source = "prompt"
+                elif in_prompt := own.prompt_counts[child]:
                     count -= in_prompt
                     if in_prompt * weight >= count:
                         source, count = "prompt", in_prompt
-                counts.append(count)
             sources.append(source)
-        known = 0
-        for trie, locus in zip(tries, loci, strict=True):
-            known = max(known, match_length(trie, locus))
-        return DraftTree(
-            tuple([node[0] for node in nodes]),
-            tuple([node[1] for node in nodes]),
-            tuple([node[2] for node in nodes]),
-            tuple(sources),
-            tuple(counts),
-            known,
-        )
+            counts.append(count)
+        known = max([match_length(trie, locus) for trie, locus in zip(self.tries, loci, strict=True)])
+        return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)

@@ -23,9 +23,10 @@ from lookahead.trie.locus import Locus
 
 FIRST, NEXT = -2, -1
 LONGEST, _MOST = 32, 16
-_SPREAD, ESCAPED = 0.3, 0.06
-"""How much of its mass a level with several successors, and one reached by escape, is taken to yield at best. Bounds
-that would hold always (1.0) are loose and asked three times as many levels for the same accepted length."""
+_SPREAD, ESCAPED, _ANYTHING = 0.3, 0.06, 0.01
+"""How much of its mass a level with several successors, one reached by escape, and the empty suffix's is taken to yield
+at best. Bounds that would hold always (1.0) are loose and asked three times as many levels for the same accepted
+length."""
 
 
 class Work:
@@ -174,5 +175,17 @@ class Work:
             heappush(self.heap, (bound, self.pushed, node, candidates, 0, scale, number, length))
             if levels:
                 escaped = mass - likely
-                heappush(self.heap, (-escaped * ESCAPED, self.pushed - 1, node, None, NEXT, escaped, 0, 0))
+                heappush(
+                    self.heap,
+                    (
+                        -escaped * (ESCAPED if levels[-1][0] else _ANYTHING),
+                        self.pushed - 1,
+                        node,
+                        None,
+                        NEXT,
+                        escaped,
+                        0,
+                        0,
+                    ),
+                )
             return

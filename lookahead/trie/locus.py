@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from lookahead.trie import NO_TOKEN, ROOT, Trie
 
+Locus = tuple[int, int, int]
+"""The longest recognised suffix of a context that is a node, and the longest one: **node** of the longest suffix that
+was read at least twice (the root if none was); log **position** of the last token of the longest suffix, where that
+one was read only once and is longer, -1 otherwise; **length**, the tokens in that longer one, 0 where there is none."""
 
-class Locus(NamedTuple):
-    """The longest recognised suffix of a context, and the longest one that is a node.
-
-    Attributes:
-        node: Node of the longest suffix that was read at least twice (the root if none was).
-        position: Log position of the last token of the longest suffix, where that one was read only once
-            and is longer than ``node``'s; -1 otherwise.
-        length: Tokens in that longer suffix; 0 where there is none.
-    """
-
-    node: int
-    position: int
-    length: int
-
-
-START = Locus(ROOT, -1, 0)
+START: Locus = (ROOT, -1, 0)
 
 
 def advance(trie: Trie, locus: Locus, token_id: int) -> Locus:
@@ -47,11 +35,11 @@ def advance(trie: Trie, locus: Locus, token_id: int) -> Locus:
             children = trie.wide.get(node)
             child = children.get(token_id, 0) if children else 0
         if child > 0:
-            return Locus(child if trie.depths[child] < trie.max_depth else links[child], position, length)
+            return (child if trie.depths[child] < trie.max_depth else links[child]), position, length
         if child < 0 and position < 0:
             position, length = ~child, trie.depths[node] + 1
         if node == ROOT:
-            return Locus(ROOT, position, length)
+            return ROOT, position, length
         node = links[node]
 
 
@@ -91,6 +79,7 @@ class Follower:
 
 def match_length(trie: Trie, locus: Locus) -> int:
     """Tokens in the longest recognised suffix that something followed."""
-    if locus.position >= 0 and trie.following(locus.position) != NO_TOKEN:
-        return locus.length
-    return trie.depths[locus.node]
+    node, position, length = locus
+    if position >= 0 and trie.following(position) != NO_TOKEN:
+        return length
+    return trie.depths[node]

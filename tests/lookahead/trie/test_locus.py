@@ -33,7 +33,7 @@ def test_the_node_is_the_longest_suffix_that_is_one(read, context, max_depth):
     trie, locus = trie_of(read, max_depth), START
     for length, token_id in enumerate(context, start=1):
         locus = advance(trie, locus, token_id)
-        assert spelled(trie, locus.node) == suffix_nodes(trie, context[:length])[-1]
+        assert spelled(trie, locus[0]) == suffix_nodes(trie, context[:length])[-1]
 
 
 @given(many_sequences, contexts, depths)
@@ -42,10 +42,10 @@ def test_the_position_is_where_a_longer_suffix_was_read_once(read, context, max_
     for length, token_id in enumerate(context, start=1):
         locus = advance(trie, locus, token_id)
         longest = longest_known_suffix(trie, context[:length])
-        if locus.position >= 0:
-            followed = tuple(context[length - locus.length : length])
-            assert ends(trie, followed) == [locus.position], "read once, and there"
-            assert trie.depths[locus.node] < locus.length <= len(longest)
+        if locus[1] >= 0:
+            followed = tuple(context[length - locus[2] : length])
+            assert ends(trie, followed) == [locus[1]], "read once, and there"
+            assert trie.depths[locus[0]] < locus[2] <= len(longest)
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=25), max_size=3), st.lists(st.integers(0, 9), max_size=25))
@@ -57,10 +57,10 @@ def test_nothing_is_missed_where_nothing_read_twice_is_long(read, context):
         longest = longest_known_suffix(trie, context[:length])
         found = ends(trie, longest) if longest else []
         if len(found) == 1:
-            assert (locus.position, locus.length) == (found[0], len(longest))
+            assert (locus[1], locus[2]) == (found[0], len(longest))
         else:
-            assert locus.position == -1
-            assert spelled(trie, locus.node) == longest
+            assert locus[1] == -1
+            assert spelled(trie, locus[0]) == longest
 
 
 @given(sequences, contexts)
@@ -72,8 +72,8 @@ def test_a_copy_is_followed_however_long(before, copied):
     follower.follow(before + text)
     locus = follower.locus()
     if text:
-        assert locus.length == len(text)
-        assert trie.following(locus.position) == NO_TOKEN
+        assert locus[2] == len(text)
+        assert trie.following(locus[1]) == NO_TOKEN
 
 
 @given(many_sequences, contexts, st.lists(st.integers(0, 30), max_size=4))
@@ -97,7 +97,7 @@ def test_the_match_length_counts_what_something_followed(read, context):
     locus = follower.locus()
     length = match_length(trie, locus)
     assert length <= len(longest_known_suffix(trie, context))
-    assert length in (locus.length, trie.depths[locus.node])
+    assert length in (locus[2], trie.depths[locus[0]])
 
 
 @given(many_sequences, sequences, contexts)
@@ -108,7 +108,7 @@ def test_a_trie_that_grows_meanwhile_leaves_the_follower_a_true_place(read, more
     trie.insert(more)
     follower.follow(context[:3])
     whole, locus = context + context[:3], follower.locus()
-    node = spelled(trie, locus.node)
+    node = spelled(trie, locus[0])
     assert node == tuple(whole[len(whole) - len(node) :])
-    if locus.position >= 0:
-        assert in_log(trie, tuple(whole[len(whole) - locus.length :]), locus.position)
+    if locus[1] >= 0:
+        assert in_log(trie, tuple(whole[len(whole) - locus[2] :]), locus[1])

@@ -142,7 +142,7 @@ def test_a_follower_finds_its_place_again(tokens, context, share):
     fresh = Follower(trie)
     fresh.follow(context[-24:])
     assert follower.locus() == fresh.locus()
-    assert spelled(trie, follower.locus().node) == suffix_nodes(trie, context)[-1]
+    assert spelled(trie, follower.locus()[0]) == suffix_nodes(trie, context)[-1]
 
 
 def allocated(sequences) -> tuple[Trie, int]:
