@@ -56,7 +56,14 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
         _wire(demo, handlers, controls, view, [memory, drawn], figures)
         add_endpoints(handlers, QUEUE)
     demo.queue(max_size=host.options.max_waiting)
+    _look_less_often(demo)
     return demo
+
+
+def _look_less_often(demo: gr.Blocks) -> None:
+    """Let the queue sleep: it wakes a thousand times a second otherwise, and takes the interpreter from the engine."""
+    demo._queue.sleep_when_free = 0.02
+    demo._queue.progress_update_sleep_when_free = 0.25
 
 
 class _Controls:
