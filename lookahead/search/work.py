@@ -23,7 +23,7 @@ from lookahead.trie.locus import Locus
 
 FIRST, NEXT = -2, -1
 LONGEST, _MOST = 32, 16
-_SPREAD, ESCAPED, _ANYTHING = 0.3, 0.06, 0.01
+_SPREAD, ESCAPED, _ANYTHING = 0.3, 0.06, 0.03
 """How much of its mass a level with several successors, one reached by escape, and the empty suffix's is taken to yield
 at best. Bounds that would hold always (1.0) are loose and asked three times as many levels for the same accepted
 length."""
