@@ -124,6 +124,7 @@ class Request:
         self._rule: StopRule | None = None
         self._rule_for: Sequence[float] | None = None
         self._change = TrieChange()
+        self._pruned = sum(follower.trie.pruned for follower in self._followers)
         self._finished = False
         if "prompt" in config.sources:
             self.trie.border = len(prompt_ids)
@@ -190,10 +191,15 @@ class Request:
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves
         others = sum(len(follower.trie) + follower.trie.leaves for follower in self._followers)
-        self._change = TrieChange(nodes=own + others, added=own - before)
+        pruned = sum(follower.trie.pruned for follower in self._followers)
+        self._change = TrieChange(nodes=own + others, added=own - before, pruned=pruned - self._pruned)
+        self._pruned = pruned
 
     def change(self) -> TrieChange:
-        """Nodes and leaves of all tries asked, and how many the last commit added."""
+        """Nodes and leaves of all tries asked; how many the last commit added; how many were pruned meanwhile.
+
+        A request's own trie is never pruned; the session's is when another request of the drafter ends meanwhile.
+        """
         return self._change
 
     def finish(self) -> None:

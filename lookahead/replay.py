@@ -52,7 +52,6 @@ def replay_output(
     done = 1
     while done < len(output_ids):
         started = time.perf_counter()
-        # No branch may be longer than what is left for drafts: the last recorded token can only be the bonus.
         tree = request.draft(config.decoding_length, config.longest_branch, pass_seconds)
         drafted = time.perf_counter()
         accepted = len(verify(tree, _choices(tree, output_ids, done)).accepted_nodes)

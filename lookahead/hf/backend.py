@@ -12,7 +12,7 @@ from lookahead.backend import BackendError, DecodeSession, StopChecker, Unsuppor
 from lookahead.costs import PassCosts, load_costs, store_costs
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import describe, load, resolve_device, resolve_dtype
-from lookahead.hf.measure import measure_pass_costs
+from lookahead.hf.measure import measure_pass_costs, still_true
 from lookahead.hf.plain import PlainSession
 from lookahead.hf.plan import find_plan
 from lookahead.hf.session import ForwardPlan, TreeSession
@@ -20,6 +20,8 @@ from lookahead.hf.text import TextStops, TextStream, Vocabulary
 
 SHORTEST_MEASURED = 64
 """T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
+_TRIED = 16
+"""Width of the pass by which a remembered measurement is tried, beside a pass of one token."""
 
 
 class HFBackend:
@@ -128,6 +130,8 @@ class HFBackend:
     def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
         """The time of a forward pass of 1 to ``longest`` tokens here, from the cache folder or measured now.
 
+        What the cache folder holds is tried with a few passes first and measured again where it is far off.
+
         Raises:
             UnsupportedCacheError: If the model takes no draft trees.
         """
@@ -135,12 +139,15 @@ class HFBackend:
         if plan is None:
             raise UnsupportedCacheError(self._notice)
         key = describe(self.model)
-        costs = load_costs(key)
-        if costs is None or costs.lengths[-1] < longest:
-            longest = max(longest, SHORTEST_MEASURED)
-            session = TreeSession(self.model, plan, self._rules.without_processors(), longest + 1024)
-            costs = measure_pass_costs(session, self.vocab_size, longest, self.context_limit)
-            store_costs(key, costs)
+        rules, costs = self._rules.without_processors(), load_costs(key)
+        if costs is not None and costs.lengths[-1] >= longest:
+            session = TreeSession(self.model, plan, rules, 2 * _TRIED)
+            if still_true(session, self.vocab_size, costs, _TRIED):
+                return costs
+        longest = max(longest, SHORTEST_MEASURED)
+        session = TreeSession(self.model, plan, rules, longest + 1024)
+        costs = measure_pass_costs(session, self.vocab_size, longest, self.context_limit)
+        store_costs(key, costs)
         return costs
 
     def _texts(self) -> Vocabulary:

@@ -14,6 +14,8 @@ CONTEXT_ROWS = 192
 BUDGET_SECONDS = 2.0
 MOST_ROUNDS = 25
 FEWEST_ROUNDS = 3
+STALE = 3.0
+"""A remembered time that is off by this factor, either way, was taken on a busy machine or on another one."""
 
 
 def trial_tree(count: int, vocab_size: int) -> DraftTree:
@@ -53,6 +55,24 @@ def measure_pass_costs(
     session.close()
     # The first round picks kernels and fills buffers; it counts only where there was no time for another.
     return PassCosts(lengths, tuple(median(times[length][1:] or times[length]) for length in lengths))
+
+
+def still_true(session: TreeSession, vocab_size: int, costs: PassCosts, widest: int) -> bool:
+    """Whether a few passes now take about as long as remembered: the fastest of three, of 1 token and of ``widest``.
+
+    Args:
+        session: An empty session; it is used up.
+        widest: The other length to try.
+    """
+    session.prefill([3 % vocab_size])
+    for length in (1, widest):
+        tree = trial_tree(length, vocab_size)
+        seconds = min([_timed_step(session, tree, 1) for _ in range(4)][1:])
+        if not 1 / STALE < seconds / costs.at(length) < STALE:
+            session.close()
+            return False
+    session.close()
+    return True
 
 
 def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:

@@ -24,8 +24,6 @@ Successors = tuple[Sequence[Candidate], float, bool]
 
 
 _WEIGHT = itemgetter(0)
-_REMEMBERED = 8192
-"""Wide nodes whose successors a trie remembers in order, until they are read again."""
 
 
 class Levels:
@@ -103,9 +101,7 @@ class Levels:
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
         if number and trie.last[node] != trie.end - 1:
-            if len(trie.successors) >= _REMEMBERED:
-                trie.successors.clear()
-            trie.successors[node] = counts[node], answer
+            trie.remember(node, answer, len(candidates))
         return answer
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:

@@ -17,12 +17,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, Trie
 
 FORMAT = "lookahead-trie"
 VERSION = "1"
 MAX_FILE_BYTES = 4_000_000_000
-MAX_TOKEN_ID = 1 << 24
 
 _ARRAYS = ("tokens", "parents", "counts", "last", "leaf_parents", "leaf_positions", "log")
 

@@ -8,6 +8,7 @@ from heapq import nlargest
 from typing import Any
 
 ROOT = 0
+MAX_TOKEN_ID = 1 << 24
 NO_TOKEN = -1
 """Stands between two sequences in the token log: no n-gram crosses it."""
 
@@ -41,6 +42,8 @@ class NodeTable:
         """Wide node -> count at which to look for them again."""
         self.successors: dict[int, tuple[int, Any]] = {}
         """What readers worked out for nodes of this trie, each with the count of the node it holds for."""
+        self.remembered = 0
+        """Bytes of that."""
         self.leaves = 0
         self.entries = 0
         """Children in all dicts together."""
@@ -85,7 +88,7 @@ class NodeTable:
         self.entries = sum(map(len, wide.values()))
         self.leaves = sum(child < 0 for child in self.only_child)
         self.leaves += sum(child < 0 for children in wide.values() for child in children.values())
-        self.ranked, self.rank_again, self.successors = {}, {}, {}
+        self.ranked, self.rank_again, self.successors, self.remembered = {}, {}, {}, 0
         for node, children in wide.items():
             if len(children) > WIDE:
                 self.rank(node)

@@ -11,10 +11,11 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from lookahead.backend import BackendError, UnsupportedCacheError
 from lookahead.config import LookaheadConfig
-from lookahead.costs import CACHE_VARIABLE
+from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
 from lookahead.draft import DraftTree
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend
+from lookahead.hf import HFBackend, measure
+from lookahead.hf.describe import describe
 from lookahead.hf.loading import resolve_device, resolve_dtype
 from tests.lookahead.drafters import NoisyOracle, tree_of
 from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_mamba, tiny_model
@@ -176,6 +177,7 @@ def test_inference_mode_does_not_leak_out_of_a_run():
 
 def test_pass_costs_are_measured_once_per_setting(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(measure, "STALE", 1e3)  # a tiny model's pass on a busy machine may take any time
     model = tiny_model("llama", dtype=torch.float32)
     costs = HFBackend(model).pass_costs(16)
     assert costs.lengths == (1, 2, 4, 8, 16, 32, 64), "one measurement serves the usual widths"
@@ -186,6 +188,18 @@ def test_pass_costs_are_measured_once_per_setting(tmp_path, monkeypatch):
     assert HFBackend(model).pass_costs(16) == wider
     assert len(list((tmp_path / "pass_costs").iterdir())) == 1
     assert HFBackend(tiny_model("llama")).pass_costs(16) != wider, "another dtype is another setting"
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+def test_remembered_pass_costs_that_are_far_off_are_measured_again(tmp_path, monkeypatch, factor):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    model = tiny_model("llama", dtype=torch.float32)
+    costs = HFBackend(model).pass_costs(16)
+    wrong = PassCosts(costs.lengths, tuple(seconds * factor for seconds in costs.seconds))
+    store_costs(describe(model), wrong)
+    again = HFBackend(model).pass_costs(16)
+    assert all(0.01 < now / then < 100 for now, then in zip(again.seconds, costs.seconds, strict=True))
+    assert load_costs(describe(model)) == again, "and remembered"
 
 
 def test_a_model_without_trees_has_no_pass_costs():

@@ -110,6 +110,7 @@ def test_a_corpus_is_drafted_and_called_corpus_and_never_written():
     assert set(tree.sources[1:4]) == {"corpus"}
     request.commit([21, 30, 31])
     request.finish()
+    warm.forget()
     assert warm.stats() == before
 
 
@@ -221,3 +222,34 @@ def test_no_drafts_is_the_last_token_alone():
     assert request.draft(64, 63, None) == DraftTree.root_only(0)
     request.finish()
     assert request.change().nodes == 0
+
+
+def test_a_step_tells_what_other_requests_pruned_from_the_session():
+    owner = drafter(trie_capacity=MIN_CAPACITY)
+    owner.keep(random.Random(1).choices(range(400), k=300))
+    request, other = owner.start([1, 2, 3]), owner.start([4])
+    request.commit([5])
+    assert request.change().pruned == 0
+    other.commit(random.Random(2).choices(range(400), k=3000))
+    other.finish()
+    request.commit([6])
+    assert request.change().pruned == owner.session.pruned > 0
+    request.commit([7])
+    assert request.change().pruned == 0
+
+
+def test_what_drafts_remember_stays_within_the_bound_on_bytes():
+    """Answers about wide nodes are kept for the next draft: they count, and give way to tokens."""
+    owner = drafter(trie_bytes=MIN_BYTES)
+    generator = random.Random(3)
+    for _ in range(40):
+        owner.keep([min(199, int(generator.expovariate(0.05))) for _ in range(300)])
+        request = owner.start([1, 2, 3])
+        for _ in range(20):
+            draft(request)
+            request.commit([generator.randrange(60)])
+            assert owner.session.bytes() <= MIN_BYTES
+    assert owner.session.successors, "something was remembered"
+    assert owner.session.remembered > 0
+    owner.session.forget()
+    assert owner.session.remembered == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead.trie import MIN_BYTES, MIN_CAPACITY, NO_TOKEN, RANKED, ROOT, Trie
+from lookahead.trie import MAX_TOKEN_ID, MIN_BYTES, MIN_CAPACITY, NO_TOKEN, RANKED, ROOT, Trie
 from tests.lookahead.ngrams import (
     check_trie,
     in_log,
@@ -104,8 +104,12 @@ def test_no_ngram_crosses_from_one_sequence_into_the_next(all_sequences):
         assert any(text[len(text) - len(followed) :] == tuple(followed) for text in texts)
 
 
-@given(st.lists(token_ids, max_size=20), st.integers(-5, -1), st.lists(token_ids, max_size=5))
-def test_a_negative_id_is_refused_and_what_came_before_it_stays(before, bad, after):
+@given(
+    st.lists(token_ids, max_size=20),
+    st.integers(-5, -1) | st.integers(MAX_TOKEN_ID, 1 << 40),
+    st.lists(token_ids, max_size=5),
+)
+def test_an_id_out_of_range_is_refused_and_what_came_before_it_stays(before, bad, after):
     trie, expected = Trie(5), Trie(5)
     with pytest.raises(ValueError, match=f"token id {bad}"):
         trie.extend([*before, bad, *after])
