@@ -86,11 +86,11 @@ def calibration_figure(run: RunRecord) -> Figure:
     """Estimated against observed acceptance of the draft nodes, in tenths; on the line the estimates were right."""
     bins = calibration(run.steps)
     places = [(found.estimated, found.observed) for found in bins]
-    dots = _dots("observed (larger: more nodes)", places, [found.nodes for found in bins], "nodes")
+    dots = _dots("observed", places, [found.nodes for found in bins], "nodes")
     shares = {"range": [-0.04, 1.04], "tickformat": ".0%", "dtick": 0.25}
     return _figure(
         "Estimated against observed acceptance",
-        _axis("estimated") | shares,
+        _axis("estimated (larger dot: more nodes)") | shares,
         _axis("observed") | shares,
         [dots, _line(0, 1, "right estimates")],
     )
@@ -100,7 +100,7 @@ def _dots(name: str, places: Sequence[tuple[float, float]], counts: Sequence[int
     """A dot a place, its area growing with what it stands for."""
     most = max(counts, default=1)
     sizes = [6 + 14 * (count / most) ** 0.5 for count in counts]
-    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": name}
+    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": name, "cliponaxis": False}
     dots["marker"] = {"color": ACCEPTED, "size": sizes, "opacity": 0.8, "line": {"width": 0}}
     return dots | {
         "x": [across for across, _ in places],

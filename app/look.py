@@ -76,8 +76,9 @@ def shorter(trie: Trie, node: int) -> list[tuple[list[int], list[TrieNodeView]]]
 
 
 def around(trie: Trie, node: int) -> list[TrieNodeView]:
-    """What a picture of this node's neighbourhood shows."""
-    return neighbourhood(trie, node, MOST_NODES, DEEPEST)
+    """What a picture of this node's neighbourhood shows; a slim one goes deeper."""
+    views = neighbourhood(trie, node, MOST_NODES, DEEPEST)
+    return views if len(views) > 2 * DEEPEST else neighbourhood(trie, node, MOST_NODES, 3 * DEEPEST)
 
 
 def search(trie: Trie, pieces: Sequence[str], context: Sequence[int], text: str) -> list[int] | None:

@@ -38,6 +38,8 @@ def theme() -> themes.Base:
         button_secondary_border_color_dark="#7C828C",
         body_text_color="#1C1F23",
         body_text_color_dark="#E8EAED",
+        block_title_text_color="#1C1F23",
+        block_title_text_color_dark="#E8EAED",
         body_text_color_subdued="#5C6370",
         body_text_color_subdued_dark="#A3A9B3",
         block_info_text_color="#5C6370",

@@ -212,9 +212,11 @@ def _title(host: ModelHost) -> str:
     from html import escape
 
     info = host.info
-    facts = (info.name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
+    name = "embedded model" if info.name == "embedded" else info.name
+    facts = (name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
     chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
     return (
         "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
-        f"pass. The same text, in fewer passes.</p></div><div class='model' aria-label='Model'>{chips}</div></header>"
+        "pass. The same text, in fewer passes.</p></div>"
+        f"<div class='model' role='group' aria-label='Model'>{chips}</div></header>"
     )

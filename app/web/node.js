@@ -45,32 +45,43 @@ function pinNode(node) {
   lookAtNode(node);
 }
 
-function forgetNode() {
+// A new step: its first rejected node is shown, since that tells why the path ended; else the last accepted one.
+function forgetNode(step) {
   pinned = shownNode = null;
   clearTimeout(asking);
-  showDetail(null, null, null);
+  showDetail(step, null, null);
+}
+
+function tellingNode(step) {
+  if (!step || !step.draft) return null;
+  const rejected = step.draft.status.indexOf('x');
+  return rejected > 0 ? rejected : step.path.length ? step.path[step.path.length - 1] : 0;
 }
 
 function showDetail(step, node, answer) {
   const box = $('[data-detail]');
   const draft = step && step.draft;
-  if (node === null || !draft || node >= draft.parent.length) {
-    box.replaceChildren(make('p', { class: 'hint' }, 'Point at a node, or click it, for its source, probability and rank, and where it was seen before.'));
-    return;
-  }
+  const pointed = node !== null && draft && node < draft.parent.length;
+  const shown = pointed ? node : tellingNode(step);
+  const parts = shown === null ? [] : [nodeFacts(step, shown, answer, pointed)];
+  if (!pointed) parts.push(make('p', { class: 'hint' }, 'Point at a node, or click it, for its details and where it was seen before.'));
+  box.replaceChildren(...parts);
+}
+
+function nodeFacts(step, node, answer, pointed) {
+  const draft = step.draft;
   const list = make('dl');
   const row = (name, value) => { list.append(make('dt', {}, name), make('dd', {}, value)); };
-  const own = draft.text[node] === '' ? ' (no text of its own)' : '';
-  row('Token', label(draft.text[node], 40) + own + ', id ' + draft.ids[node]);
-  const wanted = draft.wants[draft.parent[node]];
-  row('Status', draft.status[node] === 'x' && wanted !== null ? 'rejected: the model wanted ' + label(wanted, 40) : STATUS[draft.status[node]]);
+  row('Token', label(draft.text[node], 40) + (draft.text[node] === '' ? ' (no text of its own)' : '') + ', id ' + draft.ids[node]);
+  const wanted = node ? draft.wants[draft.parent[node]] : null;
+  row('Status', node ? STATUS[draft.status[node]] + (draft.status[node] === 'x' && wanted !== null ? ', the model wanted ' + label(wanted, 40) : '') : 'root, the last token so far');
   if (node) {
     row('Source', draft.source[node] + ', counted ' + plural(draft.count[node], 'time'));
-    row('Estimated', (100 * draft.p[node]).toFixed(1) + ' % for the path up to here, rank ' + ranks(step)[node] + ' of ' + (draft.p.length - 1));
+    row('Estimate', (100 * draft.p[node]).toFixed(1) + ' % for the path, rank ' + ranks(step)[node] + ' of ' + (draft.p.length - 1));
   }
   const after = draft.wants[node];
-  row('Model’s choice after it', after === null || after === undefined ? 'depends on the path' : label(after, 40));
-  if (node) {
+  row('Then', after === null || after === undefined ? 'the choice depends on the path' : 'the model’s choice is ' + label(after, 40));
+  if (node && pointed) {
     const seen = make('dd', {}, answer ? answer.error || '' : '…');
     if (answer && !answer.error) {
       const quote = make('q');
@@ -79,5 +90,5 @@ function showDetail(step, node, answer) {
     }
     list.append(make('dt', {}, 'Seen in'), seen);
   }
-  box.replaceChildren(list);
+  return list;
 }

@@ -4,7 +4,7 @@ let groups = []; // one a step
 let marked = -1; // the group of the current step
 let lit = 0; // groups up to here are past, those from here on are still to come
 let scrolledAway = false;
-let ownScroll = -1;
+let touchedAt = -1e9;
 
 function clearRibbon(run) {
   const prompt = make('span', { class: 'prompt-text' });
@@ -54,7 +54,6 @@ function markRibbon(position) {
     const top = now.offsetTop, bottom = top + now.offsetHeight;
     if (top < box.scrollTop + 8 || bottom > box.scrollTop + box.clientHeight - 12) {
       box.scrollTop = Math.max(0, Math.min(top - 24, bottom - box.clientHeight / 2));
-      ownScroll = box.scrollTop;
     }
   }
   if (marked >= 0 && groups[marked]) groups[marked].classList.remove('now');
@@ -64,13 +63,17 @@ function markRibbon(position) {
   now.classList.add('now');
 }
 
-// A scroll that is not ours lets the text stand, until the step comes into sight again or is moved by hand.
+// Whoever scrolls the text is left where they are, until the step comes into sight again or is moved by hand.
+function onRibbonTouch() {
+  touchedAt = performance.now();
+}
+
 function onRibbonScroll() {
+  if (performance.now() - touchedAt > 700) return;
+  touchedAt = performance.now();
   const box = $('#ribbon');
-  if (Math.abs(box.scrollTop - ownScroll) < 2) return;
-  ownScroll = -1;
   const now = groups[marked];
-  scrolledAway = !now || now.offsetTop + now.offsetHeight < box.scrollTop || now.offsetTop > box.scrollTop + box.clientHeight;
+  scrolledAway = !!now && (now.offsetTop + now.offsetHeight < box.scrollTop || now.offsetTop > box.scrollTop + box.clientHeight);
 }
 
 function tokenSays(span) {

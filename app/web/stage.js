@@ -47,6 +47,13 @@ function startScene() {
   searched = '';
   $('[data-search]').reset();
   pause();
+  if (!scene.recorded && !scene.restoring) bringIntoSight();
+}
+
+// Where the page is one column, Run stands below what it starts.
+function bringIntoSight() {
+  const place = $('#sentence').getBoundingClientRect();
+  if (place.bottom < 0 || place.top > innerHeight) element.scrollIntoView({ block: 'start', behavior: still.matches ? 'auto' : 'smooth' });
 }
 
 const fetchSteps = asker((question) => server.steps(question), (answer) => { if (!answer.error) apply(answer); });
@@ -88,7 +95,7 @@ function show() {
     drawnStep = step;
     drawTree(step);
     drawMask(step);
-    forgetNode();
+    forgetNode(step);
     if (step) { tellStep(step); lookAt(step); }
   }
   $('#save-run').disabled = !run.end;

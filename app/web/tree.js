@@ -3,7 +3,7 @@
 const STATUS = { r: 'root', a: 'accepted', x: 'rejected', u: 'unchecked' };
 const SIGN = { a: '✓ ', x: '✗ ', u: '○ ', r: '' };
 const CELL = 7.25;
-const TREE = { gap: 24, row: 31, box: 24, least: 232, most: 360 };
+const TREE = { gap: 24, row: 31, box: 24, least: 196, most: 360 };
 let tallest = 0; // of the trees seen in this run: the pane grows with them and never jumps back
 let treeRoom = 0;
 
@@ -41,8 +41,8 @@ function ranks(step) {
 
 function describe(step, node) {
   const draft = step.draft;
-  const parts = ['“' + label(draft.text[node], 40) + '”', STATUS[draft.status[node]]];
-  if (!node) return parts[0] + ', the root: the last token so far';
+  if (!node) return 'the root, the last token so far';
+  const parts = [STATUS[draft.status[node]]];
   const wanted = draft.wants[draft.parent[node]];
   if (draft.status[node] === 'x' && wanted !== null) parts.push('the model wanted “' + label(wanted, 40) + '”');
   parts.push('source ' + draft.source[node], 'estimated ' + percent(draft.p[node]), 'rank ' + ranks(step)[node] + ' of ' + (draft.p.length - 1));
@@ -92,7 +92,7 @@ function nodeGroup(step, node) {
     group.setAttribute('data-own', '');
     group.setAttribute('aria-label', 'The model’s own token');
   } else {
-    const says = { 'data-node': node.i, 'data-status': STATUS[node.status], 'data-source': step.draft.source[node.i], role: 'button', tabindex: node.i ? -1 : 0, 'aria-label': describe(step, node.i) };
+    const says = { 'data-node': node.i, 'data-status': STATUS[node.status], 'data-source': step.draft.source[node.i], role: 'button', tabindex: node.i ? -1 : 0, 'aria-label': node.text + node.wanted + ': ' + describe(step, node.i) };
     for (const name in says) group.setAttribute(name, says[name]);
   }
   const text = draw('text', { x: 9, y: 16 }, node.text);

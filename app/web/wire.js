@@ -51,6 +51,7 @@ function wireText() {
     if (span) put($('[data-token-says]'), tokenSays(span));
   });
   box.addEventListener('mouseleave', () => { if (stepNow()) tellStep(stepNow()); });
+  for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) box.addEventListener(kind, onRibbonTouch, { passive: true });
   box.addEventListener('scroll', onRibbonScroll, { passive: true });
 }
 

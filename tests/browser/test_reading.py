@@ -1,0 +1,135 @@
+"""What the panes tell, and that keyboard and scrolling are respected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from lookahead.config import LookaheadConfig
+from lookahead.engine import LookaheadEngine
+from lookahead.records import ModelInfo, RunRecord
+from lookahead.runs import runfile
+from lookahead.runs.recorder import RunRecorder
+from tests.lookahead.fake_backend import FakeBackend
+
+pytestmark = pytest.mark.browser
+
+SCRUB = """async () => {
+  const slider = document.querySelector('#scrubber');
+  const times = [];
+  for (let step = 0; step <= +slider.max; step++) {
+    await new Promise((done) => {
+      let start = 0;
+      requestAnimationFrame(() => { start = performance.now(); });
+      slider.value = step;
+      slider.dispatchEvent(new Event('input', { bubbles: true }));
+      requestAnimationFrame(() => {
+        const painted = new MessageChannel();
+        painted.port1.onmessage = () => { times.push(performance.now() - start); done(); };
+        painted.port2.postMessage(0);
+      });
+    });
+  }
+  return times.sort((a, b) => a - b);
+}"""
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The recorded run, standing still at its last step."""
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    page.evaluate("document.activeElement.blur()")
+    return page
+
+
+def long_run(steps: int) -> RunRecord:
+    """A run of that many wide steps, by a backend without a model."""
+    info = ModelInfo(name="none", device="cpu", dtype="float32", parameters=1, vocab_size=50)
+    config = LookaheadConfig(decoding_length=64, budget="fixed", sources=("prompt",))
+    backend = FakeBackend(lambda context: (7 * context[-1] + len(context) * len(context)) % 50)
+    prompt = [(place * place + place // 7) % 50 for place in range(600)]
+    recorder = RunRecorder(prompt, config, info, "lookahead", 4 * steps)
+    for step in LookaheadEngine(backend, config).generate(prompt, max_new_tokens=4 * steps):
+        recorder.add(step)
+        if len(recorder.steps) == steps:
+            break
+    return recorder.record()
+
+
+def test_500_steps_scrub_without_lag(page: Page, tmp_path: Path) -> None:
+    run = long_run(500)
+    assert sum(len(step.draft) for step in run.steps if step.draft) > 20 * 500
+    runfile.save(run, tmp_path / "long.json")
+    page.set_input_files("#open-run", tmp_path / "long.json")
+    page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from long')")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "500"
+    times = page.evaluate(SCRUB)
+    assert len(times) == 500
+    assert times[250] < 50, f"median {times[250]:.0f} ms a step"
+
+
+def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
+    rejected = page.locator("#draft-tree [data-status=rejected]").first
+    wanted = rejected.text_content() or ""
+    assert wanted.startswith("✗ ")
+    assert " ≠ " in wanted
+    assert "the model wanted" in (rejected.get_attribute("aria-label") or "")
+    unchecked = page.locator("#draft-tree [data-status=unchecked]")
+    assert int(page.inner_text("[data-count=unchecked]")) == unchecked.count() > 0
+    assert (unchecked.first.text_content() or "").startswith("○ ")
+
+
+def test_a_long_branch_folds_into_lines(page: Page) -> None:
+    nodes = page.locator("#draft-tree [data-node]")
+    assert nodes.count() > 20
+    width, room = page.evaluate(
+        "[document.querySelector('#draft-tree').getBoundingClientRect().width,"
+        " document.querySelector('[data-tree-box]').clientWidth]"
+    )
+    assert width <= room
+
+
+def test_up_and_down_move_among_the_nodes(page: Page) -> None:
+    page.locator("#draft-tree [data-node='0']").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.node") == "1"
+    assert "linked" in (page.get_attribute("#mask [data-row='1']", "class") or "")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Seen in')")
+    step = int(page.input_value("#scrubber"))
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"+document.querySelector('#scrubber').value === {step - 1}")
+    assert page.evaluate("document.activeElement.dataset.node") is not None
+
+
+def test_arrows_work_after_a_press_of_play(page: Page) -> None:
+    page.click("#play")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    last = int(page.get_attribute("#scrubber", "max") or 0)
+    page.wait_for_function(f"+document.querySelector('#scrubber').value === {last - 1}")
+    page.focus("#prompt textarea")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(60)
+    assert int(page.input_value("#scrubber")) == last - 1
+
+
+def test_the_text_follows_the_step_but_not_against_a_reader(page: Page) -> None:
+    inside = (
+        "() => { const box = document.querySelector('#ribbon'), now = box.querySelector('.now');"
+        " return now.offsetTop >= box.scrollTop - 2 && now.offsetTop < box.scrollTop + box.clientHeight; }"
+    )
+    page.wait_for_function(inside)
+    page.locator("#ribbon").hover()
+    page.mouse.wheel(0, -5000)
+    page.wait_for_function("document.querySelector('#ribbon').scrollTop === 0")
+    page.evaluate("document.querySelector('[data-over=time]').click()")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.querySelector('#ribbon').scrollTop") == 0
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(inside)
