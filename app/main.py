@@ -6,6 +6,7 @@ import os
 import sys
 
 from lookahead.backend import BackendError
+from lookahead.openmp import wait_briefly
 
 from .host import HostError, ModelHost
 from .options import parse
@@ -15,6 +16,7 @@ def main() -> None:
     """Load the model, then serve the page until interrupted."""
     options = parse()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    wait_briefly()
     print("Loading the model ...", file=sys.stderr)
     try:
         host = ModelHost.load(options)

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lookahead.openmp import wait_briefly
+
+wait_briefly()  # before any test imports torch
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Test data beside the checkout; tests that need it skip where it is absent."""
 

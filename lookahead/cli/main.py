@@ -12,6 +12,7 @@ from lookahead.cli import bench, generate, replay, trie
 from lookahead.cli.console import UsageError, one_line
 from lookahead.cli.options import Parser
 from lookahead.inputs import InputError
+from lookahead.openmp import wait_briefly
 from lookahead.runs.runfile import RunFileError
 
 EXIT_USAGE = 2
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    wait_briefly()
     try:
         args = build_parser().parse_args(argv)
         args.run(args)
