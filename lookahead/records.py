@@ -106,6 +106,24 @@ class RunTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenGap:
+    """How close a decision between two tokens was.
+
+    Attributes:
+        gap: Distance of their scores (>= 0).
+        spacing: Distance of neighbouring numbers of the model's dtype at the size of the larger logit.
+    """
+
+    gap: float
+    spacing: float
+
+    @property
+    def near_tie(self) -> bool:
+        """Whether rounding explains another decision; a pass adds up a few roundings."""
+        return self.gap <= 8 * self.spacing
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One finished run: what went in, every forward pass, and how long it took. A run file holds one.
 

@@ -1,16 +1,23 @@
-"""Run files: one RunRecord as versioned JSON, checked field by field and step by step when it is read."""
+"""Run files: one RunRecord as versioned JSON, checked field by field and step by step when it is read.
+
+Beside the run's own fields a file may hold ``greedy``, plain greedy decoding of the same prompt on the same model, and
+``parted``, how close the decision was where the two part.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from lookahead.records import RunRecord
+from lookahead.metrics import first_difference
+from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.format import run_from_data, run_to_data
 from lookahead.runs.rules import check_run
-from lookahead.runs.schema import SchemaError, parse_json
+from lookahead.runs.schema import Fields, SchemaError, parse_json
 
 MAX_FILE_BYTES = 32_000_000
 """Largest run file that is opened; 500 steps of 64 nodes are about 1 MB."""
@@ -20,14 +27,32 @@ class RunFileError(ValueError):
     """A file that is no run file, or one that cannot be written; one line says what is wrong."""
 
 
-def to_json(run: RunRecord) -> str:
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """What a run file holds.
+
+    Attributes:
+        run: The run.
+        greedy: Greedy decoding of the same prompt on the same model, where it was run, too.
+        parted: How close the decision was where the two part; None where they do not, or nobody asked.
+    """
+
+    run: RunRecord
+    greedy: RunRecord | None = None
+    parted: TokenGap | None = None
+
+
+def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | None = None) -> str:
     """The run as one compact JSON text, which ``from_json`` is known to take.
 
     Raises:
-        RunFileError: If the record contradicts itself (``rules.py`` says how).
+        RunFileError: If a record contradicts itself (``rules.py`` says how), or ``greedy`` does not belong to it.
     """
     try:
-        text = json.dumps(run_to_data(run), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        data = run_to_data(run)
+        if greedy is not None:
+            data |= {"greedy": run_to_data(greedy), "parted": None if parted is None else asdict(parted)}
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         from_json(text)
     except (ValueError, KeyError) as error:
         raise RunFileError(f"this run cannot be written: {error}") from None
@@ -40,14 +65,56 @@ def from_json(text: str) -> RunRecord:
     Raises:
         RunFileError: If it is no run of this version, or contradicts itself.
     """
+    return pair_from_json(text).run
+
+
+def pair_from_json(text: str) -> RunPair:
+    """The run in a JSON text, and greedy decoding beside it where the text holds both.
+
+    Raises:
+        RunFileError: If one is no run of this version or contradicts itself, or the two do not belong together.
+    """
     if len(text) > MAX_FILE_BYTES:
         raise RunFileError(f"no run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
     try:
-        run = run_from_data(parse_json(text))
-        check_run(run)
+        return _pair_from(parse_json(text))
     except SchemaError as error:
         raise RunFileError(f"no run file: {error}") from None
-    return run
+
+
+def _pair_from(data: Any) -> RunPair:
+    beside: dict[str, Any] = {}
+    if type(data) is dict:
+        beside = {name: data.pop(name) for name in ("greedy", "parted") if name in data}
+    run = run_from_data(data)
+    check_run(run)
+    fields = Fields(beside)
+    if not fields.has("greedy"):
+        if fields.has("parted"):
+            fields.fail("parted", "there is no greedy run to part from")
+        return RunPair(run)
+    try:
+        greedy = run_from_data(fields.take("greedy"))
+        check_run(greedy)
+    except SchemaError as error:
+        raise SchemaError(f"greedy: {error}") from None
+    _check_beside(run, greedy)
+    if not fields.has("parted"):
+        return RunPair(run, greedy)
+    if first_difference(run.token_ids, greedy.token_ids) is None:
+        fields.fail("parted", "the two runs have the same tokens")
+    gap = fields.fields("parted")
+    parted = TokenGap(gap.number("gap"), gap.number("spacing"))
+    gap.done()
+    return RunPair(run, greedy, parted)
+
+
+def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
+    if run.method != "lookahead" or greedy.method != "greedy":
+        raise SchemaError("greedy: a greedy run stands beside a lookahead run only")
+    for name in ("prompt_ids", "model", "stop"):
+        if getattr(run, name) != getattr(greedy, name):
+            raise SchemaError(f"greedy.{name}: not the same as the run's")
 
 
 def save(run: RunRecord, path: str | Path) -> None:

@@ -1,0 +1,30 @@
+"""How close a decision was: what is said where two runs that should be the same part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from lookahead.hf.backend import HFBackend
+from lookahead.records import TokenGap
+
+
+def token_gap(
+    backend: HFBackend, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
+) -> TokenGap:
+    """How far apart the model's scores of two tokens are after a prompt and an output, in a pass of their own.
+
+    The scores are the logits with the model's own processors applied, as the choice is made on them.
+    """
+    model = backend.model
+    prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
+    context = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=model.device)
+    with torch.inference_mode():
+        logits = model(input_ids=context, use_cache=False).logits[:, -1]  # type: ignore[operator]
+        scores = logits.to(copy=True, dtype=torch.float32)
+        processors = backend._rules.processors(prompt, context.shape[1] + 1)
+        scores = processors(context, scores)[0]  # type: ignore[arg-type]
+        first, second = float(scores[token_id]), float(scores[other_id])
+        largest = float(logits[0, [token_id, other_id]].abs().max())
+    return TokenGap(abs(first - second), torch.finfo(logits.dtype).eps * largest)
