@@ -27,34 +27,34 @@ function rows(below) {
   return { row, order };
 }
 
-// Gives nodes of {depth, row, width} their x, y and line; rows that a line does not use take no room in it.
+// Gives nodes of {depth, row, width} their x and y. Where the room ends, a row goes on in lines right below itself.
 function fold(nodes, room, gap, height) {
   const widths = [];
   for (const node of nodes) widths[node.depth] = Math.max(widths[node.depth] || 0, node.width);
+  const indent = 2 + STUB + (widths[0] || 0) + gap;
   const lineOf = [], left = [];
   let x = 2, line = 0, width = 0;
   widths.forEach((wide, depth) => {
-    if (depth && x + wide > room) { line += 1; x = 2 + STUB; }
+    if (depth > 1 && x + wide > room) { line += 1; x = indent; }
     lineOf[depth] = line;
     left[depth] = x;
-    width = Math.max(width, x + wide + STUB + 2);
+    width = Math.max(width, x + wide + 2);
     x += wide + gap;
   });
-  const used = Array.from({ length: line + 1 }, () => new Set());
-  for (const node of nodes) used[lineOf[node.depth]].add(node.row);
-  let top = 2;
-  const places = used.map((found) => {
-    const place = new Map();
-    for (const row of [...found].sort((a, b) => a - b)) { place.set(row, top); top += height; }
-    top += line ? 4 : 0;
-    return place;
-  });
+  const first = [], last = [];
   for (const node of nodes) {
     node.line = lineOf[node.depth];
-    node.x = left[node.depth];
-    node.y = places[node.line].get(node.row);
+    first[node.row] = Math.min(first[node.row] ?? node.line, node.line);
+    last[node.row] = Math.max(last[node.row] ?? 0, node.line);
   }
-  return { width, height: top };
+  const top = [];
+  let y = 2;
+  first.forEach((begin, row) => { top[row] = y; y += (last[row] - begin + 1) * height; });
+  for (const node of nodes) {
+    node.x = left[node.depth];
+    node.y = top[node.row] + (node.line - first[node.row]) * height;
+  }
+  return { width: line ? Math.max(width, room) : width, height: y };
 }
 
 // The way from a node to its child; across a line end it leaves on the right and comes in on the left.
