@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 
 from lookahead.backend import BackendError
-from lookahead.records import Method, RunRecord
+from lookahead.metrics import first_difference
+from lookahead.records import Method, RunRecord, TokenGap
 
 from . import presets, stage
 from .host import HostError, ModelHost, most_recent
@@ -56,16 +57,18 @@ class Handlers:
         text = presets.compose(document, prompt)
         session = str(getattr(request, "session_hash", "") or "")
         drawn = ""
+        first: RunRecord | None = None
         known = memory if not self.host.options.share_trie else self._shared
         try:
             with self.store.going(session) as cancelled:
                 for lane in lanes:
-                    for update in self.lane(text, settings, lane, known if settings.keep_trie else (), cancelled):
+                    earlier = known if settings.keep_trie else ()
+                    for update in self.lane(text, settings, lane, earlier, cancelled, first):
                         if update.message["head"] is not None:
                             update.message["head"]["lanes"] = len(lanes)
                         if update.run is not None and lane == "lookahead":
                             known = memory = self._remember(memory, update.run, settings)
-                            drawn = update.stored.run_id
+                            drawn, first = update.stored.run_id, update.run
                         yield stage.to_json(update.message), _status(update, lanes), memory, drawn
                     if cancelled.is_set():
                         break
@@ -73,9 +76,18 @@ class Handlers:
             raise gr.Error(str(error), print_exception=False) from error
 
     def lane(
-        self, text: str, settings: Settings, lane: Method, earlier: Outputs, cancelled: threading.Event
+        self,
+        text: str,
+        settings: Settings,
+        lane: Method,
+        earlier: Outputs,
+        cancelled: threading.Event,
+        beside: RunRecord | None = None,
     ) -> Generator[Update, None, None]:
         """One run, an update every 40 ms.
+
+        Args:
+            beside: A finished run of the same prompt; where the two part, the end says how close it was.
 
         Raises:
             HostError: If the prompt or a setting cannot be used.
@@ -111,12 +123,22 @@ class Handlers:
                 if batch.run is not None:
                     output = self.host.backend.decode(batch.run.token_ids)
                     run = _with_texts(batch.run, run_texts(self.host.backend, batch.run, text, output))
-                    message["end"] = stored.finish(run)
+                    message["end"] = stored.finish(run, self._parted(beside, run))
                     yield Update(message, stored, run)
                 else:
                     yield Update(message, stored)
         finally:
             batches.close()
+
+    def _parted(self, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
+        """How close the decision was at the first token that differs; None where both have the same."""
+        if first is None:
+            return None
+        ids, others = first.token_ids, second.token_ids
+        place = first_difference(ids, others)
+        if place is None or place >= min(len(ids), len(others)):
+            return None
+        return self.host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place])
 
     def _remember(self, memory: Outputs, run: RunRecord, settings: Settings) -> Outputs:
         """The memory with this run's output in it, within its bound."""
@@ -129,13 +151,17 @@ class Handlers:
             return memory
 
     def figures(self, run_id: str) -> tuple[Any, ...]:
-        """The figures of a finished lookahead run, and their place shown; nothing changes where there is none."""
+        """The figures of a finished lookahead run, and their place opened; nothing changes where there is none."""
         stored = self.store.get(run_id)
         if stored is None or stored.run is None:
             return tuple(gr.skip() for _ in range(6))
         from .figures import all_figures
 
-        return (gr.update(visible=True), *all_figures(stored.run))
+        return (gr.update(open=True), *all_figures(stored.run))
+
+    def figures_of_shown(self, event: gr.EventData) -> tuple[Any, ...]:
+        """The same for the run that the stage has just opened."""
+        return self.figures(str(getattr(event, "run", "")))
 
     def stop(self, request: gr.Request) -> None:
         """Stop this tab's run within one step."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
-from lookahead.records import ModelInfo
+from lookahead.records import ModelInfo, TokenGap
 
 from . import zero_gpu
 from .options import AppOptions
@@ -40,6 +40,7 @@ class ModelHost:
         self.notice = ""
         self._thread = thread
         self._generate: Stream = partial(thread.stream, backend, info)
+        self._gap: Callable[..., TokenGap] = lambda *ids: thread.call(partial(_token_gap, backend, *ids))
 
     @classmethod
     def load(cls, options: AppOptions) -> ModelHost:
@@ -59,6 +60,7 @@ class ModelHost:
             return host
         backend, info = _load(options)
         host = cls(backend, info, options, thread)
+        host._gap = decorate(lambda *ids: _token_gap(backend, *ids))
         host._generate = zero_gpu.lent(decorate, _in_a_fresh_thread(backend, info), lambda: backend.notice or "", info)
         return host
 
@@ -103,6 +105,15 @@ class ModelHost:
             )
         return wanted
 
+    def token_gap(
+        self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
+    ) -> TokenGap | None:
+        """How close the model's decision between two tokens is; None where there is no room to ask it."""
+        try:
+            return self._gap(prompt_ids, output_ids, token_id, other_id)
+        except RuntimeError:  # a pass over the whole context does not fit into the device's memory
+            return None
+
     def stream(self, request: RunRequest, cancelled: threading.Event) -> Batches:
         """The run as it goes, a batch every ``UPDATE_SECONDS``; closing the iterator ends it within one step."""
         batches = self._generate(request, cancelled)
@@ -112,6 +123,12 @@ class ModelHost:
                 yield batch
         finally:
             batches.close()
+
+
+def _token_gap(backend: HFBackend, *ids: Any) -> TokenGap:
+    from lookahead.hf.ties import token_gap
+
+    return token_gap(backend, *ids)
 
 
 def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:

@@ -147,18 +147,27 @@ def what_if(store: RunStore, question: Answer) -> Answer:
 
 
 def run_file(store: RunStore, question: Answer) -> Answer:
-    """The text of the run's file."""
-    return {"text": runfile.to_json(_finished(_run(store, question)))}
+    """The text of the run's file; ``greedy`` names the greedy run that goes into it, too."""
+    run = _finished(_run(store, question))
+    beside = store.get(question.get("greedy"))
+    if beside is None or beside.run is None:
+        return {"text": runfile.to_json(run)}
+    return {"text": runfile.to_json(run, beside.run, beside.parted)}
 
 
 def open_run(store: RunStore, question: Answer) -> Answer:
-    """A run file's run, checked field by field, ready to be looked at."""
+    """What a run file holds, checked field by field, ready to be looked at: a message a lane."""
     text = question.get("text")
     if not isinstance(text, str):
         raise QuestionError("no run file: no text")
-    run = from_record(runfile.from_json(text), note=str(question.get("note") or "opened from a file")[:60])
-    store.add(run)
-    return run.since(0)
+    pair = runfile.pair_from_json(text)
+    note = str(question.get("note") or "opened from a file")[:60]
+    lanes = [from_record(pair.run, note)]
+    if pair.greedy is not None:
+        lanes.append(from_record(pair.greedy, note, pair.parted))
+    for lane in lanes:
+        store.add(lane)
+    return {"messages": [lane.since(0) for lane in lanes]}
 
 
 def _finished(run: StoredRun) -> RunRecord:

@@ -14,7 +14,7 @@ from typing import Any
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.node_metrics import node_statuses
-from lookahead.records import ModelInfo, RunRecord, StepRecord
+from lookahead.records import ModelInfo, RunRecord, StepRecord, TokenGap
 
 TokenText = Callable[[int], str]
 """The text of one token by itself."""
@@ -98,11 +98,16 @@ def head_data(
     }
 
 
-def end_data(run: RunRecord) -> dict[str, Any]:
-    """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens."""
+def end_data(run: RunRecord, parted: TokenGap | None = None) -> dict[str, Any]:
+    """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens.
+
+    Args:
+        parted: How close the decision was where the run beside it took another token.
+    """
     numbers = metrics.summary(run)
     del numbers["token_ids"]
-    return numbers | {"tokens": len(run.token_ids)}
+    near = None if parted is None else {"gap": parted.gap, "near_tie": parted.near_tie, "dtype": run.model.dtype}
+    return numbers | {"tokens": len(run.token_ids), "parted": near}
 
 
 def message(

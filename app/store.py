@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lookahead.records import Method, RunRecord, RunTexts, StepRecord
+from lookahead.records import Method, RunRecord, RunTexts, StepRecord, TokenGap
 
 from . import stage
 from .runner import RunRequest
@@ -26,6 +26,7 @@ class StoredRun:
         earlier: Outputs of earlier runs that the trie knew.
         steps: The records so far.
         run: The finished run, with its texts; None while it goes.
+        parted: Of a greedy run: how close the decision was where the run beside it took another token.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class StoredRun:
         self.steps: list[StepRecord] = []
         self.data: list[dict[str, Any]] = []
         self.run: RunRecord | None = None
+        self.parted: TokenGap | None = None
         self.end: dict[str, Any] | None = None
         self.lock = threading.Lock()
         self.cache: dict[str, Any] = {}
@@ -53,10 +55,10 @@ class StoredRun:
         self.data.extend(data)
         return stage.message(self.run_id, self.lane, start, data, self.head if start == 0 else None)
 
-    def finish(self, run: RunRecord) -> dict[str, Any]:
+    def finish(self, run: RunRecord, parted: TokenGap | None = None) -> dict[str, Any]:
         """Take the finished run; returns what the page learns from it."""
-        self.run = run
-        self.end = stage.end_data(run)
+        self.run, self.parted = run, parted
+        self.end = stage.end_data(run, parted)
         return self.end
 
     def since(self, start: int) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def new_id() -> str:
     return secrets.token_urlsafe(12)
 
 
-def from_record(run: RunRecord, note: str = "") -> StoredRun:
+def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None) -> StoredRun:
     """A finished run (from a file, say) as a stored one."""
     pieces = stage.prompt_pieces(run)
     head = stage.head_data(
@@ -134,5 +136,5 @@ def from_record(run: RunRecord, note: str = "") -> StoredRun:
     request = RunRequest(run.prompt_ids, run.config, run.max_new_tokens, run.method)
     stored = StoredRun(new_id(), run.method, request, pieces, head)
     stored.add(run.steps, stage.run_steps(run))
-    stored.finish(run)
+    stored.finish(run, parted)
     return stored

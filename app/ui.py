@@ -99,7 +99,8 @@ class _Controls:
 
 
 BUTTONS_LINE = (
-    "<p class='limits'>Compare runs lookahead, then greedy decoding of the same prompt on the same model.</p>"
+    "<p class='limits'>Run: lookahead. Stop: within one step. Compare: lookahead, then greedy decoding, on the same "
+    "model.</p>"
 )
 OTHER_MODEL = (
     "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "
@@ -146,8 +147,8 @@ def _settings(host: ModelHost) -> list[Component]:
 
 
 def _figures() -> list[Component | gr.Accordion]:
-    """Where the figures of a finished run go: unseen until there is one."""
-    with gr.Accordion("Figures of your last run", open=True, visible=False, elem_id="figures") as place:
+    """Where the figures of a finished run go: drawn when they are asked for, and after each run."""
+    with gr.Accordion("Figures of this run", open=False, elem_id="figures") as place:
         first = gr.Plot(show_label=False)
         with gr.Row():
             second, third = gr.Plot(show_label=False, min_width=280), gr.Plot(show_label=False, min_width=280)
@@ -183,13 +184,21 @@ def _wire(
         done.success(
             handlers.figures, states[1], figures, queue=False, api_visibility="private", show_progress="hidden"
         )
+    shown = gr.Textbox(visible=False)  # filled by the script, which knows the run on the stage
     quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    view.select(handlers.figures_of_shown, None, figures, **quiet)
+    place = figures[0]
+    assert isinstance(place, gr.Accordion)
+    place.expand(handlers.figures, shown, figures, js=SHOWN_RUN, **quiet)
     controls.stop.click(handlers.stop, None, None, **quiet)
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
     fields = [*controls.settings, controls.preset]
     demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
     for field in fields:
         field.change(None, fields, None, js=read("url.js"), **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 
 
 def _with_request(handler: Any) -> Any:

@@ -34,9 +34,10 @@ def decorator() -> Callable[[Any], Any] | None:
     return spaces.GPU(duration=seconds_for) if lends else None
 
 
-def seconds_for(request: RunRequest) -> int:
-    """How long a run may hold the GPU; short loans wait less."""
-    return min(MOST_SECONDS, 20 + request.max_new_tokens // 8)
+def seconds_for(request: object, *_: object) -> int:
+    """How long a run (or one pass, for anything else) may hold the GPU; short loans wait less."""
+    tokens = request.max_new_tokens if isinstance(request, RunRequest) else 0
+    return min(MOST_SECONDS, 20 + tokens // 8)
 
 
 def lent(decorate: Callable[[Any], Any], stream: Stream, notice: Callable[[], str], info: ModelInfo) -> Stream:

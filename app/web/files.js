@@ -1,36 +1,35 @@
 // Run files: saved, opened, and kept for a reload.
 
+// The text of the run's file, with greedy decoding in it where that was run, too.
+const fileOf = (run, beside) => server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null });
+
 async function remember() {
-  if (scene.recorded || scene.restoring) return;
-  const kept = [];
-  for (const run of [scene.lookahead, scene.greedy]) {
-    if (!run || !run.end) continue;
-    const answer = await server.run_file({ run: run.id });
-    if (!answer.error) kept.push(answer.text);
+  if (scene.recorded || scene.restoring || !main().end) return;
+  for (const beside of [rival(), null]) {
+    const answer = await fileOf(main(), beside);
+    if (answer.error) return;
+    try { sessionStorage.setItem(KEPT, answer.text); return; } catch { sessionStorage.removeItem(KEPT); }
   }
-  try { sessionStorage.setItem(KEPT, JSON.stringify(kept)); } catch { sessionStorage.removeItem(KEPT); }
 }
 
-async function openTexts(texts, note) {
-  const answers = [];
-  for (const text of texts) answers.push(await server.open_run({ text, note }));
-  const failed = answers.find((answer) => answer.error);
-  if (failed) return failed.error;
+async function openText(text, note) {
+  const answer = await server.open_run({ text, note });
+  if (answer.error) return answer.error;
   scene.recorded = false;
   scene.restoring = true;
   scene.lookahead = scene.greedy = null;
-  answers.forEach(apply);
+  answer.messages.forEach(apply);
   scene.restoring = false;
   scene.position = 0;
   schedule();
+  trigger('select', { run: main().id });
   return null;
 }
 
 async function restore() {
-  let texts = null;
-  try { texts = JSON.parse(sessionStorage.getItem(KEPT)); } catch { texts = null; }
-  if (!Array.isArray(texts) || !texts.length) return false;
-  const problem = await openTexts(texts, 'restored after a reload');
+  const text = sessionStorage.getItem(KEPT);
+  if (!text) return false;
+  const problem = await openText(text, 'restored after a reload');
   if (problem) { sessionStorage.removeItem(KEPT); return false; }
   go(1e9);
   return true;
@@ -42,7 +41,7 @@ async function openFile(input) {
   if (!file) return;
   put(hint, 'Opening ' + file.name + ' …');
   try {
-    const problem = file.size > 32e6 ? 'larger than 32 MB' : await openTexts([await file.text()], 'opened from ' + file.name.slice(0, 40));
+    const problem = file.size > 32e6 ? 'larger than 32 MB' : await openText(await file.text(), 'opened from ' + file.name.slice(0, 40));
     put(hint, problem ? file.name + ': ' + problem : file.name + ' is open.');
     if (!problem) { await remember(); if (still.matches) go(1e9); else play(); }
   } catch (error) {
@@ -52,7 +51,7 @@ async function openFile(input) {
 }
 
 async function saveRun() {
-  const answer = await server.run_file({ run: main().id });
+  const answer = await fileOf(main(), rival());
   if (answer.text) save('run.json', answer.text, 'application/json');
   else put($('[data-file-hint]'), answer.error);
 }

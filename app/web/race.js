@@ -69,7 +69,14 @@ function drawBadge(run, greedy) {
   badge.classList.toggle('bad', !same);
   badge.dataset.same = same ? 'yes' : 'no';
   if (same) badge.textContent = mine.length === theirs.length ? 'same tokens ✓' : 'same tokens ✓ up to where it was stopped';
-  else badge.textContent = '✗ the tokens part at number ' + (place + 1) + ': “' + label((mine[place] || [0, 'end'])[1]) + '” against “' + label((theirs[place] || [0, 'end'])[1]) + '”';
+  else badge.textContent = '✗ the tokens part at number ' + (place + 1) + ': “' + label((mine[place] || [0, 'end'])[1]) + '” against “' + label((theirs[place] || [0, 'end'])[1]) + '”' + parting(greedy.end.parted);
+}
+
+// How close the model's decision was where the two runs part.
+function parting(parted) {
+  if (!parted) return '';
+  const apart = parted.gap ? ', whose logits are ' + parted.gap.toPrecision(2) + ' apart' : ', whose logits are equal';
+  return apart + (parted.near_tie ? ': a near tie in ' + parted.dtype : ': more than rounding explains, please report it');
 }
 
 // Pieces of text, each with the class that colours it.

@@ -82,6 +82,7 @@ function show() {
   slider.value = scene.position;
   slider.setAttribute('aria-valuetext', 'step ' + scene.position + ' of ' + Math.max(0, last));
   put($('[data-step-count]'), step ? 'step ' + scene.position + ' / ' + last : '–');
+  element.dataset.run = run.id;
   element.dataset.steps = run.steps.length;
   element.dataset.state = scene.recorded ? 'recorded' : ended(run) ? 'finished' : 'running';
   drawSentence(run, scene.position);

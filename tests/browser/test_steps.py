@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from lookahead import metrics
+from lookahead.records import TokenGap
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
@@ -127,3 +129,39 @@ def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
         with page.expect_download() as download:
             page.click(button)
         assert download.value.suggested_filename.endswith(ending)
+
+
+def test_a_pair_is_saved_and_opened_with_its_race_and_figures(page: Page, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.click("#save-run")
+    path = tmp_path / "pair.json"
+    download.value.save_as(path)
+    pair = runfile.pair_from_json(path.read_text())
+    assert pair.greedy is not None
+    page.set_input_files("#open-run", path)
+    page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from pair.json')")
+    assert page.inner_text("[data-badge]") == "same tokens ✓"
+    assert f"of {len(pair.greedy.steps)} passes" in page.inner_text("#race [data-lane=greedy]")
+    page.wait_for_selector("#figures .js-plotly-plot")
+
+
+def test_figures_of_the_recorded_run(page: Page) -> None:
+    assert page.locator("#figures .js-plotly-plot").count() == 0
+    page.click("#figures button")
+    page.wait_for_selector("#figures .js-plotly-plot")
+
+
+def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_run: Path, tmp_path: Path) -> None:
+    run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
+    steps = list(greedy.steps[:10])
+    other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])
+    steps[-1] = dataclasses.replace(steps[-1], target_ids=(other,), emitted_ids=(other,), finish_reason="cancelled")
+    parted = dataclasses.replace(greedy, steps=tuple(steps), finish_reason="cancelled", texts=None)
+    for gap, words in ((TokenGap(0.0625, 0.0625), "a near tie in"), (TokenGap(3.0, 1e-6), "more than rounding")):
+        path = tmp_path / f"parted-{gap.near_tie}.json"
+        path.write_text(runfile.to_json(run, parted, gap))
+        page.set_input_files("#open-run", path)
+        page.wait_for_function(
+            "(words) => document.querySelector('[data-badge]').textContent.includes(words)", arg=words
+        )
+        assert "part at number 10" in page.inner_text("[data-badge]")
