@@ -92,6 +92,12 @@ class Search:
             depth = nodes[node][3] + 1
             while True:
                 _, token_id, found = candidates[index]
+                if token_id < 0:
+                    self._levels.more(number, candidates)
+                    work.pushed += 1
+                    bound = mass * candidates[index][0]
+                    heappush(heap, (-bound, work.pushed, node, candidates, index, mass, number, length))
+                    break
                 key = node, token_id
                 if key not in proposed:
                     proposed.add(key)
@@ -140,4 +146,4 @@ class Search:
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Compare the levels that were asked along the model's own tokens with what the model chose."""
-        learn(self._confidence, self._work.nodes, self._work.asked, token_ids)
+        learn(self._confidence, self._levels, self._work.nodes, self._work.asked, token_ids)

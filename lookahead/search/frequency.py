@@ -91,6 +91,8 @@ class FrequencySearch:
             if trie.depths[found] >= trie.max_depth:
                 found = trie.links[found]
             candidates, total, _ = self._levels.successors(number, found)
+            while candidates and candidates[-1][1] == NO_TOKEN:
+                self._levels.more(number, candidates)  # type: ignore[arg-type]
         for weight, token_id, child in candidates:
             pushed += 1
             heappush(heap, (-weight, pushed, parent, probability * (weight / total), token_id, child))

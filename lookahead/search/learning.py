@@ -5,38 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lookahead.search.confidence import Confidence
-from lookahead.search.levels import Candidate, Node
+from lookahead.search.levels import Candidate, Levels, Node
 
-Asked = Mapping[int, Sequence[tuple[int, Sequence[Candidate]]]]
-"""Draft node -> class and candidates of every level that was asked there, in order."""
+Asked = Mapping[int, Sequence[tuple[int, Sequence[Candidate], int]]]
+"""Draft node -> class, candidates and trie of every level that was asked there, in order."""
 
 
-def learn(confidence: Confidence, nodes: Sequence[Node], asked: Asked, token_ids: Sequence[int]) -> None:
+def learn(
+    confidence: Confidence, source: Levels, nodes: Sequence[Node], asked: Asked, token_ids: Sequence[int]
+) -> None:
     """Follow the model's tokens through a draft and tell the confidence which levels held them.
 
     Args:
         confidence: Learns.
+        source: The tries that were asked.
         nodes: The draft, the root first.
         asked: The levels asked at its nodes.
         token_ids: What the model emitted from the root on.
     """
     node = 0
     for token_id in token_ids:
-        if not _learn_at(confidence, asked.get(node, ()), token_id):
+        if not _learn_at(confidence, source, asked.get(node, ()), token_id):
             return
         node = _child(nodes, node, token_id)
         if node < 0:
             return
 
 
-def _learn_at(confidence: Confidence, levels: Sequence[tuple[int, Sequence[Candidate]]], token_id: int) -> bool:
+def _learn_at(
+    confidence: Confidence, source: Levels, levels: Sequence[tuple[int, Sequence[Candidate], int]], token_id: int
+) -> bool:
     """Settle the levels of one node in the order they were asked; whether one held the token."""
-    for level, candidates in levels:
-        hit = False
-        for candidate in candidates:
-            if candidate[1] == token_id:
-                hit = True
-                break
+    for level, candidates, number in levels:
+        hit = source.held(number, candidates, token_id)
         confidence.learn(level, hit)
         if hit:
             return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import islice
 from operator import itemgetter
 
 from lookahead.draft import ROOT_SOURCE, DraftTree
-from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie import NO_TOKEN, RANKED, ROOT, Trie
 from lookahead.trie.locus import Locus, match_length
 
 REQUEST, SESSION, CORPUS = range(3)
@@ -24,6 +25,9 @@ Successors = tuple[Sequence[Candidate], float, bool]
 
 
 _WEIGHT = itemgetter(0)
+_extending = threading.Lock()
+_FEW = 4
+"""Successors of a widely branching node that are listed at first; looking up each costs several reads of memory."""
 
 
 class Levels:
@@ -60,10 +64,14 @@ class Levels:
     def successors(self, number: int, node: int, least_share: float = 0.0) -> Successors:
         """Successors seen after a suffix.
 
+        Of a widely branching node of another trie than the request's own only the first few may be listed: the last
+        candidate then stands for the rest, with a bound of their weight and ``NO_TOKEN`` (see ``more``).
+
         Args:
             number: Which trie.
             node: Its node for the suffix.
-            least_share: Successors of a wide node with a smaller share of its count may be left out.
+            least_share: In the request's own trie, successors of a widely branching node with a smaller share of
+                its count may be left out.
         """
         trie = self.tries[number]
         if trie.only_token[node] != NO_TOKEN:
@@ -87,7 +95,7 @@ class Levels:
         else:
             total = counts[node] + extra * prompt_counts[node]
             candidates, least = [], total * least_share if number == 0 else 0.0
-            for token_id in ranked:
+            for token_id in ranked if number == 0 else ranked[:_FEW]:
                 child = children[token_id]
                 weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
                 if weight < least:
@@ -98,11 +106,37 @@ class Levels:
         # The most recently found first among equals.
         candidates.reverse()
         candidates.sort(key=_WEIGHT, reverse=True)
+        if number and ranked is not None and len(ranked) > _FEW:
+            candidates.append((candidates[-1][0], NO_TOKEN, node))
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
         if number and trie.last[node] != trie.end - 1:
-            trie.remember(node, answer, len(candidates))
+            trie.remember(node, answer, min(len(children), RANKED))
         return answer
+
+    def more(self, number: int, candidates: list[Candidate]) -> None:
+        """Put the next candidates in the place of the last one, which stands for them."""
+        trie = self.tries[number]
+        with _extending:  # a corpus may be asked by several drafters at once
+            *known, (_, last, node) = candidates
+            if last != NO_TOKEN:
+                return
+            children, ranked, counts = trie.wide[node], trie.ranked[node], trie.counts
+            new = []
+            for token_id in ranked[len(known) : 3 * len(known)]:
+                child = children[token_id]
+                new.append((counts[child] if child > 0 else 1.0, token_id, child))
+            if len(known) + len(new) < len(ranked):
+                new.append((new[-1][0], NO_TOKEN, node))
+            candidates[-1:] = new
+
+    def held(self, number: int, candidates: Sequence[Candidate], token_id: int) -> bool:
+        """Whether a token is among the successors that candidates were listed from."""
+        for candidate in candidates:
+            if candidate[1] == token_id:
+                return True
+        _, last, node = candidates[-1]
+        return last == NO_TOKEN and token_id in self.tries[number].wide.get(node, ())
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
         """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""

@@ -53,7 +53,7 @@ class Work:
         self._levels_of = levels
         self.tries, self.kinds, self.values = levels.tries, levels.kinds, values
         self.nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
-        self.asked: dict[int, list[tuple[int, Sequence[Candidate]]]] = {}
+        self.asked: dict[int, list[tuple[int, Sequence[Candidate], int]]] = {}
         self.heap: list[tuple] = [(-correction, 0, 0, None, NEXT, correction, 0, 0)]
         self.proposed: set[tuple[int, int]] = set()
         self.pushed = 0
@@ -82,7 +82,7 @@ class Work:
         if candidates is None:
             heappush(self.heap, (-likely * _SPREAD, self.pushed, node, None, found, mass, number, length))
             return
-        self.asked[node] = [(level, candidates)]
+        self.asked[node] = [(level, candidates, number)]
         heappush(self.heap, (-likely, self.pushed, node, candidates, 0, mass, number, length))
 
     def _copy(self, node: int, width: int, longest_branch: int, closed: set[int], stop: StopRule | None) -> None:
@@ -104,7 +104,7 @@ class Work:
             level = (kind * LENGTHS + LENGTH_CLASS[length if length < LONGEST else LONGEST]) * TOTALS * 4 + 2
             likely = mass * values[level]
             candidates = ((1.0, token_id, found),)
-            asked[node] = [(level, candidates)]
+            asked[node] = [(level, candidates, number)]
             if not last or len(nodes) >= width or (heap and -likely > heap[0][0]):
                 heappush(heap, (-likely, pushed, node, candidates, 0, mass, number, length))
                 break
@@ -131,7 +131,7 @@ class Work:
         by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
         by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
         level = ((self.kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 4
-        self.asked[node] = [(level, candidates)]
+        self.asked[node] = [(level, candidates, number)]
         likely = mass * self.values[level]
         scale, escaped = likely / total, mass - likely
         self.pushed += 2
@@ -163,9 +163,9 @@ class Work:
             level += asked is not None
             likely = mass * self.values[level]
             if asked is None:
-                self.asked[node] = [(level, candidates)]
+                self.asked[node] = [(level, candidates, number)]
             else:
-                asked.append((level, candidates))
+                asked.append((level, candidates, number))
             self.pushed += 2
             if len(candidates) == 1:
                 heappush(self.heap, (-likely, self.pushed, node, candidates, 0, mass, number, length))

@@ -253,3 +253,25 @@ def test_what_drafts_remember_stays_within_the_bound_on_bytes():
     assert owner.session.remembered > 0
     owner.session.forget()
     assert owner.session.remembered == 0
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_what_was_remembered_of_a_corpus_holds_for_requests_that_ask_more_tries(ranking):
+    """The session is empty for the first request and asked by the second: the corpus has another number there."""
+    corpus = trie_of([[7, token_id, 9] for token_id in range(20, 60) for _ in range(60 - token_id)], 12)
+    owner = Drafter(LookaheadConfig(ranking=ranking), (corpus,))
+    first = owner.start([7])
+    wanted = {*range(20, 50)}
+    draft(first).check()
+    first.commit([20, 9])
+    first.finish()
+    second = owner.start([7])
+    tree = draft(second)
+    tree.check()
+    second.commit([59, 9])
+    fresh = Drafter(
+        LookaheadConfig(ranking=ranking), (trie_of([[7, t, 9] for t in range(20, 60) for _ in range(60 - t)], 12),)
+    )
+    fresh.keep([20, 9])
+    assert draft(fresh.start([7])) == tree
+    assert len({*tree.token_ids} & wanted) > 10
