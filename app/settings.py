@@ -55,6 +55,22 @@ def from_controls(values: Sequence[object]) -> Settings:
     )
 
 
+def as_query(settings: Settings) -> dict[str, str]:
+    """The settings as a URL writes them.
+
+    >>> as_query(Settings())["sources"]
+    'output,prompt'
+    """
+    texts: dict[str, str] = {}
+    for name in Settings.__dataclass_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            texts[name] = ",".join(sorted(value))
+        else:
+            texts[name] = str(int(value)) if isinstance(value, bool) else str(value)
+    return texts
+
+
 def from_query(query: Mapping[str, str], most_new_tokens: int) -> Settings:
     """The settings that a URL names; what it does not name, or names wrongly, keeps its default."""
     settings = Settings()

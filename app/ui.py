@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from .api import add_endpoints
 from .handlers import Handlers
 from .host import ModelHost
 from .recorded import RUNS, first_sight
-from .settings import SOURCES, WIDEST, Settings
+from .settings import SOURCES, WIDEST, Settings, as_query, from_query
 from .stage import short_count
 from .store import RunStore
 from .theme import read
@@ -194,8 +195,16 @@ def _wire(
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
     fields = [*controls.settings, controls.preset]
     demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
+    script = _url_script(handlers.host.options.max_new_tokens)
     for field in fields:
-        field.change(None, fields, None, js=read("url.js"), **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+        field.change(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _url_script(most_new_tokens: int) -> str:
+    """Writes the settings that differ from their defaults into the URL."""
+    defaults = as_query(from_query({}, most_new_tokens)) | {"preset": presets.PRESETS[0].name}
+    names = json.dumps(list(defaults))
+    return read("url.js").replace("NAMES", names).replace("DEFAULTS", json.dumps(list(defaults.values())))
 
 
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"

@@ -1,9 +1,13 @@
 (...values) => {
-  const names = ['max_new_tokens', 'decoding_length', 'branch_length', 'strategy', 'budget', 'sources', 'keep_trie', 'preset'];
+  const names = NAMES;
+  const defaults = DEFAULTS;
   const query = new URLSearchParams(location.search);
   values.slice(0, names.length).forEach((value, i) => {
     if (value === null || value === undefined) return;
-    query.set(names[i], Array.isArray(value) ? value.join(',') : value === true ? '1' : value === false ? '0' : String(value));
+    const text = Array.isArray(value) ? [...value].sort().join(',') : value === true ? '1' : value === false ? '0' : String(value);
+    if (text === defaults[i]) query.delete(names[i]);
+    else query.set(names[i], text);
   });
-  history.replaceState(history.state, '', location.pathname + '?' + query.toString());
+  const search = query.toString();
+  history.replaceState(history.state, '', location.pathname + (search ? '?' + search : '') + location.hash);
 }

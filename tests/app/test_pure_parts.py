@@ -12,7 +12,7 @@ from app import graph, look, presets, stage, whatif
 from app.figures import all_figures
 from app.recorded import RUNS, first_sight
 from app.server import functions
-from app.settings import Settings, from_query
+from app.settings import Settings, as_query, from_query
 from app.store import RunStore, from_record
 from lookahead import metrics
 from lookahead.records import RunRecord
@@ -90,6 +90,22 @@ def test_any_url_gives_settings_that_can_be_used(query: dict[str, str]) -> None:
     settings = from_query(query, 512)
     assert 1 <= settings.max_new_tokens <= 512
     settings.config()
+
+
+@given(
+    st.builds(
+        Settings,
+        max_new_tokens=st.integers(1, 512),
+        decoding_length=st.integers(1, 128),
+        branch_length=st.integers(0, 128),
+        strategy=st.sampled_from(["hierarchical", "parallel", "single"]),
+        budget=st.sampled_from(["adaptive", "fixed"]),
+        sources=st.sampled_from([(), ("prompt",), ("output",), ("prompt", "output")]),
+        keep_trie=st.booleans(),
+    )
+)
+def test_settings_come_back_from_a_url(settings: Settings) -> None:
+    assert from_query(as_query(settings), 512) == settings
 
 
 def test_presets_compose() -> None:
