@@ -3,7 +3,7 @@
 const STATUS = { r: 'root', a: 'accepted', x: 'rejected', u: 'unchecked' };
 const SIGN = { a: '✓ ', x: '✗ ', u: '○ ', r: '' };
 const CELL = 7.25;
-const TREE = { gap: 24, row: 31, box: 24, least: 196, most: 360 };
+const TREE = { gap: 24, row: 31, box: 24, least: 226, most: 360 };
 let tallest = 0; // of the trees seen in this run: the pane grows with them and never jumps back
 let treeRoom = 0;
 

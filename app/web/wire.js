@@ -66,7 +66,7 @@ function wireNodes() {
   $('[data-tree-box]').addEventListener('keydown', (event) => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (by && moveInTree(by)) event.preventDefault();
-    if (event.key === 'Enter' && nodeOf(event) !== null) pinNode(nodeOf(event));
+    if ((event.key === 'Enter' || event.key === ' ') && nodeOf(event) !== null) { event.preventDefault(); pinNode(nodeOf(event)); }
     if (event.key === 'Escape') { pinned = null; lookAtNode(null); }
   });
 }
