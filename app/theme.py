@@ -38,6 +38,8 @@ def theme() -> themes.Base:
         button_secondary_border_color_dark="#7C828C",
         body_text_color="#1C1F23",
         body_text_color_dark="#E8EAED",
+        slider_color="#0072B2",
+        slider_color_dark="#56B4E9",
         block_title_text_color="#1C1F23",
         block_title_text_color_dark="#E8EAED",
         body_text_color_subdued="#5C6370",

@@ -31,7 +31,7 @@ function rows(below) {
 function fold(nodes, room, gap, height) {
   const widths = [];
   for (const node of nodes) widths[node.depth] = Math.max(widths[node.depth] || 0, node.width);
-  const indent = 2 + STUB + (widths[0] || 0) + gap;
+  const indent = 2 + STUB + (room < 420 ? 0 : (widths[0] || 0) + gap);
   const lineOf = [], left = [];
   let x = 2, line = 0, width = 0;
   widths.forEach((wide, depth) => {

@@ -36,8 +36,9 @@ function drawRace(run, position, greedy, overTime) {
     if (mine === 'greedy') return;
     const known = greedy ? tokensAt(greedy, passes - 1) : Math.min(passes, all);
     const most = greedy && greedy.end ? greedy.steps.length : run.end ? all : null;
-    const done = most && passes >= most ? ' ✓' : '';
-    laneText('greedy', known / greedyAll, plural(known, 'token') + ', ' + Math.min(passes, most || passes) + of(most) + ' passes' + done);
+    const taken = Math.min(passes, greedy ? greedy.steps.length : most || passes);
+    const done = most && taken >= most ? ' ✓' : '';
+    laneText('greedy', known / greedyAll, plural(known, 'token') + ', ' + taken + of(most) + ' passes' + done);
     return;
   }
   laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + clock(seconds) + of(run.end && clock(run.end.seconds)) + (over ? ' ✓' : ''));
