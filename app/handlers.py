@@ -163,9 +163,9 @@ class Handlers:
         """The same for the run that the stage has just opened."""
         return self.figures(str(getattr(event, "run", "")))
 
-    def stop(self, request: gr.Request) -> None:
-        """Stop this tab's run within one step."""
-        self.store.stop(str(request.session_hash or ""))
+    def stop(self, left: str, request: gr.Request) -> str:
+        """Stop this tab's run within one step; one that still waits is left by making ``left`` another text."""
+        return left if self.store.stop(str(request.session_hash or "")) else left + "."
 
     # ------------------------------------------------------------------ settings
 

@@ -118,7 +118,7 @@ def _settings(host: ModelHost) -> list[Component]:
     return [
         gr.Slider(
             1, most, min(default.max_new_tokens, most), step=1, label="Max new tokens", elem_id="max-new-tokens",
-            info=f"The run ends here at the latest; {most} are the limit.",
+            info=f"The run ends here at the latest; {most} is the most.",
         ),
         gr.Slider(
             1, WIDEST, default.decoding_length, step=1, label="decoding_length", elem_id="decoding-length",
@@ -169,6 +169,7 @@ def _wire(
     buttons = [controls.run, controls.stop, controls.compare]
     inputs = [*controls.settings, controls.document, controls.prompt, states[0]]
     outputs = [view, controls.status, *states]
+    runs: list[Any] = []
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
         started = button.click(_busy, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
         done = started.then(
@@ -180,6 +181,7 @@ def _wire(
             api_visibility="private",
             **QUEUE,
         )
+        runs.append(done)
         for after in (done.success, done.failure):
             after(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
         done.success(
@@ -191,7 +193,9 @@ def _wire(
     place = figures[0]
     assert isinstance(place, gr.Accordion)
     place.expand(handlers.figures, shown, figures, js=SHOWN_RUN, **quiet)
-    controls.stop.click(handlers.stop, None, None, **quiet)
+    left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
+    controls.stop.click(handlers.stop, left, left, **quiet)
+    left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
     fields = [*controls.settings, controls.preset]
     demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
@@ -223,6 +227,10 @@ def _busy() -> tuple[Any, Any, Any]:
 
 def _idle() -> tuple[Any, Any, Any]:
     return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=True)
+
+
+def _left() -> tuple[Any, ...]:
+    return ("Stopped before it began.", *_idle())
 
 
 def _title(host: ModelHost) -> str:

@@ -1,0 +1,86 @@
+"""Several visitors and one model: the queue, Stop while waiting, a tab that is closed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from app.host import ModelHost
+from lookahead.hf.session import TreeSession
+
+pytestmark = pytest.mark.browser
+
+LONG = "/?max_new_tokens=500&decoding_length=1"
+
+
+def _start(page: Page) -> None:
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    page.click("#run")
+
+
+def _watch(page: Page) -> None:
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
+    page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 3")
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of passes so far, each of them slow enough to be watched."""
+    count = [0]
+    choose = TreeSession.choose
+
+    def slow(self: TreeSession, tree: object) -> object:
+        count[0] += 1
+        time.sleep(0.01)
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TreeSession, "choose", slow)
+    return count
+
+
+def test_a_waiting_visitor_sees_their_place_and_can_leave(open_page: Callable[..., Page], passes: list[int]) -> None:
+    first, second = open_page(LONG), open_page(LONG)
+    _start(first)
+    _watch(first)
+    _start(second)
+    second.wait_for_function("/queue: \\d/.test(document.querySelector('#status').innerText)")
+    assert re.search(r"queue: 1/1", second.inner_text("#status"))
+    second.click("#stop")
+    second.wait_for_function("document.querySelector('#status').textContent.includes('Stopped before it began')")
+    second.wait_for_selector("#run:enabled")
+    assert second.get_attribute("#stage [data-state]", "data-state") == "recorded"
+    assert first.get_attribute("#stage [data-state]", "data-state") == "running"
+    first.click("#stop")
+    first.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+    _start(second)
+    _watch(second)
+    second.click("#stop")
+    second.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+
+
+def test_a_closed_tab_ends_its_run(open_page: Callable[..., Page], passes: list[int], host: ModelHost) -> None:
+    page = open_page(LONG)
+    _start(page)
+    _watch(page)
+    page.context.close()
+    closed = time.monotonic()
+    before = -1
+    while passes[0] != before and time.monotonic() - closed < 5:
+        before = passes[0]
+        time.sleep(0.2)
+    assert passes[0] == before < 300
+
+
+def test_no_step_is_lost_at_full_speed(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=300&decoding_length=1")
+    _start(page)
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+    shown = page.evaluate("[...document.querySelectorAll('#ribbon .group > [data-step]')].map((e) => +e.dataset.step)")
+    assert sorted(set(shown)) == list(range(300))
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "300"
