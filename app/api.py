@@ -19,6 +19,11 @@ from .settings import Settings
 from .stage import short_count, to_json
 
 
+def _shown(value: object) -> str:
+    """A value in a message: one short line."""
+    return repr(value)[:60]
+
+
 def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
     """Add the three endpoints to the app that is being built.
 
@@ -42,10 +47,16 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
         The last one also has `end` (the numbers) and `run_file` (the text of a run file). A branch_length of 0 sets
         no limit of its own; method is lookahead or greedy.
         """
-        settings = Settings(max_new_tokens, decoding_length, branch_length, strategy, budget)
         try:
+            if not isinstance(prompt, str):
+                raise HostError(f"prompt={_shown(prompt)}; need a text")
+            numbers = {"max_new_tokens": max_new_tokens, "decoding_length": decoding_length}
+            for name, value in (numbers | {"branch_length": branch_length}).items():
+                if type(value) is not int:
+                    raise HostError(f"{name}={_shown(value)}; need a whole number")
+            settings = Settings(max_new_tokens, decoding_length, branch_length, str(strategy), str(budget))
             if method not in ("lookahead", "greedy"):
-                raise HostError(f"method={method!r}; choose lookahead or greedy")
+                raise HostError(f"method={_shown(method)}; choose lookahead or greedy")
             lane: Method = "greedy" if method == "greedy" else "lookahead"
             with handlers.store.going("") as cancelled:
                 for update in handlers.lane(prompt, settings, lane, (), cancelled):
@@ -75,6 +86,8 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             "ranking": ranking,
         }
         try:
+            if not isinstance(run_file, str):
+                raise HostError("no run file: need its text")
             run = runfile.from_json(run_file)
             return {"real": whatif.real(run), "estimate": whatif.what_if(run, whatif.changed(run.config, values))}
         except ValueError as error:

@@ -103,7 +103,7 @@ def changed(config: LookaheadConfig, values: dict[str, Any]) -> LookaheadConfig:
         if name in values:
             if not isinstance(values[name], int) or isinstance(values[name], bool):
                 raise ValueError(f"{name}={values[name]!r}; need a whole number")
-            known[name] = values[name] or None
+            known[name] = None if name == "branch_length" and values[name] == 0 else values[name]
     for name in ("strategy", "budget", "ranking"):
         if name in values:
             known[name] = str(values[name])

@@ -98,3 +98,15 @@ def test_a_worker_that_is_stopped_leaves_a_whole_run(host: ModelHost) -> None:
 def test_loans_of_a_gpu_are_short(host: ModelHost) -> None:
     assert zero_gpu.seconds_for(_request(host, most=16)) < 30
     assert zero_gpu.seconds_for(_request(host, most=100_000)) == zero_gpu.MOST_SECONDS
+
+
+@pytest.mark.parametrize("text", ["🌳👩‍🚀 𝒳𝒴 שלום ＦＵＬＬ ❤️", "a\n\n\tb 🌳", "𐍈" * 20])
+def test_characters_split_over_tokens_come_whole(host: ModelHost, text: str) -> None:
+    from lookahead.hf.describe import RunTextStream
+
+    prompt_ids, ids = host.encode("abc"), host.backend.encode(text, raw=True)
+    assert len(ids) > len(text) // 2
+    stream = RunTextStream(host.backend, prompt_ids)
+    pieces = [piece for token_id in ids for piece in stream.push((token_id,))]
+    assert "".join(pieces) + stream.finish() == text
+    assert not any("\ufffd" in piece for piece in pieces)
