@@ -26,13 +26,16 @@ def main() -> None:
     from .theme import HEAD, page_css, theme
     from .ui import build_demo
 
-    build_demo(host).launch(
-        server_name=options.host,
-        server_port=options.port,
-        theme=theme(),
-        css=page_css(),
-        head=HEAD,
-        footer_links=["api"],
-        run_history=False,
-        ssr_mode=False,
-    )
+    try:
+        build_demo(host).launch(
+            server_name=options.host,
+            server_port=options.port,
+            theme=theme(),
+            css=page_css(),
+            head=HEAD,
+            footer_links=["api"],
+            run_history=False,
+            ssr_mode=False,
+        )
+    finally:
+        host.close()

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import socket
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+MAX_TOKENS = 1_000_000
+"""Largest limit that can be set; a run file holds no more."""
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 _EPILOG = """\
 Every flag has a twin in the environment: --model is LOOKAHEAD_MODEL, --max-new-tokens is LOOKAHEAD_MAX_NEW_TOKENS,
@@ -50,7 +57,29 @@ class AppOptions:
 
 def parse(arguments: Sequence[str] | None = None) -> AppOptions:
     """The options of this command line and environment; exits with status 2 and one line where one is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = _parser()
+    try:
+        parser.set_defaults(**_from_environment(parser))
+        given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+        options = AppOptions(**given)
+        _check_address(options)
+    except OptionError as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    return options
+
+
+class OptionError(ValueError):
+    """A flag or its twin that cannot be used; one line says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{message}; see app.py --help")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="app.py",
         description="Open a page on which every step of a local model's generation can be watched.",
         epilog=_EPILOG,
@@ -62,7 +91,9 @@ def parse(arguments: Sequence[str] | None = None) -> AppOptions:
     model.add_argument("--dtype", choices=DTYPES, help="auto: float32, on CUDA bfloat16 (default: auto)")
     server = parser.add_argument_group("server")
     server.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
-    server.add_argument("--port", type=int, metavar="N", help="port (default: the first free one from 7860 on)")
+    server.add_argument(
+        "--port", type=_whole(1, 65_535), metavar="N", help="port (default: the first free one from 7860 on)"
+    )
     server.add_argument(
         "--share-trie", action="store_true", default=None, help="one trie for all visitors instead of one a tab"
     )
@@ -72,15 +103,22 @@ def parse(arguments: Sequence[str] | None = None) -> AppOptions:
         ("max-prompt-tokens", "most tokens of a prompt"),
         ("max-waiting", "most runs that wait in the queue"),
     ):
-        default = getattr(AppOptions, "__dataclass_fields__")[name.replace("-", "_")].default  # noqa: B009
-        limits.add_argument(f"--{name}", type=int, metavar="N", help=f"{what} (default: {default})")
-    parser.set_defaults(**_from_environment(parser))
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    options = AppOptions(**given)
-    for name in ("max_new_tokens", "max_prompt_tokens", "max_waiting"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')}: need at least 1, got {getattr(options, name)}")
-    return options
+        default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
+        limits.add_argument(f"--{name}", type=_whole(1, MAX_TOKENS), metavar="N", help=f"{what} (default: {default})")
+    return parser
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number in ``low..high``, as an argparse type."""
+
+    def parse_number(text: str) -> int:
+        if not (text.isascii() and text.lstrip("+-").isdigit() and len(text) < 20):
+            raise argparse.ArgumentTypeError(f"need a whole number, got {text[:40]!r}")
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"need {low} to {high}, got {text}")
+        return int(text)
+
+    return parse_number
 
 
 def _from_environment(parser: argparse.ArgumentParser) -> dict[str, object]:
@@ -89,16 +127,41 @@ def _from_environment(parser: argparse.ArgumentParser) -> dict[str, object]:
     for action in parser._actions:
         variable = f"LOOKAHEAD_{action.dest.upper()}"
         text = os.environ.get(variable, "").strip()
-        if not text or action.dest == "help":
-            continue
-        if action.dest == "share_trie":
-            values[action.dest] = text.lower() not in ("0", "false", "no", "off")
-        elif action.type is int:
-            if not text.isdigit():
-                parser.error(f"{variable}={text!r}; need a whole number")
-            values[action.dest] = int(text)
-        elif action.choices and text not in action.choices:
-            parser.error(f"{variable}={text!r}; choose one of {', '.join(action.choices)}")
-        else:
-            values[action.dest] = text
+        if text and action.dest != "help":
+            values[action.dest] = _from_text(action, variable, text)
     return values
+
+
+def _from_text(action: argparse.Action, variable: str, text: str) -> object:
+    if action.dest == "share_trie":
+        if text.lower() not in _SWITCHES:
+            raise OptionError(f"{variable}={text[:40]!r}; choose 1 or 0")
+        return _SWITCHES[text.lower()]
+    if action.choices and text not in action.choices:
+        raise OptionError(f"{variable}={text[:40]!r}; choose one of {', '.join(action.choices)}")
+    if action.type is None:
+        return text
+    try:
+        return action.type(text)  # type: ignore[operator]
+    except argparse.ArgumentTypeError as error:
+        raise OptionError(f"{variable}: {error}") from None
+
+
+def _check_address(options: AppOptions) -> None:
+    """Raise OptionError where the page could not be served; said before a model is loaded."""
+    port, by_gradio = options.port, os.environ.get("GRADIO_SERVER_PORT", "").strip()
+    if by_gradio:
+        try:
+            port = port or _whole(1, 65_535)(by_gradio)
+        except argparse.ArgumentTypeError as error:
+            raise OptionError(f"GRADIO_SERVER_PORT: {error}") from None
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME", "").strip() or "127.0.0.1"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        where = f"{host}, port {port}" if port else host
+        raise OptionError(f"cannot listen on {where} ({reason}); choose another --host or --port") from None

@@ -1,0 +1,114 @@
+"""The flags of app.py, their twins in the environment, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.options import AppOptions, parse
+
+FLAGS = {
+    "model": "some/model",
+    "device": "cpu",
+    "dtype": "bfloat16",
+    "host": "127.0.0.1",
+    "port": "7999",
+    "share-trie": "1",
+    "max-new-tokens": "9",
+    "max-prompt-tokens": "99",
+    "max-waiting": "3",
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("LOOKAHEAD_", "GRADIO_SERVER")):
+            monkeypatch.delenv(name)
+
+
+def _one_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        parse(arguments)
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert message.startswith("app.py: ")
+    return message
+
+
+def test_every_option_is_a_flag_and_told_by_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {name.replace("-", "_") for name in FLAGS} == set(AppOptions.__dataclass_fields__)
+    with pytest.raises(SystemExit) as end:
+        parse(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"--{name}" in text for name in FLAGS)
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_and_its_twin_say_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_flag = parse([f"--{name}"] if name == "share-trie" else [f"--{name}", FLAGS[name]])
+    monkeypatch.setenv(f"LOOKAHEAD_{name.upper().replace('-', '_')}", FLAGS[name])
+    assert parse([]) == by_flag != AppOptions()
+
+
+def test_a_flag_wins_over_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKAHEAD_MAX_WAITING", "7")
+    assert parse(["--max-waiting", "8"]).max_waiting == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "99999"], "need 1 to 65535, got 99999"),
+        (["--port", "x"], "need a whole number, got 'x'"),
+        (["--max-new-tokens", "0"], "need 1 to 1000000, got 0"),
+        (["--max-waiting", "-3"], "got -3"),
+        (["--dtype", "float7"], "invalid choice: 'float7'"),
+        (["--unknown"], "unrecognized arguments: --unknown"),
+        (["--host", "no such host"], "cannot listen on no such host"),
+    ],
+)
+def test_a_bad_flag_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    assert words in _one_line(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("LOOKAHEAD_PORT", "no port"),
+        ("LOOKAHEAD_DTYPE", "float7"),
+        ("LOOKAHEAD_MAX_PROMPT_TOKENS", "1.5"),
+        ("LOOKAHEAD_SHARE_TRIE", "perhaps"),
+        ("GRADIO_SERVER_PORT", "no port"),
+    ],
+)
+def test_a_bad_twin_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    message = _one_line(capsys)
+    assert variable in message
+    assert text in message
+
+
+def test_a_port_in_use_is_said_before_the_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "cannot listen on" in _one_line(capsys, "--port", str(taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize("arguments", [["--model", "/no/such/folder"], ["--device", "tpu"]])
+def test_a_model_that_cannot_be_loaded_is_one_line(arguments: list[str]) -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "app.py", *arguments], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "Loading the model ..."
+    assert len(done.stderr.splitlines()) == 2
