@@ -9,9 +9,9 @@ from .encoding import Encoder
 from .packing import Branch, Document
 
 PIECE = re.compile(r"\w+|\s+|[^\w\s]")
-DECISION = 5.0
-"""What the first token of something replaced counts more, and ..."""
-NEAR_MISS = 2.5
+DECISION = 1.5
+"""What the first token of something replaced counts more (five times as much made it rename everything), and ..."""
+NEAR_MISS = 3.0
 """... a token that is copied although something replaced begins like it."""
 
 
@@ -91,8 +91,6 @@ def decided(branch: Branch, prefix: list[int]) -> Branch:
             followed[number] = before + 1
             emphasis[number] = DECISION
             replaced.add(prefix[before + 1])
-        elif source >= size:
-            emphasis[number] = 1.5
         elif source >= 0 and before >= size:
             emphasis[number] = 2.0
     for number, source in enumerate(sources):

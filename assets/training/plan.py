@@ -29,6 +29,7 @@ class Planned:
 COPYING = Shares(random=0.15)
 ANSWERING = Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2)
 HARDER = Shares(random=0.1, real=0.55, told=0.15, rewriting=0.35, steps=0.08, story=0.08, longest=2)
+LAST = Shares(random=0.05, real=0.5, told=0.15, extraction=0.25, rewriting=0.4, steps=0.08, story=0.08, longest=2)
 PLAN = (
     Planned(Stage("random-easy", tokens=2_441_216, rows=16, length=256), hardness=(0.0, 0.25)),
     Planned(Stage("mixed-512", tokens=5_304_320, rows=8, length=512), COPYING),
@@ -37,20 +38,33 @@ PLAN = (
         ANSWERING,
     ),
     Planned(
+        Stage("settling-768", tokens=260 * 6 * 768, rows=6, length=768, rate=0.006, last_rate=0.0005),
+        ANSWERING,
+    ),
+    Planned(
         Stage("longer-768", tokens=716 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
         ANSWERING,
     ),
     Planned(
-        Stage("harder-768", tokens=30 * MILLION, rows=6, length=768, rate=0.013, last_rate=0.013),
+        Stage("harder-768", tokens=459 * 6 * 768, rows=6, length=768, rate=0.013, last_rate=0.013),
         HARDER,
     ),
     Planned(
-        Stage("second-cooldown-768", tokens=6 * MILLION, rows=6, length=768, rate=0.012, last_rate=0.0003),
-        ANSWERING,
+        Stage(
+            "second-cooldown-768",
+            tokens=620 * 6 * 768,
+            rows=6,
+            length=768,
+            rate=0.012,
+            last_rate=0.0002,
+            last_supervision=0.3,
+            places=False,
+        ),
+        LAST,
     ),
 )
-"""What ``python -m assets.training`` runs, in this order. The committed weights come from the first three stages; the
-last two go on from them.
+"""What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
+"settling-768" are worked out from how far it moved the weights: they were not written down.
 """
 
 

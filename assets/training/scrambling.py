@@ -10,11 +10,11 @@ class Scrambler:
 
     def __init__(self, rng: random.Random, sentences: list[str]) -> None:
         self.rng = rng
-        self.frequent = [word for sentence in sentences for word in sentence.split()]
+        self.frequent = [w for sentence in sentences for w in sentence.split()[:-1] if w[-1] not in ".!?"]
         self.distinct = sorted(set(self.frequent))
 
     def word(self) -> str:
-        """A frequent word or a rare one."""
+        """A frequent word or a rare one; none that ends a sentence."""
         return self.rng.choice(self.frequent if self.rng.random() < 0.4 else self.distinct)
 
     def scrambled(self, sentences: list[str], kept: set[str]) -> list[str]:
@@ -36,7 +36,7 @@ class Scrambler:
         giver, taker = rng.choice(parts), rng.choice(parts)
         if len(giver) < 3 or len(taker) < 3:
             return
-        begin = rng.randrange(len(giver) - 1)
-        piece = giver[begin : begin + rng.randint(1, 4)]
+        begin = rng.randrange(len(giver) - 2)
+        piece = giver[begin : min(begin + rng.randint(1, 4), len(giver) - 1)]
         at = rng.randrange(1, len(taker))
         taker[at:at] = piece

@@ -55,16 +55,17 @@ def attention_on(log_p: Tensor, target: Tensor) -> Tensor:
     return log_p.gather(-1, target.clamp(min=0)[..., None])[..., 0]
 
 
-def supervision_losses(seen: Seen, batch: Batch) -> dict[str, Tensor]:
+def supervision_losses(seen: Seen, batch: Batch, places: bool = True) -> dict[str, Tensor]:
     """Losses of the kinds of heads, each averaged over its heads.
 
     Question tokens that tell nothing count little; so does a quotation after its first tokens, where its place is
-    chosen, since the rest follows from them.
+    chosen, since the rest follows from them. Without ``places`` the heads that find the start of a sentence, the tokens
+    just before and the pairs of an edit are left to themselves: they learn first, and each costs time.
     """
     mask = batch.mask
     start, gold, choice, vote, copy = [], [], [], [], []
     position = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-    for layer, head, offset in START_HEADS:
+    for layer, head, offset in START_HEADS if places else ():
         target = batch.starts + offset
         wanted = (batch.starts >= 0) & (target < position)
         log_p = log_attention(seen, layer, head, mask)
@@ -87,13 +88,11 @@ def supervision_losses(seen: Seen, batch: Batch) -> dict[str, Tensor]:
     for number, (layer, head) in enumerate(COPY_HEADS):
         target = batch.sources if number else batch.followed
         copy.append(-weighted(attention_on(log_attention(seen, layer, head, mask), target), copied))
-    named = {"start": start, "gold": gold, "choice": choice, "vote": vote, "copy": copy}
-    named["before"] = before_losses(seen, batch)
-    paired = (batch.pairs >= 0).float()
-    named["pair"] = [
-        -weighted(attention_on(log_attention(seen, layer, head, mask), batch.pairs), paired)
-        for layer, head in PAIR_HEADS
-    ]
+    named = {"gold": gold, "choice": choice, "vote": vote, "copy": copy}
+    if places:
+        paired = (batch.pairs >= 0).float()
+        pair = [attention_on(log_attention(seen, layer, head, mask), batch.pairs) for layer, head in PAIR_HEADS]
+        named |= {"start": start, "before": before_losses(seen, batch), "pair": [-weighted(p, paired) for p in pair]}
     return {name: mean(losses) for name, losses in named.items()}
 
 

@@ -33,6 +33,7 @@ class Stage:
         rate: Learning rate of the matrices at its start; ``last_rate`` at its end, in a straight line.
         adam_rate: The share of it that embeddings and norms get.
         supervision: What the attention losses count at its start; ``last_supervision`` at its end.
+        places: Whether the heads that find places are supervised as well.
     """
 
     name: str
@@ -44,16 +45,21 @@ class Stage:
     adam_share: float = 0.15
     supervision: float = 1.0
     last_supervision: float = 1.0
+    places: bool = True
 
     @property
     def steps(self) -> int:
         return self.tokens // (self.rows * self.length)
 
 
-def batch_losses(net: Network, batch: Batch) -> dict[str, Tensor]:
+SUPERVISION_WEIGHTS = {"copy": 1.0, "choice": 0.5, "start": 0.3, "gold": 0.3, "vote": 0.3, "before": 0.2, "pair": 0.2}
+"""What each kind of attention loss counts beside the answer loss."""
+
+
+def batch_losses(net: Network, batch: Batch, places: bool) -> dict[str, Tensor]:
     """The answer loss per weighted token, the attention losses, and which targets were the first choice."""
     hidden, seen = net(batch.ids, batch.positions, batch.mask, WATCHED)
-    losses = supervision_losses(seen, batch)
+    losses = supervision_losses(seen, batch, places)
     return losses | {"hidden": hidden}
 
 
@@ -123,7 +129,7 @@ class Trainer:
         self.progress = Progress()
         self.finished: list[str] = []
         self.threads = threads
-        self.forward: Callable[[Network, Batch], dict[str, Tensor]] = (
+        self.forward: Callable[[Network, Batch, bool], dict[str, Tensor]] = (
             torch.compile(batch_losses, dynamic=False) if compiled else batch_losses
         )
 
@@ -202,23 +208,12 @@ class Trainer:
         """One update; returns the losses and the share of answer tokens that were right."""
         parameter = self.net.norm
         batch = on_device(batch, parameter.device, parameter.dtype)
-        losses = self.forward(self.net, batch)
+        losses = self.forward(self.net, batch, stage.places)
         answer, right = language_loss(self.net, losses.pop("hidden"), batch)
         done = self.progress.step / stage.steps
         share = stage.supervision + (stage.last_supervision - stage.supervision) * done
-        (
-            answer
-            + share
-            * (
-                0.3 * losses["start"]
-                + 0.3 * losses["gold"]
-                + 0.3 * losses["vote"]
-                + 0.5 * losses["choice"]
-                + 1.0 * losses["copy"]
-                + 0.2 * losses["before"]
-                + 0.2 * losses["pair"]
-            )
-        ).backward()
+        supervised = torch.stack([SUPERVISION_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
+        (answer + share * supervised).backward()
         warm = min(1.0, (self.progress.tokens / (stage.rows * stage.length) + 1) / 100)
         rate = (stage.rate + (stage.last_rate - stage.rate) * done) * warm
         self.optimizer.step(rate, rate * stage.adam_share)
