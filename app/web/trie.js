@@ -33,7 +33,7 @@ function drawTrie(answer) {
   put(hint, answer.earlier.outputs ? 'Earlier outputs that also guess: ' + answer.earlier.outputs + ' (' + plural(answer.earlier.tokens, 'token') + ').' : '');
   if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
   const box = $('[data-trie-box]');
-  const blocks = [[searched ? 'Found: ' : answer.match.length ? 'After the last ' + plural(answer.match.length, 'token') + ': ' : 'Nothing after the last token is known; the most frequent tokens:', answer.match, answer.picture]];
+  const blocks = [[searched ? 'Found: ' : answer.match.length ? 'After the last ' + (answer.match.length > 1 ? answer.match.length + ' tokens' : 'token') + ': ' : 'Nothing after the last token is known; the most frequent tokens:', answer.match, answer.picture]];
   if (!searched) for (const level of answer.shorter || []) blocks.push(['After only the last' + (level.match.length > 1 ? ' ' + level.match.length : '') + ': ', level.match, level.picture]);
   box.replaceChildren(...blocks.map(([title, match, picture]) => {
     const block = make('div', { class: 'level' });
