@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
+from .documents import Branch, Document
 from .encoding import Encoder
-from .packing import Branch, Document
 
 PIECE = re.compile(r"\w+|\s+|[^\w\s]")
 DECISION = 1.5

@@ -7,7 +7,7 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerFast
 
 from .alphabet import BOT, END, USER
-from .packing import Branch, Document
+from .documents import Branch, Document
 
 
 class Encoder:

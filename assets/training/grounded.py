@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from .documents import Branch, Document
 from .encoding import Encoder
 from .facts import capitalised, posed, tell
 from .names import Names
-from .packing import Branch, Document
 from .questions import WordWeights, made_question, related, titled_question, words
 from .real_text import AskedPassage
 from .scrambling import Scrambler

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .documents import Document
 from .edits import edited_code
 from .encoding import Encoder
 from .extraction import extraction_request
 from .facts import posed, tell
 from .grounded import Grounded
 from .names import Names
-from .packing import Document
 from .problems import problem
 from .questions import WordWeights
 from .random_copying import random_documents

@@ -10,60 +10,12 @@ import torch
 from torch import Tensor
 
 from .ambiguity import AFTER_ONE, AFTER_TWO, Followers, followers
+from .documents import Branch, Document, sentences_of_tokens
 
 LANGUAGE_WEIGHT = {AFTER_ONE: 1.5, AFTER_TWO: 3.0}
 """What a copied token counts more in the loss where the tokens before it stand elsewhere too."""
 COPY_WEIGHT = {AFTER_ONE: 0.6, AFTER_TWO: 2.0}
 """What it counts for the heads that copy; otherwise 0.2, and 3 where a copied piece begins."""
-
-
-@dataclass(slots=True)
-class Branch:
-    """One question and its answer; it sees the document's prefix and itself, never another branch.
-
-    Attributes:
-        question: Token ids from the end of the prefix to the assistant's mark, that mark included.
-        answer: Token ids of the answer, the end mark included unless the answer was cut short.
-        sources: For every answer token the prefix position it is copied from, or -1; positions past the prefix are
-            places in the question.
-        followed: Where it would be copied from if nothing were replaced; ``sources`` if None.
-        emphasis: What every answer token counts more in the loss, or None.
-        pair: A question token and an earlier one that it belongs to.
-        gold: The sentence that the question asks for, or -1.
-        weight: What every answer token counts in the loss.
-        first_weight: What the tokens before ``first_tokens`` count instead.
-        question_weight: What every question token counts as plain language modelling.
-        begin_weight: What the first token of every copied piece counts more.
-    """
-
-    question: list[int]
-    answer: list[int]
-    sources: list[int] | None = None
-    gold: int = -1
-    weight: float = 1.0
-    first_weight: float = 1.0
-    first_tokens: int = 0
-    question_weight: float = 0.0
-    begin_weight: float = 1.0
-    followed: list[int] | None = None
-    emphasis: list[float] | None = None
-    pair: tuple[int, int] | None = None
-
-
-@dataclass(slots=True)
-class Document:
-    """A prefix that several branches share.
-
-    Attributes:
-        prefix: Token ids, the user's mark first.
-        sentence: For every prefix token the number of its sentence, or -1.
-        prefix_weight: What every prefix token counts as plain language modelling.
-    """
-
-    prefix: list[int]
-    branches: list[Branch]
-    sentence: list[int] | None = None
-    prefix_weight: float = 0.0
 
 
 @dataclass(slots=True)
@@ -198,14 +150,6 @@ class Row:
         self.put("sources", at, np.where(sources >= 0, placed(sources), -1))
         followed = np.asarray(branch.followed or branch.sources)
         self.put("followed", at, np.where(followed >= 0, placed(followed), -1))
-
-
-def sentences_of_tokens(document: Document) -> dict[int, int]:
-    """For every token of one sentence alone the number of that sentence; -1 for tokens of several."""
-    found: dict[int, int] = {}
-    for token, number in zip(document.prefix, document.sentence or (), strict=False):
-        found[token] = number if found.get(token, number) == number else -1
-    return found
 
 
 @dataclass(slots=True)

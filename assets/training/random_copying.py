@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .alphabet import BOT, END, FIRST_MERGED, JOIN, SHIFT, USER, VOCAB_SIZE, byte_id
-from .packing import Branch, Document
+from .documents import Branch, Document
 
 SHIFT_ID, JOIN_ID, STOP_ID, NEWLINE_ID = (byte_id(c) for c in (SHIFT, JOIN, ".", "\n"))
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.training.ambiguity import AFTER_ONE, AFTER_TWO, PLAIN, followers
+from assets.training.documents import Document
 from assets.training.edits import DECISION, edited_code
 from assets.training.encoding import Encoder, aligned
 from assets.training.extraction import extraction_request
@@ -16,7 +17,7 @@ from assets.training.facts import domains, tell
 from assets.training.grounded import Grounded
 from assets.training.mixture import Mixture, Shares, tokenizer_texts, weights_of
 from assets.training.names import Names, held_out
-from assets.training.packing import Document, Row, stack
+from assets.training.packing import Row, stack
 from assets.training.problems import problem
 from assets.training.random_copying import random_document
 from assets.training.real_text import AskedPassage, RealText, split_sentences
