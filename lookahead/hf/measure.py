@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from time import perf_counter
 
 from lookahead.costs import PassCosts, measured_lengths
@@ -14,8 +13,10 @@ CONTEXT_ROWS = 192
 BUDGET_SECONDS = 2.0
 MOST_ROUNDS = 25
 FEWEST_ROUNDS = 3
-STALE = 3.0
-"""A remembered time that is off by this factor, either way, was taken on a busy machine or on another one."""
+_TRIALS = 5
+STALE, BENT = 3.0, 1.6
+"""Remembered times that are off by the first factor, or whose ratio is off by the second, either way, were taken on a
+busy machine or on another one."""
 
 
 def trial_tree(count: int, vocab_size: int) -> DraftTree:
@@ -32,7 +33,9 @@ def measure_pass_costs(
     context_limit: int | None,
     budget_seconds: float = BUDGET_SECONDS,
 ) -> PassCosts:
-    """Medians of whole steps (pass, choices, accepted rows moved), the lengths in turns so that all see the same noise.
+    """Times of whole steps (pass, choices, accepted rows moved), the lengths in turns so that all see the same noise.
+
+    The lower quartile counts: other work on the machine only ever adds time, and would bend the ratios.
 
     Args:
         session: An empty session; it is used up.
@@ -54,25 +57,29 @@ def measure_pass_costs(
             times[length].append(_timed_step(session, trees[length], context))
     session.close()
     # The first round picks kernels and fills buffers; it counts only where there was no time for another.
-    return PassCosts(lengths, tuple(median(times[length][1:] or times[length]) for length in lengths))
+    return PassCosts(lengths, tuple(_lower_quartile(times[length][1:] or times[length]) for length in lengths))
+
+
+def _lower_quartile(values: list[float]) -> float:
+    return sorted(values)[len(values) // 4]
 
 
 def still_true(session: TreeSession, vocab_size: int, costs: PassCosts, widest: int) -> bool:
-    """Whether a few passes now take about as long as remembered: the fastest of three, of 1 token and of ``widest``.
+    """Whether a few passes now take about as long as remembered, and the wide one as many times as long as the narrow.
+
+    The fastest of five counts, of 1 token and of ``widest`` in turns.
 
     Args:
         session: An empty session; it is used up.
         widest: The other length to try.
     """
     session.prefill([3 % vocab_size])
-    for length in (1, widest):
-        tree = trial_tree(length, vocab_size)
-        seconds = min([_timed_step(session, tree, 1) for _ in range(4)][1:])
-        if not 1 / STALE < seconds / costs.at(length) < STALE:
-            session.close()
-            return False
+    trees = [trial_tree(length, vocab_size) for length in (1, widest)]
+    rounds = [[_timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
     session.close()
-    return True
+    one, wide = (min(times) for times in zip(*rounds[1:], strict=True))
+    off_one, off_wide = one / costs.at(1), wide / costs.at(widest)
+    return 1 / STALE < off_one < STALE and 1 / STALE < off_wide < STALE and 1 / BENT < off_wide / off_one < BENT
 
 
 def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:
