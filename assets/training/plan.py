@@ -62,9 +62,14 @@ PLAN = (
         ),
         LAST,
     ),
+    Planned(
+        Stage("third-768", tokens=3000 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
+        LAST,
+    ),
 )
-"""What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
-"settling-768" are worked out from how far it moved the weights: they were not written down.
+"""What ``python -m assets.training`` runs, in this order. The committed weights come from all but the last stage, which
+goes on from them and needs a falling rate after it. The rates of "settling-768" are worked out from how far it moved the
+weights: they were not written down.
 """
 
 

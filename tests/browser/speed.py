@@ -231,6 +231,8 @@ def watched(repeat: int, command_line: CommandLine, app: App) -> None:
             browser.page.close()
         browser.open(SCRUBBED)
         browser.run()
+        browser.page.wait_for_selector("#figures .js-plotly-plot")
+        browser.page.wait_for_timeout(2000)  # the figures are drawn
         times, long_tasks = browser.scrub()
         cuts = [round(cut, 1) for cut in statistics.quantiles(times, n=100)]
         worst = round(max(times), 1)
