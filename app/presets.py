@@ -35,11 +35,12 @@ class Preset:
 
 PRESETS = (
     Preset("Grounded question (RAG)", "When was the lighthouse built?", _LIGHTHOUSE),
-    Preset("Extract as JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: island, built, keeper"),
+    Preset("Extract as JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: built, engineer, keeper"),
     Preset("Edit code", f'{_CODE}\n\nAdd a docstring: "Find the most frequent words."'),
     Preset(
         "Word problem",
-        "Maria buys 5 boxes of candles. Each box holds 12. Maria gives 8 away. How many are left?",
+        "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "
+        "How many are left?",
     ),
     Preset("Story", "Tell a story that begins: In a little house on a high mountain lived a girl named Alice."),
 )

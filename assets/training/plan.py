@@ -68,8 +68,8 @@ PLAN = (
     ),
 )
 """What ``python -m assets.training`` runs, in this order. The committed weights come from all but the last stage, which
-goes on from them and needs a falling rate after it. The rates of "settling-768" are worked out from how far it moved the
-weights: they were not written down.
+goes on from them and needs a falling rate after it. The rates of "settling-768" are worked out from how far it moved
+the weights: they were not written down.
 """
 
 
