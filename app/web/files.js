@@ -39,6 +39,7 @@ async function openFile(input) {
   const file = input.files[0];
   const hint = $('[data-file-hint]');
   if (!file) return;
+  input.value = '';  // at once: cleared at the end, it would take away the file that was chosen meanwhile
   put(hint, 'Opening ' + file.name + ' …');
   try {
     const problem = file.size > 32e6 ? 'larger than 32 MB' : await openText(await file.text(), 'opened from ' + file.name.slice(0, 40));
@@ -47,7 +48,6 @@ async function openFile(input) {
   } catch (error) {
     put(hint, file.name + ': cannot be read.');
   }
-  input.value = '';
 }
 
 async function saveRun() {
