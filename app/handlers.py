@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -190,8 +190,6 @@ class Handlers:
 
 
 def _with_texts(run: RunRecord, texts: Any) -> RunRecord:
-    from dataclasses import replace
-
     return replace(run, texts=texts)
 
 

@@ -23,19 +23,10 @@ def main() -> None:
     except (HostError, BackendError) as error:
         print(f"app.py: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    from .theme import HEAD, page_css, theme
+    from .theme import page_options
     from .ui import build_demo
 
     try:
-        build_demo(host).launch(
-            server_name=options.host,
-            server_port=options.port,
-            theme=theme(),
-            css=page_css(),
-            head=HEAD,
-            footer_links=["api"],
-            run_history=False,
-            ssr_mode=False,
-        )
+        build_demo(host).launch(server_name=options.host, server_port=options.port, **page_options())
     finally:
         host.close()

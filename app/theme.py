@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gradio import themes
 
@@ -58,6 +59,18 @@ def theme() -> themes.Base:
         border_color_primary="#E2E4E8",
         border_color_primary_dark="#33373E",
     )
+
+
+def page_options() -> dict[str, Any]:
+    """How the page is launched, wherever it is: ``launch(**page_options())``."""
+    return {
+        "theme": theme(),
+        "css": page_css(),
+        "head": HEAD,
+        "footer_links": ["api"],
+        "run_history": False,
+        "ssr_mode": False,
+    }
 
 
 def read(name: str) -> str:

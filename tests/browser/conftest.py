@@ -34,20 +34,11 @@ def host() -> ModelHost:
 @pytest.fixture(scope="session")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app."""
-    from app.theme import HEAD, page_css, theme
+    from app.theme import page_options
     from app.ui import build_demo
 
     demo = build_demo(host)
-    _, url, _ = demo.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        theme=theme(),
-        css=page_css(),
-        head=HEAD,
-        footer_links=["api"],
-        run_history=False,
-        ssr_mode=False,
-    )
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **page_options())
     yield url
     demo.close()
 
