@@ -140,6 +140,7 @@ def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
 
     name = options.model or str(EMBEDDED_MODEL)
     backend = HFBackend.from_pretrained(name, device=options.device, dtype=options.dtype)
+    backend.spare_threads()  # the browser often draws on the same cores
     return backend, model_info(backend, "embedded" if options.model is None else name)
 
 

@@ -17,6 +17,7 @@ from lookahead.hf.plain import PlainSession
 from lookahead.hf.plan import find_plan
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import TextStops, TextStream, Vocabulary
+from lookahead.hf.threads import ThreadChoice
 
 SHORTEST_MEASURED = 64
 """T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
@@ -52,6 +53,7 @@ class HFBackend:
         self._plan: ForwardPlan | None = None
         self._notice: str | None = None
         self._fingerprint: str | None = None
+        self._threads: ThreadChoice | None = None
 
     @classmethod
     def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
@@ -66,6 +68,15 @@ class HFBackend:
         """
         place = resolve_device(device)
         return cls(*load(str(model_id), place, resolve_dtype(dtype, place)))
+
+    def spare_threads(self) -> None:
+        """From now on, let runs use half of the CPU threads while other programs hold up their passes.
+
+        For a program that shares the cores with what shows its output. Nothing changes before T(n) is measured, on
+        another device than a CPU or where passes take as long as they should.
+        """
+        if self.device.type == "cpu":
+            self._threads = ThreadChoice(torch.get_num_threads())
 
     @property
     def device(self) -> torch.device:
@@ -125,7 +136,7 @@ class HFBackend:
         if plan.rope_switch is not None and prompt_length <= plan.rope_switch < capacity:
             notice = f"the run may cross {plan.rope_switch} tokens, where the model changes all positions"
             return PlainSession(self.model, self._rules, capacity, f"{notice}; decoding one token at a time")
-        return TreeSession(self.model, plan, self._rules, capacity)
+        return TreeSession(self.model, plan, self._rules, capacity, self._threads)
 
     def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
         """The time of a forward pass of 1 to ``longest`` tokens here, from the cache folder or measured now.
@@ -143,11 +154,16 @@ class HFBackend:
         if costs is not None and costs.lengths[-1] >= longest:
             session = TreeSession(self.model, plan, rules, 2 * _TRIED)
             if still_true(session, self.vocab_size, costs, _TRIED):
-                return costs
+                return self._known(costs)
         longest = max(longest, SHORTEST_MEASURED)
         session = TreeSession(self.model, plan, rules, longest + 1024)
         costs = measure_pass_costs(session, self.vocab_size, longest, self.context_limit)
         store_costs(key, costs)
+        return self._known(costs)
+
+    def _known(self, costs: PassCosts) -> PassCosts:
+        if self._threads is not None:
+            self._threads.costs = costs
         return costs
 
     def _texts(self) -> Vocabulary:
