@@ -71,10 +71,16 @@ def made_cases(count: int, text: RealText) -> list[Case]:
 
 
 def real_cases(text: RealText) -> list[Case]:
-    """The held-out questions with their Wikipedia passages."""
-    return [
+    """The held-out questions with their Wikipedia passages, and the questions of a reading quiz about the same ones."""
+    asked = [
         Case("grounded, Wikipedia", f"{p.text}\n\n{p.question}", passage=p.text, golds=p.answers, sentences=p.sentences)
         for p in text.held_out_passages
+    ]
+    quiz = {p.text: p for p in text.held_out_passages}.values()
+    return asked + [
+        Case("grounded, quiz", f"{p.text}\n\n{item.question}", p.sentences[item.gold], p.text, sentences=p.sentences)
+        for p in quiz
+        for item in p.written
     ]
 
 
@@ -134,6 +140,7 @@ def report(cases: list[Case], answers: list[Answer]) -> dict[str, dict[str, floa
         if pairs[0][0].golds:
             possible = [(c, a) for c, a in pairs if any(has_gold(c, s) for s in c.sentences)]
             row["holds an answer"] = share(possible, lambda c, a: has_gold(c, a.text))
+        if pairs[0][0].sentences:
             row["one whole sentence"] = share(pairs, lambda c, a: a.text in c.sentences)
         row["mean tokens"] = sum(a.tokens for _, a in pairs) / len(pairs)
         table[task] = row

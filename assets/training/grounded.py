@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
+from .asked import Asked, AskedPassage
 from .documents import Branch, Document
 from .encoding import Encoder
 from .facts import capitalised, posed, tell
 from .names import Names
 from .questions import WordWeights, made_question, related, titled_question, words
-from .real_text import AskedPassage
 from .scrambling import Scrambler
+from .written import written_passages
 
 SHORT_ANSWER = 7
 """Tokens of an answer that is cut short: enough to show which sentence was chosen."""
 FIRST_TOKENS = 5
 FIRST_WEIGHT = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question and the number of the sentence that answers it."""
-
-    question: str
-    gold: int
 
 
 def best_gold(passage: AskedPassage, weight: WordWeights) -> int | None:
@@ -58,8 +50,8 @@ class Grounded:
         self.encoder = encoder
         self.names = Names(rng)
         self.weight = weight
-        self.passages = [(p, best_gold(p, weight)) for p in passages]
-        self.scrambler = Scrambler(rng, [s for p in passages for s in p.sentences])
+        self.passages = [(p, best_gold(p, weight)) for p in passages + written_passages()]
+        self.scrambler = Scrambler(rng, [s for p, _ in self.passages for s in p.sentences])
 
     def document(self, sentences: list[str], asked: list[Asked], whole: int, language: float = 0.0) -> Document:
         """A passage with its questions; the first ``whole`` answers are complete, the rest cut short."""
@@ -82,7 +74,7 @@ class Grounded:
         self.rng.shuffle(branches)
         return Document(prefix, branches, numbers, prefix_weight=language)
 
-    def made(self, sentences: list[str], count: int, real: bool = True) -> list[Asked]:
+    def made(self, sentences: list[str], count: int) -> list[Asked]:
         """Questions made from the words of the sentences, each sentence asked about as often as another."""
         order = [n for n in range(len(sentences)) if len(sentences[n]) > 15] or [0]
         asked = []
@@ -91,66 +83,74 @@ class Grounded:
             asked.append(Asked(made_question(self.rng, sentences[gold], self.weight), gold))
         return asked
 
+    def known(self, passage: AskedPassage, gold: int | None, place: dict[int, int], most: int) -> list[Asked]:
+        """Its real question, worded in one to three ways, then up to ``most`` of the written ones.
+
+        Args:
+            place: Where each of its sentences stands; what asks for another is left out.
+        """
+        rng = self.rng
+        asked = []
+        if gold in place:
+            asked = [Asked(reworded(rng, passage.question), place[gold]) for _ in range(rng.choice((1, 2, 2, 3)))]
+        written = [a for a in passage.written if a.gold in place]
+        for item in rng.sample(written, min(len(written), most)):
+            question = reworded(rng, item.question) if item.question.islower() else item.question
+            asked.append(Asked(question, place[item.gold]))
+        return asked
+
     def natural(self) -> Document:
-        """One passage in its order, with its real question and with made ones that mostly ask for what comes early."""
+        """One passage in its order, with what people ask about it and a few made questions."""
         rng = self.rng
         passage, gold = rng.choice(self.passages)
-        sentences = list(passage.sentences)
-        if len(sentences) > 2 and rng.random() < 0.3:
-            dropped = rng.choice([n for n in range(len(sentences)) if n != gold])
-            del sentences[dropped]
-            gold = gold - 1 if gold is not None and dropped < gold else gold
-        scrambled = rng.random() < 0.5
+        order = list(range(len(passage.sentences)))
+        if len(order) > 2 and rng.random() < 0.3:
+            order.remove(rng.choice([n for n in order if n != gold]))
+        sentences = [passage.sentences[n] for n in order]
+        asked = self.known(passage, gold, {n: at for at, n in enumerate(order)}, rng.randint(4, 9))
+        scrambled = rng.random() < 0.4
         if scrambled:
-            kept = {*words(passage.question), *words(passage.title), *words(" ".join(passage.answers))}
-            sentences = self.scrambler.scrambled(sentences, kept)
-        asked = []
-        if gold is not None:
-            asked = [Asked(reworded(rng, passage.question), gold) for _ in range(rng.choice((1, 2, 2, 3)))]
+            sentences = self.scrambler.scrambled(sentences, self.told_by(passage))
         early = [1 / (1 + n) for n in range(len(sentences))]
-        for _ in range(rng.randint(2, 4)):
+        for _ in range(rng.randint(0, 2)):
             (n,) = rng.choices(range(len(sentences)), early)
             asked.append(Asked(titled_question(rng, passage.title, sentences[n], self.weight, n == 0), n))
-        asked += self.made(sentences, rng.randint(2, 3 + len(sentences)))
+        asked += self.made(sentences, rng.randint(1, 3))
         rest = asked[1:]
         rng.shuffle(rest)
         language = 0.1 if not scrambled and rng.random() < 0.4 else 0.0
         return self.document(sentences, [*asked[:1], *rest], 4, language)
 
+    def told_by(self, passage: AskedPassage) -> set[str]:
+        """Words that must stay in its sentences, so that what people ask about it still has its answer there."""
+        asked = " ".join(item.question for item in passage.written)
+        return {*words(passage.question), *words(passage.title), *words(" ".join(passage.answers)), *words(asked)}
+
     def real(self, longest: int = 1) -> Document:
         """Real sentences: one passage in its order, one shuffled, or up to ``longest + 1`` mixed."""
         rng = self.rng
-        roll = rng.random()
-        if roll < 0.6:
+        if rng.random() < 0.6:
             return self.natural()
-        roll = rng.uniform(0.5, 1.0)
         passage, gold = rng.choice(self.passages)
-        sentences = list(passage.sentences)
-        own: int | None = gold
-        for _ in range(rng.randint(0 if roll < 0.65 else 1, longest)):
-            other = rng.choice(self.passages)[0].sentences
-            if roll > 0.85:
-                sentences = [*other, *sentences] if rng.random() < 0.5 else [*sentences, *other]
-                own = own if own is None or sentences[own] == passage.sentences[gold or 0] else own + len(other)
-            else:
-                sentences += other
-        if roll < 0.85:
-            order = list(range(len(sentences)))
-            rng.shuffle(order)
-            own = order.index(own) if own is not None else None
-            sentences = [sentences[n] for n in order]
-        asked = (
-            []
-            if own is None
-            else [Asked(reworded(rng, passage.question), own) for _ in range(rng.choice((1, 2, 2, 3)))]
-        )
+        places: list[tuple[AskedPassage, int]] = [(passage, n) for n in range(len(passage.sentences))]
+        shuffled = rng.random() < 0.6
+        for _ in range(rng.randint(0 if shuffled else 1, longest)):
+            other = rng.choice(self.passages)[0]
+            added = [(other, n) for n in range(len(other.sentences))]
+            places = [*added, *places] if rng.random() < 0.5 else [*places, *added]
+        if shuffled:
+            rng.shuffle(places)
+        sentences = [p.sentences[n] for p, n in places]
+        asked = []
+        for one in dict.fromkeys(p for p, _ in places):
+            at = {n: place for place, (p, n) in enumerate(places) if p is one}
+            asked += self.known(one, gold if one is passage else None, at, rng.randint(2, 6))
         if rng.random() < 0.3:
-            kept = {*words(passage.question), *words(" ".join(passage.answers))}
+            kept = set().union(*(self.told_by(p) for p, _ in places))
             sentences = self.scrambler.scrambled(sentences, kept)
-        asked += self.made(sentences, rng.randint(3, 6 + 2 * len(sentences)))
+        asked += self.made(sentences, rng.randint(1, 2 + len(sentences)))
         whole = asked[:1] + asked[-2:]
-        rest = asked[1:-2]
-        return self.document(sentences, whole + rest, len(whole))
+        return self.document(sentences, whole + asked[1:-2], len(whole))
 
     def told(self, stories: int = 2) -> Document:
         """Made-up facts about one subject or a few, in order or shuffled, with the questions written for them."""

@@ -77,7 +77,7 @@ class Mixture:
         return next(self.random_documents)
 
     def real_document(self) -> Document:
-        return self.grounded.real(self.shares.longest) if self.text.passages else self.grounded.told()
+        return self.grounded.real(self.shares.longest)
 
     def told_document(self) -> Document:
         return self.grounded.told()

@@ -30,6 +30,7 @@ COPYING = Shares(random=0.15)
 ANSWERING = Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2)
 HARDER = Shares(random=0.1, real=0.55, told=0.15, rewriting=0.35, steps=0.08, story=0.08, longest=2)
 LAST = Shares(random=0.05, real=0.5, told=0.15, extraction=0.25, rewriting=0.4, steps=0.08, story=0.08, longest=2)
+WRITTEN = Shares(random=0.04, real=0.9, told=0.12, extraction=0.2, rewriting=0.4, steps=0.08, story=0.1, longest=2)
 PLAN = (
     Planned(Stage("random-easy", tokens=2_441_216, rows=16, length=256), hardness=(0.0, 0.25)),
     Planned(Stage("mixed-512", tokens=5_304_320, rows=8, length=512), COPYING),
@@ -63,8 +64,25 @@ PLAN = (
         LAST,
     ),
     Planned(
-        Stage("third-768", tokens=3000 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
+        Stage("third-768", tokens=852 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
         LAST,
+    ),
+    Planned(
+        Stage("asked-768", tokens=1500 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
+        WRITTEN,
+    ),
+    Planned(
+        Stage(
+            "third-cooldown-768",
+            tokens=2000 * 6 * 768,
+            rows=6,
+            length=768,
+            rate=0.012,
+            last_rate=0.0002,
+            last_supervision=0.3,
+            places=False,
+        ),
+        WRITTEN,
     ),
 )
 """What ``python -m assets.training`` runs, in this order. The committed weights come from all but the last stage, which

@@ -5,8 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from .asked import Asked, AskedPassage
+from .paths import TEXTS
+from .written import read_questions
 
 HELD_OUT_QUESTIONS = 300
 HELD_OUT_PROBLEMS = 200
@@ -16,26 +20,6 @@ BORDER = re.compile(
     r"\s+(?=[\"'(]?[A-Z0-9])"
 )
 """Between two sentences; initials and the commonest abbreviations end none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedPassage:
-    """A passage of Wikipedia with a question somebody asked and the answers it holds."""
-
-    title: str
-    sentences: tuple[str, ...]
-    question: str
-    answers: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.sentences)
-
-    @property
-    def gold(self) -> tuple[int, ...]:
-        """Numbers of the sentences that hold an answer."""
-        wanted = [answer.lower() for answer in self.answers]
-        return tuple(n for n, s in enumerate(self.sentences) if any(a in s.lower() for a in wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +53,12 @@ def asked_passage(row: dict) -> AskedPassage:
     return AskedPassage(context["title"], split_sentences(context["text"]), row["question"], tuple(row["answers"]))
 
 
+def with_written(passages: list[AskedPassage], by_row: dict[int, tuple[Asked, ...]]) -> list[AskedPassage]:
+    """The passages with the questions written about them; the same passage in several rows gets the same ones."""
+    by_text = {passages[row].text: asked for row, asked in by_row.items()}
+    return [replace(p, written=by_text.get(p.text, ())) for p in passages]
+
+
 def solved_problem(row: dict) -> tuple[str, str]:
     """One row of gsm8k: the problem, and its steps without the calculator's marks."""
     steps, _, result = re.sub(r"<<.*?>>", "", row["answer"]).partition("\n#### ")
@@ -80,6 +70,9 @@ def read_real_text(folder: Path | None) -> RealText:
     if folder is None:
         return RealText()
     asked = [asked_passage(row) for row in read_lines(folder / "nq-open-oracle.jsonl.gz")]
+    if asked:
+        written = read_questions(TEXTS / "questions.tsv") | read_questions(TEXTS / "held_out_questions.tsv")
+        asked = with_written(asked, written)
     kept, held = asked[:-HELD_OUT_QUESTIONS], asked[-HELD_OUT_QUESTIONS:]
     hidden = {p.text for p in held} | {s for p in held for s in p.sentences if len(s) > 30}
     kept = [p for p in kept if p.text not in hidden and not any(s in hidden for s in p.sentences)]
