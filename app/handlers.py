@@ -61,6 +61,8 @@ class Handlers:
         known = memory if not self.host.options.share_trie else self._shared
         try:
             with self.store.going(session) as cancelled:
+                if cancelled.is_set():
+                    return
                 for lane in lanes:
                     earlier = known if settings.keep_trie else ()
                     for update in self.lane(text, settings, lane, earlier, cancelled, first):
@@ -162,6 +164,10 @@ class Handlers:
     def figures_of_shown(self, event: gr.EventData) -> tuple[Any, ...]:
         """The same for the run that the stage has just opened."""
         return self.figures(str(getattr(event, "run", "")))
+
+    def arrive(self, request: gr.Request) -> None:
+        """A run of this tab is about to be queued."""
+        self.store.arrive(str(request.session_hash or ""))
 
     def stop(self, left: str, request: gr.Request) -> str:
         """Stop this tab's run within one step; one that still waits is left by making ``left`` another text."""

@@ -78,6 +78,7 @@ class RunStore:
     def __init__(self) -> None:
         self._runs: OrderedDict[str, StoredRun] = OrderedDict()
         self._going: dict[str, threading.Event] = {}
+        self._left: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, run: StoredRun) -> None:
@@ -95,12 +96,20 @@ class RunStore:
                 self._runs.move_to_end(run.run_id)
             return run
 
+    def arrive(self, session: str) -> None:
+        """This session asks for a run: what it left before does not matter any more."""
+        with self._lock:
+            self._left.discard(session)
+
     @contextmanager
     def going(self, session: str) -> Iterator[threading.Event]:
-        """The event that stops this session's run, for as long as the run goes."""
+        """The event that stops this session's run, for as long as the run goes; set already where it was left before."""
         event = threading.Event()
         with self._lock:
             self._going[session] = event
+            if session in self._left:
+                self._left.discard(session)
+                event.set()
         try:
             yield event
         finally:
@@ -109,9 +118,13 @@ class RunStore:
                     del self._going[session]
 
     def stop(self, session: str) -> bool:
-        """Stop this session's run; whether there was one."""
+        """Stop this session's run; whether there was one. One that is about to begin will end before its first pass."""
         with self._lock:
             event = self._going.get(session)
+            if event is None:
+                while len(self._left) >= MOST_RUNS:
+                    self._left.pop()
+                self._left.add(session)
         if event is not None:
             event.set()
         return event is not None

@@ -171,7 +171,9 @@ def _wire(
     outputs = [view, controls.status, *states]
     runs: list[Any] = []
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
-        started = button.click(_busy, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
+        started = button.click(
+            _busy(handlers), None, buttons, queue=False, api_visibility="private", show_progress="hidden"
+        )
         done = started.then(
             _with_request(handler),
             inputs,
@@ -221,8 +223,12 @@ def _with_request(handler: Any) -> Any:
     return handle
 
 
-def _busy() -> tuple[Any, Any, Any]:
-    return gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+def _busy(handlers: Handlers) -> Any:
+    def busy(request: gr.Request) -> tuple[Any, Any, Any]:
+        handlers.arrive(request)
+        return gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+
+    return busy
 
 
 def _idle() -> tuple[Any, Any, Any]:

@@ -67,6 +67,26 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
     assert "no run file" in answers["open_run"]({"text": "{}"})["error"]
 
 
+def test_a_run_that_was_left_while_it_waited_never_begins() -> None:
+    store = RunStore()
+    assert not store.stop("tab")
+    with store.going("other") as cancelled:
+        assert not cancelled.is_set()
+    with store.going("tab") as cancelled:
+        assert cancelled.is_set()
+    with store.going("tab") as cancelled:
+        assert not cancelled.is_set()
+        assert store.stop("tab")
+        assert cancelled.is_set()
+    store.stop("tab")
+    store.arrive("tab")
+    with store.going("tab") as cancelled:
+        assert not cancelled.is_set()
+    for number in range(1000):
+        store.stop(str(number))
+    assert len(store._left) < 1000
+
+
 def test_graphml_takes_any_text() -> None:
     views = look.around(look.Trie(4), 0)
     made = graph.trie_graph(views, lambda _: "\x00\ufffe<&>", set())
