@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 from lookahead.backend import BackendError
 from lookahead.openmp import wait_briefly
@@ -13,7 +14,14 @@ from .options import parse
 
 
 def main() -> None:
-    """Load the model, then serve the page until interrupted."""
+    """Load the model, then serve the page; Ctrl-C ends a run that is going, and the program, at once."""
+    try:
+        _serve()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+
+
+def _serve() -> None:
     options = parse()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     wait_briefly()
@@ -27,6 +35,10 @@ def main() -> None:
     from .ui import build_demo
 
     try:
-        build_demo(host).launch(server_name=options.host, server_port=options.port, **page_options())
+        build_demo(host).launch(
+            server_name=options.host, server_port=options.port, prevent_thread_lock=True, **page_options()
+        )
+        # Gradio's own wait ends only when every open page has let go of its connection.
+        threading.Event().wait()
     finally:
         host.close()

@@ -1,0 +1,46 @@
+"""``python app.py`` from its first line to Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_ends_the_app_without_a_word_of_python() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/config").read()
+                break
+            except OSError:
+                assert app.poll() is None
+                time.sleep(0.1)
+        app.send_signal(signal.SIGINT)
+        out, err = app.communicate(timeout=30)
+    finally:
+        app.kill()
+    assert app.returncode == 0
+    assert str(port) in out
+    assert err.splitlines()[-1] == "Stopped."
+    assert "Traceback" not in out + err
