@@ -103,7 +103,7 @@ class RunStore:
 
     @contextmanager
     def going(self, session: str) -> Iterator[threading.Event]:
-        """The event that stops this session's run, for as long as the run goes; set already where it was left before."""
+        """The event that stops this session's run while it goes; set already where the run was left while it waited."""
         event = threading.Event()
         with self._lock:
             self._going[session] = event
