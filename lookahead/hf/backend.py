@@ -107,21 +107,32 @@ class HFBackend:
             self._fingerprint = f"ids-{self.vocab_size}" if vocabulary is None else vocabulary.fingerprint()
         return self._fingerprint
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Text to tokens and back.
+
+        Raises:
+            BackendError: If the model came without a tokenizer.
+        """
+        if self._vocabulary is None:
+            raise BackendError("this model has no tokenizer; pass one to HFBackend, or work with token ids")
+        return self._vocabulary
+
     def encode(self, text: str, raw: bool = False) -> list[int]:
         """The prompt's token ids: with a chat template the text is the user's message, unless ``raw``."""
-        return self._texts().encode(text, raw)
+        return self.vocabulary.encode(text, raw)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these tokens, special ones left out."""
-        return self._texts().decode(ids)
+        return self.vocabulary.decode(ids)
 
     def text_stream(self) -> TextStream:
         """Turns tokens into text as they come; the pieces together are ``decode`` of all of them."""
-        return TextStream(self._texts())
+        return TextStream(self.vocabulary)
 
     def stop_checker(self, stop: Sequence[str]) -> StopChecker:
         """A fresh watcher for these strings (one at least)."""
-        return TextStops(self._texts(), stop)
+        return TextStops(self.vocabulary, stop)
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens, prompt and output together.
@@ -165,11 +176,6 @@ class HFBackend:
         if self._threads is not None:
             self._threads.costs = costs
         return costs
-
-    def _texts(self) -> Vocabulary:
-        if self._vocabulary is None:
-            raise BackendError("this model has no tokenizer; pass one to HFBackend, or work with token ids")
-        return self._vocabulary
 
     def _find_plan(self) -> ForwardPlan | None:
         with self._lock:

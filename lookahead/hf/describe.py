@@ -10,10 +10,9 @@ from typing import Any
 import torch
 import transformers
 
-from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.loading import describe
-from lookahead.hf.text import TextStream, Vocabulary
+from lookahead.hf.text import TextStream
 from lookahead.records import ModelInfo, RunRecord, RunTexts
 
 
@@ -57,9 +56,7 @@ class RunTextStream:
     """
 
     def __init__(self, backend: HFBackend, prompt_ids: Sequence[int]) -> None:
-        if backend.tokenizer is None:
-            raise BackendError("this model has no tokenizer, so its tokens say nothing")
-        self._vocabulary = Vocabulary(backend.tokenizer)
+        self._vocabulary = backend.vocabulary
         self._stream = TextStream(self._vocabulary, skip_special=False)
         self._anchor_id = prompt_ids[-1]
         self._anchor = self._vocabulary.decode((self._anchor_id,), skip_special=False)
@@ -75,12 +72,15 @@ class RunTextStream:
         return self._stream.finish()
 
     def token_text(self, token_id: int) -> str:
-        """A token's text as it stands after another one (some tokenizers strip a space at the start of a text)."""
+        """A token's text as it stands after another one (some tokenizers strip a space at the start of a text).
+
+        Where it is only a part of a letter: its bytes.
+        """
         if token_id not in self.tokens:
             text = self._vocabulary.decode((self._anchor_id, token_id), skip_special=False)
             after = text.startswith(self._anchor) and len(text) > len(self._anchor)
             alone = text[len(self._anchor) :] if after else self._vocabulary.decode((token_id,), skip_special=False)
-            self.tokens[token_id] = alone
+            self.tokens[token_id] = self._vocabulary.label(token_id, alone)
         return self.tokens[token_id]
 
 

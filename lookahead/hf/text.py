@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
 REPLACEMENT = "\ufffd"
+_PRINTED = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_BYTES = {chr(byte): byte for byte in _PRINTED} | {
+    chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
+}
+"""How byte-level tokenizers write bytes: those that print as themselves, the others from U+0100 on (Radford et al.
+2019)."""
+_ESCAPED = re.compile("[\udc80-\udcff]+")
+
+
+def spelled(found: bytes) -> str:
+    """UTF-8 as text; bytes that are no whole letter as numbers.
+
+    >>> spelled(b"caf\\xc3")
+    'caf⟨C3⟩'
+    """
+    text = found.decode("utf-8", "surrogateescape")
+    return _ESCAPED.sub(lambda run: f"⟨{run[0].encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩", text)
 
 
 class Vocabulary:
@@ -18,7 +36,7 @@ class Vocabulary:
         added = tokenizer.added_tokens_decoder
         self._special_ids = {token_id for token_id, token in added.items() if token.special}
         tokens = tokenizer.get_vocab()
-        self.byte_ids = {tokens[name] for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
+        self.byte_ids = {tokens[name]: byte for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
         """The prompt's token ids: the text as the user's message where the tokenizer has a chat template.
@@ -43,6 +61,23 @@ class Vocabulary:
     def shown(self, ids: Sequence[int]) -> list[int]:
         """These tokens without the special ones."""
         return [token_id for token_id in ids if token_id not in self._special_ids]
+
+    def label(self, token_id: int, text: str) -> str:
+        """What a token is called where it stands alone: its text, or the bytes of a letter that it is only a part of.
+
+        Args:
+            text: How the tokenizer spells it.
+        """
+        if REPLACEMENT not in text:
+            return text
+        if token_id in self.byte_ids:
+            found = bytes([self.byte_ids[token_id]])
+        else:
+            letters = str(self._tokenizer.convert_ids_to_tokens(token_id))
+            if not all(letter in _BYTES for letter in letters):
+                return text
+            found = bytes(_BYTES[letter] for letter in letters)
+        return spelled(found)
 
     def fingerprint(self) -> str:
         """A hash of every token and its id, 16 hex digits; the same on every machine."""

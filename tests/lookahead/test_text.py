@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from lookahead.hf.text import TextStops, TextStream, Vocabulary, cut_at_stop
+from lookahead.hf.text import REPLACEMENT, TextStops, TextStream, Vocabulary, cut_at_stop, spelled
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -167,3 +167,21 @@ def test_a_trained_tokenizer_reads_what_it_wrote(stories260k):
     vocabulary = Vocabulary(AutoTokenizer.from_pretrained(stories260k))
     text = "Once upon a time, in a land far away – ünïcode 🎉"
     assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(letter=st.characters(min_codepoint=0x80, exclude_categories=["Cs"]))
+def test_the_parts_of_a_letter_are_called_by_their_bytes(name, letter):
+    tokenizer = TOKENIZERS[name]()
+    vocabulary = Vocabulary(tokenizer)
+    parts = tokenizer(letter, add_special_tokens=False)["input_ids"]
+    labels = [vocabulary.label(part, vocabulary.decode((part,), skip_special=False)) for part in parts]
+    if len(letter.encode()) == len(parts):  # one token a byte
+        assert labels == [f"⟨{byte:02X}⟩" for byte in letter.encode()]
+    assert letter == REPLACEMENT or not any(REPLACEMENT in label for label in labels)
+
+
+def test_whole_letters_beside_a_part_of_one_stay_letters():
+    assert spelled("né".encode()[:-1]) == "n⟨C3⟩"
+    assert spelled(b"\xe2\x82 ok \xff") == "⟨E2 82⟩ ok ⟨FF⟩"
+    assert spelled(REPLACEMENT.encode()) == REPLACEMENT
