@@ -33,6 +33,9 @@ class TrieBench:
         draft_tokens_per_step: Their mean size.
         retrieve_us_mean, retrieve_us_p50, retrieve_us_p99: Time of a draft.
         commit_us_per_token: Time to learn from a held-out token, read it and follow it in the large trie.
+        adaptive_mean_accepted_tokens, adaptive_draft_tokens_per_step, adaptive_retrieve_us_mean,
+        adaptive_retrieve_us_p99: The same where drafts end as soon as more nodes do not pay for the wider pass,
+            along other held-out sequences; None where no T(n) was given.
     """
 
     tokens: int
@@ -48,6 +51,10 @@ class TrieBench:
     retrieve_us_p50: float
     retrieve_us_p99: float
     commit_us_per_token: float
+    adaptive_mean_accepted_tokens: float | None = None
+    adaptive_draft_tokens_per_step: float | None = None
+    adaptive_retrieve_us_mean: float | None = None
+    adaptive_retrieve_us_p99: float | None = None
 
     def to_json(self) -> dict[str, float | int | None]:
         """The numbers as a JSON object."""
@@ -59,6 +66,7 @@ def bench_trie(
     tokens: int,
     config: LookaheadConfig,
     progress: Callable[[int], object] = lambda _: None,
+    pass_seconds: Sequence[float] | None = None,
 ) -> TrieBench:
     """Fill a trie with the first ``tokens`` tokens of the sequences, then draft along the ones after them.
 
@@ -67,6 +75,7 @@ def bench_trie(
         tokens: How many go into it (the last sequence is cut there).
         config: Width and strategy of the drafts.
         progress: Called with the number of tokens read, as they are.
+        pass_seconds: T(n) up to the width, to measure drafts of adaptive width as well.
 
     Raises:
         ValueError: If the sequences are too short for ``tokens`` and a held-out rest.
@@ -88,7 +97,10 @@ def bench_trie(
     drafted = _ask(trie, remaining, config)
     if not drafted.retrieve:
         raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
-    stats, times, steps = trie.stats(), sorted(drafted.retrieve), len(drafted.retrieve)
+    stats, steps = trie.stats(), len(drafted.retrieve)
+    trie.forget()
+    adaptive = _Drafted([]) if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
+    some = len(adaptive.retrieve)
     return TrieBench(
         tokens=read,
         insert_us_per_token=1e6 * seconds / read,
@@ -99,10 +111,14 @@ def bench_trie(
         steps=steps,
         mean_accepted_tokens=drafted.emitted / steps,
         draft_tokens_per_step=drafted.nodes / steps,
-        retrieve_us_mean=1e6 * sum(times) / steps,
-        retrieve_us_p50=1e6 * times[steps // 2],
-        retrieve_us_p99=1e6 * times[min(steps - 1, int(steps * 0.99))],
+        retrieve_us_mean=1e6 * sum(drafted.retrieve) / steps,
+        retrieve_us_p50=drafted.quantile_us(0.5),
+        retrieve_us_p99=drafted.quantile_us(0.99),
         commit_us_per_token=1e6 * drafted.commit_seconds / drafted.emitted,
+        adaptive_mean_accepted_tokens=adaptive.emitted / some if some else None,
+        adaptive_draft_tokens_per_step=adaptive.nodes / some if some else None,
+        adaptive_retrieve_us_mean=1e6 * sum(adaptive.retrieve) / some if some else None,
+        adaptive_retrieve_us_p99=adaptive.quantile_us(0.99) if some else None,
     )
 
 
@@ -113,8 +129,18 @@ class _Drafted:
     emitted: int = 0
     nodes: int = 0
 
+    def quantile_us(self, share: float) -> float:
+        """The draft that this share of all drafts did not take longer than, microseconds."""
+        times = sorted(self.retrieve)
+        return 1e6 * times[min(len(times) - 1, int(len(times) * share))]
 
-def _ask(trie: Trie, sequences: Iterator[Sequence[int]], config: LookaheadConfig) -> _Drafted:
+
+def _ask(
+    trie: Trie,
+    sequences: Iterator[Sequence[int]],
+    config: LookaheadConfig,
+    pass_seconds: Sequence[float] | None = None,
+) -> _Drafted:
     """Draft along held-out sequences, the first quarter of each given as the prompt."""
     drafter = Drafter(config, warm=(trie,))
     drafted = _Drafted([])
@@ -122,7 +148,7 @@ def _ask(trie: Trie, sequences: Iterator[Sequence[int]], config: LookaheadConfig
         prompt = max(1, len(sequence) // 4)
         if len(sequence) - prompt < 2:
             continue
-        for step in replay_output(drafter.start(sequence[:prompt]), sequence[prompt:], config):
+        for step in replay_output(drafter.start(sequence[:prompt]), sequence[prompt:], config, pass_seconds):
             drafted.retrieve.append(step.retrieve_seconds)
             drafted.commit_seconds += step.insert_seconds
             drafted.emitted += step.emitted

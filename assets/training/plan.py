@@ -68,13 +68,13 @@ PLAN = (
         LAST,
     ),
     Planned(
-        Stage("asked-768", tokens=1500 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
+        Stage("asked-768", tokens=984 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
         WRITTEN,
     ),
     Planned(
         Stage(
             "third-cooldown-768",
-            tokens=2000 * 6 * 768,
+            tokens=2300 * 6 * 768,
             rows=6,
             length=768,
             rate=0.012,

@@ -8,13 +8,16 @@ from typing import Any
 
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.costs import PassCosts
 from lookahead.inputs import TraceRow, read_trace
 from lookahead.shapes import SHAPES
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, sticky pairs, passages that come again. Drafts are made
-along sequences that the trie has not read. --shape also gives the retrieval time as a share of a forward pass of a
-model of that shape with random weights, one token wide and as wide as the draft it verifies: {", ".join(SHAPES)}.
+along sequences that the trie has not read, always as wide as decoding_length allows. --shape takes T(n) of a model of
+that shape with random weights and gives the retrieval time as a share of a forward pass, one token wide and as wide as
+the draft it verifies; and it measures drafts of adaptive width as well, the default of a run, which end where more
+nodes would not pay for the wider pass. Shapes: {", ".join(SHAPES)}.
 
 examples:
   python -m lookahead trie --tokens 1000000
@@ -52,17 +55,19 @@ def run(args: argparse.Namespace) -> None:
     rows = [row for path in args.traces for row in read_trace(path)]
     from lookahead.trie_bench import bench_trie, synthetic_sequences
 
+    costs = None if args.shape is None else options.load_shape(args).pass_costs(args.decoding_length)
+    pass_seconds = None if costs is None else costs.table(args.decoding_length)
     with progress(args.tokens, "token", "trie") as bar:
         try:
             sequences = _sequences(rows) if args.traces else synthetic_sequences()
-            numbers = bench_trie(sequences, args.tokens, config, bar.update).to_json()
+            numbers = bench_trie(sequences, args.tokens, config, bar.update, pass_seconds).to_json()
         except ValueError as error:
             if not args.traces:
                 raise
             raise UsageError(f"--tokens: {error}") from None
     result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **numbers}
-    if args.shape is not None:
-        result |= _share(args, result["retrieve_us_mean"])
+    if costs is not None:
+        result |= _share(args, costs, result["retrieve_us_mean"])
     if args.json:
         print_json(result)
     else:
@@ -75,9 +80,8 @@ def _sequences(rows: Sequence[TraceRow]) -> Iterator[tuple[int, ...]]:
         yield prompt_ids + output_ids
 
 
-def _share(args: argparse.Namespace, retrieve_us: float) -> dict[str, Any]:
+def _share(args: argparse.Namespace, costs: PassCosts, retrieve_us: float) -> dict[str, Any]:
     """The time of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
-    costs = options.load_shape(args).pass_costs(args.decoding_length)
     one, widest = 1e6 * costs.at(1), 1e6 * costs.at(args.decoding_length)
     return {
         "shape": args.shape,

@@ -38,6 +38,16 @@ def test_the_held_out_sequences_are_not_in_the_trie():
     assert bench_trie([apart[0], apart[0]], 200, CONFIG).mean_accepted_tokens > 10
 
 
+def test_drafts_of_adaptive_width_are_measured_apart():
+    dear = [0.001 * width for width in range(1, 17)]
+    result = bench_trie(synthetic_sequences(3), 1100, CONFIG, pass_seconds=dear)
+    assert result.adaptive_draft_tokens_per_step is not None
+    assert result.adaptive_draft_tokens_per_step < result.draft_tokens_per_step
+    assert 0 < (result.adaptive_retrieve_us_mean or 0) <= 10 * (result.adaptive_retrieve_us_p99 or 0)
+    assert (result.adaptive_mean_accepted_tokens or 0) >= 1
+    assert bench_trie(short(20), 1100, CONFIG).adaptive_retrieve_us_mean is None
+
+
 def test_too_few_tokens_are_refused():
     with pytest.raises(ValueError, match="only 400 tokens"):
         bench_trie(short(2), 1000, CONFIG)
