@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lookahead.records import StepRecord as StepRecord
     from lookahead.runs.recorder import RunRecorder as RunRecorder
     from lookahead.runs.runfile import RunFileError as RunFileError
+    from lookahead.trie.core import Trie as Trie
+    from lookahead.trie.file import TrieFileError as TrieFileError
+    from lookahead.trie.file import load_trie as load_trie
+    from lookahead.trie.file import save_trie as save_trie
 
 _HOME = {
     "BackendError": "backend",
@@ -34,8 +38,12 @@ _HOME = {
     "RunRecord": "records",
     "RunRecorder": "runs.recorder",
     "StepRecord": "records",
+    "Trie": "trie.core",
+    "TrieFileError": "trie.file",
     "acceptance_rate": "metrics",
+    "load_trie": "trie.file",
     "mean_accepted_tokens": "metrics",
+    "save_trie": "trie.file",
 }
 """Public name -> its module, loaded when the name is first used: ``import lookahead`` does not load torch."""
 

@@ -13,6 +13,7 @@ from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_steps, emitted_ids
+from lookahead.trie import Trie
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -35,6 +36,7 @@ class BenchPlan:
         stop: Stop strings.
         repeat: How often every prompt is run by every method.
         warm: Keep the trie from one prompt of a repeat to the next; otherwise every prompt starts with an empty one.
+        corpus: Tries that every prompt may draft from besides.
     """
 
     prompts: Sequence[Sequence[int]]
@@ -44,6 +46,7 @@ class BenchPlan:
     stop: tuple[str, ...] = ()
     repeat: int = 1
     warm: bool = False
+    corpus: Sequence[Trie] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +93,20 @@ class Bench:
         """Every prompt by every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
         for method in methods:
-            self._once(method, plan.prompts[0], Drafter(plan.config), FIRST_RUN_TOKENS)
+            self._once(method, plan.prompts[0], self._drafter(), FIRST_RUN_TOKENS)
         for turn in range(plan.repeat):
-            drafter = Drafter(plan.config)
+            drafter = self._drafter()
             for method in methods:
                 self.runs[method].append([])
             for place, prompt_ids in enumerate(plan.prompts):
                 first = (turn + place) % len(methods)
                 for method in methods[first:] + methods[:first]:
-                    fresh = drafter if plan.warm else Drafter(plan.config)
+                    fresh = drafter if plan.warm else self._drafter()
                     self.runs[method][-1].append(self._once(method, prompt_ids, fresh, plan.max_new_tokens))
                     self._tick()
+
+    def _drafter(self) -> Drafter:
+        return Drafter(self._plan.config, self._plan.corpus)
 
     def _once(self, method: str, prompt_ids: Sequence[int], drafter: Drafter, max_new_tokens: int) -> TimedRun:
         limit = self._backend.context_limit
@@ -155,6 +161,7 @@ class Bench:
                 "prompts": len(plan.prompts),
                 "repeat": plan.repeat,
                 "warm": plan.warm,
+                "corpus_nodes": sum(len(trie) + trie.leaves for trie in plan.corpus),
                 "max_new_tokens": plan.max_new_tokens,
                 "decoding_length": plan.config.decoding_length,
                 "branch_length": plan.config.branch_length,

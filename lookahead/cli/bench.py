@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, Bench, BenchPlan
-from lookahead.cli import options
+from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, print_json, progress, table
 from lookahead.inputs import read_prompts
 from lookahead.shapes import SHAPES
@@ -59,18 +59,21 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser)
+    corpus.add_trie_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, methods = options.config_from(args), options.check_stop(args.stop), _methods(args.methods)
+    corpus.check_trie(args)
     texts = _texts(args)
     if args.shape is not None and stop:
         raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
     backend = options.load_backend(args) if args.shape is None else options.load_shape(args)
     prompts = _prompts(args, backend, texts)
-    plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm)
+    tries = corpus.load_corpus(args, backend, config)
+    plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
     with progress(len(prompts) * len(methods) * args.repeat, "run", "bench") as bar:
         bench = Bench(backend, plan, _name(args), bar.update)
         bench.run()
@@ -143,7 +146,8 @@ def _report(result: dict[str, Any]) -> str:
         f"{environment['device']} ({environment['hardware']}, {environment['threads']} threads), "
         f"torch {environment['torch']}, transformers {environment['transformers']}",
         f"{environment['prompts']} prompts x {environment['repeat']}, at most {environment['max_new_tokens']} new "
-        f"tokens, {'warm' if environment['warm'] else 'cold'} trie",
+        f"tokens, {'warm' if environment['warm'] else 'cold'} trie"
+        + (f", corpus of {environment['corpus_nodes']:,} nodes" if environment["corpus_nodes"] else ""),
         "",
         table(header, rows),
     ]

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
-from lookahead.cli import options
+from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, note, print_json, progress
 from lookahead.cli.streaming import TextBeforeStop
 from lookahead.inputs import read_text
@@ -23,6 +23,7 @@ examples:
   python -m lookahead generate --prompt "Once upon a time" --max-new-tokens 200
   python -m lookahead generate --prompt-file question.txt --model Qwen/Qwen2.5-0.5B-Instruct --run-file run.json
   python -m lookahead generate --prompt "1, 2, 3," --raw --method greedy --json
+  python -m lookahead generate --prompt "How do I reset it?" --trie answers.trie
 """
 
 
@@ -46,6 +47,7 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser)
+    corpus.add_trie_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -58,12 +60,14 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError("the prompt is empty; give it at least one character")
     if args.run_file is not None:
         runfile.check_target(args.run_file)
+    corpus.check_trie(args)
     backend = options.load_backend(args)
     prompt_ids = backend.encode(prompt, raw=args.raw)
     options.room_for(backend, prompt_ids, args.max_new_tokens, "the prompt")
+    from lookahead.drafter import Drafter
     from lookahead.engine import LookaheadEngine
 
-    engine = LookaheadEngine(backend, config)
+    engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
     if args.method == "lookahead":
         engine.prepare()
     try:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lookahead import __version__
-from lookahead.cli import bench, generate, replay, trie
+from lookahead.cli import bench, generate, make_trie, replay, trie
 from lookahead.cli.console import UsageError, one_line
 from lookahead.cli.options import Parser
 from lookahead.inputs import InputError
@@ -44,7 +44,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"lookahead {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (generate, bench, replay, trie):
+    for command in (generate, bench, replay, make_trie, trie):
         command.add_parser(commands)
     return parser
 

@@ -148,6 +148,17 @@ def model_name(args: argparse.Namespace) -> str:
     return "embedded" if args.model is None else args.model
 
 
+def model_folder(args: argparse.Namespace) -> str:
+    """Id or folder of the model that the options name.
+
+    Raises:
+        UsageError: If there is no embedded model to fall back on.
+    """
+    if args.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
+        raise UsageError("the embedded model is not installed here, it lies in the repository; name one with --model")
+    return str(EMBEDDED_MODEL) if args.model is None else args.model
+
+
 def load_backend(args: argparse.Namespace) -> HFBackend:
     """The model that the options name, other libraries kept quiet.
 
@@ -155,11 +166,7 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
         UsageError: If there is no embedded model to fall back on.
         BackendError: If it cannot be loaded.
     """
-    model = args.model
-    if model is None:
-        if not (EMBEDDED_MODEL / "config.json").is_file():
-            raise UsageError("there is no embedded model in assets/model; name one with --model ID_OR_DIR")
-        model = str(EMBEDDED_MODEL)
+    model = model_folder(args)
     from lookahead.hf.quiet import quiet
 
     quiet()

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,12 +68,26 @@ def load(model_id: str, device: torch.device, dtype: torch.dtype) -> tuple[PreTr
     _check_folder(model_id)
     local_only = not os.path.isdir(model_id) and not _hub_answers()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model_id, local_files_only=local_only)
+        tokenizer = AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            model_id, dtype=dtype, local_files_only=local_only
+            model_id, dtype=dtype, local_files_only=local_only, trust_remote_code=False
         )
         model.to(device)  # type: ignore[call-arg, arg-type]
         return model.eval(), tokenizer
+    except Exception as error:  # many libraries take part, each with errors of its own
+        raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
+
+
+def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
+    """The model's tokenizer alone.
+
+    Raises:
+        BackendError: If it cannot be loaded; one line says what to do.
+    """
+    _check_folder(model_id)
+    local_only = not os.path.isdir(model_id) and not _hub_answers()
+    try:
+        return AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
     except Exception as error:  # many libraries take part, each with errors of its own
         raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
 
@@ -112,10 +127,10 @@ def _reason(model_id: str, error: Exception) -> str:
     short = message if len(message) <= 200 else f"{message[:200]}..."
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "does not fit into memory; choose a smaller model, another --device or --dtype"
-    if os.path.isdir(model_id):
-        return f"cannot be loaded from this folder ({short}); check its files or download it again"
     if "trust_remote_code" in message:
         return "brings its own code, which is not run here; choose a model that transformers knows"
+    if os.path.isdir(model_id):
+        return f"cannot be loaded from this folder ({short}); check its files or download it again"
     if "gated" in message.lower():
         return "is gated; ask for access on its page and log in with `hf auth login`"
     if isinstance(error, OSError) or "Repo id" in message:
@@ -148,6 +163,7 @@ def describe(model: PreTrainedModel) -> dict[str, Any]:
     }
 
 
+@cache
 def _processor() -> str:
     """The processor's name on Linux; empty elsewhere."""
     try:

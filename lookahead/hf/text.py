@@ -38,6 +38,11 @@ class Vocabulary:
         tokens = tokenizer.get_vocab()
         self.byte_ids = {tokens[name]: byte for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
 
+    @property
+    def highest_id(self) -> int:
+        """The largest token id that it knows."""
+        return max(self._tokenizer.get_vocab().values())
+
     def encode(self, text: str, raw: bool = False) -> list[int]:
         """The prompt's token ids: the text as the user's message where the tokenizer has a chat template.
 
@@ -145,9 +150,3 @@ class TextStops:
         text = settled + self._stream.held_text
         self._tail = settled[max(0, len(settled) - self._longest + 1) :]
         return any(string in text for string in self._stop)
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string in it; all of it where none is."""
-    found = [position for string in stop if (position := text.find(string)) >= 0]
-    return text[: min(found)] if found else text

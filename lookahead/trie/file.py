@@ -69,7 +69,11 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
 
 
 def load_trie(
-    path: str | os.PathLike[str], fingerprint: str, capacity: int | None = None, max_bytes: int | None = None
+    path: str | os.PathLike[str],
+    fingerprint: str,
+    capacity: int | None = None,
+    max_bytes: int | None = None,
+    vocab_size: int = MAX_TOKEN_ID,
 ) -> Trie:
     """Read a trie that ``save_trie`` wrote.
 
@@ -78,6 +82,7 @@ def load_trie(
         fingerprint: Fingerprint of the tokenizer in use; another one is refused.
         capacity: Bound on nodes and leaves of the trie, as for ``Trie``.
         max_bytes: Bound on its bytes.
+        vocab_size: Token ids are below this (the model's; a tokenizer alone does not say).
 
     Raises:
         TrieFileError: If the file is missing, cut short, none of ours, of another version, made with another
@@ -105,7 +110,7 @@ def load_trie(
         raise TrieFileError(f"{path}: damaged (its digest does not fit)")
     try:
         trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
-        _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"))
+        _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"), vocab_size)
         trie.fit()
     except ValueError as error:
         raise TrieFileError(f"{path}: {error}") from error
@@ -140,7 +145,7 @@ def _number(header: dict[str, str], name: str) -> int:
     return int(text)
 
 
-def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count: int) -> None:
+def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count: int, vocab_size: int) -> None:
     """Build the trie, every claim of the file checked on the way."""
     tokens, parents, counts, last = (arrays[name] for name in _ARRAYS[:4])
     leaf_parents, positions, log = (arrays[name] for name in _ARRAYS[4:])
@@ -150,8 +155,8 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
     end = log_start + len(log)
     if end > 2**31 - 1 or root_count > 2**31 - 1:
         raise ValueError("its positions do not fit into 31 bits")
-    _check_range("log", log, NO_TOKEN, MAX_TOKEN_ID)
-    _check_range("tokens", tokens, 0, MAX_TOKEN_ID)
+    _check_range("log", log, NO_TOKEN, vocab_size)
+    _check_range("tokens", tokens, 0, vocab_size)
     _check_range("counts", counts, 1, max(1, root_count))
     _check_range("last", last, 0, end)
     if nodes and not (np.all(parents >= 0) and np.all(parents <= np.arange(nodes))):

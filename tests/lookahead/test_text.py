@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from lookahead.hf.text import REPLACEMENT, TextStops, TextStream, Vocabulary, cut_at_stop, spelled
+from lookahead.hf.text import REPLACEMENT, TextStops, TextStream, Vocabulary, spelled
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -132,11 +132,6 @@ def test_special_tokens_are_seen_as_stop_strings():
     assert [checker.push(token_id) for token_id in (5, 60, 2)] == [False, False, True]
 
 
-def test_cut_at_stop():
-    assert cut_at_stop("one two three", ["three", "two"]) == "one "
-    assert cut_at_stop("one", ["two"]) == "one"
-
-
 def test_prompts_with_a_chat_template_get_one_bos():
     tokenizer = byte_level()
     plain = Vocabulary(tokenizer).encode("hello")
@@ -176,7 +171,7 @@ def test_the_parts_of_a_letter_are_called_by_their_bytes(name, letter):
     vocabulary = Vocabulary(tokenizer)
     parts = tokenizer(letter, add_special_tokens=False)["input_ids"]
     labels = [vocabulary.label(part, vocabulary.decode((part,), skip_special=False)) for part in parts]
-    if len(letter.encode()) == len(parts):  # one token a byte
+    if len(letter.encode()) == len(parts) and letter not in labels:  # one token a byte
         assert labels == [f"⟨{byte:02X}⟩" for byte in letter.encode()]
     assert letter == REPLACEMENT or not any(REPLACEMENT in label for label in labels)
 
