@@ -76,7 +76,8 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
         """Draft a recorded run again with other settings, without the model.
 
         `run_file` is the text of a run file. Answers with the numbers as they were (`real`) and as they would be
-        (`estimate`); passes and acceptance are exact, times are estimated from the measured T(n).
+        (`estimate`); times are estimated from the measured T(n), passes and acceptance are right if `exact` is true:
+        if the replay with the run's own settings, of `again` passes, is the run itself (see `app/whatif.py`).
         """
         values = {
             "decoding_length": decoding_length,
@@ -89,7 +90,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             if not isinstance(run_file, str):
                 raise HostError("no run file: need its text")
             run = runfile.from_json(run_file)
-            return {"real": whatif.real(run), "estimate": whatif.what_if(run, whatif.changed(run.config, values))}
+            return whatif.answer(run, whatif.changed(run.config, values))
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 

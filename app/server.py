@@ -143,7 +143,10 @@ def what_if(store: RunStore, question: Answer) -> Answer:
     run = _run(store, question)
     finished = _finished(run)
     config = whatif.changed(finished.config, question.get("config") or {})
-    return {"real": whatif.real(finished), "estimate": whatif.what_if(finished, config, run.earlier)}
+    own = run.cache.get("own")
+    if own is None:
+        own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier)
+    return whatif.answer(finished, config, run.earlier, own)
 
 
 def run_file(store: RunStore, question: Answer) -> Answer:

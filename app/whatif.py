@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lookahead import metrics
@@ -14,15 +14,53 @@ from lookahead.drafter import Drafter, Request
 from lookahead.records import RunRecord, TrieChange
 from lookahead.replay import replay_output
 
+Outputs = Sequence[Sequence[int]]
+"""Outputs of earlier runs, oldest first."""
+
 MOST_TOKENS = 4_000
 """Longest output that is replayed while somebody waits."""
 
 
-def what_if(run: RunRecord, config: LookaheadConfig, earlier: tuple[tuple[int, ...], ...] = ()) -> dict[str, Any]:
-    """Numbers that the run would have had with these settings; times are estimates from the measured T(n).
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The decode steps of a replay, each list with one number a step.
 
-    ``decode_seconds`` is the real time, scaled as the modelled times of both drafts compare; None where the run knows
-    no T(n): then the width is filled, whatever the budget says.
+    Attributes:
+        widths: Nodes of the draft, the root included.
+        accepted: Accepted draft tokens.
+        emitted: Tokens that the step added.
+    """
+
+    widths: list[int]
+    accepted: list[int]
+    emitted: list[int]
+
+
+def answer(
+    run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), own: Replayed | None = None
+) -> dict[str, Any]:
+    """The run's numbers as they were (``real``) and as they would be with these settings (``estimate``).
+
+    ``exact`` says whether the replay with the run's own settings takes the run's own steps, ``again`` how many passes
+    it takes. It does not where the run also drafted from what is not known here: earlier outputs, or a corpus.
+
+    Args:
+        earlier: Earlier outputs that the run's trie knew.
+        own: The replay with the run's own settings, where it was made before.
+
+    Raises:
+        ValueError: If the run is too long to be replayed here.
+    """
+    own = own or replayed(run, run.config, earlier)
+    estimate = what_if(run, config, earlier)
+    exact = run.method == "greedy" or own == as_recorded(run)
+    return {"real": real(run), "estimate": estimate, "exact": exact, "again": _passes(run, own)}
+
+
+def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> Replayed:
+    """The steps that the run would have taken with these settings.
+
+    The width is filled, whatever the budget says, where the run knows no T(n).
 
     Raises:
         ValueError: If the run is too long to be replayed here.
@@ -35,22 +73,49 @@ def what_if(run: RunRecord, config: LookaheadConfig, earlier: tuple[tuple[int, .
     drafter = Drafter(config)
     for ids in earlier:
         drafter.keep(ids)
-    request = drafter.start(run.prompt_ids)
     table = costs.table(config.decoding_length) if adaptive and costs else None
-    emitted, widths, accepted = [], [], 0
-    for step in replay_output(_WithinRoom(request, run.max_new_tokens), output_ids, config, table):
-        emitted.append(step.emitted)
-        widths.append(len(step.draft))
-        accepted += step.accepted
-    drafted = sum(widths) - len(widths)
+    # A run that filled the model's context had no more room than what it wrote.
+    room = len(output_ids) if run.finish_reason == "context" else run.max_new_tokens
+    request = _WithinRoom(drafter.start(run.prompt_ids), room)
+    steps = list(replay_output(request, output_ids, config, table, accept_last=True))
+    return Replayed(
+        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
+    )
+
+
+def as_recorded(run: RunRecord) -> Replayed:
+    """The run's own decode steps."""
+    steps = list(metrics.decode_steps(run.steps))
+    return Replayed(
+        [len(draft) for _, draft in steps],
+        [len(step.accepted_nodes) for step, _ in steps],
+        [len(step.emitted_ids) for step, _ in steps],
+    )
+
+
+def what_if(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> dict[str, Any]:
+    """Numbers that the run would have had with these settings; times are estimates from the measured T(n).
+
+    ``decode_seconds`` is the real time, scaled as the modelled times of both drafts compare; None where the run knows
+    no T(n).
+
+    Raises:
+        ValueError: If the run is too long to be replayed here.
+    """
+    steps = replayed(run, config, earlier)
+    count, drafted = len(steps.widths), sum(steps.widths) - len(steps.widths)
     return {
-        "mean_accepted_tokens": sum(emitted) / len(emitted) if emitted else None,
-        "acceptance_rate": accepted / drafted if drafted else None,
-        "forward_passes": len(emitted) + (1 if output_ids else 0),
-        "draft_tokens_per_step": drafted / len(widths) if widths else None,
-        "decode_seconds": _estimated_seconds(run, widths, costs) if costs else None,
-        "emitted": emitted,
+        "mean_accepted_tokens": sum(steps.emitted) / count if count else None,
+        "acceptance_rate": sum(steps.accepted) / drafted if drafted else None,
+        "forward_passes": _passes(run, steps),
+        "draft_tokens_per_step": drafted / count if count else None,
+        "decode_seconds": _estimated_seconds(run, steps.widths, run.pass_costs) if run.pass_costs else None,
+        "emitted": steps.emitted,
     }
+
+
+def _passes(run: RunRecord, steps: Replayed) -> int:
+    return len(steps.widths) + (1 if run.steps else 0)
 
 
 def _estimated_seconds(run: RunRecord, widths: list[int], costs: PassCosts) -> float | None:

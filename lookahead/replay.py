@@ -19,7 +19,7 @@ class ReplayStep:
     Attributes:
         draft: The tree that was drafted.
         accepted: Draft tokens that the recorded output agreed with.
-        emitted: Tokens the step added: the accepted ones and the next recorded one.
+        emitted: Tokens the step added: the accepted ones and the next recorded one, where there is one.
         retrieve_seconds: Time of the draft.
         insert_seconds: Time of the commit.
     """
@@ -36,6 +36,7 @@ def replay_output(
     output_ids: Sequence[int],
     config: LookaheadConfig,
     pass_seconds: Sequence[float] | None = None,
+    accept_last: bool = False,
 ) -> Iterator[ReplayStep]:
     """Decode steps of one recorded output, as they happen; ends the request.
 
@@ -47,29 +48,29 @@ def replay_output(
         output_ids: The recorded output, shape ``(m,)``; fewer than 2 tokens make no step.
         config: Width and strategy.
         pass_seconds: T(n) for an adaptive width; None drafts up to the full width.
+        accept_last: Whether the last token is accepted, too, where it was drafted, as in a real run that ends by it
+            (a trace counts it as the bonus).
     """
     request.commit(output_ids[:1])
     done = 1
+    most = len(output_ids) if accept_last else len(output_ids) - 1
     while done < len(output_ids):
         started = time.perf_counter()
         tree = request.draft(config.decoding_length, config.longest_branch, pass_seconds)
         drafted = time.perf_counter()
-        accepted = len(verify(tree, _choices(tree, output_ids, done)).accepted_nodes)
+        accepted = len(verify(tree, _choices(tree, output_ids[done : min(most, done + len(tree))])).accepted_nodes)
+        emitted = min(accepted + 1, len(output_ids) - done)
         verified = time.perf_counter()
-        request.commit(output_ids[done : done + accepted + 1])
+        request.commit(output_ids[done : done + emitted])
         committed = time.perf_counter()
-        done += accepted + 1
-        yield ReplayStep(tree, accepted, accepted + 1, drafted - started, committed - verified)
+        done += emitted
+        yield ReplayStep(tree, accepted, emitted, drafted - started, committed - verified)
     request.finish()
 
 
-def _choices(tree: DraftTree, output_ids: Sequence[int], done: int) -> list[int]:
-    """What a model that writes this output would choose after each node; nothing is accepted as the last token."""
-    choices, depths = [], tree.depths()
-    for depth in depths:
-        position = done + depth
-        choices.append(output_ids[position] if position < len(output_ids) - 1 else -1)
-    return choices
+def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
+    """What a model that goes on with these tokens would choose after each node; -1 beyond them."""
+    return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ const askWhatIf = asker((question) => server.what_if(question), (answer, questio
   if (!main() || main().id !== question.run) return;
   const hint = $('[data-what-if-hint]');
   if (answer.error) { put(hint, answer.error); return; }
-  put(hint, 'The same tokens, since greedy verification fixes the output. Passes and acceptance are exact; ≈ is an estimate from the measured T(n), the time of a pass of n tokens.');
+  put(hint, 'The same tokens, since greedy verification fixes the output. ' + exactness(answer) + '≈ is an estimate from the measured T(n), the time of a pass of n tokens.');
   $('[data-what-if-rows]').replaceChildren(...ROWS.map(([name, title, digits, factor]) => {
     const row = make('tr', { 'data-what-if': name });
     const cell = (value) => number(value === null ? null : factor * value, digits);
@@ -39,6 +39,15 @@ const askWhatIf = asker((question) => server.what_if(question), (answer, questio
     return row;
   }));
 });
+
+// Only where the replay with the run's own settings is the run itself, all that its drafts came from is known.
+function exactness(answer) {
+  if (answer.exact) return 'Passes and acceptance are exact; ';
+  const was = answer.real.forward_passes;
+  const other = answer.again === was ? 'other steps' : plural(answer.again, 'pass', 'passes') + ' instead of ' + was;
+  const why = answer.again > was ? ' It drafted from more than its prompt and output (outputs of earlier runs, say), which is not known here.' : '';
+  return 'Not exact: replayed with its own settings, this run takes ' + other + '.' + why + ' Compare with that replay; ';
+}
 
 function replay() {
   const config = {};

@@ -81,6 +81,8 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
     answer: Any = client.predict(recorded, 1, api_name="/replay")
     assert answer["estimate"]["mean_accepted_tokens"] == 1.0
     assert answer["real"]["forward_passes"] < answer["estimate"]["forward_passes"]
+    assert answer["exact"]
+    assert answer["again"] == answer["real"]["forward_passes"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""Runs that are opened from a file: what is not known of them is said, and a run that is going keeps the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import Drafter
+from lookahead.engine import LookaheadEngine
+from lookahead.records import ModelInfo
+from lookahead.runs import runfile
+from lookahead.runs.recorder import RunRecorder
+from tests.lookahead.fake_backend import FakeBackend
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def second_run(tmp_path: Path) -> Path:
+    """The file of a run that drafted from an earlier output, which the file does not hold."""
+    config = LookaheadConfig(decoding_length=16, budget="fixed")
+    drafter = Drafter(config)
+    drafter.keep(range(4, 34))
+    info = ModelInfo(name="none", device="cpu", dtype="float32", parameters=1, vocab_size=50)
+    recorder = RunRecorder([3], config, info, "lookahead", 30)
+    for step in LookaheadEngine(FakeBackend(), config, drafter).generate([3], max_new_tokens=30):
+        recorder.add(step)
+    runfile.save(recorder.record(), tmp_path / "second.json")
+    return tmp_path / "second.json"
+
+
+def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[..., Page], second_run: Path) -> None:
+    page = open_page(reduced_motion="reduce")
+    hint = page.locator("[data-what-if-hint]")
+    expect(hint).to_contain_text("Passes and acceptance are exact")
+    page.set_input_files("#open-run", second_run)
+    expect(hint).to_contain_text("Not exact: replayed with its own settings, this run takes 30 passes instead of")
+    page.locator("[data-knob=decoding_length]").fill("1")
+    expect(page.locator("[data-what-if=forward_passes] td").nth(1)).to_have_text("30")
+    expect(hint).to_contain_text("Not exact")
