@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from lookahead.runs.schema import Fields, SchemaError, parse_json
+from lookahead.trie import MAX_TOKEN_ID
 
-MAX_ID = 2**31 - 2
-"""Largest token id: tries keep ids as 32-bit integers."""
+MAX_ID = MAX_TOKEN_ID - 1
+"""Largest token id: what a trie takes."""
 MAX_LINE = 32_000_000
 MAX_ROW_TOKENS = 2_000_000
 MAX_PROMPT_CHARACTERS = 4_000_000

@@ -23,8 +23,9 @@ from lookahead.records import (
     StepTimings,
     TrieChange,
 )
-from lookahead.runs.rules import MAX_TOKENS
+from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, MAX_TOKENS
 from lookahead.runs.schema import Fields, SchemaError
+from lookahead.trie import MAX_TOKEN_ID
 
 FORMAT = "lookahead-run"
 VERSION = 1
@@ -94,7 +95,7 @@ def run_from_data(data: Any) -> RunRecord:
     if (version := top.integer("version")) != VERSION:
         top.fail("version", f"{version}; this program reads version {VERSION}")
     model = _model_from(top.fields("model"))
-    last_id = model.vocab_size - 1
+    last_id = min(model.vocab_size, MAX_TOKEN_ID) - 1  # a replay draws from a trie, which takes no larger one
     run = RunRecord(
         prompt_ids=top.integers("prompt_ids", 0, last_id, MAX_TOKENS),
         steps=tuple(
@@ -108,7 +109,7 @@ def run_from_data(data: Any) -> RunRecord:
         seconds=top.number("seconds", 0, 1e9),
         first_token_seconds=top.number("first_token_seconds", 0, 1e9) if top.has("first_token_seconds") else None,
         max_new_tokens=top.integer("max_new_tokens", 1, MAX_TOKENS),
-        stop=top.texts("stop", 64, 1000),
+        stop=top.texts("stop", MAX_STOPS, MAX_STOP_CHARACTERS),
         pass_costs=_costs_from(top),
         texts=_texts_from(top.fields("texts"), last_id) if top.has("texts") else None,
         created=_moment(top),

@@ -10,6 +10,10 @@ from lookahead.verify import verify
 
 MAX_TOKENS = 1_000_000
 """Most tokens of a prompt or of an output in a run file, and most steps."""
+MAX_STOPS = 64
+"""Most stop strings."""
+MAX_STOP_CHARACTERS = 1000
+"""Longest stop string."""
 
 _BROKEN_OFF = ("cancelled", "error")
 

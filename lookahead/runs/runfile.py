@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.format import run_from_data, run_to_data
-from lookahead.runs.rules import check_run
+from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, MAX_TOKENS, check_run
 from lookahead.runs.schema import Fields, SchemaError, parse_json
 
 MAX_FILE_BYTES = 32_000_000
@@ -46,13 +47,17 @@ def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | 
     """The run as one compact JSON text, which ``from_json`` is known to take.
 
     Raises:
-        RunFileError: If a record contradicts itself (``rules.py`` says how), or ``greedy`` does not belong to it.
+        RunFileError: If a record contradicts itself (``rules.py`` says how), ``greedy`` does not belong to it, or the
+            text is larger than a file may be.
     """
     try:
         data = run_to_data(run)
         if greedy is not None:
             data |= {"greedy": run_to_data(greedy), "parted": None if parted is None else asdict(parted)}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        size = len(text.encode("utf-8"))
+        if size > MAX_FILE_BYTES:
+            raise ValueError(f"{size} bytes; a run file has at most {MAX_FILE_BYTES}")
         from_json(text)
     except (ValueError, KeyError) as error:
         raise RunFileError(f"this run cannot be written: {error}") from None
@@ -149,6 +154,16 @@ def check_target(path: str | Path) -> None:
         raise RunFileError(f"{path}: the folder {target.parent} does not exist; make it first")
     if not os.access(target.parent, os.W_OK):
         raise RunFileError(f"{path}: the folder {target.parent} cannot be written to")
+
+
+def check_limits(max_new_tokens: int, stop: Sequence[str]) -> None:
+    """Raise RunFileError where no run file takes a run of these settings (call it before a long run)."""
+    if max_new_tokens > MAX_TOKENS:
+        raise RunFileError(f"max_new_tokens={max_new_tokens}; a run file takes at most {MAX_TOKENS}")
+    if len(stop) > MAX_STOPS:
+        raise RunFileError(f"{len(stop)} stop strings; a run file takes at most {MAX_STOPS}")
+    if (longest := max(map(len, stop), default=0)) > MAX_STOP_CHARACTERS:
+        raise RunFileError(f"a stop string of {longest} characters; a run file takes at most {MAX_STOP_CHARACTERS}")
 
 
 def load(path: str | Path) -> RunRecord:

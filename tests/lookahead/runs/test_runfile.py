@@ -173,6 +173,41 @@ def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         runfile.load(path)
 
 
+def test_a_run_that_would_make_a_file_too_large_is_refused(golden: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in bytes, as they are when the file is read."""
+    run = replace(golden, stop=("é" * 1000,))
+    size = len(runfile.to_json(run).encode())
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", size)
+    assert runfile.from_json(runfile.to_json(run)) == run
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", size - 1)
+    with pytest.raises(RunFileError, match=f"{size} bytes; a run file has at most {size - 1}"):
+        runfile.to_json(run)
+
+
+def test_limits_known_before_a_run_are_those_of_the_file(golden: RunRecord) -> None:
+    for limit, stop in ((10**6, ("x" * 1000,) * 64), (10**6 + 1, ()), (9, ("x",) * 65), (9, ("x" * 1001,))):
+        refused: list[bool] = []
+        for check in (
+            lambda limit=limit, stop=stop: runfile.check_limits(limit, stop),
+            lambda limit=limit, stop=stop: runfile.to_json(replace(golden, max_new_tokens=limit, stop=stop)),
+        ):
+            try:
+                check()
+                refused.append(False)
+            except RunFileError:
+                refused.append(True)
+        assert refused in ([True, True], [False, False])
+
+
+def test_a_token_id_that_no_trie_takes_is_refused(golden: RunRecord) -> None:
+    model = replace(golden.model, vocab_size=2**25)
+    text = runfile.to_json(replace(golden, model=model))
+    tree = json.loads(text)
+    tree["prompt_ids"][0] = 2**24
+    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need 0 to 16777215"):
+        runfile.from_json(json.dumps(tree))
+
+
 def test_targets_that_cannot_be_written_are_refused_and_nothing_is_left(tmp_path: Path, golden: RunRecord) -> None:
     with pytest.raises(RunFileError, match="is a folder"):
         runfile.save(golden, tmp_path)
