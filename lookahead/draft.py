@@ -74,16 +74,6 @@ class DraftTree:
             node = self.parents[node]
         return path[::-1]
 
-    def ancestor_mask(self) -> list[list[bool]]:
-        """Who may attend to whom, shape ``(n, n)``: row i is True at i and at each of its ancestors."""
-        n = len(self.parents)
-        mask = [[False] * n for _ in range(n)]
-        for node in range(n):
-            if node:
-                mask[node] = mask[self.parents[node]].copy()
-            mask[node][node] = True
-        return mask
-
     def expected_tokens(self) -> float:
         """Tokens that the step is expected to emit: the bonus plus the sum of the path probabilities."""
         return 1.0 + sum(self.probabilities[1:])
