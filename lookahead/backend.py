@@ -24,11 +24,9 @@ class DecodeSession(Protocol):
 
     Attributes:
         supports_trees: Whether ``choose`` takes more than the root.
-        notice: Why not, in one line; None where it does.
     """
 
     supports_trees: bool
-    notice: str | None
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt; the prompt is in the cache afterwards."""

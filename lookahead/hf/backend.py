@@ -9,20 +9,15 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, StopChecker, UnsupportedCacheError
-from lookahead.costs import PassCosts, load_costs, store_costs
+from lookahead.costs import PassCosts
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import describe, load, resolve_device, resolve_dtype
-from lookahead.hf.measure import measure_pass_costs, still_true
 from lookahead.hf.plain import PlainSession
-from lookahead.hf.plan import find_plan
+from lookahead.hf.plan import find_plan, rope_switch
+from lookahead.hf.remembered import SHORTEST_MEASURED, RememberedCosts
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import TextStops, TextStream, Vocabulary
 from lookahead.hf.threads import ThreadChoice
-
-SHORTEST_MEASURED = 64
-"""T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
-_TRIED = 16
-"""Width of the pass by which a remembered measurement is tried, beside a pass of one token."""
 
 
 class HFBackend:
@@ -31,6 +26,9 @@ class HFBackend:
     Args:
         model: The model, on its device and in its dtype; put into eval mode.
         tokenizer: Its tokenizer; without one there is no text, only token ids.
+
+    Attributes:
+        rules: The model's generation_config as greedy decoding applies it.
 
     Raises:
         BackendError: If the model is no decoder, or its generation_config asks for what cannot be honoured.
@@ -41,14 +39,16 @@ class HFBackend:
             raise BackendError(f"{type(model).__name__} is no causal language model; choose a decoder-only one")
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self._rules = GenerationRules(model)
+        self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
-        self.eos_ids = self._rules.eos_ids
-        self.stop_strings = self._rules.stop_strings
+        self.eos_ids = self.rules.eos_ids
+        self.stop_strings = self.rules.stop_strings
         config = model.config.get_text_config(decoder=True)
         limit = getattr(config, "max_position_embeddings", None)
         self.context_limit: int | None = limit if isinstance(limit, int) and limit > 0 else None
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+        self._rope_switch = rope_switch(config)
+        self._remembered = RememberedCosts(self.vocab_size, self.context_limit)
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
         self._notice: str | None = None
@@ -138,21 +138,32 @@ class HFBackend:
         """An empty session for a run of at most ``capacity`` tokens, prompt and output together.
 
         Args:
-            prompt_length: Tokens of the prompt, where known; some models change all positions at a certain length,
-                and a run that crosses it decodes one token at a time.
+            prompt_length: Tokens of the prompt, where known; see ``run_notice``.
         """
         plan = self._find_plan()
-        if plan is None:
-            return PlainSession(self.model, self._rules, capacity, self._notice or "")
-        if plan.rope_switch is not None and prompt_length <= plan.rope_switch < capacity:
-            notice = f"the run may cross {plan.rope_switch} tokens, where the model changes all positions"
-            return PlainSession(self.model, self._rules, capacity, f"{notice}; decoding one token at a time")
-        return TreeSession(self.model, plan, self._rules, capacity, self._threads)
+        if plan is None or self.run_notice(capacity, prompt_length) is not None:
+            return PlainSession(self.model, self.rules, capacity)
+        return TreeSession(self.model, plan, self.rules, capacity, self._threads)
+
+    def run_notice(self, capacity: int, prompt_length: int) -> str | None:
+        """Why a run decodes one token at a time because of its length alone; None where the length is no reason.
+
+        Some models change the positions of all tokens at a certain length, and a run that may cross it drafts
+        nothing. No pass is needed to know.
+
+        Args:
+            capacity: Most tokens of prompt and output together.
+            prompt_length: Tokens of the prompt.
+        """
+        switch = self._rope_switch
+        if switch is None or not prompt_length <= switch < capacity:
+            return None
+        return f"the run may cross {switch} tokens, where the model changes all positions; decoding one token at a time"
 
     def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
-        """The time of a forward pass of 1 to ``longest`` tokens here, from the cache folder or measured now.
+        """The time of a forward pass of 1 to ``longest`` tokens here, remembered or measured now.
 
-        What the cache folder holds is tried with a few passes first and measured again where it is far off.
+        What is remembered is tried with a few passes now and then, and measured again where it is far off.
 
         Raises:
             UnsupportedCacheError: If the model takes no draft trees.
@@ -160,19 +171,10 @@ class HFBackend:
         plan = self._find_plan()
         if plan is None:
             raise UnsupportedCacheError(self._notice)
-        key = describe(self.model)
-        rules, costs = self._rules.without_processors(), load_costs(key)
-        if costs is not None and costs.lengths[-1] >= longest:
-            session = TreeSession(self.model, plan, rules, 2 * _TRIED)
-            if still_true(session, self.vocab_size, costs, _TRIED):
-                return self._known(costs)
-        longest = max(longest, SHORTEST_MEASURED)
-        session = TreeSession(self.model, plan, rules, longest + 1024)
-        costs = measure_pass_costs(session, self.vocab_size, longest, self.context_limit)
-        store_costs(key, costs)
-        return self._known(costs)
-
-    def _known(self, costs: PassCosts) -> PassCosts:
+        rules = self.rules.without_processors()
+        costs = self._remembered.up_to(
+            longest, describe(self.model), lambda rows: TreeSession(self.model, plan, rules, rows)
+        )
         if self._threads is not None:
             self._threads.costs = costs
         return costs
@@ -181,7 +183,7 @@ class HFBackend:
         with self._lock:
             if self._plan is None and self._notice is None:
                 try:
-                    self._plan = find_plan(self.model, self._rules)
+                    self._plan = find_plan(self.model, self.rules)
                 except UnsupportedCacheError as error:
                     name = type(self.model).__name__
                     self._notice = f"{name}: {error}; decoding one token at a time"

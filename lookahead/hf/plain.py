@@ -18,8 +18,7 @@ class PlainSession:
 
     supports_trees = False
 
-    def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int, notice: str) -> None:
-        self.notice: str | None = notice
+    def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int) -> None:
         self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
         self._rules = rules
         self._capacity = capacity

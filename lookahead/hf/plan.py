@@ -29,8 +29,7 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
     if rules.cache_implementation == "quantized":
         raise UnsupportedCacheError("its quantised cache cannot drop rejected tokens")
     masks = MaskPlan.of(config)
-    keeps_logits = rules.keeps_logits
-    plan = ForwardPlan(tuple(learn_layer_shapes(model)), masks, keeps_logits, rope_switch(config))
+    plan = ForwardPlan(tuple(learn_layer_shapes(model)), masks, rules.keeps_logits)
     try:
         with torch.inference_mode():
             reason = _trial(model, plan, rules)
@@ -51,7 +50,7 @@ def rope_switch(config: PreTrainedConfig) -> int | None:
         return None
     switch = getattr(config, "original_max_position_embeddings", None)
     lengths = [kind.get("original_max_position_embeddings") or switch for kind in kinds]
-    return min(int(length) for length in lengths if length)
+    return min((int(length) for length in lengths if length), default=None)
 
 
 def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> str | None:

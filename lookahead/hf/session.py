@@ -25,20 +25,17 @@ class ForwardPlan:
         shapes: What each layer caches.
         masks: Which attention masks it takes.
         keeps_logits: Whether it can compute the last logits only.
-        rope_switch: Length at which the positions of all tokens change at once; None if there is none.
     """
 
     shapes: tuple[LayerShape | None, ...]
     masks: MaskPlan
     keeps_logits: bool
-    rope_switch: int | None
 
 
 class TreeSession:
     """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls."""
 
     supports_trees = True
-    notice: str | None = None
 
     def __init__(
         self,

@@ -20,10 +20,11 @@ def token_gap(
     model = backend.model
     prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
     context = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=model.device)
+    last_only = {"logits_to_keep": 1} if backend.rules.keeps_logits else {}
     with torch.inference_mode():
-        logits = model(input_ids=context, use_cache=False).logits[:, -1]  # type: ignore[operator]
+        logits = model(input_ids=context, use_cache=False, **last_only).logits[:, -1]  # type: ignore[operator]
         scores = logits.to(copy=True, dtype=torch.float32)
-        processors = backend._rules.processors(prompt, context.shape[1] + 1)
+        processors = backend.rules.processors(prompt, context.shape[1] + 1)
         scores = processors(context, scores)[0]  # type: ignore[arg-type]
         first, second = float(scores[token_id]), float(scores[other_id])
         largest = float(logits[0, [token_id, other_id]].abs().max())

@@ -68,7 +68,6 @@ class FakeSession:
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
         self.supports_trees = backend.supports_trees
-        self.notice = backend.notice
         self.context: list[int] = []
         self.closed = False
         self._tree: DraftTree | None = None

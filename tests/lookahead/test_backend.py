@@ -9,13 +9,11 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from lookahead.backend import BackendError, UnsupportedCacheError
+from lookahead.backend import BackendError
 from lookahead.config import LookaheadConfig
-from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
 from lookahead.draft import DraftTree
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend, measure
-from lookahead.hf.describe import describe
+from lookahead.hf import HFBackend
 from lookahead.hf.loading import resolve_device, resolve_dtype
 from tests.lookahead.drafters import NoisyOracle, tree_of
 from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_mamba, tiny_model
@@ -81,6 +79,28 @@ def test_a_broken_file(model_folder, broken):
     with pytest.raises(BackendError, match="cannot be loaded") as error:
         HFBackend.from_pretrained(str(model_folder))
     one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        (
+            "config.json",
+            {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}},
+        ),
+        ("tokenizer_config.json", {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}),
+    ],
+)
+def test_code_in_a_model_folder_is_not_run_and_nobody_is_asked(model_folder, monkeypatch, file, changes):
+    (model_folder / "own.py").write_text("raise SystemExit('the code of the folder was run')")
+    settings = json.loads((model_folder / file).read_text())
+    (model_folder / file).write_text(json.dumps({**settings, **changes}))
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or "y")
+    with pytest.raises(BackendError, match="brings its own code, which is not run here") as error:
+        HFBackend.from_pretrained(str(model_folder))
+    one_line(error)
+    assert not questions
 
 
 def test_a_file_is_no_folder(model_folder):
@@ -175,48 +195,6 @@ def test_inference_mode_does_not_leak_out_of_a_run():
         assert not torch.is_inference_mode_enabled()
 
 
-def test_pass_costs_are_measured_once_per_setting(tmp_path, monkeypatch):
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    for limit in ("STALE", "BENT"):
-        monkeypatch.setattr(measure, limit, 1e3)  # a tiny model's pass on a busy machine may take any time
-    model = tiny_model("llama", dtype=torch.float32)
-    costs = HFBackend(model).pass_costs(16)
-    assert costs.lengths == (1, 2, 4, 8, 16, 32, 64), "one measurement serves the usual widths"
-    assert all(0 < seconds < 1 for seconds in costs.seconds)
-    assert HFBackend(model).pass_costs(64) == costs, "remembered"
-    wider = HFBackend(model).pass_costs(100)
-    assert wider.lengths[-1] == 100
-    assert HFBackend(model).pass_costs(16) == wider
-    assert len(list((tmp_path / "pass_costs").iterdir())) == 1
-    assert HFBackend(tiny_model("llama")).pass_costs(16) != wider, "another dtype is another setting"
-
-
-@pytest.mark.parametrize("factors", [(1e-4, 1e-4), (1e4, 1e4), (1.0, 30.0)])
-def test_remembered_pass_costs_that_are_far_off_are_measured_again(tmp_path, monkeypatch, factors):
-    """As a whole, or in how much longer a wide pass takes."""
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    model = tiny_model("llama", dtype=torch.float32)
-    costs = HFBackend(model).pass_costs(16)
-    one, wide = factors
-    wrong = PassCosts(costs.lengths, (costs.seconds[0] * one, *(seconds * wide for seconds in costs.seconds[1:])))
-    store_costs(describe(model), wrong)
-    again = HFBackend(model).pass_costs(16)
-    assert all(0.01 < now / then < 100 for now, then in zip(again.seconds, costs.seconds, strict=True))
-    assert load_costs(describe(model)) == again, "and remembered"
-
-
-def test_a_model_without_trees_has_no_pass_costs():
-    backend = HFBackend(tiny_mamba())
-    with pytest.raises(UnsupportedCacheError, match="one token at a time"):
-        backend.pass_costs(16)
-
-
-def test_a_short_context_is_measured_within_its_limit(tmp_path, monkeypatch):
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    model = tiny_model("gpt2")  # positions end at a table's end
-    assert HFBackend(model).pass_costs(64).lengths[-1] == 64
-
-
 @pytest.mark.parametrize("scaling", [{"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}])
 def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
     model = tiny_model("phi3", original_max_position_embeddings=32, rope_parameters={"rope_theta": 1e4, **scaling})
@@ -229,7 +207,11 @@ def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
         records = list(engine.generate(prompt, max_new_tokens=40))
         assert [token_id for record in records for token_id in record.emitted_ids] == expected
         assert (len(records) < 40) == supported
+        notice = backend.run_notice(prompt_length + 40, prompt_length)
+        assert (notice is None) == supported
+        assert notice is None or "32 tokens" in notice
     assert backend.new_session(30, 5).supports_trees, "a run that stays below the length is not concerned"
+    assert backend.run_notice(30, 5) is None
 
 
 def test_the_end_of_the_position_table_is_the_context_limit():

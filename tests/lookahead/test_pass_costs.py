@@ -1,0 +1,144 @@
+"""T(n) of a real model: measured once, kept, tried again, within the positions that the model has."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.backend import UnsupportedCacheError
+from lookahead.config import LookaheadConfig
+from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
+from lookahead.engine import LookaheadEngine
+from lookahead.hf import HFBackend, measure, remembered
+from lookahead.hf.describe import describe
+from lookahead.hf.measure import trial_tree
+from tests.lookahead.tiny_models import tiny_mamba, tiny_model
+
+LIMITS = ("STALE", "BENT")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+
+
+def accept_any_times(monkeypatch):
+    """A tiny model's pass on a busy machine may take any time."""
+    for limit in LIMITS:
+        monkeypatch.setattr(measure, limit, 1e9)
+
+
+def passes_of(model) -> list[int]:
+    """A list that grows by the length of every forward pass from now on."""
+    passes: list[int] = []
+    model.register_forward_pre_hook(
+        lambda module, arguments, named: passes.append(named["input_ids"].shape[1]), with_kwargs=True
+    )
+    return passes
+
+
+def test_pass_costs_are_measured_once_per_setting(tmp_path, monkeypatch):
+    accept_any_times(monkeypatch)
+    model = tiny_model("llama", dtype=torch.float32)
+    costs = HFBackend(model).pass_costs(16)
+    assert costs.lengths == (1, 2, 4, 8, 16, 32, 64), "one measurement serves the usual widths"
+    assert all(0 < seconds < 1 for seconds in costs.seconds)
+    assert HFBackend(model).pass_costs(64) == costs, "remembered"
+    wider = HFBackend(model).pass_costs(100)
+    assert wider.lengths[-1] == 100
+    assert HFBackend(model).pass_costs(16) == wider
+    assert len(list((tmp_path / "pass_costs").iterdir())) == 1
+    assert HFBackend(tiny_model("llama")).pass_costs(16) != wider, "another dtype is another setting"
+
+
+@pytest.mark.parametrize("factors", [(1e-4, 1e-4), (1e4, 1e4), (1.0, 30.0)])
+def test_remembered_pass_costs_that_are_far_off_are_measured_again(factors):
+    """As a whole, or in how much longer a wide pass takes."""
+    model = tiny_model("llama", dtype=torch.float32)
+    costs = HFBackend(model).pass_costs(16)
+    one, wide = factors
+    wrong = PassCosts(costs.lengths, (costs.seconds[0] * one, *(seconds * wide for seconds in costs.seconds[1:])))
+    store_costs(describe(model), wrong)
+    again = HFBackend(model).pass_costs(16)
+    assert all(0.01 < now / then < 100 for now, then in zip(again.seconds, costs.seconds, strict=True))
+    assert load_costs(describe(model)) == again, "and remembered"
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_runs_after_the_first_make_no_passes_but_their_own(tmp_path, monkeypatch, writable):
+    if not writable:
+        (tmp_path / "file").write_text("", encoding="utf-8")
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    model = tiny_model("llama", dtype=torch.float32)
+    backend = HFBackend(model)
+    costs = backend.pass_costs(64)
+    passes = passes_of(model)
+    for width in (64, 16, 5):
+        engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
+        records = list(engine.generate([1, 2, 3], max_new_tokens=8))
+        assert engine.pass_costs == costs
+        assert len(passes) == len(records)
+        passes.clear()
+
+
+def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
+    model = tiny_model("llama", dtype=torch.float32)
+    right = HFBackend(model).pass_costs(16)
+    busy = PassCosts(right.lengths, tuple(1e4 * seconds for seconds in right.seconds))
+    store_costs(describe(model), busy)
+    backend = HFBackend(model)
+    with monkeypatch.context() as then:
+        accept_any_times(then)
+        assert backend.pass_costs(16) == busy
+    passes = passes_of(model)
+    assert backend.pass_costs(16) == busy
+    assert not passes, "tried a moment ago"
+    monkeypatch.setattr(remembered, "TRY_AGAIN_SECONDS", 0.0)
+    assert backend.pass_costs(16).at(1) < busy.at(1) / 100
+    assert passes
+
+
+def test_a_second_measurement_is_as_wide_as_the_first(monkeypatch):
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    backend.pass_costs(100)
+    monkeypatch.setattr(remembered, "TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(measure, "BENT", 1.0)  # nothing is within that
+    assert backend.pass_costs(16).lengths[-1] == 100
+
+
+def test_another_number_of_threads_is_another_setting(monkeypatch):
+    accept_any_times(monkeypatch)
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    threads = torch.get_num_threads()
+    first = backend.pass_costs(16)
+    try:
+        torch.set_num_threads(threads + 1)
+        assert backend.pass_costs(16) != first
+    finally:
+        torch.set_num_threads(threads)
+    assert backend.pass_costs(16) == first, "from the cache folder"
+
+
+def test_a_model_without_trees_has_no_pass_costs():
+    backend = HFBackend(tiny_mamba())
+    with pytest.raises(UnsupportedCacheError, match="one token at a time"):
+        backend.pass_costs(16)
+
+
+@pytest.mark.parametrize(("positions", "longest"), [(160, 64), (64, 256), (65, 128), (16, 64), (6, 64)])
+def test_a_short_context_is_measured_within_its_limit(positions, longest):
+    model = tiny_model("gpt2", n_positions=positions)  # positions end at a table's end
+    backend = HFBackend(model)
+    assert backend.supports_trees
+    assert backend.pass_costs(longest).lengths[-1] == longest
+    assert HFBackend(model).pass_costs(longest).lengths[-1] == longest, "and tried within it"
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+def test_a_trial_tree_is_well_formed_and_no_deeper_than_asked(count, deepest):
+    tree = trial_tree(count, 2000, deepest)
+    tree.check()
+    assert len(tree) == count
+    assert max(tree.depths()) == min(count // 2, deepest)
