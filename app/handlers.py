@@ -107,7 +107,7 @@ class Handlers:
             model=self.host.info,
             config=config,
             limit=request.max_new_tokens,
-            note=self.host.notice,
+            note=self.host.notice_for(request),
         )
         stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
         self.store.add(stored)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lookahead.config import LookaheadConfig
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, TokenGap
@@ -14,6 +15,7 @@ from lookahead.records import ModelInfo, TokenGap
 from . import zero_gpu
 from .options import AppOptions
 from .runner import Batches, EngineThread, RunRequest, Stream
+from .settings import WIDEST
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -105,6 +107,12 @@ class ModelHost:
             )
         return wanted
 
+    def notice_for(self, request: RunRequest) -> str:
+        """Why this run decodes one token at a time although it could draft; empty where nothing is known of it."""
+        prompt_length = len(request.prompt_ids)
+        by_length = self.backend.run_notice(prompt_length + request.max_new_tokens, prompt_length)
+        return self.notice or (by_length if by_length and request.method == "lookahead" else "")
+
     def token_gap(
         self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
     ) -> TokenGap | None:
@@ -146,7 +154,7 @@ def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
 
 def _prepare(backend: HFBackend) -> str:
     """What the first run would do otherwise; returns why the model decodes one token at a time, if it does."""
-    LookaheadEngine(backend).prepare()
+    LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
     return backend.notice or ""
 
 

@@ -77,3 +77,37 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def switching_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Phi-3 that changes the positions of all tokens at 32, and the same tokenizer."""
+    import shutil
+
+    import torch
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    folder = tmp_path_factory.mktemp("switching_model") / "model"
+    shutil.copytree(tiny_model, folder)
+    torch.manual_seed(0)
+    config = Phi3Config(
+        vocab_size=258,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        original_max_position_embeddings=32,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 1e4,
+            "short_factor": [1.0] * 4,
+            "long_factor": [4.0] * 4,
+        },
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    Phi3ForCausalLM(config).save_pretrained(folder)
+    return folder

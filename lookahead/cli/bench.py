@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
     backend = options.load_backend(args) if args.shape is None else options.load_shape(args)
     prompts = _prompts(args, backend, texts)
+    if "lookahead" in methods:
+        options.note_lengths(backend, prompts, args.max_new_tokens)
     tries = corpus.load_corpus(args, backend, config)
     plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
     with progress(len(prompts) * len(methods) * args.repeat, "run", "bench") as bar:

@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
     engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
     if args.method == "lookahead":
+        options.note_lengths(backend, [prompt_ids], args.max_new_tokens)
         engine.prepare()
     try:
         record, text = _generate(args, engine, backend, prompt_ids, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from lookahead.cli.console import UsageError, note
@@ -214,3 +215,11 @@ def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, wha
             f"{what} has {len(prompt_ids)} tokens; the model's context holds {limit}, output included: shorten it"
         )
     return min(max_new_tokens, limit - len(prompt_ids))
+
+
+def note_lengths(backend: HFBackend, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+    """Say on stderr which runs decode one token at a time because of their length."""
+    notices = [backend.run_notice(len(prompt_ids) + max_new_tokens, len(prompt_ids)) for prompt_ids in prompts]
+    found = [notice for notice in notices if notice is not None]
+    if found:
+        note(f"note: {found[0]}" + (f" ({len(found)} of {len(prompts)} prompts)" if len(prompts) > 1 else ""))
