@@ -83,7 +83,3 @@ class Confidence:
         self._expected = (self._expected - _DRAFT_PRIOR) * _FADE + _DRAFT_PRIOR + expected
         self._accepted = (self._accepted - _DRAFT_PRIOR) * _FADE + _DRAFT_PRIOR + accepted
         self.correction = min(1.0, self._accepted / self._expected)
-
-    def observations(self) -> dict[int, tuple[int, float, float]]:
-        """Per class that was observed: how often, its prior, its confidence now."""
-        return {number: (seen, PRIORS[number], self.values[number]) for number, seen in enumerate(self._seen) if seen}

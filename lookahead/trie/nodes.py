@@ -66,10 +66,6 @@ class NodeTable:
         else:
             yield from self.wide.get(node, {}).items()
 
-    def count(self, child: int) -> int:
-        """How often the n-gram of a node or a leaf was read (a leaf: once)."""
-        return self.counts[child] if child >= 0 else 1
-
     def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
         """Add a node without children; the caller makes it its parent's child."""
         self.tokens.append(token_id)

@@ -1,4 +1,4 @@
-"""Looking into a trie: n-grams found, children in order, the neighbourhood of a match. For people, not for drafting."""
+"""Looking into a trie: n-grams found, the neighbourhood of a match. For people, not for drafting."""
 
 from __future__ import annotations
 
@@ -56,27 +56,18 @@ def ngram(trie: Trie, node: int) -> list[int]:
     return token_ids[::-1]
 
 
-def children_in_order(trie: Trie, node: int) -> list[TrieNodeView]:
-    """The children of a node, most frequent first, the lower token id first among equals."""
-    depth = trie.depths[node] + 1
-    views = [_view(trie, child, 0, token_id, depth) for token_id, child in trie.children(node)]
-    return sorted(views, key=lambda view: (-view.count, view.token_id))
-
-
 def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNodeView]:
     """The most frequent part of the subtree under a node, the node itself first, parents before children.
 
     Args:
         trie: The trie to look into.
-        node: Where to begin.
+        node: Where to begin: a node, or ``~position`` for what was read once (depths then count from there).
         most: Most n-grams in the list (>= 1).
         deepest: Levels below the node; what was read once is followed in the token log that far, too.
     """
-    start = trie.depths[node]
+    start = trie.depths[node] if node >= 0 else 0
     views: list[TrieNodeView] = []
-    first = TrieNodeView(
-        node, -1, trie.tokens[node], start, trie.counts[node], trie.prompt_counts[node], trie.last[node]
-    )
+    first = _view(trie, node, -1, trie.tokens[node] if node >= 0 else trie.log[~node - trie.log_start], start)
     heap: list[tuple[int, int, int, TrieNodeView]] = [(-first.count, 0, 0, first)]
     pushed = 0
     while heap and len(views) < most:

@@ -67,15 +67,3 @@ def test_it_settles_where_the_observed_share_is(number, of_ten):
     for place in range(1000):
         confidence.learn(number, place * of_ten % 10 < of_ten)
     assert abs(confidence.values[number] - of_ten / 10) < 0.12
-
-
-@given(st.lists(st.tuples(classes, st.booleans()), max_size=30))
-def test_observations_are_listed(observed):
-    confidence = Confidence()
-    for number, hit in observed:
-        confidence.learn(number, hit)
-    listed = confidence.observations()
-    assert sum(seen for seen, _, _ in listed.values()) == len(observed)
-    for number, (seen, prior, now) in listed.items():
-        assert seen == sum(other == number for other, _ in observed)
-        assert (prior, now) == (PRIORS[number], confidence.values[number])

@@ -1,4 +1,4 @@
-"""Looking into a trie: n-grams found, children in order, neighbourhoods."""
+"""Looking into a trie: n-grams found, neighbourhoods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.trie import ROOT, Trie
-from lookahead.trie.view import children_in_order, find, neighbourhood, ngram
+from lookahead.trie.view import find, neighbourhood, ngram
 from tests.lookahead.ngrams import in_log, many_sequences, occurrences, sequences, token_ids, trie_of
 
 
@@ -27,21 +27,7 @@ def test_an_ngram_is_found_exactly_where_it_was_read(all_sequences, wanted):
         assert found is not None
         assert found > 0
         assert ngram(trie, found) == wanted
-        assert trie.count(found) == count
-
-
-@given(many_sequences)
-def test_children_come_most_frequent_first(all_sequences):
-    trie, counts = trie_of(all_sequences), occurrences(all_sequences, 5)
-    for node in range(len(trie.tokens)):
-        views = children_in_order(trie, node)
-        before = tuple(ngram(trie, node))
-        expected = {key[-1]: count for key, count in counts.items() if key[:-1] == before}
-        order = [(-view.count, view.token_id) for view in views]
-        assert order == sorted(order)
-        if trie.depths[node] < trie.max_depth:
-            assert {view.token_id: view.count for view in views} == expected
-        assert all(view.depth == trie.depths[node] + 1 for view in views)
+        assert trie.counts[found] == count
 
 
 @given(sequences, sequences, st.integers(1, 30), st.integers(0, 8))
