@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lookahead import metrics
 from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, note, print_json, progress
+from lookahead.cli.details import details
 from lookahead.cli.streaming import TextBeforeStop
 from lookahead.inputs import read_text
 from lookahead.records import RunRecord
@@ -43,6 +44,9 @@ def add_parser(commands: Any) -> None:
         "--method", choices=("lookahead", "greedy"), default="lookahead", help="greedy drafts nothing; the same tokens"
     )
     parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
+    parser.add_argument(
+        "--details", action="store_true", help="also say which draft tokens were accepted, and where the time went"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     options.add_model_options(parser)
     options.add_run_options(parser)
@@ -87,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
     else:
         print()
         note(_sentence(record))
+    if args.details:
+        print(f"\n{details(record)}", file=sys.stderr)
 
 
 def _generate(

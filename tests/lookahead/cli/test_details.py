@@ -1,0 +1,38 @@
+"""``generate --details``: where draft tokens were accepted, and where the time of a step went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lookahead.cli.details import details
+from lookahead.cli.main import main
+from lookahead.runs import runfile
+
+GOLDEN = Path(__file__).resolve().parents[1] / "runs" / "golden_run.json"
+
+
+def test_every_kind_adds_up_to_what_was_drafted() -> None:
+    run = runfile.load(GOLDEN)
+    table, time = details(run).split("\n\n")
+    rows = [line.split() for line in table.splitlines()[1:]]
+    for kind in ("source", "depth", "match_length"):
+        of_kind = [[int(cell) for cell in row[2:5]] for row in rows if row[0] == kind]
+        assert [sum(column) for column in zip(*of_kind, strict=True)] == [6, 6, 4]
+    assert ["source", "prompt", "4", "4", "4", "1.000"] in rows
+    assert ["source", "corpus", "1", "1", "0", "0.000"] in rows
+    assert "forward 2.50 ms" in time
+
+
+def test_they_go_to_stderr_and_only_when_asked_for(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["generate", "--prompt", "abcabc", "--model", str(tiny_model), "--max-new-tokens", "30"]
+    assert main(common) == 0
+    plain = capsys.readouterr()
+    assert main([*common, "--budget", "fixed", "--details"]) == 0
+    asked = capsys.readouterr()
+    assert asked.out == plain.out
+    assert "source prompt" not in plain.err
+    assert "source prompt" in asked.err
+    assert main([*common, "--method", "greedy", "--details"]) == 0
+    assert "nothing was drafted" in capsys.readouterr().err
