@@ -78,6 +78,23 @@ def acceptance_by_match_length(steps: Iterable[StepRecord]) -> dict[int, Accepta
     return _by_kind(steps, lambda step, draft: [step.match_length] * len(draft))
 
 
+def in_ranges(kinds: dict[int, Acceptance]) -> dict[str, Acceptance]:
+    """Depths or match lengths put together in ranges 0, 1, 2, 3-4, 5-8, 9-16, ..., shortest first.
+
+    >>> in_ranges({3: Acceptance(2, 2, 1), 4: Acceptance(1, 0, 0)})
+    {'3-4': Acceptance(drafted=3, checked=2, accepted=1)}
+    """
+    ranges: dict[str, Acceptance] = {}
+    for number, kind in sorted(kinds.items()):
+        high = 1 << (number - 1).bit_length() if number else 0
+        label = str(high) if high < 3 else f"{high // 2 + 1}-{high}"
+        so_far = ranges.get(label, Acceptance(0, 0, 0))
+        ranges[label] = Acceptance(
+            so_far.drafted + kind.drafted, so_far.checked + kind.checked, so_far.accepted + kind.accepted
+        )
+    return ranges
+
+
 def _by_kind(
     steps: Iterable[StepRecord], kinds: Callable[[StepRecord, DraftTree], Sequence[Kind]]
 ) -> dict[Kind, Acceptance]:
