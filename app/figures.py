@@ -9,7 +9,7 @@ from typing import Any
 from plotly.graph_objects import Figure
 
 from lookahead import metrics
-from lookahead.node_metrics import calibration
+from lookahead.node_metrics import acceptance_by_depth, acceptance_by_source, calibration, in_ranges
 from lookahead.records import RunRecord
 
 ACCEPTED, DRAFTED, INK = "#2B8CC4", "#C4691C", "#7A7F87"
@@ -17,13 +17,14 @@ ACCEPTED, DRAFTED, INK = "#2B8CC4", "#C4691C", "#7A7F87"
 
 
 def all_figures(run: RunRecord) -> tuple[Figure, ...]:
-    """The five figures, in the order of the page."""
+    """The six figures, in the order of the page."""
     return (
         accepted_per_step(run),
         accepted_histogram(run),
         drafted_against_accepted(run),
         time_against_width(run),
         calibration_figure(run),
+        acceptance_figure(run),
     )
 
 
@@ -94,6 +95,32 @@ def calibration_figure(run: RunRecord) -> Figure:
         _axis("observed") | shares,
         [dots, _line(0, 1, "right estimates")],
     )
+
+
+def acceptance_figure(run: RunRecord) -> Figure:
+    """What became of the draft tokens of every source and at every depth, as shares of those drafted."""
+    kinds = acceptance_by_source(run.steps)
+    kinds |= {f"depth {label}": kind for label, kind in in_ranges(acceptance_by_depth(run.steps)).items()}
+    shares = {
+        ("accepted", ACCEPTED): [kind.accepted for kind in kinds.values()],
+        ("rejected", DRAFTED): [kind.checked - kind.accepted for kind in kinds.values()],
+        ("unchecked", INK): [kind.drafted - kind.checked for kind in kinds.values()],
+    }
+    drafted = [kind.drafted for kind in kinds.values()]
+    bars: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": name,
+            "marker": {"color": color},
+            "x": list(kinds),
+            "y": [count / whole for count, whole in zip(counts, drafted, strict=True)],
+            "text": [f"{count} of {whole}" for count, whole in zip(counts, drafted, strict=True)],
+            "textposition": "none",
+        }
+        for (name, color), counts in shares.items()
+    ]
+    across, up = {"type": "category"}, _axis("of the draft tokens") | {"range": [0, 1], "tickformat": ".0%"}
+    return _figure("Draft tokens by source and by depth", across, up, bars).update_layout(barmode="stack")
 
 
 def _dots(name: str, places: Sequence[tuple[float, float]], counts: Sequence[int], noun: str) -> dict[str, Any]:

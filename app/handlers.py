@@ -156,7 +156,7 @@ class Handlers:
         """The figures of a finished lookahead run, and their place opened; nothing changes where there is none."""
         stored = self.store.get(run_id)
         if stored is None or stored.run is None:
-            return tuple(gr.skip() for _ in range(6))
+            return tuple(gr.skip() for _ in range(7))
         from .figures import all_figures
 
         return (gr.update(open=True), *all_figures(stored.run))

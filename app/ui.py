@@ -155,7 +155,8 @@ def _figures() -> list[Component | gr.Accordion]:
             second, third = gr.Plot(show_label=False, min_width=280), gr.Plot(show_label=False, min_width=280)
         with gr.Row():
             fourth, fifth = gr.Plot(show_label=False, min_width=280), gr.Plot(show_label=False, min_width=280)
-    return [place, first, second, third, fourth, fifth]
+        sixth = gr.Plot(show_label=False)
+    return [place, first, second, third, fourth, fifth, sixth]
 
 
 def _wire(

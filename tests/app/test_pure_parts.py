@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import graph, look, presets, stage, whatif
-from app.figures import all_figures
+from app.figures import acceptance_figure, all_figures
 from app.recorded import RUNS, first_sight
 from app.server import functions
 from app.settings import Settings, as_query, from_query
@@ -94,10 +94,18 @@ def test_graphml_takes_any_text() -> None:
     assert "&lt;" in graph.graphml(made)
 
 
-def test_figures_are_small_and_five(run: RunRecord) -> None:
+def test_figures_are_small_and_six(run: RunRecord) -> None:
     figures = all_figures(run)
-    assert len(figures) == 5
+    assert len(figures) == 6
     assert all(len(figure.to_json() or "") < 20_000 for figure in figures)
+
+
+def test_every_draft_token_of_a_source_and_a_depth_is_accepted_rejected_or_unchecked(run: RunRecord) -> None:
+    bars = acceptance_figure(run).to_plotly_json()["data"]
+    assert [bar["name"] for bar in bars] == ["accepted", "rejected", "unchecked"]
+    assert {"prompt", "output", "depth 1", "depth 3-4"} <= set(bars[0]["x"])
+    for shares in zip(*(bar["y"] for bar in bars), strict=True):
+        assert sum(shares) == pytest.approx(1)
 
 
 def test_first_sight_holds_both_lanes() -> None:
