@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -10,12 +11,13 @@ from typing import Any
 import gradio as gr
 
 from lookahead.backend import BackendError
+from lookahead.failures import PASS_ERRORS, failure_line
 from lookahead.metrics import first_difference
 from lookahead.records import Method, RunRecord, TokenGap
 
 from . import presets, stage
 from .host import HostError, ModelHost, most_recent
-from .runner import RunRequest
+from .runner import RunRequest, broken_off
 from .settings import Settings, from_controls, from_query
 from .store import RunStore, StoredRun, new_id
 
@@ -56,7 +58,7 @@ class Handlers:
         settings = from_controls(controls)
         text = presets.compose(document, prompt)
         session = str(getattr(request, "session_hash", "") or "")
-        drawn = ""
+        drawn = reason = ""
         first: RunRecord | None = None
         known = memory if not self.host.options.share_trie else self._shared
         try:
@@ -68,11 +70,13 @@ class Handlers:
                     for update in self.lane(text, settings, lane, earlier, cancelled, first):
                         if update.message["head"] is not None:
                             update.message["head"]["lanes"] = len(lanes)
+                        if update.run is not None:
+                            reason = update.run.finish_reason
                         if update.run is not None and lane == "lookahead":
                             known = memory = self._remember(memory, update.run, settings)
                             drawn, first = update.stored.run_id, update.run
                         yield stage.to_json(update.message), _status(update, lanes), memory, drawn
-                    if cancelled.is_set():
+                    if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -86,7 +90,7 @@ class Handlers:
         cancelled: threading.Event,
         beside: RunRecord | None = None,
     ) -> Generator[Update, None, None]:
-        """One run, an update every 40 ms.
+        """One run, an update every 40 ms. Where a pass fails, the run ends there, with the finish reason ``error``.
 
         Args:
             beside: A finished run of the same prompt; where the two part, the end says how close it was.
@@ -95,7 +99,7 @@ class Handlers:
             HostError: If the prompt or a setting cannot be used.
             ValueError: If a setting is out of its range.
         """
-        from lookahead.hf.describe import RunTextStream, run_texts
+        from lookahead.hf.describe import RunTextStream
 
         config = settings.config()
         prompt_ids = self.host.encode(text)
@@ -111,10 +115,12 @@ class Handlers:
         )
         stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
         self.store.add(stored)
-        yield Update(stored.since(0), stored)
         batches = self.host.stream(request, cancelled)
+        ends: list[float] = []
         try:
+            yield Update(stored.since(0), stored)
             for batch in batches:
+                ends += batch.ends
                 data = []
                 for step, end in zip(batch.steps, batch.ends, strict=True):
                     pieces = texts.push(step.emitted_ids)
@@ -123,14 +129,27 @@ class Handlers:
                     data.append(stage.step_data(step, pieces, texts.token_text, end))
                 message = stored.add(batch.steps, data)
                 if batch.run is not None:
-                    output = self.host.backend.decode(batch.run.token_ids)
-                    run = _with_texts(batch.run, run_texts(self.host.backend, batch.run, text, output))
+                    run = self._with_texts(batch.run, text)
                     message["end"] = stored.finish(run, self._parted(beside, run))
                     yield Update(message, stored, run)
                 else:
                     yield Update(message, stored)
+        except Exception as error:  # whatever it is, the page must not wait for more
+            run = self._with_texts(broken_off(request, self.host.info, stored.steps, ends, "error"), text)
+            stored.finish(run, problem=failure_line(error))
+            yield Update(stored.since(len(stored.data)), stored, run)
+            if not isinstance(error, PASS_ERRORS):
+                raise
+            logging.getLogger(__name__).warning("a run broke off", exc_info=error)
         finally:
+            stored.going = False
             batches.close()
+
+    def _with_texts(self, run: RunRecord, prompt: str) -> RunRecord:
+        """The run with what its ids say."""
+        from lookahead.hf.describe import run_texts
+
+        return replace(run, texts=run_texts(self.host.backend, run, prompt, self.host.backend.decode(run.token_ids)))
 
     def _parted(self, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
         """How close the decision was at the first token that differs; None where both have the same."""
@@ -195,10 +214,6 @@ class Handlers:
         return (*controls, preset, *self.choose_preset(preset))
 
 
-def _with_texts(run: RunRecord, texts: Any) -> RunRecord:
-    return replace(run, texts=texts)
-
-
 def _status(update: Update, lanes: tuple[Method, ...]) -> str:
     """One line on how the run stands."""
     count = len(update.stored.steps)
@@ -209,5 +224,7 @@ def _status(update: Update, lanes: tuple[Method, ...]) -> str:
     tokens = len(update.run.token_ids)
     ended = {"cancelled": "stopped", "eos": "ended by itself", "length": "reached the limit"}
     why = ended.get(update.run.finish_reason, update.run.finish_reason)
+    if update.run.finish_reason == "error":
+        why = f"broke off: {(update.stored.end or {})['problem']}"
     passes = "pass" if count == 1 else "passes"
     return f"{name}: {tokens} tokens in {count} forward {passes}, {update.run.seconds:.2f} s, {why}."

@@ -24,6 +24,6 @@ def first_sight(store: RunStore, folder: Path = RUNS) -> str:
     for path in (files[0], files[0].with_suffix(".greedy.json")):
         if path.is_file():
             stored = from_record(runfile.load(path), note="a recorded run")
-            store.add(stored)
+            store.pin(stored)
             messages.append(stored.since(0))
     return stage.to_json({"recorded": True, "messages": messages})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.records import Method, ModelInfo, RunRecord, StepRecord
+from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, StepRecord
 from lookahead.runs.recorder import RunRecorder
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ class EngineThread:
         return self._executor.submit(function).result()
 
     def stream(self, backend: HFBackend, info: ModelInfo, request: RunRequest, cancelled: threading.Event) -> Batches:
-        """The run as it goes, a batch every ``UPDATE_SECONDS``; closing the iterator ends it within one step."""
+        """The run as it goes, a batch every ``UPDATE_SECONDS``; closing the iterator ends it within one step.
+
+        Where a pass fails, the steps before it come first, then its error.
+        """
         queue: SimpleQueue[tuple[StepRecord, float]] = SimpleQueue()
         future = self._executor.submit(_work, backend, info, request, cancelled, queue)
         self._going = cancelled
@@ -89,7 +92,9 @@ class EngineThread:
             while not wait((future,), UPDATE_SECONDS).done:
                 if batch := _drain(queue):
                     yield batch
-            yield _drain(queue, future.result()) or Batch((), (), future.result())
+            run = None if future.exception() else future.result()
+            yield _drain(queue, run) or Batch((), (), run)
+            future.result()
         finally:
             if not future.done():
                 cancelled.set()
@@ -125,6 +130,17 @@ def _work(
         recorder.add(step)
         queue.put((step, recorder.seconds))
     return recorder.record()
+
+
+def broken_off(
+    request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float], reason: FinishReason
+) -> RunRecord:
+    """The record of a run that went no further than these steps."""
+    recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
+    recorder.steps = list(steps)
+    if ends:
+        recorder.first_token_seconds, recorder.seconds = ends[0], ends[-1]
+    return recorder.record(reason)
 
 
 def _drain(queue: SimpleQueue[tuple[StepRecord, float]], run: RunRecord | None = None) -> Batch | None:

@@ -98,16 +98,17 @@ def head_data(
     }
 
 
-def end_data(run: RunRecord, parted: TokenGap | None = None) -> dict[str, Any]:
+def end_data(run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> dict[str, Any]:
     """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens.
 
     Args:
         parted: How close the decision was where the run beside it took another token.
+        problem: What broke it off, in one line.
     """
     numbers = metrics.summary(run)
     del numbers["token_ids"]
     near = None if parted is None else {"gap": parted.gap, "near_tie": parted.near_tie, "dtype": run.model.dtype}
-    return numbers | {"tokens": len(run.token_ids), "parted": near}
+    return numbers | {"tokens": len(run.token_ids), "parted": near, "problem": problem or None}
 
 
 def message(

@@ -16,6 +16,8 @@ from .runner import RunRequest
 
 MOST_RUNS = 200
 """Runs kept at one time; the one that was used longest ago goes first."""
+MOST_BYTES = 400_000_000
+"""Memory that these runs may take together, as ``StoredRun.bytes`` estimates it."""
 
 
 class StoredRun:
@@ -26,6 +28,8 @@ class StoredRun:
         earlier: Outputs of earlier runs that the trie knew.
         steps: The records so far.
         run: The finished run, with its texts; None while it goes.
+        going: Whether more steps may come.
+        bytes: About what it takes in memory: a step 1.5 kB, a draft node 0.5 kB, a token of the prompt 0.2 kB.
         parted: Of a greedy run: how close the decision was where the run beside it took another token.
     """
 
@@ -42,6 +46,8 @@ class StoredRun:
         self.steps: list[StepRecord] = []
         self.data: list[dict[str, Any]] = []
         self.run: RunRecord | None = None
+        self.going = True
+        self.bytes = 200 * len(request.prompt_ids)
         self.parted: TokenGap | None = None
         self.end: dict[str, Any] | None = None
         self.lock = threading.Lock()
@@ -53,12 +59,17 @@ class StoredRun:
         start = len(self.data)
         self.steps.extend(steps)
         self.data.extend(data)
+        self.bytes += sum(1500 + 500 * len(step.draft or ()) for step in steps)
         return stage.message(self.run_id, self.lane, start, data, self.head if start == 0 else None)
 
-    def finish(self, run: RunRecord, parted: TokenGap | None = None) -> dict[str, Any]:
-        """Take the finished run; returns what the page learns from it."""
-        self.run, self.parted = run, parted
-        self.end = stage.end_data(run, parted)
+    def finish(self, run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> dict[str, Any]:
+        """Take the finished run; returns what the page learns from it.
+
+        Args:
+            problem: What broke it off, in one line; nothing where it came to its end.
+        """
+        self.run, self.parted, self.going = run, parted, False
+        self.end = stage.end_data(run, parted, problem)
         return self.end
 
     def since(self, start: int) -> dict[str, Any]:
@@ -77,24 +88,36 @@ class RunStore:
 
     def __init__(self) -> None:
         self._runs: OrderedDict[str, StoredRun] = OrderedDict()
+        self._pinned: dict[str, StoredRun] = {}
         self._going: dict[str, threading.Event] = {}
         self._left: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, run: StoredRun) -> None:
-        """Keep a run; the oldest one may go."""
+        """Keep a run; the oldest ones may go, but none that is still going."""
         with self._lock:
             self._runs[run.run_id] = run
-            while len(self._runs) > MOST_RUNS:
-                self._runs.popitem(last=False)
+            total = sum(kept.bytes for kept in self._runs.values())
+            for old in list(self._runs.values()):
+                if len(self._runs) <= MOST_RUNS and total <= MOST_BYTES:
+                    break
+                if not old.going and old is not run:
+                    del self._runs[old.run_id]
+                    total -= old.bytes
+
+    def pin(self, run: StoredRun) -> None:
+        """Keep a run for good, outside the bounds of the others."""
+        with self._lock:
+            self._pinned[run.run_id] = run
 
     def get(self, run_id: object) -> StoredRun | None:
         """The run of this id; None where it is not known (any more)."""
         with self._lock:
-            run = self._runs.get(run_id) if isinstance(run_id, str) else None
-            if run is not None:
-                self._runs.move_to_end(run.run_id)
-            return run
+            if not isinstance(run_id, str):
+                return None
+            if run_id in self._runs:
+                self._runs.move_to_end(run_id)
+            return self._pinned.get(run_id) or self._runs.get(run_id)
 
     def arrive(self, session: str) -> None:
         """This session asks for a run: what it left before does not matter any more."""

@@ -8,14 +8,13 @@ another process: what it changes is lost, so everything that counts travels in t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lookahead.records import ModelInfo, RunRecord, StepRecord
-from lookahead.runs.recorder import RunRecorder
+from lookahead.records import ModelInfo, StepRecord
 
-from .runner import Batch, Batches, RunRequest, Stream
+from .runner import Batch, Batches, RunRequest, Stream, broken_off
 
 MOST_SECONDS = 120
 """Longest loan of a GPU that is asked for."""
@@ -66,18 +65,9 @@ def lent(decorate: Callable[[Any], Any], stream: Stream, notice: Callable[[], st
                 ends += batch.ends
                 yield batch
                 if cancelled.is_set() and batch.run is None:
-                    yield Batch((), (), broken_off(request, info, steps, ends))
+                    yield Batch((), (), broken_off(request, info, steps, ends, "cancelled"))
                     return
         finally:
             batches.close()
 
     return generate
-
-
-def broken_off(request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float]) -> RunRecord:
-    """The record of a run that was stopped after these steps."""
-    recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
-    recorder.steps = list(steps)
-    if ends:
-        recorder.first_token_seconds, recorder.seconds = ends[0], ends[-1]
-    return recorder.record("cancelled")

@@ -55,7 +55,7 @@ function numbersAt(run, position, greedy) {
   return values;
 }
 
-const whole = (run) => run.end && run.end.finish_reason !== 'cancelled';
+const whole = (run) => run.end && !['cancelled', 'error'].includes(run.end.finish_reason);
 
 let tiles = [];
 

@@ -52,7 +52,7 @@ function raceHint(run, greedy, overTime) {
   if (run.lane === 'greedy') return 'Greedy decoding takes one pass a token.';
   if (!greedy) return overTime ? 'Press “Compare with greedy” to run both, one after the other.' : 'Greedy decoding takes one pass a token; “Compare with greedy” really runs it, after lookahead.';
   if (!greedy.end) return 'Greedy is running now: ' + plural(greedy.steps.length, 'pass', 'passes') + '.';
-  if (!whole(run) || !whole(greedy)) return 'One of the two was stopped, so their times are not compared.';
+  if (!whole(run) || !whole(greedy)) return 'One of the two did not come to its end, so their times are not compared.';
   return plural(run.end.tokens, 'token') + ': ' + plural(run.steps.length, 'forward pass', 'forward passes') + ' instead of ' + greedy.steps.length + ', ' + clock(run.end.seconds) + ' instead of ' + clock(greedy.end.seconds) + '. Same tokens, each lane run by itself on the same model.';
 }
 
@@ -69,7 +69,7 @@ function drawBadge(run, greedy) {
   const same = place === most && (mine.length === theirs.length || !whole(run) || !whole(greedy));
   badge.classList.toggle('bad', !same);
   badge.dataset.same = same ? 'yes' : 'no';
-  if (same) badge.textContent = mine.length === theirs.length ? 'same tokens ✓' : 'same tokens ✓ up to where it was stopped';
+  if (same) badge.textContent = mine.length === theirs.length ? 'same tokens ✓' : 'same tokens ✓ up to where one of them ended';
   else badge.textContent = '✗ the tokens part at number ' + (place + 1) + ': “' + label((mine[place] || [0, 'end'])[1]) + '” against “' + label((theirs[place] || [0, 'end'])[1]) + '”' + parting(greedy.end.parted);
 }
 
@@ -83,7 +83,7 @@ function parting(parted) {
 // Pieces of text, each with the class that colours it.
 function sentence(run, position) {
   const step = run.steps[position];
-  if (!step) return [['The model is reading the prompt …']];
+  if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
   if (!step.draft) return [['The model read the prompt in one pass and chose the first token by itself.']];
   const guessed = step.draft.parent.length - 1;
   const right = step.path.length;

@@ -7,7 +7,8 @@ const rival = () => (scene.lookahead ? scene.greedy : null);
 const stepNow = () => { const run = main(); return run ? run.steps[scene.position] : undefined; };
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
-const stopped = (run) => run.end && run.end.finish_reason === 'cancelled';
+const stopped = (run) => run.end && !whole(run);
+const brokeOff = (run) => (run.end && run.end.finish_reason === 'error' ? 'broke off' + (run.end.problem ? ': ' + run.end.problem : '') : '');
 const ended = (run) => run.end && (rival() ? !!rival().end : stopped(run) || (run.head.lanes || 1) < 2);
 
 // ---------------------------------------------------------------- messages
@@ -86,7 +87,7 @@ function show() {
   element.dataset.steps = run.steps.length;
   element.dataset.state = scene.recorded ? 'recorded' : ended(run) ? 'finished' : 'running';
   drawSentence(run, scene.position);
-  put($('[data-about]'), [run.head.note, run.head.model, run.head.settings].filter(Boolean).join(' · '));
+  put($('[data-about]'), [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
   if (step) {
     drawRace(run, scene.position, rival(), scene.overTime);
     drawNumbers(run, scene.position, rival());

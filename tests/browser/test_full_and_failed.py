@@ -1,0 +1,101 @@
+"""What a visitor sees when the queue is full, and when the model fails in mid-run: one line, and the buttons back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.host import ModelHost
+from app.options import AppOptions
+from app.theme import page_options
+from app.ui import build_demo
+from lookahead.hf.session import TreeSession
+
+pytestmark = pytest.mark.browser
+
+LONG = "/?max_new_tokens=500&decoding_length=1"
+
+
+@pytest.fixture(scope="module")
+def app_url() -> Iterator[str]:
+    """An app in whose queue one run may wait."""
+    host = ModelHost.load(AppOptions(max_waiting=1))
+    demo = build_demo(host)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **page_options())
+    yield url
+    demo.close()
+    host.close()
+
+
+def _start(page: Page) -> None:
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    page.click("#run")
+
+
+def _state(page: Page, state: str) -> None:
+    page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'")
+
+
+def test_a_full_queue(
+    open_page: Callable[..., Page], browser: Browser, app_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = TreeSession.choose
+
+    def slow(self: TreeSession, tree: object) -> object:
+        time.sleep(0.01)
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TreeSession, "choose", slow)
+    first, second = open_page(LONG), open_page(LONG)
+    third = browser.new_page()  # not by open_page: the browser logs the refusal as an error
+    third.goto(app_url.rstrip("/") + LONG)
+    _start(first)
+    _state(first, "running")
+    _start(second)
+    second.wait_for_function("/queue: \\d/.test(document.querySelector('#status').innerText)")
+    _start(third)
+    expect(third.get_by_text("This application is currently busy. Please try again.")).to_be_visible()
+    expect(third.locator("#run")).to_be_enabled()
+    expect(third.locator("#compare")).to_be_enabled()
+    expect(third.locator("#stop")).to_be_disabled()
+    assert third.get_attribute("#stage [data-state]", "data-state") == "recorded"
+    second.click("#stop")
+    first.click("#stop")
+    _state(first, "finished")
+    third.click("#run")
+    _state(third, "running")
+    third.click("#stop")
+    _state(third, "finished")
+    third.context.close()
+
+
+def test_a_model_that_fails(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = TreeSession.choose
+    passes = 0
+
+    def failing(self: TreeSession, tree: object) -> object:
+        nonlocal passes
+        passes += 1
+        if passes == 20:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    page = open_page(LONG)
+    monkeypatch.setattr(TreeSession, "choose", failing)
+    _start(page)
+    _state(page, "finished")
+    page.wait_for_selector("#run:enabled")
+    page.wait_for_selector("#save-run:enabled")
+    assert page.is_disabled("#stop")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "20"
+    assert "broke off: out of memory; a smaller decoding_length" in page.inner_text("#status")
+    assert "broke off: out of memory" in page.inner_text("#stage [data-about]")
+    _start(page)
+    _state(page, "running")
+    page.click("#stop")
+    _state(page, "finished")
