@@ -11,12 +11,15 @@ import networkx as nx
 from lookahead.trie.view import TrieNodeView
 
 
-def trie_graph(views: Sequence[TrieNodeView], token_text: Callable[[int], str], new: set[int]) -> nx.DiGraph:
+def trie_graph(
+    views: Sequence[TrieNodeView], token_text: Callable[[int], str], new: set[int], earlier: bool = False
+) -> nx.DiGraph:
     """The n-grams of a neighbourhood as a tree; node 0 is where it begins.
 
     Args:
         views: Parents before children, as ``trie.view.neighbourhood`` gives them.
         new: Indices of the nodes that the last step added or counted up.
+        earlier: Whether the trie is that of earlier outputs.
     """
     graph = nx.DiGraph()
     for index, view in enumerate(views):
@@ -26,7 +29,8 @@ def trie_graph(views: Sequence[TrieNodeView], token_text: Callable[[int], str], 
             text=token_text(view.token_id) if view.token_id >= 0 else "",
             count=view.count,
             prompt_count=view.prompt_count,
-            output_count=view.count - view.prompt_count,
+            output_count=0 if earlier else view.count - view.prompt_count,
+            earlier_count=view.count if earlier else 0,
             new=index in new,
         )
         if view.parent >= 0:
@@ -62,6 +66,7 @@ def picture(graph: nx.DiGraph) -> dict[str, list[Any]]:
         "text": [graph.nodes[node]["text"] for node in nodes],
         "prompt": [graph.nodes[node]["prompt_count"] for node in nodes],
         "output": [graph.nodes[node]["output_count"] for node in nodes],
+        "earlier": [graph.nodes[node]["earlier_count"] for node in nodes],
         "new": [graph.nodes[node]["new"] for node in nodes],
         "parent": [parents.get(node, -1) for node in nodes],
         "x": [layout[node][0] for node in nodes],

@@ -114,6 +114,7 @@ class Handlers:
             note=self.host.notice_for(request),
         )
         stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
+        stored.token_text = texts.token_text
         self.store.add(stored)
         batches = self.host.stream(request, cancelled)
         ends: list[float] = []

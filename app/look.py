@@ -1,13 +1,15 @@
-"""The trie of a run as it stood at one step, built again from the run's tokens: the engine keeps no pictures."""
+"""The tries of a run as one step found them, built again from its tokens: the engine keeps no pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lookahead.drafter import MAX_DEPTH
-from lookahead.trie import ROOT, Trie
-from lookahead.trie.view import TrieNodeView, find, neighbourhood, ngram
+from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie.locus import Follower, Locus
+from lookahead.trie.view import TrieNodeView, find, neighbourhood
 
 from .store import StoredRun
 
@@ -17,6 +19,8 @@ DEEPEST = 6
 """Levels below the match in one picture."""
 MOST_SHORTER = 3
 """Shorter suffixes that are shown besides the match."""
+SESSION_TRIES = 8
+"""Tries of earlier outputs that are kept at one time."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,8 @@ def trie_at(stored: StoredRun, step: int) -> TrieAt:
         if "prompt" in stored.config.sources:
             trie.border = len(stored.prompt_ids)
             trie.extend(stored.prompt_ids)
+        if "output" not in stored.config.sources:
+            trie.begin()
         built = TrieAt(trie, len(stored.prompt_ids), context)
     if "output" in stored.config.sources:
         built.trie.extend(context[built.tokens :])
@@ -49,47 +55,116 @@ def trie_at(stored: StoredRun, step: int) -> TrieAt:
     return built
 
 
-def match(trie: Trie) -> tuple[int, list[int]]:
-    """The node of the longest suffix that something followed, and its tokens; the root where there is none."""
-    for node in reversed(trie.cursors()):
-        if node != ROOT and next(iter(trie.children(node)), None) is not None:
-            return node, ngram(trie, node)
-    return ROOT, []
+def session_trie(stored: StoredRun) -> Trie | None:
+    """The trie of the earlier outputs that the run drafted from; None where there are none. Not to be written to."""
+    if not stored.earlier or "output" not in stored.config.sources:
+        return None
+    return _read(stored.earlier, stored.config.trie_capacity, stored.config.trie_bytes)
 
 
-def shorter(trie: Trie, node: int) -> list[tuple[list[int], list[TrieNodeView]]]:
-    """Shorter suffixes than the match that know further successors: their tokens and a small neighbourhood of each.
+@functools.lru_cache(SESSION_TRIES)
+def _read(outputs: tuple[tuple[int, ...], ...], capacity: int, max_bytes: int) -> Trie:
+    trie = Trie(MAX_DEPTH, capacity, max_bytes)
+    for output_ids in outputs:
+        trie.insert(output_ids)
+    return trie
 
-    Retrieval begins at the longest suffix and goes on with shorter ones until the draft is full; a suffix that knows
-    nothing beyond the longer one is left out.
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a trie knows after a suffix of the context, or after a text that is looked for.
+
+    Attributes:
+        trie: The trie.
+        start: Its node of the suffix, ``~position`` where the suffix was read once.
+        length: Tokens in the suffix.
     """
-    found: list[tuple[list[int], list[TrieNodeView]]] = []
-    known = {token_id for token_id, _ in trie.children(node)}
-    for cursor in reversed(trie.cursors()):
-        if cursor == ROOT or trie.depths[cursor] >= trie.depths[node] or len(found) == MOST_SHORTER:
-            continue
-        following = {token_id for token_id, _ in trie.children(cursor)}
+
+    trie: Trie
+    start: int
+    length: int
+
+
+def levels(stored: StoredRun, now: TrieAt) -> list[Level]:
+    """The longest suffixes that something followed, in the run's own trie and in that of the earlier outputs.
+
+    The longest comes first, the own trie's first among equals, as in retrieval. Where nothing is known: the root.
+    """
+    session = session_trie(stored)
+    found = _suffixes(now.trie, _own_locus(stored, now))
+    if session is not None:
+        found += _suffixes(session, _followed(session, now.context))
+    return sorted(found, key=lambda level: -level.length) or [Level(now.trie, ROOT, 0)]
+
+
+def _own_locus(stored: StoredRun, now: TrieAt) -> Locus:
+    """Where the context stands in the run's own trie; one that holds the prompt alone is followed like any other."""
+    if "output" in stored.config.sources:
+        return now.trie.cursors()[-1], -1, 0
+    return _followed(now.trie, now.context)
+
+
+def _followed(trie: Trie, context: Sequence[int]) -> Locus:
+    follower = Follower(trie)
+    follower.follow(context)
+    return follower.locus()
+
+
+def _suffixes(trie: Trie, locus: Locus) -> list[Level]:
+    """The longest suffix that something followed, then shorter ones that know further successors."""
+    node, position, length = locus
+    found: list[Level] = []
+    known: set[int] = set()
+    if position >= 0 and trie.following(position) != NO_TOKEN:
+        found.append(Level(trie, ~position, length))
+        known.add(trie.following(position))
+    while node != ROOT and len(found) <= MOST_SHORTER:
+        following = {token_id for token_id, _ in trie.children(node)}
         if not following <= known:
+            found.append(Level(trie, node, trie.depths[node]))
             known |= following
-            found.append((ngram(trie, cursor), neighbourhood(trie, cursor, 10, 2)))
+        node = trie.links[node]
     return found
 
 
-def around(trie: Trie, node: int) -> list[TrieNodeView]:
-    """What a picture of this node's neighbourhood shows; a slim one goes deeper."""
-    views = neighbourhood(trie, node, MOST_NODES, DEEPEST)
-    return views if len(views) > 2 * DEEPEST else neighbourhood(trie, node, MOST_NODES, 3 * DEEPEST)
+def around(level: Level) -> list[TrieNodeView]:
+    """What a picture of this level shows; a slim one goes deeper."""
+    views = neighbourhood(level.trie, level.start, MOST_NODES, DEEPEST)
+    return views if len(views) > 2 * DEEPEST else neighbourhood(level.trie, level.start, MOST_NODES, 3 * DEEPEST)
 
 
-def search(trie: Trie, pieces: Sequence[str], context: Sequence[int], text: str) -> list[int] | None:
-    """The tokens that spell a text where the run's context says it first; None where it does not.
+def a_little(level: Level) -> list[TrieNodeView]:
+    """The same for a shorter suffix beside the match."""
+    return neighbourhood(level.trie, level.start, 10, 2)
+
+
+def search(
+    stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str, token_text: Callable[[int], str]
+) -> list[tuple[Level, list[int]]]:
+    """Where a text is in the run's own trie and in that of the earlier outputs, each with the tokens that spell it.
 
     Args:
         pieces: The text of each context token.
+        token_text: The text of a token of an earlier output.
     """
+    found = [_found(now.trie, _spelling(pieces, now.context, text))]
+    session = session_trie(stored)
+    if session is not None:
+        spelled = (_spelling([token_text(token_id) for token_id in ids], ids, text) for ids in stored.earlier)
+        found.append(next(filter(None, (_found(session, tokens) for tokens in spelled)), None))
+    return [place for place in found if place is not None]
+
+
+def _found(trie: Trie, tokens: list[int]) -> tuple[Level, list[int]] | None:
+    start = find(trie, tokens) if tokens else None
+    return None if start is None else (Level(trie, start, len(tokens)), tokens)
+
+
+def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> list[int]:
+    """The tokens that spell a text where it is said first, at most a window; none where it is not."""
     place = "".join(pieces).find(text) if text else -1
     if place < 0:
-        return None
+        return []
     start = end = position = 0
     for index, piece in enumerate(pieces):
         if position <= place:
@@ -98,8 +173,7 @@ def search(trie: Trie, pieces: Sequence[str], context: Sequence[int], text: str)
         if position >= place + len(text):
             end = index + 1
             break
-    tokens = list(context[start:end])[: MAX_DEPTH - 1]
-    return tokens if find(trie, tokens) is not None else None
+    return list(token_ids[start:end])[: MAX_DEPTH - 1]
 
 
 @dataclass(frozen=True, slots=True)

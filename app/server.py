@@ -10,14 +10,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import networkx as nx
+
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
-from lookahead.trie.view import TrieNodeView
 
 from . import graph, look, whatif
 from .store import RunStore, StoredRun, from_record
 
 Answer = dict[str, Any]
+
+MOST_CHIPS = 11
+"""Tokens of a suffix that are shown one by one."""
 
 
 class QuestionError(ValueError):
@@ -64,56 +68,68 @@ def steps(store: RunStore, question: Answer) -> Answer:
 
 
 def trie_view(store: RunStore, question: Answer) -> Answer:
-    """The trie at a step: the match and its neighbourhood, or those of ``text`` where one is searched for."""
+    """The tries at a step: what they know after the last tokens, or after ``text`` where one is searched for."""
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
         now = look.trie_at(run, step)
-        node, tokens = look.match(now.trie)
         text = str(question.get("text") or "")
         if text:
-            found = look.search(now.trie, _pieces(run, step), now.context, text)
-            if found is None:
+            shown = look.search(run, now, _pieces(run, step), text, run.token_text)
+            if not shown:
                 raise QuestionError("not in the trie at this step")
-            place = look.find(now.trie, found)
-            while found and (place is None or place < 0):
-                # Read once only: the picture shows the longest beginning that was read more often.
-                found = found[:-1]
-                place = look.find(now.trie, found)
-            node, tokens = place or 0, found
-        views = look.around(now.trie, node)
-        newest = now.trie.end - (len(run.steps[step - 1].emitted_ids) if step else 0)
-        token_text = _token_text(run)
-
-        def picture(shown: list[TrieNodeView]) -> dict[str, Any]:
-            new = {index for index, view in enumerate(shown) if index and step and view.last_position >= newest}
-            return graph.picture(graph.trie_graph(shown, token_text, new))
-
-        size = now.trie.stats()
-        earlier = sum(len(output) for output in run.earlier)
+        else:
+            shown = [(level, list(now.context[len(now.context) - level.length :])) for level in look.levels(run, now)]
+        session = look.session_trie(run)
+        sizes = [trie.stats() for trie in (now.trie, session) if trie is not None]
+        first = {id(level.trie): level for level, _ in reversed(shown)}
         return {
             "step": step,
-            "match": [token_text(token_id) for token_id in tokens],
-            "picture": picture(views),
-            "shorter": [
-                {"match": [token_text(token_id) for token_id in suffix], "picture": picture(found)}
-                for suffix, found in ([] if text else look.shorter(now.trie, node))
+            "levels": [
+                {
+                    "earlier": level.trie is session,
+                    "length": level.length,
+                    "match": [run.token_text(token_id) for token_id in tokens[-MOST_CHIPS:]],
+                    "picture": graph.picture(_graph(run, step, now, level, whole=level is first[id(level.trie)])),
+                }
+                for level, tokens in shown
             ],
-            "more": len(views) == look.MOST_NODES,
-            "size": {"nodes": size.nodes, "leaves": size.leaves, "tokens": size.tokens, "bytes": size.bytes},
-            "pruned": size.pruned,
-            "earlier": {"outputs": len(run.earlier), "tokens": earlier},
+            "size": {
+                "n_grams": sum(size.nodes + size.leaves for size in sizes),
+                "bytes": sum(size.bytes for size in sizes),
+            },
+            "earlier": {"outputs": len(run.earlier), "tokens": sum(map(len, run.earlier))}
+            if session is not None
+            else None,
         }
 
 
+def _graph(run: StoredRun, step: int, now: look.TrieAt, level: look.Level, whole: bool) -> nx.DiGraph:
+    """A level as a graph; n-grams that the step before read are new.
+
+    Args:
+        whole: Whether it gets all the room that one picture has.
+    """
+    views = look.around(level) if whole else look.a_little(level)
+    own = level.trie is now.trie
+    new: set[int] = set()
+    if own and step and "output" in run.config.sources:
+        newest = now.trie.end - len(run.steps[step - 1].emitted_ids)
+        new = {index for index, view in enumerate(views) if index and view.last_position >= newest}
+    return graph.trie_graph(views, run.token_text, new, earlier=not own)
+
+
 def graph_file(store: RunStore, question: Answer) -> Answer:
-    """The neighbourhood of the match at a step as GraphML."""
+    """The neighbourhoods of the match at a step, in the run's own trie and in the earlier outputs', as GraphML."""
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
         now = look.trie_at(run, step)
-        views = look.around(now.trie, look.match(now.trie)[0])
-        return {"text": graph.graphml(graph.trie_graph(views, _token_text(run), set()))}
+        first: dict[bool, look.Level] = {}
+        for level in look.levels(run, now):
+            first.setdefault(level.trie is now.trie, level)
+        graphs = [_graph(run, step, now, level, whole=True) for level in first.values()]
+        return {"text": graph.graphml(nx.disjoint_union_all(graphs))}
 
 
 def node_seen(store: RunStore, question: Answer) -> Answer:
@@ -127,7 +143,7 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     seen = look.where_seen(run, step, [draft.token_ids[place] for place in draft.path(node)])
     if seen is None:
         raise QuestionError("not in the prompt, nor in an output that is still remembered")
-    text = _token_text(run)
+    text = run.token_text
     before, after = "".join(map(text, seen.before)), "".join(map(text, seen.after[1:]))
     return {
         "where": seen.where,
@@ -143,9 +159,10 @@ def what_if(store: RunStore, question: Answer) -> Answer:
     run = _run(store, question)
     finished = _finished(run)
     config = whatif.changed(finished.config, question.get("config") or {})
-    own = run.cache.get("own")
-    if own is None:
-        own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier)
+    with run.lock:
+        own = run.cache.get("own")
+        if own is None:
+            own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier)
     return whatif.answer(finished, config, run.earlier, own)
 
 
@@ -179,29 +196,9 @@ def _finished(run: StoredRun) -> RunRecord:
     return run.run
 
 
-def _token_text(run: StoredRun) -> Callable[[int], str]:
-    """The text of a token of this run, as far as its steps and pieces told it."""
-    table: dict[int, str] = run.cache.setdefault("tokens", {})
-    done = run.cache.get("tokens_read", 0)
-    if run.texts is not None and not run.cache.get("tokens_all"):
-        table.update(run.texts.tokens)
-        run.cache["tokens_all"] = True
-    if not table and len(run.prompt_pieces) == len(run.prompt_ids):
-        table.update(zip(run.prompt_ids, run.prompt_pieces, strict=True))
-    for data in run.data[done:]:
-        draft = data["draft"]
-        if draft:
-            table.update(zip(draft["ids"], draft["text"], strict=True))
-        for token_id, piece, _ in data["emitted"]:
-            table.setdefault(token_id, piece)
-    run.cache["tokens_read"] = len(run.data)
-    return lambda token_id: table.get(token_id, f"#{token_id}")
-
-
 def _pieces(run: StoredRun, step: int) -> list[str]:
     """The text of every token of the context at a step."""
     output = [piece for data in run.data[:step] for _, piece, _ in data["emitted"]]
     if len(run.prompt_pieces) == len(run.prompt_ids):
         return [*run.prompt_pieces, *output]
-    text = _token_text(run)
-    return [*(text(token_id) for token_id in run.prompt_ids), *output]
+    return [*map(run.token_text, run.prompt_ids), *output]

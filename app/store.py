@@ -50,6 +50,8 @@ class StoredRun:
         self.bytes = 200 * len(request.prompt_ids)
         self.parted: TokenGap | None = None
         self.end: dict[str, Any] | None = None
+        self.token_text: stage.TokenText = lambda token_id: f"#{token_id}"
+        """The text of a token by itself."""
         self.lock = threading.Lock()
         self.cache: dict[str, Any] = {}
         """What readers of this run have worked out (under ``lock``)."""
@@ -171,6 +173,17 @@ def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None) 
     )
     request = RunRequest(run.prompt_ids, run.config, run.max_new_tokens, run.method)
     stored = StoredRun(new_id(), run.method, request, pieces, head)
+    stored.token_text = _token_text(run)
     stored.add(run.steps, stage.run_steps(run))
     stored.finish(run, parted)
     return stored
+
+
+def _token_text(run: RunRecord) -> stage.TokenText:
+    """The text of a token of a finished run, as far as the run kept it."""
+    table: dict[int, str] = {}
+    if run.texts is not None:
+        table.update(zip(run.prompt_ids, run.texts.prompt_pieces, strict=False))
+        table.update(zip(run.token_ids, run.texts.output_pieces, strict=False))
+        table.update(run.texts.tokens)
+    return lambda token_id: table.get(token_id, f"#{token_id}")

@@ -1,4 +1,4 @@
-// The trie as a step found it: what follows the last tokens, for the longest suffix and for shorter ones.
+// The tries as a step found them: what follows the last tokens, for the longest suffix and for shorter ones.
 
 const TRIE = { gap: 20, row: 26, box: 21, cell: 6.7 };
 let trieRoom = 0;
@@ -26,39 +26,44 @@ function search(text) {
 function drawTrie(answer) {
   const hint = $('[data-trie-hint]');
   if (answer.error) { put(hint, answer.error); return; }
-  const size = answer.size;
   const step = stepNow();
-  const added = step ? step.trie[1] : 0;
-  put($('[data-trie-fact]'), number(size.nodes + size.leaves, 0) + ' n-grams · ' + number(size.bytes / 1000, 0) + ' kB · ' + answer.pruned + ' pruned · this step added ' + number(added, 0));
-  put(hint, answer.earlier.outputs ? 'Earlier outputs that also guess: ' + answer.earlier.outputs + ' (' + plural(answer.earlier.tokens, 'token') + ').' : '');
+  const [, added, pruned] = step ? step.trie : [0, 0, 0];
+  put($('[data-trie-fact]'), number(answer.size.n_grams, 0) + ' n-grams · ' + number(answer.size.bytes / 1000, 0) + ' kB · this step added ' + number(added, 0) + ', pruned ' + number(pruned, 0));
+  put(hint, answer.earlier ? 'Earlier outputs that also guess: ' + answer.earlier.outputs + ' (' + plural(answer.earlier.tokens, 'token') + ').' : '');
   if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
-  const box = $('[data-trie-box]');
-  const blocks = [[searched ? 'Found: ' : answer.match.length ? 'After the last ' + (answer.match.length > 1 ? answer.match.length + ' tokens' : 'token') + ': ' : 'Nothing after the last token is known; the most frequent tokens:', answer.match, answer.picture]];
-  if (!searched) for (const level of answer.shorter || []) blocks.push(['After only the last' + (level.match.length > 1 ? ' ' + level.match.length : '') + ': ', level.match, level.picture]);
-  box.replaceChildren(...blocks.map(([title, match, picture]) => {
-    const block = make('div', { class: 'level' });
-    const head = make('p', { class: 'match', 'data-match': '' }, title);
-    for (const text of match) head.append(make('span', { class: 'chip' }, label(text)));
-    block.append(head, trieSvg(picture, match.length ? label(match[match.length - 1], 12) : 'root'));
+  $('[data-trie-box]').replaceChildren(...answer.levels.map((level, place) => {
+    const block = make('div', { class: 'level', 'data-level': level.earlier ? 'earlier' : 'own' });
+    const head = make('p', { class: 'match', 'data-match': '' }, levelTitle(level, place && level.length < answer.levels[0].length));
+    if (level.match.length < level.length) head.append('… ');
+    for (const text of level.match) head.append(make('span', { class: 'chip' }, label(text)));
+    block.append(head, trieSvg(level.picture, level.length ? label(level.match[level.match.length - 1], 12) : 'root'));
     return block;
   }));
+}
+
+function levelTitle(level, shorter) {
+  if (searched) return level.earlier ? 'Found in earlier outputs: ' : 'Found: ';
+  if (!level.length) return 'Nothing after the last token is known; the most frequent tokens:';
+  const count = level.length > 1 ? ' ' + level.length + ' tokens' : ' token';
+  return (level.earlier ? 'In earlier outputs, after ' : 'After ') + (shorter ? 'only ' : '') + 'the last' + count + ': ';
 }
 
 function trieSvg(picture, first) {
   const nodes = picture.text.map((text, i) => {
     const word = i ? (picture.new[i] ? '+ ' : '') + label(text, 12) : first;
-    const count = (picture.prompt[i] ? ' ■' + picture.prompt[i] : '') + (picture.output[i] ? ' ●' + picture.output[i] : '');
+    const count = (picture.prompt[i] ? ' ■' + picture.prompt[i] : '') + (picture.output[i] ? ' ●' + picture.output[i] : '') + (picture.earlier[i] ? ' ◆' + picture.earlier[i] : '');
     return { i, word, count, depth: picture.x[i], row: picture.y[i], width: Math.round((cells(word) + cells(count)) * TRIE.cell + 14) };
   });
   const { width, height } = fold(nodes, trieRoom, TRIE.gap, TRIE.row);
-  const svg = draw('svg', { width, height, role: 'img', 'aria-label': 'What follows “' + first + '”: ' + nodes.slice(1, 9).map((node) => node.word + node.count.replace('■', 'in the prompt ').replace('●', 'in outputs ')).join(', ') });
+  const svg = draw('svg', { width, height, role: 'img', 'aria-label': 'What follows “' + first + '”: ' + nodes.slice(1, 9).map((node) => node.word + node.count.replace('■', 'in the prompt ').replace('●', 'in this output ').replace('◆', 'in earlier outputs ')).join(', ') });
   let lines = '';
   const boxes = draw('g');
   for (const node of nodes) {
     const parent = picture.parent[node.i];
     if (parent >= 0) lines += edge(nodes[parent], node, TRIE.box, TRIE.gap);
     const group = draw('g', { transform: 'translate(' + node.x + ' ' + node.y + ')', class: 'n-trie' + (picture.new[node.i] ? ' new' : '') });
-    group.append(draw('title', {}, (node.i ? label(picture.text[node.i], 40) : first) + ': ' + picture.prompt[node.i] + ' in the prompt, ' + picture.output[node.i] + ' in outputs'));
+    const counts = picture.earlier[node.i] ? picture.earlier[node.i] + ' in earlier outputs' : picture.prompt[node.i] + ' in the prompt, ' + picture.output[node.i] + ' in this output';
+    group.append(draw('title', {}, (node.i ? label(picture.text[node.i], 40) : first) + ': ' + counts));
     const text = draw('text', { x: 7, y: 15 }, node.word);
     text.append(draw('tspan', { class: 'count' }, node.count));
     group.append(draw('rect', { width: node.width, height: TRIE.box, rx: 5 }), text);

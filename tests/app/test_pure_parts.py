@@ -57,7 +57,7 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
     answers = {function.__name__: function for function in functions(store)}
     drafted = next(step.index for step in run.steps if step.draft is not None and len(step.draft) > 1)
     question = {"run": stored.run_id, "step": drafted}
-    picture = answers["trie_view"](question)["picture"]
+    picture = answers["trie_view"](question)["levels"][0]["picture"]
     assert len({len(column) for column in picture.values()}) == 1
     assert "graphml" in answers["graph_file"](question)["text"]
     assert answers["node_seen"]({**question, "node": 1})["where"] in ("the prompt", "this output")
@@ -88,7 +88,7 @@ def test_a_run_that_was_left_while_it_waited_never_begins() -> None:
 
 
 def test_graphml_takes_any_text() -> None:
-    views = look.around(look.Trie(4), 0)
+    views = look.around(look.Level(look.Trie(4), 0, 0))
     made = graph.trie_graph(views, lambda _: "\x00\ufffe<&>", set())
     made.nodes[0]["text"] = "\x00\ufffe<&>"
     assert "&lt;" in graph.graphml(made)

@@ -57,8 +57,10 @@ def test_the_same_settings_are_the_run_itself(prompt, period, eos, stop, limit, 
     config = LookaheadConfig(decoding_length=width, branch_length=branch, budget=budget)
     run = recorded(backend, prompt, config, most, stop)
     answer = whatif.answer(run, config)
-    assert numbers(answer["estimate"]) == numbers(answer["real"])
-    assert answer["exact"]
+    # The file does not say where a model's context ends, so a run that stopped just before may have had less room.
+    known = limit is None or run.finish_reason == "context" or len(prompt) + most <= limit
+    assert answer["exact"] or not known
+    assert numbers(answer["estimate"]) == numbers(answer["real"]) or not answer["exact"]
 
 
 def test_runs_of_a_real_model_that_stop_inside_an_accepted_path(tiny_model: Path):

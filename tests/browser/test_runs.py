@@ -138,3 +138,21 @@ def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..
     width.fill("32")
     width.press("Tab")
     page.wait_for_function("location.search === '?preset=Story'")
+
+
+def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=24")
+    page.fill("#document textarea", "")
+    _run(page, "Tell a story that begins: One autumn morning")
+    page.wait_for_selector("[data-level=own]")
+    assert page.locator("[data-level=earlier]").count() == 0
+    first = page.get_attribute("#stage [data-run]", "data-run")
+    page.click("#run")
+    page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=first)
+    _finished(page)
+    page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.startsWith('Earlier outputs')")
+    page.locator("#scrubber").fill("1")
+    level = page.locator("[data-level=earlier]").first
+    expect(level).to_contain_text("In earlier outputs, after")
+    expect(level).to_contain_text("◆")
+    expect(page.locator("[data-trie-fact]")).to_contain_text("this step added")

@@ -1,0 +1,134 @@
+"""The Live Trie's answers: the tries as the draft of that step found them, whatever the sources."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import look
+from app.handlers import Handlers
+from app.host import ModelHost
+from app.options import AppOptions
+from app.runner import RunRequest
+from app.server import functions
+from app.settings import Settings
+from app.store import RunStore, StoredRun
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import Drafter
+from lookahead.engine import LookaheadEngine
+from lookahead.trie import ROOT
+from tests.lookahead.fake_backend import FakeBackend
+
+SOURCES = [(), ("prompt",), ("output",), ("prompt", "output")]
+ids = st.integers(0, 8)
+
+
+def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modulo: int = 9) -> StoredRun:
+    """A real run that is still going, after its last step."""
+    config = LookaheadConfig(decoding_length=8, budget="fixed", sources=sources)
+    drafter = Drafter(config)
+    for output_ids in earlier:
+        drafter.keep(output_ids)
+    backend = FakeBackend(lambda context: (7 * context[-1] + len(context) // 3) % modulo)
+    request = RunRequest(tuple(prompt), config, most, "lookahead", tuple(map(tuple, earlier)))
+    stored = StoredRun("id", "lookahead", request, [f"<{token_id}>" for token_id in prompt], {})
+    stored.token_text = lambda token_id: f"<{token_id}>"
+    engine = LookaheadEngine(backend, config, drafter)
+    steps = list(engine.generate(prompt, max_new_tokens=most))
+    data = [{"draft": None, "emitted": [[t, f"<{t}>", "bonus"] for t in step.emitted_ids]} for step in steps]
+    stored.add(steps, data)
+    return stored
+
+
+@settings(max_examples=40)
+@given(
+    prompt=st.lists(ids, min_size=1, max_size=25),
+    sources=st.sampled_from(SOURCES),
+    earlier=st.lists(st.lists(ids, min_size=1, max_size=25), max_size=3),
+)
+def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, sources, earlier):
+    stored = stored_run(prompt, sources, earlier)
+    for step in stored.steps[1:-1]:  # the last one may have no room for a draft
+        now = look.trie_at(stored, step.index)
+        levels = look.levels(stored, now)
+        # Nothing follows an n-gram that ended every earlier output with it: no picture begins there.
+        assert levels[0].length == step.match_length or (earlier and levels[0].length < step.match_length)
+        assert len(now.context) == step.context_length
+        for level in levels:
+            views = look.around(level)
+            assert views[0].child == level.start
+            assert len(views) > 1 or level.start == ROOT
+            if level.length:
+                assert views[0].token_id == now.context[-1]
+
+
+def test_without_the_source_output_the_match_moves_on_with_the_context():
+    stored = stored_run([1, 2, 3, 4, 5, 6, 7, 8, 1], ("prompt",))
+    lengths = []
+    for step in stored.steps[1:]:
+        now = look.trie_at(stored, step.index)
+        level = look.levels(stored, now)[0]
+        context = now.context[len(now.context) - level.length :]
+        assert look.around(level)[0].token_id == (context[-1] if context else -1)
+        lengths.append(level.length)
+    assert len(set(lengths)) > 1
+
+
+def test_a_run_that_is_going_knows_the_text_of_any_token():
+    host = ModelHost.load(AppOptions())
+    store = RunStore()
+    trie_view = functions(store)[1]
+    output = tuple(host.encode("a text of an earlier run, which this one does not say"))
+    settings = Settings(max_new_tokens=12, decoding_length=4)
+    lane = Handlers(host, store).lane("abc abc abc", settings, "lookahead", (output,), threading.Event())
+    stored = next(lane).stored
+    assert "an earlier run, which this one does not say" in "".join(map(stored.token_text, output))
+    for _ in lane:
+        answer = trie_view({"run": stored.run_id, "step": len(stored.steps) - 1})
+        texts = [text for level in answer["levels"] for text in level["picture"]["text"]]
+        assert texts
+        assert not [text for text in texts if text.startswith("#")]
+    host.close()
+
+
+@pytest.fixture
+def ask():
+    """A second run of a prompt that is in nobody's trie; ``question, **more`` to its trie view."""
+    first = stored_run([3], ("prompt", "output"), most=40, modulo=50)
+    output = [token_id for step in first.steps for token_id in step.emitted_ids]
+    store = RunStore()
+    stored = stored_run([3], ("prompt", "output"), [output], most=40, modulo=50)
+    assert len(stored.steps) < len(first.steps)
+    store.add(stored)
+    answers = {function.__name__: function for function in functions(store)}
+    return lambda name, step, **more: answers[name]({"run": "id", "step": step, **more})
+
+
+def test_earlier_outputs_are_shown_and_told_apart(ask):
+    answer = ask("trie_view", 1)
+    level = answer["levels"][0]
+    assert level["earlier"]
+    assert level["length"] >= 1
+    assert set(level["picture"]["prompt"]) == set(level["picture"]["output"]) == {0}
+    assert min(level["picture"]["earlier"]) >= 1
+    assert answer["earlier"]["outputs"] == 1
+    assert "earlier_count" in ask("graph_file", 1)["text"]
+
+
+def test_earlier_outputs_without_a_repeated_n_gram_count_too():
+    store = RunStore()
+    store.add(stored_run([1, 2], ("prompt", "output"), [[3, 4, 5]]))
+    answer = functions(store)[1]({"run": "id", "step": 1})
+    assert answer["earlier"] == {"outputs": 1, "tokens": 3}
+
+
+def test_the_search_covers_earlier_outputs_before_this_run_says_it(ask):
+    wanted = "".join(ask("trie_view", 1)["levels"][0]["picture"]["text"][1:3])
+    (found,) = ask("trie_view", 0, text=wanted)["levels"]
+    assert found["earlier"]
+    assert "".join(found["match"]) == wanted
+    assert "not in the trie" in ask("trie_view", 0, text="<51>")["error"]
