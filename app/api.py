@@ -54,7 +54,9 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             for name, value in (numbers | {"branch_length": branch_length}).items():
                 if type(value) is not int:
                     raise HostError(f"{name}={_shown(value)}; need a whole number")
-            settings = Settings(max_new_tokens, decoding_length, branch_length, str(strategy), str(budget))
+            settings = Settings(
+                max_new_tokens, decoding_length, branch_length, str(strategy), str(budget), host.sources
+            )
             if method not in ("lookahead", "greedy"):
                 raise HostError(f"method={_shown(method)}; choose lookahead or greedy")
             lane: Method = "greedy" if method == "greedy" else "lookahead"

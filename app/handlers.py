@@ -206,7 +206,7 @@ class Handlers:
     def from_url(self, request: gr.Request) -> tuple[Any, ...]:
         """The settings and the preset that the page's URL names."""
         query = {name: str(value) for name, value in dict(request.query_params).items()}
-        settings = from_query(query, self.host.options.max_new_tokens)
+        settings = from_query(query, self.host.options.max_new_tokens, self.host.sources)
         preset = query.get("preset", "")
         controls = [getattr(settings, name) for name in Settings.__dataclass_fields__]
         controls[5] = list(settings.sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,11 +12,12 @@ from lookahead.config import LookaheadConfig
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, TokenGap
+from lookahead.trie import Trie
 
 from . import zero_gpu
 from .options import AppOptions
 from .runner import Batches, EngineThread, RunRequest, Stream
-from .settings import WIDEST
+from .settings import SOURCES, WIDEST
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -33,6 +35,9 @@ class ModelHost:
         info: What runs say about it.
         options: The limits.
         thread: Where it was loaded, and where it runs.
+
+    Attributes:
+        sources: Where the drafts of a run may come from here.
     """
 
     def __init__(self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread) -> None:
@@ -40,6 +45,7 @@ class ModelHost:
         self.info = info
         self.options = options
         self.notice = ""
+        self.sources = (*SOURCES, "corpus") if thread.corpus else SOURCES
         self._thread = thread
         self._generate: Stream = partial(thread.stream, backend, info)
         self._gap: Callable[..., TokenGap] = lambda *ids: thread.call(partial(_token_gap, backend, *ids))
@@ -53,17 +59,23 @@ class ModelHost:
         """
         if options.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
             raise HostError("there is no embedded model in assets/model; name one with --model ID_OR_DIR")
+        if options.trie is not None and not os.path.isfile(options.trie):
+            raise HostError(f"{options.trie}: there is no such file; python -m lookahead make-trie makes one")
         decorate = zero_gpu.decorator()
         thread = EngineThread()
         if decorate is None:
             backend, info = thread.call(partial(_load, options))
+            thread.corpus = _corpus(options, backend)
             host = cls(backend, info, options, thread)
             host.notice = thread.call(partial(_prepare, backend))
             return host
         backend, info = _load(options)
+        thread.corpus = _corpus(options, backend)
         host = cls(backend, info, options, thread)
         host._gap = decorate(lambda *ids: _token_gap(backend, *ids))
-        host._generate = zero_gpu.lent(decorate, _in_a_fresh_thread(backend, info), lambda: backend.notice or "", info)
+        host._generate = zero_gpu.lent(
+            decorate, _in_a_fresh_thread(backend, info, thread.corpus), lambda: backend.notice or "", info
+        )
         return host
 
     def close(self) -> None:
@@ -152,17 +164,35 @@ def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
     return backend, model_info(backend, "embedded" if options.model is None else name)
 
 
+def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
+    """The trie that the options name; nothing where they name none.
+
+    Raises:
+        HostError: If it is no trie file, cut short, or of another tokenizer.
+    """
+    if options.trie is None:
+        return ()
+    from lookahead.trie.file import TrieFileError, load_trie
+
+    config = LookaheadConfig()
+    bounds = (config.trie_capacity, config.trie_bytes)
+    try:
+        return (load_trie(options.trie, backend.fingerprint, *bounds, vocab_size=backend.vocab_size),)
+    except TrieFileError as error:
+        raise HostError(str(error)) from None
+
+
 def _prepare(backend: HFBackend) -> str:
     """What the first run would do otherwise; returns why the model decodes one token at a time, if it does."""
     LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
     return backend.notice or ""
 
 
-def _in_a_fresh_thread(backend: HFBackend, info: ModelInfo) -> Stream:
+def _in_a_fresh_thread(backend: HFBackend, info: ModelInfo, corpus: Sequence[Trie]) -> Stream:
     """Runs in a process that is made for them: threads do not come along into it."""
 
     def stream(request: RunRequest, cancelled: threading.Event) -> Batches:
-        thread = EngineThread()
+        thread = EngineThread(corpus)
         try:
             yield from thread.stream(backend, info, request, cancelled)
         finally:

@@ -24,6 +24,7 @@ GRADIO_SERVER_PORT count, too. A flag wins over its twin.
 examples:
   python app.py
   python app.py --model Qwen/Qwen2.5-0.5B-Instruct --dtype bfloat16
+  python -m lookahead make-trie manual.txt --save manual.trie && python app.py --trie manual.trie
   LOOKAHEAD_MODEL=/models/mine GRADIO_SERVER_PORT=7000 python app.py
 """
 
@@ -36,6 +37,7 @@ class AppOptions:
         model: Hub id or folder; None takes the embedded model.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         dtype: ``auto`` or a dtype's name.
+        trie: Trie file of ``lookahead make-trie`` that every run drafts from; None for none.
         host: Address to listen on; None leaves it to Gradio.
         port: Port; None takes the first free one from 7860 on.
         share_trie: Whether all visitors fill one trie (otherwise each tab has its own).
@@ -47,6 +49,7 @@ class AppOptions:
     model: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    trie: str | None = None
     host: str | None = None
     port: int | None = None
     share_trie: bool = False
@@ -89,6 +92,7 @@ def _parser() -> _Parser:
     model.add_argument("--model", metavar="ID_OR_DIR", help="Hugging Face id or folder (default: the embedded model)")
     model.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
     model.add_argument("--dtype", choices=DTYPES, help="auto: float32, on CUDA bfloat16 (default: auto)")
+    model.add_argument("--trie", metavar="FILE", help="every run drafts from this file of make-trie, too")
     server = parser.add_argument_group("server")
     server.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
     server.add_argument(

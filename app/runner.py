@@ -14,6 +14,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, StepRecord
 from lookahead.runs.recorder import RunRecorder
+from lookahead.trie import Trie
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -70,9 +71,13 @@ class EngineThread:
     OpenMP gives every thread that computes a pool of its own, and with more pooled threads than cores they sleep
     between two parallel pieces of work instead of waiting for the next: a pass of a small model takes half as long
     again. So the model is loaded, measured and run in one and the same thread.
+
+    Attributes:
+        corpus: Tries that every run may draft from besides what it reads itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, corpus: Sequence[Trie] = ()) -> None:
+        self.corpus = corpus
         self._executor = ThreadPoolExecutor(1, "engine")
         self._going: threading.Event | None = None
 
@@ -86,7 +91,7 @@ class EngineThread:
         Where a pass fails, the steps before it come first, then its error.
         """
         queue: SimpleQueue[tuple[StepRecord, float]] = SimpleQueue()
-        future = self._executor.submit(_work, backend, info, request, cancelled, queue)
+        future = self._executor.submit(_work, backend, info, request, cancelled, queue, self.corpus)
         self._going = cancelled
         try:
             while not wait((future,), UPDATE_SECONDS).done:
@@ -113,9 +118,10 @@ def _work(
     request: RunRequest,
     cancelled: threading.Event,
     queue: SimpleQueue[tuple[StepRecord, float]],
+    corpus: Sequence[Trie],
 ) -> RunRecord:
     """The run itself."""
-    drafter = Drafter(request.config)
+    drafter = Drafter(request.config, corpus)
     for output_ids in request.earlier:
         drafter.keep(output_ids)
     engine = LookaheadEngine(backend, request.config, drafter)

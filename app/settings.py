@@ -9,7 +9,7 @@ from typing import cast, get_args
 from lookahead.config import Budget, LookaheadConfig, Source, Strategy
 
 SOURCES = ("prompt", "output")
-"""What the page offers; it loads no corpus."""
+"""What every page offers; one that was started with a trie file offers ``corpus``, too."""
 WIDEST = 128
 """Largest ``decoding_length`` that the page offers."""
 
@@ -71,9 +71,13 @@ def as_query(settings: Settings) -> dict[str, str]:
     return texts
 
 
-def from_query(query: Mapping[str, str], most_new_tokens: int) -> Settings:
-    """The settings that a URL names; what it does not name, or names wrongly, keeps its default."""
-    settings = Settings()
+def from_query(query: Mapping[str, str], most_new_tokens: int, offered: Sequence[str] = SOURCES) -> Settings:
+    """The settings that a URL names; what it does not name, or names wrongly, keeps its default.
+
+    Args:
+        offered: The sources that the page offers; all of them are the default.
+    """
+    settings = Settings(sources=tuple(offered))
     settings = replace(settings, max_new_tokens=min(settings.max_new_tokens, most_new_tokens))
     limits = {"max_new_tokens": (1, most_new_tokens), "decoding_length": (1, WIDEST), "branch_length": (0, WIDEST)}
     for name, (low, high) in limits.items():
@@ -86,7 +90,7 @@ def from_query(query: Mapping[str, str], most_new_tokens: int) -> Settings:
         settings = replace(settings, budget=query["budget"])
     if "sources" in query:
         named = query["sources"].split(",")
-        settings = replace(settings, sources=tuple(source for source in SOURCES if source in named))
+        settings = replace(settings, sources=tuple(source for source in offered if source in named))
     if query.get("keep_trie") in ("0", "1"):
         settings = replace(settings, keep_trie=query["keep_trie"] == "1")
     return settings

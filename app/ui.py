@@ -14,7 +14,7 @@ from .api import add_endpoints
 from .handlers import Handlers
 from .host import ModelHost
 from .recorded import RUNS, first_sight
-from .settings import SOURCES, WIDEST, Settings, as_query, from_query
+from .settings import WIDEST, Settings, as_query, from_query
 from .stage import short_count
 from .store import RunStore
 from .theme import read
@@ -137,8 +137,9 @@ def _settings(host: ModelHost) -> list[Component]:
             info="Adaptive: as wide as the measured time of a pass pays for. Fixed: always the full width.",
         ),
         gr.CheckboxGroup(
-            list(SOURCES), value=list(default.sources), label="Sources", elem_id="sources",
-            info="Where guesses may come from: the prompt, and outputs (this one and earlier ones).",
+            list(host.sources), value=list(host.sources), label="Sources", elem_id="sources",
+            info="Where guesses may come from: the prompt, outputs (this one and earlier ones)"
+            + (", a corpus that this page was started with." if "corpus" in host.sources else "."),
         ),
         gr.Checkbox(
             default.keep_trie, label="Keep the trie between runs", elem_id="keep-trie",
@@ -202,14 +203,15 @@ def _wire(
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
     fields = [*controls.settings, controls.preset]
     demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
-    script = _url_script(handlers.host.options.max_new_tokens)
+    script = _url_script(handlers.host)
     for field in fields:
         field.change(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _url_script(most_new_tokens: int) -> str:
+def _url_script(host: ModelHost) -> str:
     """Writes the settings that differ from their defaults into the URL."""
-    defaults = as_query(from_query({}, most_new_tokens)) | {"preset": presets.PRESETS[0].name}
+    settings = from_query({}, host.options.max_new_tokens, host.sources)
+    defaults = as_query(settings) | {"preset": presets.PRESETS[0].name}
     names = json.dumps(list(defaults))
     return read("url.js").replace("NAMES", names).replace("DEFAULTS", json.dumps(list(defaults.values())))
 

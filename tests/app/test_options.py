@@ -16,6 +16,7 @@ FLAGS = {
     "model": "some/model",
     "device": "cpu",
     "dtype": "bfloat16",
+    "trie": "some.trie",
     "host": "127.0.0.1",
     "port": "7999",
     "share-trie": "1",
