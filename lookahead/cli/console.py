@@ -1,15 +1,31 @@
-"""What the commands print: one JSON line, text that streams, tables, notes; and how they refuse."""
+"""What the commands print: one JSON line, text that streams, tables, notes; and how they refuse and break off."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from lookahead.failures import PASS_ERRORS, failure_line
 
 
 class UsageError(ValueError):
     """The caller's mistake: one line that says what is wrong and what to do; exit status 2."""
+
+
+class BrokenOff(RuntimeError):
+    """A forward pass failed: one line that says what happened and what to do; exit status 1."""
+
+
+@contextmanager
+def forward_passes() -> Iterator[None]:
+    """Turns what a failing forward pass raises into ``BrokenOff``; other errors are left alone."""
+    try:
+        yield
+    except PASS_ERRORS as error:
+        raise BrokenOff(failure_line(error)) from error
 
 
 def print_json(result: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
 from lookahead.cli import corpus, options
-from lookahead.cli.console import UsageError, note, print_json, progress
+from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
 from lookahead.cli.streaming import TextBeforeStop
 from lookahead.inputs import read_text
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError("the prompt is empty; give it at least one character")
     if args.run_file is not None:
         runfile.check_target(args.run_file)
+        runfile.check_limits(args.max_new_tokens, stop)
     corpus.check_trie(args)
     backend = options.load_backend(args)
     prompt_ids = backend.encode(prompt, raw=args.raw)
@@ -74,18 +75,13 @@ def run(args: argparse.Namespace) -> None:
     engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
     if args.method == "lookahead":
         options.note_lengths(backend, [prompt_ids], args.max_new_tokens)
-        engine.prepare()
+        with forward_passes():
+            engine.prepare()
     try:
-        record, text = _generate(args, engine, backend, prompt_ids, stop)
+        record, text, broken_off = _generate(args, engine, backend, prompt_ids, stop)
     except KeyboardInterrupt:
         _emit("\n", args.json)
         raise
-    if args.run_file is not None:
-        from dataclasses import replace
-
-        from lookahead.hf.describe import run_texts
-
-        runfile.save(replace(record, texts=run_texts(backend, record, prompt, text)), args.run_file)
     if args.json:
         print_json({"text": text, **metrics.summary(record)})
     else:
@@ -93,6 +89,14 @@ def run(args: argparse.Namespace) -> None:
         note(_sentence(record))
     if args.details:
         print(f"\n{details(record)}", file=sys.stderr)
+    if args.run_file is not None:
+        from dataclasses import replace
+
+        from lookahead.hf.describe import run_texts
+
+        runfile.save(replace(record, texts=run_texts(backend, record, prompt, text)), args.run_file)
+    if broken_off is not None:
+        raise broken_off
 
 
 def _generate(
@@ -101,8 +105,8 @@ def _generate(
     backend: HFBackend,
     prompt_ids: list[int],
     stop: tuple[str, ...],
-) -> tuple[RunRecord, str]:
-    """The run and its text, streamed on the way unless JSON was asked for."""
+) -> tuple[RunRecord, str, BrokenOff | None]:
+    """The run, its text (streamed on the way unless JSON was asked for), and what broke it off, if something did."""
     from lookahead.hf.describe import model_info
     from lookahead.runs.recorder import RunRecorder
 
@@ -111,14 +115,18 @@ def _generate(
     costs = engine.pass_costs if args.method == "lookahead" else None
     recorder = RunRecorder(prompt_ids, engine.config, info, args.method, args.max_new_tokens, stop, costs)
     steps = engine.generate(prompt_ids, max_new_tokens=args.max_new_tokens, stop=stop, method=args.method)
-    with progress(args.max_new_tokens if args.json else 0, "token", "generate") as bar:
-        for step in steps:
-            recorder.add(step)
-            if args.json:
-                bar.update(len(step.emitted_ids))
-            _emit(stream.push(step.emitted_ids), args.json)
+    broken_off = None
+    try:
+        with progress(args.max_new_tokens if args.json else 0, "token", "generate") as bar, forward_passes():
+            for step in steps:
+                recorder.add(step)
+                if args.json:
+                    bar.update(len(step.emitted_ids))
+                _emit(stream.push(step.emitted_ids), args.json)
+    except BrokenOff as error:
+        broken_off = error
     _emit(stream.finish(), args.json)
-    return recorder.record(), stream.text
+    return recorder.record("error"), stream.text, broken_off
 
 
 def _emit(piece: str, silent: bool) -> None:

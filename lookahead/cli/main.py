@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from lookahead import __version__
 from lookahead.cli import bench, generate, make_trie, replay, trie
-from lookahead.cli.console import UsageError, one_line
+from lookahead.cli.console import BrokenOff, UsageError, one_line
 from lookahead.cli.options import Parser
 from lookahead.inputs import InputError
 from lookahead.openmp import wait_briefly
 from lookahead.runs.runfile import RunFileError
 
+EXIT_BROKEN_OFF = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -50,7 +51,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command; returns the exit status: 0, 1 where a forward pass failed, 2 for bad input, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; the interpreter must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except BrokenOff as error:
+        return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
     except (UsageError, InputError, RunFileError) as error:
         return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
     except ValueError as error:

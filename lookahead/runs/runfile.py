@@ -60,7 +60,7 @@ def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | 
             raise ValueError(f"{size} bytes; a run file has at most {MAX_FILE_BYTES}")
         from_json(text)
     except (ValueError, KeyError) as error:
-        raise RunFileError(f"this run cannot be written: {error}") from None
+        raise RunFileError(f"this run makes no run file: {error}") from None
     return text
 
 
@@ -130,7 +130,10 @@ def save(run: RunRecord, path: str | Path) -> None:
     """
     target = Path(path)
     check_target(target)
-    text = to_json(run)
+    try:
+        text = to_json(run)
+    except RunFileError as error:
+        raise RunFileError(f"{path}: not written: {error}") from None
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         try:

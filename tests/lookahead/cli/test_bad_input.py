@@ -61,6 +61,18 @@ NO_MODEL_NEEDED = {
     "empty stop": (["generate", "--prompt", "a", "--stop", ""], "--stop is empty"),
     "run file in no folder": (["generate", "--prompt", "a", "--run-file", "no/folder/r.json"], "make it first"),
     "run file is a folder": (["generate", "--prompt", "a", "--run-file", "."], "is a folder"),
+    "run too long for its file": (
+        ["generate", "--prompt", "a", "--max-new-tokens", "2000000", "--run-file", "r.json"],
+        "max_new_tokens=2000000; a run file takes at most 1000000",
+    ),
+    "stop too long for a run file": (
+        ["generate", "--prompt", "a", "--stop", "b" * 1001, "--run-file", "r.json"],
+        "a stop string of 1001 characters",
+    ),
+    "too many stops for a run file": (
+        ["generate", "--prompt", "a", *["--stop", "b"] * 65, "--run-file", "r.json"],
+        "65 stop strings",
+    ),
     "bench without prompts": (["bench"], "--prompts is missing"),
     "unknown method": (["bench", "--prompts", "x", "--methods", "greedy,magic"], "'magic'"),
     "method twice": (["bench", "--prompts", "x", "--methods", "greedy,greedy"], "twice"),
@@ -82,6 +94,10 @@ TRACES = {
     "true": ('{"prompt": [1], "output": [true]}', "need an integer, got true/false"),
     "float": ('{"prompt": [1.0], "output": [1]}', "need an integer"),
     "id too large": ('{"prompt": [1], "output": [2147483647]}', "need 0 to"),
+    "id that no trie takes": (
+        '{"prompt": [20000000, 1], "output": [1, 2, 3]}',
+        "line 1: prompt[0]: need 0 to 16777215",
+    ),
     "id far too large": ('{"prompt": [1], "output": [' + "9" * 30 + "]}", "a huge number"),
     "text": ('{"prompt": "abc", "output": "def"}', "need a list, got a string"),
     "no output": ('{"prompt": [1]}', "output: missing"),
