@@ -12,9 +12,13 @@ async function remember() {
   }
 }
 
+// As long as it can be stopped: a pair that was stopped between its two lanes has no other end.
+const going = () => main() && !scene.recorded && !ended(main()) && document.querySelector('#stop:enabled');
+
 async function openText(text, note) {
   const answer = await server.open_run({ text, note });
   if (answer.error) return answer.error;
+  if (going()) return 'a run is going; open it when that has ended';
   scene.recorded = false;
   scene.restoring = true;
   scene.lookahead = scene.greedy = null;
@@ -30,7 +34,7 @@ async function restore() {
   const text = sessionStorage.getItem(KEPT);
   if (!text) return false;
   const problem = await openText(text, 'restored after a reload');
-  if (problem) { sessionStorage.removeItem(KEPT); return false; }
+  if (problem) { if (!going()) sessionStorage.removeItem(KEPT); return false; }
   go(1e9);
   return true;
 }

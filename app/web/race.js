@@ -53,7 +53,23 @@ function raceHint(run, greedy, overTime) {
   if (!greedy) return overTime ? 'Press “Compare with greedy” to run both, one after the other.' : 'Greedy decoding takes one pass a token; “Compare with greedy” really runs it, after lookahead.';
   if (!greedy.end) return 'Greedy is running now: ' + plural(greedy.steps.length, 'pass', 'passes') + '.';
   if (!whole(run) || !whole(greedy)) return 'One of the two did not come to its end, so their times are not compared.';
-  return plural(run.end.tokens, 'token') + ': ' + plural(run.steps.length, 'forward pass', 'forward passes') + ' instead of ' + greedy.steps.length + ', ' + clock(run.end.seconds) + ' instead of ' + clock(greedy.end.seconds) + '. Same tokens, each lane run by itself on the same model.';
+  const passes = plural(run.steps.length, 'forward pass', 'forward passes');
+  const each = ', each lane run by itself on the same model.';
+  if (compared(run, greedy).same) return plural(run.end.tokens, 'token') + ': ' + passes + ' instead of ' + greedy.steps.length + ', ' + clock(run.end.seconds) + ' instead of ' + clock(greedy.end.seconds) + '. Same tokens' + each;
+  return 'Not the same tokens: lookahead wrote ' + run.end.tokens + ' in ' + passes + ' and ' + clock(run.end.seconds) + ', greedy ' + greedy.end.tokens + ' in ' + greedy.steps.length + ' and ' + clock(greedy.end.seconds) + each;
+}
+
+// The tokens of both lanes, and the place of the first that differs; worked out once for two finished runs.
+function compared(run, greedy) {
+  if (greedy.compared && greedy.compared.run === run) return greedy.compared;
+  const ids = (of) => of.steps.flatMap((step) => step.emitted);
+  const mine = ids(run), theirs = ids(greedy);
+  const most = Math.min(mine.length, theirs.length);
+  let place = 0;
+  while (place < most && mine[place][0] === theirs[place][0]) place++;
+  const same = place === most && (mine.length === theirs.length || !whole(run) || !whole(greedy));
+  greedy.compared = { run, mine, theirs, place, same };
+  return greedy.compared;
 }
 
 function drawBadge(run, greedy) {
@@ -61,12 +77,7 @@ function drawBadge(run, greedy) {
   badge.hidden = !(run.end && greedy && greedy.end);
   if (badge.hidden || badge.dataset.of === run.id + greedy.id) return;
   badge.dataset.of = run.id + greedy.id;
-  const ids = (of) => of.steps.flatMap((step) => step.emitted);
-  const mine = ids(run), theirs = ids(greedy);
-  const most = Math.min(mine.length, theirs.length);
-  let place = 0;
-  while (place < most && mine[place][0] === theirs[place][0]) place++;
-  const same = place === most && (mine.length === theirs.length || !whole(run) || !whole(greedy));
+  const { mine, theirs, place, same } = compared(run, greedy);
   badge.classList.toggle('bad', !same);
   badge.dataset.same = same ? 'yes' : 'no';
   if (same) badge.textContent = mine.length === theirs.length ? 'same tokens ✓' : 'same tokens ✓ up to where one of them ended';

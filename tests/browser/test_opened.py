@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
+from lookahead.hf.session import TreeSession
 from lookahead.records import ModelInfo
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
@@ -42,3 +44,32 @@ def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[...
     page.locator("[data-knob=decoding_length]").fill("1")
     expect(page.locator("[data-what-if=forward_passes] td").nth(1)).to_have_text("30")
     expect(hint).to_contain_text("Not exact")
+
+
+def test_a_run_that_is_going_keeps_the_stage(
+    open_page: Callable[..., Page], second_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = TreeSession.choose
+
+    def slow(self: TreeSession, tree: object) -> object:
+        time.sleep(0.01)
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TreeSession, "choose", slow)
+    page = open_page("/?max_new_tokens=500&decoding_length=1")
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    page.click("#compare")
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
+    run = page.get_attribute("#stage [data-run]", "data-run")
+    hint = page.locator("[data-file-hint]")
+    page.set_input_files("#open-run", second_run)
+    expect(hint).to_have_text("second.json: a run is going; open it when that has ended")
+    page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 20")
+    assert page.get_attribute("#stage [data-run]", "data-run") == run
+    page.click("#stop")
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+    page.set_input_files("#open-run", second_run)
+    expect(hint).to_have_text("second.json is open.")
+    expect(page.locator("[data-about]")).to_contain_text("opened from second.json")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from lookahead import metrics
 from lookahead.records import TokenGap
@@ -165,3 +165,18 @@ def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_r
             "(words) => document.querySelector('[data-badge]').textContent.includes(words)", arg=words
         )
         assert "part at number 10" in page.inner_text("[data-badge]")
+
+
+def test_where_two_whole_runs_part_the_race_says_so(page: Page, recorded_run: Path, tmp_path: Path) -> None:
+    run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
+    expect(page.locator("[data-race-hint]")).to_contain_text("Same tokens, each lane run by itself")
+    steps = list(greedy.steps[:10])
+    other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])
+    steps[-1] = dataclasses.replace(steps[-1], target_ids=(other,), emitted_ids=(other,), finish_reason="eos")
+    parted = dataclasses.replace(greedy, steps=tuple(steps), finish_reason="eos", texts=None)
+    path = tmp_path / "parted.json"
+    path.write_text(runfile.to_json(run, parted, TokenGap(0.0625, 0.0625)))
+    page.set_input_files("#open-run", path)
+    expect(page.locator("[data-race-hint]")).to_contain_text("Not the same tokens: lookahead wrote")
+    expect(page.locator("[data-race-hint]")).to_contain_text("greedy 10 in 10 and")
+    assert page.get_attribute("[data-badge]", "data-same") == "no"
