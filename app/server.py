@@ -140,6 +140,8 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise QuestionError("only a draft token was seen somewhere before")
+    if draft.sources[node] == "corpus":
+        raise QuestionError("in the corpus, a trie file that the run drafted from; its text is not known here")
     seen = look.where_seen(run, step, [draft.token_ids[place] for place in draft.path(node)])
     if seen is None:
         raise QuestionError("not in the prompt, nor in an output that is still remembered")

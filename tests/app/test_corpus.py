@@ -10,8 +10,13 @@ import pytest
 from app.host import HostError, ModelHost
 from app.options import AppOptions
 from app.runner import RunRequest
+from app.server import functions
 from app.settings import SOURCES, Settings, as_query, from_query
+from app.store import RunStore, from_record
 from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
+from lookahead.runs import runfile
+
+GOLDEN = Path(__file__).resolve().parents[1] / "lookahead" / "runs" / "golden_run.json"
 
 
 def _run(host: ModelHost) -> RunRecord:
@@ -57,3 +62,14 @@ def test_a_url_names_a_corpus_only_where_there_is_one() -> None:
     assert from_query({"sources": "corpus,prompt"}, 512).sources == ("prompt",)
     settings = Settings(sources=("prompt", "corpus"))
     assert from_query(as_query(settings), 512, offered) == settings
+
+
+def test_a_node_of_the_corpus_is_not_said_to_come_from_the_prompt() -> None:
+    store = RunStore()
+    stored = from_record(runfile.load(GOLDEN))
+    store.add(stored)
+    draft = stored.steps[1].draft
+    assert draft is not None
+    answers = {function.__name__: function for function in functions(store)}
+    question = {"run": stored.run_id, "step": 1, "node": draft.sources.index("corpus")}
+    assert answers["node_seen"](question)["error"].startswith("in the corpus")
