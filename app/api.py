@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.events import api
 
 from lookahead.backend import BackendError
-from lookahead.records import Method
+from lookahead.records import Method, RunRecord
 from lookahead.runs import runfile
 
 from . import whatif
@@ -22,6 +22,16 @@ from .stage import short_count, to_json
 def _shown(value: object) -> str:
     """A value in a message: one short line."""
     return repr(value)[:60]
+
+
+def _run_file(run: RunRecord | None) -> tuple[str | None, str | None]:
+    """The text of a finished run's file, or one line on why there is none (it is too large, say)."""
+    if run is None:
+        return None, None
+    try:
+        return runfile.to_json(run), None
+    except runfile.RunFileError as error:
+        return None, str(error)
 
 
 def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
@@ -44,8 +54,9 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
         """Continue a prompt and stream every forward pass, as JSON texts of one object each.
 
         An object carries new steps, numbered from `from` on: draft tree, the model's choices, emitted tokens, times.
-        The last one also has `end` (the numbers) and `run_file` (the text of a run file). A branch_length of 0 sets
-        no limit of its own; method is lookahead or greedy.
+        The last one also has `end` (the numbers; `problem` says what broke the run off) and `run_file` (the text of a
+        run file, or null and the reason in `run_file_problem`). A branch_length of 0 sets no limit of its own; method
+        is lookahead or greedy.
         """
         try:
             if not isinstance(prompt, str):
@@ -62,8 +73,8 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             lane: Method = "greedy" if method == "greedy" else "lookahead"
             with handlers.store.going("") as cancelled:
                 for update in handlers.lane(prompt, settings, lane, (), cancelled):
-                    text = runfile.to_json(update.run) if update.run else None
-                    yield to_json({**update.message, "run_file": text})
+                    text, problem = _run_file(update.run)
+                    yield to_json({**update.message, "run_file": text, "run_file_problem": problem})
         except (HostError, BackendError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 

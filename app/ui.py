@@ -143,7 +143,8 @@ def _settings(host: ModelHost) -> list[Component]:
         ),
         gr.Checkbox(
             default.keep_trie, label="Keep the trie between runs", elem_id="keep-trie",
-            info="Earlier outputs of this tab help the next run (the last 32,000 tokens). Off: every run starts fresh.",
+            info=f"Earlier outputs of {'all visitors' if host.options.share_trie else 'this tab'} help the next run "
+            "(the last 32,000 tokens). Off: every run starts fresh.",
         ),
     ]  # fmt: skip
 

@@ -70,6 +70,14 @@ def test_generate_streams_every_step(client: Client, method: str) -> None:
     assert "".join(piece for step in steps for _, piece, _ in step["emitted"]) == "".join(run.texts.output_pieces)
 
 
+def test_a_run_too_large_for_a_file_keeps_its_last_message(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 1000)
+    last = _generate(client, "abc abc abc", max_new_tokens=20)[-1]
+    assert last["end"]["finish_reason"] in ("length", "eos")
+    assert last["run_file"] is None
+    assert "a run file has at most 1000" in last["run_file_problem"]
+
+
 def test_characters_split_over_tokens_come_whole(client: Client) -> None:
     prompt = "🌳🌳🌳 👩‍🚀 𝒳𝒴 שלום 🌳🌳🌳 👩‍🚀 𝒳𝒴 שלום"
     messages = _generate(client, prompt, max_new_tokens=12)
