@@ -61,3 +61,14 @@ def test_what_was_read_once_is_followed_in_the_log():
     assert max(view.depth for view in views) == 3
     assert find(trie, [2, 3, 4]) == ~3
     assert find(trie, [1, 2, 3, 4, 5, 6]) is None
+
+
+def test_a_neighbourhood_may_begin_at_what_was_read_once():
+    trie = trie_of([[9, 1, 2, 3, 4, 5], [6, 7]])
+    views = neighbourhood(trie, ~trie.log.index(2), 40, 2)
+    assert [(view.token_id, view.parent, view.depth, view.count) for view in views] == [
+        (2, -1, 0, 1),
+        (3, 0, 1, 1),
+        (4, 1, 2, 1),
+    ]
+    assert [view.token_id for view in neighbourhood(trie, ~trie.log.index(5), 40, 2)] == [5]
