@@ -173,7 +173,10 @@ def run_file(store: RunStore, question: Answer) -> Answer:
     run = _finished(_run(store, question))
     beside = store.get(question.get("greedy"))
     if beside is None or beside.run is None:
-        return {"text": runfile.to_json(run)}
+        answer = {"text": runfile.to_json(run)}
+        if question.get("greedy"):
+            answer["note"] = "Saved without greedy decoding, which is no longer on the server."
+        return answer
     return {"text": runfile.to_json(run, beside.run, beside.parted)}
 
 

@@ -57,7 +57,7 @@ async function openFile(input) {
 async function saveRun() {
   const answer = await fileOf(main(), rival());
   if (answer.text) save('run.json', answer.text, 'application/json');
-  else put($('[data-file-hint]'), answer.error);
+  if (!answer.text || answer.note) put($('[data-file-hint]'), answer.error || answer.note);
 }
 
 async function saveGraph() {

@@ -43,6 +43,16 @@ def test_recorded_runs_stay_and_are_saved_with_greedy(monkeypatch: pytest.Monkey
     assert runfile.pair_from_json(saved).greedy is not None
 
 
+def test_a_file_without_the_greedy_run_that_is_gone_says_so(run: RunRecord) -> None:
+    store, stored = RunStore(), from_record(run)
+    store.add(stored)
+    asked = {function.__name__: function for function in functions(store)}
+    assert asked["run_file"]({"run": stored.run_id, "greedy": None}) == {"text": runfile.to_json(run)}
+    answer = asked["run_file"]({"run": stored.run_id, "greedy": "gone"})
+    assert answer["text"] == runfile.to_json(run)
+    assert "without greedy decoding" in answer["note"]
+
+
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=30))
 def test_the_others_stay_within_both_bounds(sizes: list[tuple[int, bool]]) -> None:
     most_runs, most_bytes = 4, 2000

@@ -99,3 +99,18 @@ def test_a_model_that_fails(open_page: Callable[..., Page], monkeypatch: pytest.
     _state(page, "running")
     page.click("#stop")
     _state(page, "finished")
+
+
+def test_a_prompt_that_is_too_much(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(self: TreeSession, prompt_ids: object) -> int:
+        raise RuntimeError("MPS backend out of memory")
+
+    page = open_page(LONG)
+    monkeypatch.setattr(TreeSession, "prefill", failing)
+    _start(page)
+    _state(page, "finished")
+    page.wait_for_selector("#run:enabled")
+    assert page.inner_text("#sentence").startswith("The run broke off: out of memory; a smaller decoding_length")
+    page.wait_for_function("sessionStorage.getItem('lookahead-run')")
+    page.reload()
+    expect(page.locator("#sentence")).to_have_text("The run broke off.")
