@@ -11,10 +11,11 @@ from gradio.components import Component
 
 from . import presets, server
 from .api import add_endpoints
+from .controls import Controls
 from .handlers import Handlers
 from .host import ModelHost
 from .recorded import RUNS, first_sight
-from .settings import WIDEST, Settings, as_query, from_query
+from .settings import as_query, from_query
 from .stage import short_count
 from .store import RunStore
 from .theme import read
@@ -53,7 +54,7 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
                 )
                 figures = _figures()
             with gr.Column(scale=0, min_width=300, elem_id="controls"):
-                controls = _Controls(host)
+                controls = Controls(host)
         _wire(demo, handlers, controls, view, [memory, drawn], figures)
         add_endpoints(handlers, QUEUE)
     demo.queue(max_size=host.options.max_waiting)
@@ -65,88 +66,6 @@ def _look_less_often(demo: gr.Blocks) -> None:
     """Let the queue sleep: it wakes a thousand times a second otherwise, and takes the interpreter from the engine."""
     demo._queue.sleep_when_free = 0.02
     demo._queue.progress_update_sleep_when_free = 0.25
-
-
-class _Controls:
-    """The column beside the stage: prompt, buttons, settings."""
-
-    def __init__(self, host: ModelHost) -> None:
-        first = presets.PRESETS[0]
-        gr.HTML("<h2>Run your own prompt</h2>", apply_default_css=False, elem_id="controls-title")
-        self.preset = gr.Dropdown(
-            presets.names(),
-            value=first.name,
-            label="Start from",
-            info="One prompt a task of the model.",
-            elem_id="preset",
-        )
-        self.document = gr.Textbox(
-            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded,
-            info="Read before the question; the guesses quote it.",
-        )  # fmt: skip
-        self.prompt = gr.Textbox(
-            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
-            info=f"Sent as your message, {host.options.max_prompt_tokens:,} tokens at most.",
-        )  # fmt: skip
-        with gr.Row(elem_id="buttons"):
-            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
-            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
-            self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
-        gr.HTML(BUTTONS_LINE, apply_default_css=False, elem_id="buttons-line")
-        self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.settings = _settings(host)
-            gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
-
-
-BUTTONS_LINE = (
-    "<p class='limits'>Run: lookahead. Stop: within one step. Compare: lookahead, then greedy decoding, on the same "
-    "model.</p>"
-)
-OTHER_MODEL = (
-    "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "
-    "environment.</p>"
-)
-STATUS = "<p role='status'>Ready.</p>"
-STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
-"""The status line is text, whatever it says."""
-
-
-def _settings(host: ModelHost) -> list[Component]:
-    """The controls of ``Settings``, in the order of its fields, each with a line that explains it."""
-    default, most = Settings(), host.options.max_new_tokens
-    return [
-        gr.Slider(
-            1, most, min(default.max_new_tokens, most), step=1, label="Max new tokens", elem_id="max-new-tokens",
-            info=f"The run ends here at the latest; {most} is the most.",
-        ),
-        gr.Slider(
-            1, WIDEST, default.decoding_length, step=1, label="decoding_length", elem_id="decoding-length",
-            info="Most tokens in one forward pass, the root included. 1 drafts nothing.",
-        ),
-        gr.Slider(
-            0, WIDEST, default.branch_length, step=1, label="branch_length", elem_id="branch-length",
-            info="Most draft tokens in one branch. 0: as long as the width allows.",
-        ),
-        gr.Radio(
-            ["hierarchical", "parallel", "single"], value=default.strategy, label="Strategy", elem_id="strategy",
-            info="One tree with shared prefixes, branches that part at the root, or one branch.",
-        ),
-        gr.Radio(
-            ["adaptive", "fixed"], value=default.budget, label="Budget", elem_id="budget",
-            info="Adaptive: as wide as the measured time of a pass pays for. Fixed: always the full width.",
-        ),
-        gr.CheckboxGroup(
-            list(host.sources), value=list(host.sources), label="Sources", elem_id="sources",
-            info="Where guesses may come from: the prompt, outputs (this one and earlier ones)"
-            + (", a corpus that this page was started with." if "corpus" in host.sources else "."),
-        ),
-        gr.Checkbox(
-            default.keep_trie, label="Keep the trie between runs", elem_id="keep-trie",
-            info=f"Earlier outputs of {'all visitors' if host.options.share_trie else 'this tab'} help the next run "
-            "(the last 32,000 tokens). Off: every run starts fresh.",
-        ),
-    ]  # fmt: skip
 
 
 def _figures() -> list[Component | gr.Accordion]:
@@ -164,7 +83,7 @@ def _figures() -> list[Component | gr.Accordion]:
 def _wire(
     demo: gr.Blocks,
     handlers: Handlers,
-    controls: _Controls,
+    controls: Controls,
     view: gr.HTML,
     states: list[gr.State],
     figures: list[Component | gr.Accordion],
