@@ -1,0 +1,193 @@
+"""What ``speed.py`` compares: the command line, the app read by a script, and the app watched in Chromium."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRUBBED = "500 steps"
+CASES = {
+    "one token a pass": ("abc abc abc", 1, 250),
+    "drafts, width 32": ("Tell a story that begins: Once upon a time there was a king who had three sons.", 32, 250),
+    SCRUBBED: ("abc abc abc", 1, 500),
+}
+"""Prompt, decoding_length and most new tokens of what is measured."""
+
+
+class CommandLine:
+    """The command line's own loop in a process of its own, asked run by run."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+
+    def run(self, name: str) -> float:
+        """Milliseconds a pass of one run."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(name + "\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    @staticmethod
+    def serve() -> None:
+        """What the process does: the loop of ``python -m lookahead generate --json``."""
+        sys.path.insert(0, str(ROOT))
+        from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
+        from lookahead.cli import generate
+        from lookahead.hf.quiet import quiet
+
+        quiet()
+        backend = HFBackend.from_pretrained(str(ROOT / "assets" / "model"))
+        for line in sys.stdin:
+            prompt, width, most = CASES[line.strip()]
+            engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
+            engine.prepare()
+            args = argparse.Namespace(max_new_tokens=most, method="lookahead", json=True, model=None)
+            record, _, _ = generate._generate(args, engine, backend, backend.encode(prompt), ())
+            print(1000 * record.seconds / len(record.steps), flush=True)
+
+
+class App:
+    """A running ``python app.py``."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"},
+        )
+        for _ in range(600):
+            try:
+                self.config = json.load(urllib.request.urlopen(self.url + "/config"))
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit("the app did not start")
+
+    def run(self, name: str) -> float:
+        """Milliseconds a pass of one run of the Run button, its events read and thrown away."""
+        prompt, width, most = CASES[name]
+        session = secrets.token_hex(6)
+        inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt, None]
+        body = {"data": inputs, "fn_index": self._run_index(), "session_hash": session}
+        _post(f"{self.url}/gradio_api/queue/join", body)
+        with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:
+            last = next(line for line in events if b'"process_completed"' in line)
+        numbers = json.loads(json.loads(last.removeprefix(b"data: "))["output"]["data"][0])["end"]
+        return 1000 * numbers["seconds"] / numbers["forward_passes"]
+
+    def _run_index(self) -> int:
+        ids = {part["props"].get("elem_id"): part["id"] for part in self.config["components"]}
+        events = self.config["dependencies"]
+        click = next(
+            event for event in events if [ids["run"], "click"] in [list(target) for target in event["targets"]]
+        )
+        return next(event["id"] for event in events if event.get("trigger_after") == click["id"])
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).read()
+
+
+class Browser:
+    """The page in Chromium."""
+
+    def __init__(self, playwright: Any, url: str) -> None:
+        sys.path.insert(0, str(ROOT))
+        from conftest import _launch  # type: ignore[import-not-found]
+
+        self.browser = _launch(playwright)
+        self.url = url
+        self.page: Any = None
+
+    def open(self, name: str) -> None:
+        """The page, ready to run the case."""
+        prompt, width, most = CASES[name]
+        self.page = self.browser.new_page(viewport={"width": 1280, "height": 800})
+        self.page.goto(f"{self.url}/?keep_trie=0&decoding_length={width}&max_new_tokens={most}")
+        self.page.wait_for_selector("#numbers [data-metric]")
+        self.page.wait_for_timeout(1500)
+        self.page.fill("#document textarea", "")
+        self.page.fill("#prompt textarea", prompt)
+        self.page.evaluate(
+            """() => {
+              const stage = document.querySelector('#stage [data-state]');
+              window.draws = [];
+              new MutationObserver(() => window.draws.push([performance.now(), +stage.dataset.steps]))
+                .observe(stage, { attributes: true, attributeFilter: ['data-steps'] });
+            }"""
+        )
+
+    def run(self) -> tuple[float, float]:
+        """Milliseconds a pass, and page updates a second."""
+        page = self.page
+        page.evaluate("window.draws.length = 0")
+        page.click("#run")
+        page.wait_for_function("window.draws.length > 1")
+        page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+        draws = page.evaluate("window.draws.filter((draw) => draw[1] > 0)")
+        numbers = page.evaluate(
+            "['tokens_per_second', 'forward_passes', 'mean_accepted_tokens'].map((name) =>"
+            " +document.querySelector('#numbers [data-metric=' + name + ']').dataset.value)"
+        )
+        tokens = page.locator("#ribbon .group [data-place]").count()
+        page.wait_for_selector("#run:enabled")
+        return 1000 * tokens / numbers[0] / numbers[1], 1000 * (len(draws) - 1) / (draws[-1][0] - draws[0][0])
+
+    def first_content(self, repeats: int = 5) -> list[float]:
+        """Milliseconds from navigation until the sentence of the recorded run is there, the cache empty each time."""
+        found = []
+        for _ in range(repeats):
+            context = self.browser.new_context(viewport={"width": 1280, "height": 800})
+            page = context.new_page()
+            page.goto(self.url)
+            page.wait_for_function("(document.querySelector('#sentence')?.textContent || '').startsWith('The')")
+            found.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            context.close()
+        return found
+
+    def scrub(self) -> tuple[list[float], int]:
+        """Milliseconds of each frame while the scrubber is drawn over every step, and tasks above 50 ms."""
+        return tuple(
+            self.page.evaluate(
+                """async () => {
+                  const slider = document.querySelector('#scrubber');
+                  const long = [];
+                  const watch = new PerformanceObserver((list) => long.push(...list.getEntries()));
+                  watch.observe({ entryTypes: ['longtask'] });
+                  const frame = () => new Promise(requestAnimationFrame);
+                  const times = [];
+                  for (let step = 0; step <= +slider.max; step++) {
+                    const from = performance.now();
+                    slider.value = step;
+                    slider.dispatchEvent(new Event('input', { bubbles: true }));
+                    await frame(); await new Promise((done) => setTimeout(done));
+                    times.push(performance.now() - from);
+                  }
+                  watch.disconnect();
+                  return [times, long.length];
+                }"""
+            )
+        )
+
+
+if __name__ == "__main__":
+    CommandLine.serve()
