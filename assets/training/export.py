@@ -56,6 +56,8 @@ def export(masters: dict[str, Tensor], shape: Shape, tokenizer: PreTrainedTokeni
     folder.mkdir(parents=True, exist_ok=True)
     save_file(llama_weights(masters, shape), folder / "model.safetensors", metadata={"format": "pt"})
     llama_config(shape).save_pretrained(folder)
+    for name in ("is_local", "local_files_only"):  # how it was loaded here is nothing about the model
+        tokenizer.init_kwargs.pop(name, None)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     settings = {"do_sample": False, "eos_token_id": END, "pad_token_id": PAD, "max_new_tokens": 256}

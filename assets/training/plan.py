@@ -85,9 +85,9 @@ PLAN = (
         WRITTEN,
     ),
 )
-"""What ``python -m assets.training`` runs, in this order. The committed weights come from all but the last stage, which
-goes on from them and needs a falling rate after it. The rates of "settling-768" are worked out from how far it moved
-the weights: they were not written down.
+"""What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
+"settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came
+in parts while "asked-768" ran.
 """
 
 
