@@ -13,6 +13,9 @@ from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwrigh
 from app.host import ModelHost
 from app.options import AppOptions
 
+collect_ignore = ["speed.py", "speed_sides.py"]
+"""The measurement is a program of its own."""
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
