@@ -6,9 +6,10 @@ import os
 import platform
 import socket
 import urllib.request
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import torch
@@ -18,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from lookahead.backend import BackendError
 
+Parts = TypeVar("Parts")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
 
@@ -65,17 +67,16 @@ def load(model_id: str, device: torch.device, dtype: torch.dtype) -> tuple[PreTr
     Raises:
         BackendError: If either cannot be loaded; one line says what to do.
     """
-    _check_folder(model_id)
-    local_only = not os.path.isdir(model_id) and not _hub_answers()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
+
+    def parts(local_only: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        tokenizer = _tokenizer(model_id, local_only)
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             model_id, dtype=dtype, local_files_only=local_only, trust_remote_code=False
         )
         model.to(device)  # type: ignore[call-arg, arg-type]
         return model.eval(), tokenizer
-    except Exception as error:  # many libraries take part, each with errors of its own
-        raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
+
+    return _loaded(model_id, parts)
 
 
 def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
@@ -84,10 +85,19 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
     Raises:
         BackendError: If it cannot be loaded; one line says what to do.
     """
+    return _loaded(model_id, lambda local_only: _tokenizer(model_id, local_only))
+
+
+def _tokenizer(model_id: str, local_only: bool) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
+
+
+def _loaded(model_id: str, parts: Callable[[bool], Parts]) -> Parts:
+    """What ``parts`` loads, told whether the files have to be here already; its errors as one line."""
     _check_folder(model_id)
     local_only = not os.path.isdir(model_id) and not _hub_answers()
     try:
-        return AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
+        return parts(local_only)
     except Exception as error:  # many libraries take part, each with errors of its own
         raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
 

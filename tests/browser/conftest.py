@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwrigh
 
 from app.host import ModelHost
 from app.options import AppOptions
+from lookahead.hf.session import TreeSession
 
 collect_ignore = ["speed.py", "speed_sides.py"]
 """The measurement is a program of its own."""
@@ -100,3 +102,18 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
 def recorded_run() -> Path:
     """A recorded run's file."""
     return Path(__file__).resolve().parents[2] / "assets" / "runs" / "edit-code.json"
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of passes so far, each of them slow enough to be watched."""
+    count = [0]
+    choose = TreeSession.choose
+
+    def slow(self: TreeSession, tree: object) -> object:
+        count[0] += 1
+        time.sleep(0.01)
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TreeSession, "choose", slow)
+    return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -41,16 +40,7 @@ def _state(page: Page, state: str) -> None:
     page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'")
 
 
-def test_a_full_queue(
-    open_page: Callable[..., Page], browser: Browser, app_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    choose = TreeSession.choose
-
-    def slow(self: TreeSession, tree: object) -> object:
-        time.sleep(0.01)
-        return choose(self, tree)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TreeSession, "choose", slow)
+def test_a_full_queue(open_page: Callable[..., Page], browser: Browser, app_url: str, passes: list[int]) -> None:
     first, second = open_page(LONG), open_page(LONG)
     third = browser.new_page()  # not by open_page: the browser logs the refusal as an error
     third.goto(app_url.rstrip("/") + LONG)

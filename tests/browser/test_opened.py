@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from playwright.sync_api import Page, expect
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.hf.session import TreeSession
 from lookahead.records import ModelInfo
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
@@ -47,15 +45,8 @@ def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[...
 
 
 def test_a_run_that_is_going_keeps_the_stage(
-    open_page: Callable[..., Page], second_run: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Callable[..., Page], second_run: Path, passes: list[int]
 ) -> None:
-    choose = TreeSession.choose
-
-    def slow(self: TreeSession, tree: object) -> object:
-        time.sleep(0.01)
-        return choose(self, tree)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TreeSession, "choose", slow)
     page = open_page("/?max_new_tokens=500&decoding_length=1")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")

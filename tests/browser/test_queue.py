@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Page
 
 from app.host import ModelHost
-from lookahead.hf.session import TreeSession
 
 pytestmark = pytest.mark.browser
 
@@ -27,21 +26,6 @@ def _start(page: Page) -> None:
 def _watch(page: Page) -> None:
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 3")
-
-
-@pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of passes so far, each of them slow enough to be watched."""
-    count = [0]
-    choose = TreeSession.choose
-
-    def slow(self: TreeSession, tree: object) -> object:
-        count[0] += 1
-        time.sleep(0.01)
-        return choose(self, tree)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TreeSession, "choose", slow)
-    return count
 
 
 def test_a_waiting_visitor_sees_their_place_and_can_leave(open_page: Callable[..., Page], passes: list[int]) -> None:
