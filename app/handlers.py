@@ -19,10 +19,7 @@ from . import presets, stage
 from .host import HostError, ModelHost, most_recent
 from .runner import RunRequest, broken_off
 from .settings import Settings, from_controls, from_query
-from .store import RunStore, StoredRun, new_id
-
-Outputs = tuple[tuple[int, ...], ...]
-"""Outputs of a visitor's earlier runs, oldest first: the memory of their trie."""
+from .store import Ending, Outputs, RunStore, StoredRun, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +42,28 @@ class Handlers:
 
     # ------------------------------------------------------------------ the two buttons
 
-    def run(self, *values: Any) -> Generator[tuple[Any, ...], None, None]:
-        """Run: one lookahead run, streamed."""
+    def run(self, *values: Any) -> Generator[str, None, None]:
+        """Run: one lookahead run, streamed as messages for the stage."""
         yield from self._lanes(values, ("lookahead",))
 
-    def compare(self, *values: Any) -> Generator[tuple[Any, ...], None, None]:
+    def compare(self, *values: Any) -> Generator[str, None, None]:
         """Compare: the lookahead run, then greedy decoding of the same prompt on the same model."""
         yield from self._lanes(values, ("lookahead", "greedy"))
 
-    def _lanes(self, values: tuple[Any, ...], lanes: tuple[Method, ...]) -> Generator[tuple[Any, ...], None, None]:
+    def ended(self, request: gr.Request) -> tuple[Any, Any, str]:
+        """After a run: a line on how it ended, the memory with its output, the run to draw figures of.
+
+        Asked for once, so that no update of a run carries more than the stage's message: every further output costs
+        the engine's processor time, and the page's.
+        """
+        ending = self.store.take_ending(_session(request))
+        return (ending.line, ending.memory, ending.run_id) if ending else ("Nothing was run.", gr.skip(), "")
+
+    def _lanes(self, values: tuple[Any, ...], lanes: tuple[Method, ...]) -> Generator[str, None, None]:
         *controls, document, prompt, memory, request = values
         settings = from_controls(controls)
         text = presets.compose(document, prompt)
-        session = str(getattr(request, "session_hash", "") or "")
+        session = _session(request)
         drawn = reason = ""
         first: RunRecord | None = None
         known = memory if not self.host.options.share_trie else self._shared
@@ -72,10 +78,13 @@ class Handlers:
                             update.message["head"]["lanes"] = len(lanes)
                         if update.run is not None:
                             reason = update.run.finish_reason
-                        if update.run is not None and lane == "lookahead":
-                            known = memory = self._remember(memory, update.run, settings)
-                            drawn, first = update.stored.run_id, update.run
-                        yield stage.to_json(update.message), _status(update, lanes), memory, drawn
+                            if lane == "lookahead":
+                                known = memory = self._remember(memory, update.run, settings)
+                                drawn, first = update.stored.run_id, update.run
+                            self.store.leave_ending(
+                                session, Ending(_how_it_ended(update.stored, update.run), memory, drawn)
+                            )
+                        yield stage.to_json(update.message)
                     if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:
@@ -187,11 +196,11 @@ class Handlers:
 
     def arrive(self, request: gr.Request) -> None:
         """A run of this tab is about to be queued."""
-        self.store.arrive(str(request.session_hash or ""))
+        self.store.arrive(_session(request))
 
     def stop(self, left: str, request: gr.Request) -> str:
         """Stop this tab's run within one step; one that still waits is left by making ``left`` another text."""
-        return left if self.store.stop(str(request.session_hash or "")) else left + "."
+        return left if self.store.stop(_session(request)) else left + "."
 
     # ------------------------------------------------------------------ settings
 
@@ -215,17 +224,18 @@ class Handlers:
         return (*controls, preset, *self.choose_preset(preset))
 
 
-def _status(update: Update, lanes: tuple[Method, ...]) -> str:
-    """One line on how the run stands."""
-    count = len(update.stored.steps)
-    name = "Greedy" if update.stored.lane == "greedy" else "Lookahead"
-    if update.run is None:
-        turn = f" ({lanes.index(update.stored.lane) + 1} of {len(lanes)})" if len(lanes) > 1 else ""
-        return f"{name}{turn}: {count} forward passes so far …"
-    tokens = len(update.run.token_ids)
+def _session(request: gr.Request | None) -> str:
+    """The tab that asks; nothing where a test does."""
+    return str(getattr(request, "session_hash", "") or "")
+
+
+def _how_it_ended(stored: StoredRun, run: RunRecord) -> str:
+    """One line on a finished run."""
+    count, tokens = len(stored.steps), len(run.token_ids)
+    name = "Greedy" if stored.lane == "greedy" else "Lookahead"
     ended = {"cancelled": "stopped", "eos": "ended by itself", "length": "reached the limit"}
-    why = ended.get(update.run.finish_reason, update.run.finish_reason)
-    if update.run.finish_reason == "error":
-        why = f"broke off: {(update.stored.end or {})['problem']}"
+    why = ended.get(run.finish_reason, run.finish_reason)
+    if run.finish_reason == "error":
+        why = f"broke off: {(stored.end or {})['problem']}"
     passes = "pass" if count == 1 else "passes"
-    return f"{name}: {tokens} tokens in {count} forward {passes}, {update.run.seconds:.2f} s, {why}."
+    return f"{name}: {tokens} tokens in {count} forward {passes}, {run.seconds:.2f} s, {why}."

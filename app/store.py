@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from lookahead.records import Method, RunRecord, RunTexts, StepRecord, TokenGap
@@ -18,6 +19,19 @@ MOST_RUNS = 200
 """Runs kept at one time; the one that was used longest ago goes first."""
 MOST_BYTES = 400_000_000
 """Memory that these runs may take together, as ``StoredRun.bytes`` estimates it."""
+
+
+Outputs = tuple[tuple[int, ...], ...]
+"""Outputs of a visitor's earlier runs, oldest first: the memory of their trie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a run of a tab leaves: a line on how it ended, the tab's memory with its output, the lookahead run's id."""
+
+    line: str
+    memory: Outputs
+    run_id: str
 
 
 class StoredRun:
@@ -93,6 +107,7 @@ class RunStore:
         self._pinned: dict[str, StoredRun] = {}
         self._going: dict[str, threading.Event] = {}
         self._left: set[str] = set()
+        self._endings: OrderedDict[str, Ending] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, run: StoredRun) -> None:
@@ -125,6 +140,19 @@ class RunStore:
         """This session asks for a run: what it left before does not matter any more."""
         with self._lock:
             self._left.discard(session)
+            self._endings.pop(session, None)
+
+    def leave_ending(self, session: str, ending: Ending) -> None:
+        """Keep how this session's run ended until it is asked for; of sessions that never ask, only the last ones."""
+        with self._lock:
+            self._endings[session] = ending
+            while len(self._endings) > MOST_RUNS:
+                self._endings.popitem(last=False)
+
+    def take_ending(self, session: str) -> Ending | None:
+        """How this session's last run ended, once; None where none was left."""
+        with self._lock:
+            return self._endings.pop(session, None)
 
     @contextmanager
     def going(self, session: str) -> Iterator[threading.Event]:

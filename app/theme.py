@@ -9,12 +9,18 @@ from gradio import themes
 
 WEB = Path(__file__).parent / "web"
 
+STAGE_STYLES = ("stage.css", "tree.css")
+
 HEAD = '<meta name="color-scheme" content="light dark">'
 
 
 def page_css() -> str:
-    """Style of what stands around the stage."""
-    return read("page.css")
+    """Style of the whole page.
+
+    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, and
+    the browser then works out the style of the whole page.
+    """
+    return read("page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
 
 def theme() -> themes.Base:

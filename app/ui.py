@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,8 @@ SCRIPTS = (
     *("stage.js", "whatif.js", "files.js", "wire.js"),
 )
 """The stage's parts, in the order in which they are joined."""
-STYLES = ("stage.css", "tree.css")
 
-QUEUE = {"concurrency_limit": 1, "concurrency_id": "model"}
+QUEUE = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 
 
 def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
@@ -46,7 +46,6 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
                 view = gr.HTML(
                     first_sight(store, runs),
                     html_template=read("stage.html"),
-                    css_template="".join(read(name) for name in STYLES),
                     js_on_load="\n".join(read(name) for name in SCRIPTS),
                     apply_default_css=False,
                     server_functions=server.functions(store),
@@ -58,14 +57,15 @@ def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
         _wire(demo, handlers, controls, view, [memory, drawn], figures)
         add_endpoints(handlers, QUEUE)
     demo.queue(max_size=host.options.max_waiting)
-    _look_less_often(demo)
+    _spare_the_engine(demo)
     return demo
 
 
-def _look_less_often(demo: gr.Blocks) -> None:
-    """Let the queue sleep: it wakes a thousand times a second otherwise, and takes the interpreter from the engine."""
-    demo._queue.sleep_when_free = 0.02
+def _spare_the_engine(demo: gr.Blocks) -> None:
+    """Have Gradio's server do less beside a run: whatever it does takes the interpreter from the engine."""
+    demo._queue.sleep_when_free = 0.02  # it wakes a thousand times a second otherwise
     demo._queue.progress_update_sleep_when_free = 0.25
+    sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # looked for on the disk with every update
 
 
 def _figures() -> list[Component | gr.Accordion]:
@@ -90,29 +90,22 @@ def _wire(
 ) -> None:
     buttons = [controls.run, controls.stop, controls.compare]
     inputs = [*controls.settings, controls.document, controls.prompt, states[0]]
-    outputs = [view, controls.status, *states]
+    quiet: dict[str, Any] = {
+        "queue": False,
+        "api_visibility": "private",
+        "show_progress": "hidden",
+        # Gradio's page renews every component that ever showed progress with every update of a run.
+        "show_progress_on": [controls.status],
+    }
     runs: list[Any] = []
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
-        started = button.click(
-            _busy(handlers), None, buttons, queue=False, api_visibility="private", show_progress="hidden"
-        )
-        done = started.then(
-            _with_request(handler),
-            inputs,
-            outputs,
-            show_progress="minimal",
-            show_progress_on=[controls.status],
-            api_visibility="private",
-            **QUEUE,
-        )
+        started = button.click(_busy(handlers), None, [controls.status, *buttons], **quiet)
+        done = started.then(_with_request(handler), inputs, view, **(quiet | {"show_progress": "minimal"} | QUEUE))
         runs.append(done)
         for after in (done.success, done.failure):
-            after(_idle, None, buttons, queue=False, api_visibility="private", show_progress="hidden")
-        done.success(
-            handlers.figures, states[1], figures, queue=False, api_visibility="private", show_progress="hidden"
-        )
+            ended = after(_idle(handlers), None, [controls.status, *states, *buttons], **quiet)
+            ended.success(handlers.figures, states[1], figures, **quiet)
     shown = gr.Textbox(visible=False)  # filled by the script, which knows the run on the stage
-    quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     view.select(handlers.figures_of_shown, None, figures, **quiet)
     place = figures[0]
     assert isinstance(place, gr.Accordion)
@@ -147,19 +140,26 @@ def _with_request(handler: Any) -> Any:
 
 
 def _busy(handlers: Handlers) -> Any:
-    def busy(request: gr.Request) -> tuple[Any, Any, Any]:
+    def busy(request: gr.Request) -> tuple[Any, ...]:
         handlers.arrive(request)
-        return gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+        return "Running …", gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
 
     return busy
 
 
-def _idle() -> tuple[Any, Any, Any]:
+def _idle(handlers: Handlers) -> Any:
+    def idle(request: gr.Request) -> tuple[Any, ...]:
+        return (*handlers.ended(request), *_ready())
+
+    return idle
+
+
+def _ready() -> tuple[Any, Any, Any]:
     return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=True)
 
 
 def _left() -> tuple[Any, ...]:
-    return ("Stopped before it began.", *_idle())
+    return ("Stopped before it began.", *_ready())
 
 
 def _title(host: ModelHost) -> str:

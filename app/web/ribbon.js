@@ -47,20 +47,24 @@ function growRibbon(run) {
 
 // Only the groups between the old place and the new one change.
 function markRibbon(position) {
-  const box = $('#ribbon');
   const now = groups[position];
   if (!now) return;
-  if (!scrolledAway) {
-    const top = now.offsetTop, bottom = top + now.offsetHeight;
-    if (top < box.scrollTop + 8 || bottom > box.scrollTop + box.clientHeight - 12) {
-      box.scrollTop = Math.max(0, Math.min(top - 24, bottom - box.clientHeight / 2));
-    }
-  }
   if (marked >= 0 && groups[marked]) groups[marked].classList.remove('now');
   for (; lit <= position; lit++) groups[lit].classList.remove('ahead');
   for (; lit > position + 1; lit--) groups[lit - 1].classList.add('ahead');
   marked = position;
   now.classList.add('now');
+}
+
+// The last thing that is done for a step: it reads the layout, which nothing may change any more after it.
+function followRibbon() {
+  const box = $('#ribbon');
+  const now = groups[marked];
+  if (!now || scrolledAway) return;
+  const top = now.offsetTop, bottom = top + now.offsetHeight;
+  if (top < box.scrollTop + 8 || bottom > box.scrollTop + box.clientHeight - 12) {
+    box.scrollTop = Math.max(0, Math.min(top - 24, bottom - box.clientHeight / 2));
+  }
 }
 
 // Whoever scrolls the text is left where they are, until the step comes into sight again or is moved by hand.

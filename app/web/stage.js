@@ -77,7 +77,7 @@ function show() {
   scene.position = Math.max(0, Math.min(scene.position, run.steps.length - 1));
   const last = run.steps.length - 1;
   const step = stepNow();
-  markRibbon(scene.position); // first, since it reads the layout that the rest changes
+  markRibbon(scene.position);
   const slider = $('#scrubber');
   slider.max = Math.max(0, last);
   slider.value = scene.position;
@@ -103,6 +103,7 @@ function show() {
   $('#save-run').disabled = !run.end;
   $('[data-svg]').disabled = !(step && step.draft);
   showWhatIf(run);
+  followRibbon();
 }
 
 // ---------------------------------------------------------------- moving through the steps

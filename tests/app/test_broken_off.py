@@ -87,13 +87,15 @@ def test_compare_ends_with_the_lane_that_broke_off_and_the_next_run_is_whole(
     store = RunStore()
     handlers = Handlers(host, store)
     controls = [20, 1, 0, "hierarchical", "adaptive", ["prompt", "output"], True]
-    *_, last = handlers.compare(*controls, "", "abc abc abc", (), None)
-    text, status, memory, drawn = last
+    *_, text = handlers.compare(*controls, "", "abc abc abc", (), None)
     assert json.loads(text)["lane"] == "lookahead"
+    ending = store.take_ending("")
+    assert ending
+    status, memory, drawn = ending.line, ending.memory, ending.run_id
     assert "broke off: out of memory" in status
     assert "\n" not in status
     monkeypatch.undo()
-    *_, (text, status, *_) = handlers.run(*controls, "", "abc abc abc", memory, None)
+    *_, text = handlers.run(*controls, "", "abc abc abc", memory, None)
     assert json.loads(text)["end"]["finish_reason"] in ("length", "eos")
     assert drawn
 
