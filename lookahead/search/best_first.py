@@ -42,8 +42,8 @@ class Search:
         loci: Where the context stands in each of them.
         confidence: Confidence per class of level; read while searching, changed by ``learn``.
         root_id: The last committed token.
-        floor: Work that can only yield less than this path probability is put off until nothing else is left; what
-            was enough for the draft before saves most of it. Afterwards, the floor for the next draft.
+        floor: Work that can only yield less than this path probability is put off until nothing else can yield more;
+            what was enough for the draft before saves most of it. Afterwards, the floor for the next draft.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Search:
         later: list[tuple] = []
         closed: set[int] = set()
         while len(nodes) < width:
-            if not heap:
-                if not later:
-                    break
+            if later and (not heap or heap[0][0] > -floor):
+                # What was put off may yield more than the best that was not.
                 heap += later
                 heapify(heap)
                 later.clear()
-                floor = 0.0
-            entry = heappop(heap)
-            negative, _, node, candidates, index, mass, number, length = entry
+                floor = work.floor = 0.0
+            if not heap:
+                break
+            negative, _, node, candidates, index, mass, number, length = heappop(heap)
             if negative > -_NEVER or (stop is not None and stop.reached(nodes, -negative)):
                 break
             if branching != HIERARCHICAL and node in closed:
@@ -127,7 +127,8 @@ class Search:
                     if index == len(candidates):
                         break
                     bound = mass * candidates[index][0]
-                    if len(nodes) < width and (not heap or bound > -heap[0][0]) and node not in closed:
+                    best = bound > -heap[0][0] if heap else bound >= floor
+                    if len(nodes) < width and best and node not in closed:
                         negative = -bound
                         continue
                     rest = (-bound, work.pushed + 1, node, candidates, index, mass, number, length)

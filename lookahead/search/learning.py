@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from lookahead.search.confidence import Confidence
 from lookahead.search.levels import Candidate, Levels, Node
 
-Asked = Mapping[int, Sequence[tuple[int, Sequence[Candidate], int]]]
-"""Draft node -> class, candidates and trie of every level that was asked there, in order."""
+AskedLevel = tuple[int, Sequence[Candidate], int, int]
+"""Class, candidates, trie and the trie's node (any number where there is one candidate)."""
+Asked = Mapping[int, Sequence[AskedLevel]]
+"""Draft node -> every level that was asked there, in order."""
 
 
 def learn(
@@ -32,12 +34,10 @@ def learn(
             return
 
 
-def _learn_at(
-    confidence: Confidence, source: Levels, levels: Sequence[tuple[int, Sequence[Candidate], int]], token_id: int
-) -> bool:
+def _learn_at(confidence: Confidence, source: Levels, levels: Sequence[AskedLevel], token_id: int) -> bool:
     """Settle the levels of one node in the order they were asked; whether one held the token."""
-    for level, candidates, number in levels:
-        hit = source.held(number, candidates, token_id)
+    for level, candidates, number, trie_node in levels:
+        hit = source.held(number, trie_node, candidates, token_id)
         confidence.learn(level, hit)
         if hit:
             return True

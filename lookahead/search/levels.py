@@ -130,13 +130,12 @@ class Levels:
                 new.append((new[-1][0], NO_TOKEN, node))
             candidates[-1:] = new
 
-    def held(self, number: int, candidates: Sequence[Candidate], token_id: int) -> bool:
-        """Whether a token is among the successors that candidates were listed from."""
+    def held(self, number: int, node: int, candidates: Sequence[Candidate], token_id: int) -> bool:
+        """Whether a token was among the successors, also where only the first few of them were listed."""
         for candidate in candidates:
             if candidate[1] == token_id:
                 return True
-        _, last, node = candidates[-1]
-        return last == NO_TOKEN and token_id in self.tries[number].wide.get(node, ())
+        return len(candidates) > 1 and token_id in self.tries[number].wide.get(node, ())
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
         """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""

@@ -16,7 +16,8 @@ from heapq import heappush
 
 from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS
 from lookahead.search.contexts import Contexts
-from lookahead.search.levels import Candidate, Levels, Node
+from lookahead.search.learning import AskedLevel
+from lookahead.search.levels import Levels, Node
 from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
 from lookahead.trie.locus import Locus
@@ -53,7 +54,7 @@ class Work:
         self._levels_of = levels
         self.tries, self.kinds, self.values = levels.tries, levels.kinds, values
         self.nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
-        self.asked: dict[int, list[tuple[int, Sequence[Candidate], int]]] = {}
+        self.asked: dict[int, list[AskedLevel]] = {}
         self.heap: list[tuple] = [(-correction, 0, 0, None, NEXT, correction, 0, 0)]
         self.proposed: set[tuple[int, int]] = set()
         self.pushed = 0
@@ -82,7 +83,7 @@ class Work:
         if candidates is None:
             heappush(self.heap, (-likely * _SPREAD, self.pushed, node, None, found, mass, number, length))
             return
-        self.asked[node] = [(level, candidates, number)]
+        self.asked[node] = [(level, candidates, number, found)]
         heappush(self.heap, (-likely, self.pushed, node, candidates, 0, mass, number, length))
 
     def _copy(self, node: int, width: int, longest_branch: int, closed: set[int], stop: StopRule | None) -> None:
@@ -104,8 +105,9 @@ class Work:
             level = (kind * LENGTHS + LENGTH_CLASS[length if length < LONGEST else LONGEST]) * TOTALS * 4 + 2
             likely = mass * values[level]
             candidates = ((1.0, token_id, found),)
-            asked[node] = [(level, candidates, number)]
-            if not last or len(nodes) >= width or (heap and -likely > heap[0][0]):
+            asked[node] = [(level, candidates, number, ROOT)]
+            best = -likely <= heap[0][0] if heap else likely >= self.floor
+            if not last or len(nodes) >= width or not best:
                 heappush(heap, (-likely, pushed, node, candidates, 0, mass, number, length))
                 break
             if stop is not None and stop.reached(nodes, likely):
@@ -131,7 +133,7 @@ class Work:
         by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
         by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
         level = ((self.kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 4
-        self.asked[node] = [(level, candidates, number)]
+        self.asked[node] = [(level, candidates, number, found)]
         likely = mass * self.values[level]
         scale, escaped = likely / total, mass - likely
         self.pushed += 2
@@ -163,9 +165,9 @@ class Work:
             level += asked is not None
             likely = mass * self.values[level]
             if asked is None:
-                self.asked[node] = [(level, candidates, number)]
+                self.asked[node] = [(level, candidates, number, trie_node)]
             else:
-                asked.append((level, candidates, number))
+                asked.append((level, candidates, number, trie_node))
             self.pushed += 2
             if len(candidates) == 1:
                 heappush(self.heap, (-likely, self.pushed, node, candidates, 0, mass, number, length))

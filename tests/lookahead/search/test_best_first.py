@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
+from lookahead.trie import Trie
 from tests.lookahead.ngrams import sequences, trie_of
 
 RANKINGS = ("probability", "frequency")
@@ -76,6 +77,33 @@ def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, str
         assert tree.parents == widest.parents[: len(tree)]
         assert len(tree) == min(width, len(widest))
         assert tree.expected_tokens() <= widest.expected_tokens()
+
+
+@settings(max_examples=150)
+@given(prompts, texts, texts, texts, widths, strategies, st.sampled_from([1e-6, 0.01, 0.3, 1.0]))
+def test_work_that_is_put_off_is_not_left_out(prompt, output, session, corpus, width, strategy, floor):
+    """A draft is as wide, and expects as much, whatever the draft before it was like."""
+    plain, putting_off = (request_after(prompt, output, session, corpus, strategy=strategy) for _ in range(2))
+    plain._floor, putting_off._floor = 0.0, floor
+    wanted, found = (request.draft(width, 63, None) for request in (plain, putting_off))
+    assert len(found) == len(wanted)
+    assert found.expected_tokens() == pytest.approx(wanted.expected_tokens(), rel=1e-3)
+
+
+def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():
+    """A token beyond the ones that were listed is held by its level all the same."""
+    corpus = [[1, 2, 50 + rank] for rank in range(40) for _ in range(40 - rank)]
+    taught = []
+    for width in (6, 64):
+        trie = Trie(12)
+        for sequence in corpus:
+            trie.insert(sequence)
+        request = Drafter(LookaheadConfig(), (trie,)).start([9, 1, 2])
+        request.draft(width, 1, None)
+        before = list(request.confidence.values)
+        request.commit([50 + 39])
+        taught.append([(n, a) for n, (a, b) in enumerate(zip(request.confidence.values, before, strict=True)) if a != b])
+    assert taught[0] == taught[1] != []
 
 
 @settings(max_examples=60)
