@@ -10,16 +10,18 @@ import networkx as nx
 
 from lookahead.trie.view import TrieNodeView
 
+from .look import Kind
+
 
 def trie_graph(
-    views: Sequence[TrieNodeView], token_text: Callable[[int], str], new: set[int], earlier: bool = False
+    views: Sequence[TrieNodeView], token_text: Callable[[int], str], new: set[int], kind: Kind = "own"
 ) -> nx.DiGraph:
     """The n-grams of a neighbourhood as a tree; node 0 is where it begins.
 
     Args:
         views: Parents before children, as ``trie.view.neighbourhood`` gives them.
         new: Indices of the nodes that the last step added or counted up.
-        earlier: Whether the trie is that of earlier outputs.
+        kind: Whose trie it is: all counts of another one than the run's own are of that kind.
     """
     graph = nx.DiGraph()
     for index, view in enumerate(views):
@@ -29,8 +31,9 @@ def trie_graph(
             text=token_text(view.token_id) if view.token_id >= 0 else "",
             count=view.count,
             prompt_count=view.prompt_count,
-            output_count=0 if earlier else view.count - view.prompt_count,
-            earlier_count=view.count if earlier else 0,
+            output_count=view.count - view.prompt_count if kind == "own" else 0,
+            earlier_count=view.count if kind == "earlier" else 0,
+            corpus_count=view.count if kind == "corpus" else 0,
             new=index in new,
         )
         if view.parent >= 0:
@@ -67,6 +70,7 @@ def picture(graph: nx.DiGraph) -> dict[str, list[Any]]:
         "prompt": [graph.nodes[node]["prompt_count"] for node in nodes],
         "output": [graph.nodes[node]["output_count"] for node in nodes],
         "earlier": [graph.nodes[node]["earlier_count"] for node in nodes],
+        "corpus": [graph.nodes[node]["corpus_count"] for node in nodes],
         "new": [graph.nodes[node]["new"] for node in nodes],
         "parent": [parents.get(node, -1) for node in nodes],
         "x": [layout[node][0] for node in nodes],

@@ -121,8 +121,9 @@ class Handlers:
             config=config,
             limit=request.max_new_tokens,
             note=self.host.notice_for(request),
+            corpus=bool(self.host.corpus),
         )
-        stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head)
+        stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head, self.host.corpus)
         stored.token_text = texts.token_text
         self.store.add(stored)
         batches = self.host.stream(request, cancelled)

@@ -38,6 +38,7 @@ class ModelHost:
 
     Attributes:
         sources: Where the drafts of a run may come from here.
+        corpus: Tries that every run may draft from.
     """
 
     def __init__(self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread) -> None:
@@ -45,7 +46,8 @@ class ModelHost:
         self.info = info
         self.options = options
         self.notice = ""
-        self.sources = (*SOURCES, "corpus") if thread.corpus else SOURCES
+        self.corpus = tuple(thread.corpus)
+        self.sources = (*SOURCES, "corpus") if self.corpus else SOURCES
         self._thread = thread
         self._generate: Stream = partial(thread.stream, backend, info)
         self._gap: Callable[..., TokenGap] = lambda *ids: thread.call(partial(_token_gap, backend, *ids))

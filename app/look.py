@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from lookahead.drafter import MAX_DEPTH
+from lookahead.drafter import FOLLOWED, MAX_DEPTH
 from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower, Locus
-from lookahead.trie.view import TrieNodeView, find, neighbourhood
+from lookahead.trie.view import TrieNodeView, neighbourhood
 
 from .store import StoredRun
 
@@ -21,6 +22,9 @@ MOST_SHORTER = 3
 """Shorter suffixes that are shown besides the match."""
 SESSION_TRIES = 8
 """Tries of earlier outputs that are kept at one time."""
+
+Kind = Literal["own", "earlier", "corpus"]
+"""Whose trie: the run's own (prompt and output so far), that of earlier outputs, a corpus."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,17 @@ def session_trie(stored: StoredRun) -> Trie | None:
     return _read(stored.earlier, stored.config.trie_capacity, stored.config.trie_bytes)
 
 
+def other_tries(stored: StoredRun) -> list[tuple[Kind, Trie]]:
+    """The tries that the run drafted from besides its own, as far as they are known. Not to be written to."""
+    session = session_trie(stored)
+    others: list[tuple[Kind, Trie]] = []
+    if session is not None:
+        others.append(("earlier", session))
+    if "corpus" in stored.config.sources:
+        others.extend(("corpus", trie) for trie in stored.corpus if trie.log)
+    return others
+
+
 @functools.lru_cache(SESSION_TRIES)
 def _read(outputs: tuple[tuple[int, ...], ...], capacity: int, max_bytes: int) -> Trie:
     trie = Trie(MAX_DEPTH, capacity, max_bytes)
@@ -78,23 +93,30 @@ class Level:
         trie: The trie.
         start: Its node of the suffix, ``~position`` where the suffix was read once.
         length: Tokens in the suffix.
+        kind: Whose trie it is.
     """
 
     trie: Trie
     start: int
     length: int
+    kind: Kind = "own"
 
 
 def levels(stored: StoredRun, now: TrieAt) -> list[Level]:
-    """The longest suffixes that something followed, in the run's own trie and in that of the earlier outputs.
+    """The longest suffixes that something followed, in the run's own trie, the earlier outputs' and the corpus's.
 
-    The longest comes first, the own trie's first among equals, as in retrieval. Where nothing is known: the root.
+    The longest comes first, the own trie's first among equals, as in retrieval. Where nothing is known: the root of
+    the first trie that has read anything.
     """
-    session = session_trie(stored)
-    found = _suffixes(now.trie, _own_locus(stored, now))
-    if session is not None:
-        found += _suffixes(session, _followed(session, now.context))
-    return sorted(found, key=lambda level: -level.length) or [Level(now.trie, ROOT, 0)]
+    others = other_tries(stored)
+    found = _suffixes(now.trie, _own_locus(stored, now), "own")
+    context = now.context[max(0, len(stored.prompt_ids) - FOLLOWED) :]
+    for kind, trie in others:
+        found += _suffixes(trie, _followed(trie, context), kind)
+    if not found:
+        roots = [Level(now.trie, ROOT, 0), *(Level(trie, ROOT, 0, kind) for kind, trie in others)]
+        return [next((root for root in roots if root.trie.counts[ROOT]), roots[0])]
+    return sorted(found, key=lambda level: -level.length)
 
 
 def _own_locus(stored: StoredRun, now: TrieAt) -> Locus:
@@ -110,18 +132,18 @@ def _followed(trie: Trie, context: Sequence[int]) -> Locus:
     return follower.locus()
 
 
-def _suffixes(trie: Trie, locus: Locus) -> list[Level]:
+def _suffixes(trie: Trie, locus: Locus, kind: Kind) -> list[Level]:
     """The longest suffix that something followed, then shorter ones that know further successors."""
     node, position, length = locus
     found: list[Level] = []
     known: set[int] = set()
     if position >= 0 and trie.following(position) != NO_TOKEN:
-        found.append(Level(trie, ~position, length))
+        found.append(Level(trie, ~position, length, kind))
         known.add(trie.following(position))
     while node != ROOT and len(found) <= MOST_SHORTER:
         following = {token_id for token_id, _ in trie.children(node)}
         if not following <= known:
-            found.append(Level(trie, node, trie.depths[node]))
+            found.append(Level(trie, node, trie.depths[node], kind))
             known |= following
         node = trie.links[node]
     return found
@@ -136,89 +158,3 @@ def around(level: Level) -> list[TrieNodeView]:
 def a_little(level: Level) -> list[TrieNodeView]:
     """The same for a shorter suffix beside the match."""
     return neighbourhood(level.trie, level.start, 10, 2)
-
-
-def search(
-    stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str, token_text: Callable[[int], str]
-) -> list[tuple[Level, list[int]]]:
-    """Where a text is in the run's own trie and in that of the earlier outputs, each with the tokens that spell it.
-
-    Args:
-        pieces: The text of each context token.
-        token_text: The text of a token of an earlier output.
-    """
-    found = [_found(now.trie, _spelling(pieces, now.context, text))]
-    session = session_trie(stored)
-    if session is not None:
-        spelled = (_spelling([token_text(token_id) for token_id in ids], ids, text) for ids in stored.earlier)
-        found.append(next(filter(None, (_found(session, tokens) for tokens in spelled)), None))
-    return [place for place in found if place is not None]
-
-
-def _found(trie: Trie, tokens: list[int]) -> tuple[Level, list[int]] | None:
-    start = find(trie, tokens) if tokens else None
-    return None if start is None else (Level(trie, start, len(tokens)), tokens)
-
-
-def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> list[int]:
-    """The tokens that spell a text where it is said first, at most a window; none where it is not."""
-    place = "".join(pieces).find(text) if text else -1
-    if place < 0:
-        return []
-    start = end = position = 0
-    for index, piece in enumerate(pieces):
-        if position <= place:
-            start = index
-        position += len(piece)
-        if position >= place + len(text):
-            end = index + 1
-            break
-    return list(token_ids[start:end])[: MAX_DEPTH - 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Where a draft node's token was seen: the text it came from, and how many tokens before it agree."""
-
-    where: str
-    matched: int
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-
-def where_seen(stored: StoredRun, step: int, path: Sequence[int], around_tokens: int = 8) -> Seen | None:
-    """The latest place whose tokens before it agree longest with the context and the draft path; None for none.
-
-    Args:
-        path: Token ids from the root's child to the node, at least one.
-    """
-    record = stored.steps[step]
-    output = [token_id for earlier in stored.steps[:step] for token_id in earlier.emitted_ids]
-    context = [*stored.prompt_ids, *output][: record.context_length]
-    wanted = [*context, *path]
-    border = len(stored.prompt_ids)
-    texts = [(f"earlier output {number}", list(ids), 0) for number, ids in enumerate(stored.earlier, start=1)]
-    best: tuple[int, str, list[int], int] | None = None
-    for name, ids, _ in [*texts, ("", context, border)]:
-        for place in range(len(ids) - 1, -1, -1):
-            if ids[place] != wanted[-1]:
-                continue
-            matched = _agreement(ids, place, wanted)
-            if best is None or matched > best[0]:
-                where = name or ("the prompt" if place < border else "this output")
-                best = (matched, where, ids, place)
-    if best is None:
-        return None
-    matched, where, ids, place = best
-    return Seen(
-        where, matched - 1, tuple(ids[max(0, place - around_tokens) : place]), tuple(ids[place : place + around_tokens])
-    )
-
-
-def _agreement(ids: Sequence[int], place: int, wanted: Sequence[int]) -> int:
-    """How many tokens up to ``place`` agree with the end of ``wanted`` (64 at most)."""
-    most = min(place + 1, len(wanted), 64)
-    for count in range(most):
-        if ids[place - count] != wanted[-1 - count]:
-            return count
-    return most

@@ -15,7 +15,7 @@ import networkx as nx
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 
-from . import graph, look, whatif
+from . import graph, look, places, whatif
 from .store import RunStore, StoredRun, from_record
 
 Answer = dict[str, Any]
@@ -75,33 +75,41 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
         now = look.trie_at(run, step)
         text = str(question.get("text") or "")
         if text:
-            shown = look.search(run, now, _pieces(run, step), text, run.token_text)
+            shown = places.search(run, now, _pieces(run, step), text)
             if not shown:
                 raise QuestionError("not in the trie at this step")
         else:
             shown = [(level, list(now.context[len(now.context) - level.length :])) for level in look.levels(run, now)]
-        session = look.session_trie(run)
-        sizes = [trie.stats() for trie in (now.trie, session) if trie is not None]
         first = {id(level.trie): level for level, _ in reversed(shown)}
         return {
             "step": step,
             "levels": [
                 {
-                    "earlier": level.trie is session,
+                    "kind": level.kind,
                     "length": level.length,
                     "match": [run.token_text(token_id) for token_id in tokens[-MOST_CHIPS:]],
                     "picture": graph.picture(_graph(run, step, now, level, whole=level is first[id(level.trie)])),
                 }
                 for level, tokens in shown
             ],
-            "size": {
-                "n_grams": sum(size.nodes + size.leaves for size in sizes),
-                "bytes": sum(size.bytes for size in sizes),
-            },
-            "earlier": {"outputs": len(run.earlier), "tokens": sum(map(len, run.earlier))}
-            if session is not None
-            else None,
+            **_sizes(run, now),
         }
+
+
+def _sizes(run: StoredRun, now: look.TrieAt) -> Answer:
+    """The size of all tries together; what the earlier outputs and the corpus hold, None where they are not asked."""
+    others = [(kind, trie.stats()) for kind, trie in look.other_tries(run)]
+    sizes = [now.trie.stats(), *(size for _, size in others)]
+    corpus = [size.nodes + size.leaves for kind, size in others if kind == "corpus"]
+    earlier = {"outputs": len(run.earlier), "tokens": sum(map(len, run.earlier))}
+    return {
+        "size": {
+            "n_grams": sum(size.nodes + size.leaves for size in sizes),
+            "bytes": sum(size.bytes for size in sizes),
+        },
+        "earlier": earlier if any(kind == "earlier" for kind, _ in others) else None,
+        "corpus": {"n_grams": sum(corpus)} if corpus else None,
+    }
 
 
 def _graph(run: StoredRun, step: int, now: look.TrieAt, level: look.Level, whole: bool) -> nx.DiGraph:
@@ -111,23 +119,22 @@ def _graph(run: StoredRun, step: int, now: look.TrieAt, level: look.Level, whole
         whole: Whether it gets all the room that one picture has.
     """
     views = look.around(level) if whole else look.a_little(level)
-    own = level.trie is now.trie
     new: set[int] = set()
-    if own and step and "output" in run.config.sources:
+    if level.kind == "own" and step and "output" in run.config.sources:
         newest = now.trie.end - len(run.steps[step - 1].emitted_ids)
         new = {index for index, view in enumerate(views) if index and view.last_position >= newest}
-    return graph.trie_graph(views, run.token_text, new, earlier=not own)
+    return graph.trie_graph(views, run.token_text, new, level.kind)
 
 
 def graph_file(store: RunStore, question: Answer) -> Answer:
-    """The neighbourhoods of the match at a step, in the run's own trie and in the earlier outputs', as GraphML."""
+    """The neighbourhoods of the match at a step, in every trie that knows one, as GraphML."""
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
         now = look.trie_at(run, step)
-        first: dict[bool, look.Level] = {}
+        first: dict[int, look.Level] = {}
         for level in look.levels(run, now):
-            first.setdefault(level.trie is now.trie, level)
+            first.setdefault(id(level.trie), level)
         graphs = [_graph(run, step, now, level, whole=True) for level in first.values()]
         return {"text": graph.graphml(nx.disjoint_union_all(graphs))}
 
@@ -140,9 +147,9 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise QuestionError("only a draft token was seen somewhere before")
-    if draft.sources[node] == "corpus":
+    seen = places.where_seen(run, step, node)
+    if seen is None and draft.sources[node] == "corpus":
         raise QuestionError("in the corpus, a trie file that the run drafted from; its text is not known here")
-    seen = look.where_seen(run, step, [draft.token_ids[place] for place in draft.path(node)])
     if seen is None:
         raise QuestionError("not in the prompt, nor in an output that is still remembered")
     text = run.token_text
@@ -164,8 +171,8 @@ def what_if(store: RunStore, question: Answer) -> Answer:
     with run.lock:
         own = run.cache.get("own")
         if own is None:
-            own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier)
-    return whatif.answer(finished, config, run.earlier, own)
+            own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier, run.corpus)
+    return whatif.answer(finished, config, run.earlier, run.corpus, own)
 
 
 def run_file(store: RunStore, question: Answer) -> Answer:

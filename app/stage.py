@@ -79,13 +79,21 @@ def draft_data(step: StepRecord, token_text: TokenText) -> dict[str, Any] | None
 
 
 def head_data(
-    *, prompt_pieces: Sequence[str], method: str, model: ModelInfo, config: LookaheadConfig, limit: int, note: str = ""
+    *,
+    prompt_pieces: Sequence[str],
+    method: str,
+    model: ModelInfo,
+    config: LookaheadConfig,
+    limit: int,
+    note: str = "",
+    corpus: bool = False,
 ) -> dict[str, Any]:
     """What the page knows of a run before its first step.
 
     Args:
         limit: Most tokens that the run may emit.
         note: Something to say about it ("a recorded run"), or nothing.
+        corpus: Whether the server knows a corpus that the run can draft from.
     """
     return {
         "method": method,
@@ -95,6 +103,7 @@ def head_data(
         "config": dataclasses.asdict(config),
         "limit": limit,
         "note": note,
+        "corpus": corpus,
     }
 
 

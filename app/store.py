@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lookahead.records import Method, RunRecord, RunTexts, StepRecord, TokenGap
+from lookahead.trie import Trie
 
 from . import stage
 from .runner import RunRequest
@@ -40,6 +41,8 @@ class StoredRun:
     Attributes:
         prompt_ids: The prompt.
         earlier: Outputs of earlier runs that the trie knew.
+        corpus: Tries that the run could draft from besides, shared with other runs and never written to; empty where
+            it was not made here.
         steps: The records so far.
         run: The finished run, with its texts; None while it goes.
         going: Whether more steps may come.
@@ -48,7 +51,13 @@ class StoredRun:
     """
 
     def __init__(
-        self, run_id: str, lane: Method, request: RunRequest, prompt_pieces: Sequence[str], head: dict[str, Any]
+        self,
+        run_id: str,
+        lane: Method,
+        request: RunRequest,
+        prompt_pieces: Sequence[str],
+        head: dict[str, Any],
+        corpus: Sequence[Trie] = (),
     ) -> None:
         self.run_id = run_id
         self.lane: Method = lane
@@ -56,6 +65,7 @@ class StoredRun:
         self.prompt_ids = request.prompt_ids
         self.prompt_pieces = tuple(prompt_pieces)
         self.earlier = request.earlier
+        self.corpus = tuple(corpus)
         self.head = head
         self.steps: list[StepRecord] = []
         self.data: list[dict[str, Any]] = []

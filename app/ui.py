@@ -27,7 +27,7 @@ SCRIPTS = (
 )
 """The stage's parts, in the order in which they are joined."""
 
-QUEUE = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
+QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 
 
 def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
@@ -97,10 +97,11 @@ def _wire(
         # Gradio's page renews every component that ever showed progress with every update of a run.
         "show_progress_on": [controls.status],
     }
+    streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal"}
     runs: list[Any] = []
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
         started = button.click(_busy(handlers), None, [controls.status, *buttons], **quiet)
-        done = started.then(_with_request(handler), inputs, view, **(quiet | {"show_progress": "minimal"} | QUEUE))
+        done = started.then(_with_request(handler), inputs, view, **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
             ended = after(_idle(handlers), None, [controls.status, *states, *buttons], **quiet)

@@ -13,6 +13,7 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
 from lookahead.records import RunRecord, TrieChange
 from lookahead.replay import replay_output
+from lookahead.trie import Trie
 
 Outputs = Sequence[Sequence[int]]
 """Outputs of earlier runs, oldest first."""
@@ -37,7 +38,11 @@ class Replayed:
 
 
 def answer(
-    run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), own: Replayed | None = None
+    run: RunRecord,
+    config: LookaheadConfig,
+    earlier: Outputs = (),
+    corpus: Sequence[Trie] = (),
+    own: Replayed | None = None,
 ) -> dict[str, Any]:
     """The run's numbers as they were (``real``) and as they would be with these settings (``estimate``).
 
@@ -46,18 +51,19 @@ def answer(
 
     Args:
         earlier: Earlier outputs that the run's trie knew.
+        corpus: Tries that the run could draft from besides; read as any drafter reads them.
         own: The replay with the run's own settings, where it was made before.
 
     Raises:
         ValueError: If the run is too long to be replayed here.
     """
-    own = own or replayed(run, run.config, earlier)
-    estimate = what_if(run, config, earlier)
+    own = own or replayed(run, run.config, earlier, corpus)
+    estimate = what_if(run, config, earlier, corpus)
     exact = run.method == "greedy" or own == as_recorded(run)
     return {"real": real(run), "estimate": estimate, "exact": exact, "again": _passes(run, own)}
 
 
-def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> Replayed:
+def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()) -> Replayed:
     """The steps that the run would have taken with these settings.
 
     The width is filled, whatever the budget says, where the run knows no T(n).
@@ -70,7 +76,7 @@ def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> 
         raise ValueError(f"an output of {len(output_ids)} tokens; at most {MOST_TOKENS} are replayed here")
     costs = run.pass_costs
     adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
-    drafter = Drafter(config)
+    drafter = Drafter(config, corpus)
     for ids in earlier:
         drafter.keep(ids)
     table = costs.table(config.decoding_length) if adaptive and costs else None
@@ -93,7 +99,9 @@ def as_recorded(run: RunRecord) -> Replayed:
     )
 
 
-def what_if(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> dict[str, Any]:
+def what_if(
+    run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()
+) -> dict[str, Any]:
     """Numbers that the run would have had with these settings; times are estimates from the measured T(n).
 
     ``decode_seconds`` is the real time, scaled as the modelled times of both drafts compare; None where the run knows
@@ -102,7 +110,7 @@ def what_if(run: RunRecord, config: LookaheadConfig, earlier: Outputs = ()) -> d
     Raises:
         ValueError: If the run is too long to be replayed here.
     """
-    steps = replayed(run, config, earlier)
+    steps = replayed(run, config, earlier, corpus)
     count, drafted = len(steps.widths), sum(steps.widths) - len(steps.widths)
     return {
         "mean_accepted_tokens": sum(steps.emitted) / count if count else None,

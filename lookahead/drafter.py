@@ -19,6 +19,8 @@ from lookahead.trie.locus import Follower
 
 MAX_DEPTH = 12
 """Longest n-gram that is counted; a copy is followed beyond it in the token log."""
+FOLLOWED = 4 * MAX_DEPTH
+"""Last tokens of a prompt that are followed in the tries of others."""
 
 _BRANCHING = {"hierarchical": HIERARCHICAL, "parallel": PARALLEL, "single": SINGLE}
 
@@ -134,7 +136,7 @@ class Request:
             self.trie.begin()
             self._own = Follower(self.trie)
             self._own.follow(prompt_ids)
-        self._follow(prompt_ids[-4 * MAX_DEPTH :])
+        self._follow(prompt_ids[-FOLLOWED:])
         self._note_change(0)
 
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:

@@ -1,6 +1,8 @@
 // The tries as a step found them: what follows the last tokens, for the longest suffix and for shorter ones.
 
 const TRIE = { gap: 20, row: 26, box: 21, cell: 6.7 };
+// Where an n-gram was read: the sign of its count, and in words.
+const READ_IN = { prompt: ['■', 'the prompt'], output: ['●', 'this output'], earlier: ['◆', 'earlier outputs'], corpus: ['▲', 'the corpus'] };
 let trieRoom = 0;
 let searched = ''; // a text that is looked at instead of the match, until the field is emptied
 
@@ -29,10 +31,11 @@ function drawTrie(answer) {
   const step = stepNow();
   const [, added, pruned] = step ? step.trie : [0, 0, 0];
   put($('[data-trie-fact]'), number(answer.size.n_grams, 0) + ' n-grams · ' + number(answer.size.bytes / 1000, 0) + ' kB · this step added ' + number(added, 0) + ', pruned ' + number(pruned, 0));
-  put(hint, answer.earlier ? 'Earlier outputs that also guess: ' + answer.earlier.outputs + ' (' + plural(answer.earlier.tokens, 'token') + ').' : '');
+  put(hint, alsoGuess(answer, step));
+  $('[data-corpus-sign]').hidden = !answer.corpus;
   if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
   $('[data-trie-box]').replaceChildren(...answer.levels.map((level, place) => {
-    const block = make('div', { class: 'level', 'data-level': level.earlier ? 'earlier' : 'own' });
+    const block = make('div', { class: 'level', 'data-level': level.kind });
     const head = make('p', { class: 'match', 'data-match': '' }, levelTitle(level, place && level.length < answer.levels[0].length));
     if (level.match.length < level.length) head.append('… ');
     for (const text of level.match) head.append(make('span', { class: 'chip' }, label(text)));
@@ -41,29 +44,41 @@ function drawTrie(answer) {
   }));
 }
 
+// What the run drafts from besides its own trie.
+function alsoGuess(answer, step) {
+  const { earlier, corpus } = answer;
+  const says = [];
+  if (earlier) says.push('Earlier outputs that also guess: ' + earlier.outputs + ' (' + plural(earlier.tokens, 'token') + ').');
+  if (corpus) says.push((earlier ? 'A corpus, too: ' : 'A corpus that also guesses: ') + number(corpus.n_grams, 0) + ' n-grams.');
+  else if (step && step.draft && step.draft.source.includes('corpus')) says.push('Some guesses of this step came from a corpus, which is not known here.');
+  return says.join(' ');
+}
+
 function levelTitle(level, shorter) {
-  if (searched) return level.earlier ? 'Found in earlier outputs: ' : 'Found: ';
+  const other = level.kind === 'own' ? '' : READ_IN[level.kind][1];
+  if (searched) return other ? 'Found in ' + other + ': ' : 'Found: ';
   if (!level.length) return 'Nothing after the last token is known; the most frequent tokens:';
   const count = level.length > 1 ? ' ' + level.length + ' tokens' : ' token';
-  return (level.earlier ? 'In earlier outputs, after ' : 'After ') + (shorter ? 'only ' : '') + 'the last' + count + ': ';
+  return (other ? 'In ' + other + ', after ' : 'After ') + (shorter ? 'only ' : '') + 'the last' + count + ': ';
 }
 
 function trieSvg(picture, first) {
   const nodes = picture.text.map((text, i) => {
     const word = i ? (picture.new[i] ? '+ ' : '') + label(text, 12) : first;
-    const count = (picture.prompt[i] ? ' ■' + picture.prompt[i] : '') + (picture.output[i] ? ' ●' + picture.output[i] : '') + (picture.earlier[i] ? ' ◆' + picture.earlier[i] : '');
-    return { i, word, count, depth: picture.x[i], row: picture.y[i], width: Math.round((cells(word) + cells(count)) * TRIE.cell + 14) };
+    const places = Object.keys(READ_IN).filter((name) => picture[name][i]);
+    const count = places.map((name) => ' ' + READ_IN[name][0] + picture[name][i]).join('');
+    const says = places.map((name) => picture[name][i] + ' in ' + READ_IN[name][1]).join(', ');
+    return { i, word, count, says, depth: picture.x[i], row: picture.y[i], width: Math.round((cells(word) + cells(count)) * TRIE.cell + 14) };
   });
   const { width, height } = fold(nodes, trieRoom, TRIE.gap, TRIE.row);
-  const svg = draw('svg', { width, height, role: 'img', 'aria-label': 'What follows “' + first + '”: ' + nodes.slice(1, 9).map((node) => node.word + node.count.replace('■', 'in the prompt ').replace('●', 'in this output ').replace('◆', 'in earlier outputs ')).join(', ') });
+  const svg = draw('svg', { width, height, role: 'img', 'aria-label': 'What follows “' + first + '”: ' + nodes.slice(1, 9).map((node) => node.word + ' ' + node.says).join(', ') });
   let lines = '';
   const boxes = draw('g');
   for (const node of nodes) {
     const parent = picture.parent[node.i];
     if (parent >= 0) lines += edge(nodes[parent], node, TRIE.box, TRIE.gap);
     const group = draw('g', { transform: 'translate(' + node.x + ' ' + node.y + ')', class: 'n-trie' + (picture.new[node.i] ? ' new' : '') });
-    const counts = picture.earlier[node.i] ? picture.earlier[node.i] + ' in earlier outputs' : picture.prompt[node.i] + ' in the prompt, ' + picture.output[node.i] + ' in this output';
-    group.append(draw('title', {}, (node.i ? label(picture.text[node.i], 40) : first) + ': ' + counts));
+    group.append(draw('title', {}, (node.i ? label(picture.text[node.i], 40) : first) + (node.says ? ': ' + node.says : '')));
     const text = draw('text', { x: 7, y: 15 }, node.word);
     text.append(draw('tspan', { class: 'count' }, node.count));
     group.append(draw('rect', { width: node.width, height: TRIE.box, rx: 5 }), text);

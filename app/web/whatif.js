@@ -21,6 +21,7 @@ function setKnobs(run) {
   $('[data-knob="decoding_length"]').value = config.decoding_length;
   $('[data-knob="branch_length"]').value = config.branch_length || 0;
   for (const name of CHOICES) $('[data-knob="' + name + '"]').value = config[name];
+  $('[data-corpus-knob]').hidden = !run.head.corpus;
   $$('[data-source-knob]').forEach((box) => { box.checked = config.sources.includes(box.dataset.sourceKnob); });
   replay();
 }

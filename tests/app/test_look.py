@@ -18,24 +18,32 @@ from app.server import functions
 from app.settings import Settings
 from app.store import RunStore, StoredRun
 from lookahead.config import LookaheadConfig
-from lookahead.drafter import Drafter
+from lookahead.drafter import MAX_DEPTH, Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.trie import ROOT
+from lookahead.trie import ROOT, Trie
 from tests.lookahead.fake_backend import FakeBackend
 
-SOURCES = [(), ("prompt",), ("output",), ("prompt", "output")]
+SOURCES = [(), ("prompt",), ("output",), ("prompt", "output"), ("corpus",), ("prompt", "output", "corpus")]
 ids = st.integers(0, 8)
 
 
-def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modulo: int = 9) -> StoredRun:
+def corpus_of(*texts: Sequence[int]) -> tuple[Trie, ...]:
+    """A corpus trie that has read these texts; none where there are none."""
+    trie = Trie(MAX_DEPTH)
+    for text in texts:
+        trie.insert(text)
+    return (trie,) if texts else ()
+
+
+def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modulo: int = 9, corpus=()) -> StoredRun:
     """A real run that is still going, after its last step."""
     config = LookaheadConfig(decoding_length=8, budget="fixed", sources=sources)
-    drafter = Drafter(config)
+    drafter = Drafter(config, corpus)
     for output_ids in earlier:
         drafter.keep(output_ids)
     backend = FakeBackend(lambda context: (7 * context[-1] + len(context) // 3) % modulo)
     request = RunRequest(tuple(prompt), config, most, "lookahead", tuple(map(tuple, earlier)))
-    stored = StoredRun("id", "lookahead", request, [f"<{token_id}>" for token_id in prompt], {})
+    stored = StoredRun("id", "lookahead", request, [f"<{token_id}>" for token_id in prompt], {}, corpus)
     stored.token_text = lambda token_id: f"<{token_id}>"
     engine = LookaheadEngine(backend, config, drafter)
     steps = list(engine.generate(prompt, max_new_tokens=most))
@@ -49,14 +57,16 @@ def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modul
     prompt=st.lists(ids, min_size=1, max_size=25),
     sources=st.sampled_from(SOURCES),
     earlier=st.lists(st.lists(ids, min_size=1, max_size=25), max_size=3),
+    texts=st.lists(st.lists(ids, min_size=1, max_size=25), max_size=3),
 )
-def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, sources, earlier):
-    stored = stored_run(prompt, sources, earlier)
+def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, sources, earlier, texts):
+    stored = stored_run(prompt, sources, earlier, corpus=corpus_of(*texts))
     for step in stored.steps[1:-1]:  # the last one may have no room for a draft
         now = look.trie_at(stored, step.index)
         levels = look.levels(stored, now)
-        # Nothing follows an n-gram that ended every earlier output with it: no picture begins there.
-        assert levels[0].length == step.match_length or (earlier and levels[0].length < step.match_length)
+        # Nothing follows an n-gram that ended every other text with it: no picture begins there.
+        others = bool(earlier or texts)
+        assert levels[0].length == step.match_length or (others and levels[0].length < step.match_length)
         assert len(now.context) == step.context_length
         for level in levels:
             views = look.around(level)
@@ -111,7 +121,7 @@ def ask():
 def test_earlier_outputs_are_shown_and_told_apart(ask):
     answer = ask("trie_view", 1)
     level = answer["levels"][0]
-    assert level["earlier"]
+    assert level["kind"] == "earlier"
     assert level["length"] >= 1
     assert set(level["picture"]["prompt"]) == set(level["picture"]["output"]) == {0}
     assert min(level["picture"]["earlier"]) >= 1
@@ -129,6 +139,6 @@ def test_earlier_outputs_without_a_repeated_n_gram_count_too():
 def test_the_search_covers_earlier_outputs_before_this_run_says_it(ask):
     wanted = "".join(ask("trie_view", 1)["levels"][0]["picture"]["text"][1:3])
     (found,) = ask("trie_view", 0, text=wanted)["levels"]
-    assert found["earlier"]
+    assert found["kind"] == "earlier"
     assert "".join(found["match"]) == wanted
     assert "not in the trie" in ask("trie_view", 0, text="<51>")["error"]
