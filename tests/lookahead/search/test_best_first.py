@@ -102,7 +102,8 @@ def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():
         request.draft(width, 1, None)
         before = list(request.confidence.values)
         request.commit([50 + 39])
-        taught.append([(n, a) for n, (a, b) in enumerate(zip(request.confidence.values, before, strict=True)) if a != b])
+        after = request.confidence.values
+        taught.append([(n, new) for n, (old, new) in enumerate(zip(before, after, strict=True)) if new != old])
     assert taught[0] == taught[1] != []
 
 
