@@ -64,14 +64,14 @@ class Levels:
     def successors(self, number: int, node: int, least_share: float = 0.0) -> Successors:
         """Successors seen after a suffix.
 
-        Of a widely branching node of another trie than the request's own only the first few may be listed: the last
-        candidate then stands for the rest, with a bound of their weight and ``NO_TOKEN`` (see ``more``).
+        Of a widely branching node only the first few may be listed: the last candidate then stands for the rest, with
+        a bound of their weight and ``NO_TOKEN`` (see ``more``).
 
         Args:
             number: Which trie.
             node: Its node for the suffix.
-            least_share: In the request's own trie, successors of a widely branching node with a smaller share of
-                its count may be left out.
+            least_share: In the request's own trie, successors of a widely branching node from the first one on that
+                has a smaller share of its count need not be listed. In other tries it is the first four.
         """
         trie = self.tries[number]
         if trie.only_token[node] != NO_TOKEN:
@@ -98,7 +98,7 @@ class Levels:
             for token_id in ranked if number == 0 else ranked[:_FEW]:
                 child = children[token_id]
                 weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
-                if weight < least:
+                if weight < least and candidates:
                     break
                 candidates.append((weight, token_id, child))
             # The root has no count of its own in the prompt, and halved counts may sum up to more than their parent's.
@@ -106,7 +106,7 @@ class Levels:
         # The most recently found first among equals.
         candidates.reverse()
         candidates.sort(key=_WEIGHT, reverse=True)
-        if number and ranked is not None and len(ranked) > _FEW:
+        if ranked is not None and len(ranked) > len(candidates):
             candidates.append((candidates[-1][0], NO_TOKEN, node))
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
@@ -122,10 +122,13 @@ class Levels:
             if last != NO_TOKEN:
                 return
             children, ranked, counts = trie.wide[node], trie.ranked[node], trie.counts
+            extra = self._extra_weight if number == 0 else 0.0
+            prompt_counts, border = trie.prompt_counts, trie.border
             new = []
             for token_id in ranked[len(known) : 3 * len(known)]:
                 child = children[token_id]
-                new.append((counts[child] if child > 0 else 1.0, token_id, child))
+                weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
+                new.append((weight, token_id, child))
             if len(known) + len(new) < len(ranked):
                 new.append((new[-1][0], NO_TOKEN, node))
             candidates[-1:] = new
