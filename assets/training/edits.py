@@ -18,6 +18,8 @@ NEAR_MISS = 3.0
 def kept_and_new(old: str, new: str) -> list[int]:
     """For every character of ``new`` its place in ``old``, or -1 where it was put in.
 
+    With as many words and marks in both, each stands for the one at its place: a name or a number was exchanged.
+
     >>> kept_and_new("f(ab)", "f(cd)")
     [0, 1, -1, -1, 4]
     """
@@ -26,11 +28,20 @@ def kept_and_new(old: str, new: str) -> list[int]:
     for piece in before:
         starts.append(starts[-1] + len(piece))
     places: list[int] = []
-    for kind, a, _, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        for number in range(c, d):
-            first = starts[a + number - c] if kind == "equal" else -1
-            places += [first + n if first >= 0 else -1 for n in range(len(after[number]))]
+    for piece, at in zip(after, kept_pieces(before, after), strict=True):
+        places += range(starts[at], starts[at + 1]) if at >= 0 else [-1] * len(piece)
     return places
+
+
+def kept_pieces(before: list[str], after: list[str]) -> list[int]:
+    """For every piece of ``after`` its number in ``before``, or -1."""
+    if len(before) == len(after):
+        return [n if old == new else -1 for n, (old, new) in enumerate(zip(before, after, strict=True))]
+    kept = [-1] * len(after)
+    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "equal":
+            kept[c:d] = range(a, b)
+    return kept
 
 
 def places_in_request(answer: str, places: list[int], request: str) -> list[int]:

@@ -21,6 +21,7 @@ from .random_copying import random_documents
 from .real_text import RealText
 from .rewriting import rewritten, written_function
 from .stories import story_task, told_story
+from .tangling import tangled
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Shares:
     steps: float = 0.10
     story: float = 0.10
     longest: int = 1
+    tangled: float = 0.0
+    """The share of the functions to rewrite that are made to repeat themselves."""
 
 
 def weights_of(text: RealText) -> WordWeights:
@@ -89,6 +92,8 @@ class Mixture:
     def rewriting(self) -> Document:
         known = self.text.functions and self.rng.random() < 0.3
         code = self.rng.choice(self.text.functions) if known else written_function(self.rng)
+        if self.rng.random() < self.shares.tangled:
+            code = tangled(self.rng, code)
         edits = [edit for edit in (rewritten(self.rng, code) for _ in range(4)) if edit is not None]
         return edited_code(self.encoder, code, edits) if edits else self.rewriting()
 

@@ -76,6 +76,14 @@ class Muon:
         hat = momentum / (1 - 0.9**self.count)
         self.masters[name].sub_(rate * hat / ((square / (1 - 0.98**self.count)).sqrt() + 1e-8))
 
+    @torch.no_grad()
+    def average(self, masters: dict[str, Tensor], share: float) -> None:
+        """Take the mean of the weights at hand and, to this share, these."""
+        for name, value in masters.items():
+            self.masters[name].lerp_(value.to(self.masters[name].device), share)
+        for name, parameter in self.parameters.items():
+            parameter.copy_(self.masters[name])
+
     def state_dict(self) -> dict[str, object]:
         return {"masters": self.masters, "momentum": self.momentum, "square": self.square, "count": self.count}
 

@@ -31,6 +31,9 @@ ANSWERING = Shares(random=0.08, real=0.5, steps=0.12, story=0.12, longest=2)
 HARDER = Shares(random=0.1, real=0.55, told=0.15, rewriting=0.35, steps=0.08, story=0.08, longest=2)
 LAST = Shares(random=0.05, real=0.5, told=0.15, extraction=0.25, rewriting=0.4, steps=0.08, story=0.08, longest=2)
 WRITTEN = Shares(random=0.04, real=0.9, told=0.12, extraction=0.2, rewriting=0.4, steps=0.08, story=0.1, longest=2)
+REPEATING = replace(WRITTEN, rewriting=0.5, tangled=0.4)
+REAL = replace(WRITTEN, real=1.8, told=0.2, tangled=0.3, steps=0.12)
+MORE = replace(WRITTEN, real=1.0, told=0.16, rewriting=0.45, tangled=0.3, steps=0.12)
 PLAN = (
     Planned(Stage("random-easy", tokens=2_441_216, rows=16, length=256), hardness=(0.0, 0.25)),
     Planned(Stage("mixed-512", tokens=5_304_320, rows=8, length=512), COPYING),
@@ -81,13 +84,60 @@ PLAN = (
             last_rate=0.0002,
             last_supervision=0.3,
             places=False,
+            kept=True,
         ),
         WRITTEN,
+    ),
+    Planned(
+        Stage(
+            "repeating-768",
+            tokens=1300 * 6 * 768,
+            rows=6,
+            length=768,
+            rate=0.009,
+            last_rate=0.0002,
+            last_supervision=0.3,
+            places=False,
+        ),
+        REPEATING,
+    ),
+    Planned(
+        Stage(
+            "fourth-cooldown-768",
+            tokens=1100 * 6 * 768,
+            rows=6,
+            length=768,
+            rate=0.006,
+            last_rate=0.0002,
+            last_supervision=0.3,
+            places=False,
+            averaged_with="third-cooldown-768",
+        ),
+        MORE,
+    ),
+    Planned(
+        Stage(
+            "last-768",
+            tokens=290 * 6 * 768,
+            rows=6,
+            length=768,
+            rate=0.003,
+            last_rate=0.0001,
+            last_supervision=0.3,
+            places=False,
+        ),
+        REAL,
+    ),
+    Planned(
+        Stage("mean", tokens=0, rows=6, length=768, averaged_with="third-cooldown-768", averaged_share=0.25),
+        REAL,
     ),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
 "settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came
-in parts while "asked-768" ran.
+in parts while "asked-768" ran. Tangled functions, the second file of functions and pieces repeated near by came with
+"repeating-768", which began on a schedule of 1,800 steps, as the stage after it on one of 1,500; until "last-768"
+some pieces also took the end of their sentence along.
 """
 
 

@@ -52,7 +52,8 @@ def random_document(rng: np.random.Generator, sentences: int, longest: int, bran
 
 def repeat_piece(rng: np.random.Generator, texts: list[list[int]]) -> None:
     """Puts two to four ids that follow each other somewhere also somewhere else, in place of what was there."""
-    giver, taker = texts[rng.integers(len(texts))], texts[rng.integers(len(texts))]
+    giver = texts[rng.integers(len(texts))]
+    taker = giver if rng.random() < 0.3 else texts[rng.integers(len(texts))]
     size = int(rng.integers(2, 5))
     if len(giver) > size and len(taker) > size + 1:
         begin, at = int(rng.integers(len(giver) - size)), int(rng.integers(1, len(taker) - size))

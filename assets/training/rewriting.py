@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+from functools import cache
 
 from .names import held_out, word_list
 from .paths import TEXTS
 
 
-def templates() -> list[str]:
-    """Function bodies with named places."""
-    return (TEXTS / "functions.txt").read_text().rstrip("\n").split("\n===\n")
+@cache
+def templates(evaluation: bool) -> tuple[str, ...]:
+    """Functions with named places; the second file is for training alone, so that the evaluation asks what it did."""
+    files = ("functions.txt",) if evaluation else ("functions.txt", "more_functions.txt")
+    return tuple(one for name in files for one in (TEXTS / name).read_text().rstrip("\n").split("\n===\n"))
 
 
 def identifier(rng: random.Random, evaluation: bool, kind: str = "noun") -> str:
@@ -31,7 +34,7 @@ def identifier(rng: random.Random, evaluation: bool, kind: str = "noun") -> str:
 
 def written_function(rng: random.Random, evaluation: bool = False) -> str:
     """One function with fresh names and constants."""
-    code = rng.choice(templates())
+    code = rng.choice(templates(evaluation))
     taken: set[str] = set()
     fill = {"n": str(rng.randint(0, 999)), "m": str(rng.randint(2, 99)), "w": rng.choice(word_list("nouns"))}
     for key in "fkabctij":

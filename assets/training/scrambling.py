@@ -31,12 +31,19 @@ class Scrambler:
         return [" ".join(words) for words in parts]
 
     def repeat(self, parts: list[list[str]]) -> None:
-        """Puts one to four words that stand somewhere also somewhere else."""
+        """Puts one to five words that stand somewhere also somewhere else, half of the time a few words further on.
+
+        No piece ends a sentence: full stops inside of one make its start harder to find.
+        """
         rng = self.rng
         giver, taker = rng.choice(parts), rng.choice(parts)
         if len(giver) < 3 or len(taker) < 3:
             return
         begin = rng.randrange(len(giver) - 2)
-        piece = giver[begin : min(begin + rng.randint(1, 4), len(giver) - 1)]
+        piece = giver[begin : min(begin + rng.randint(1, 5), len(giver) - 1)]
+        if rng.random() < 0.5:
+            after = begin + len(piece) + rng.randint(0, 5)
+            giver[after:after] = piece if after < len(giver) else []
+            return
         at = rng.randrange(1, len(taker))
         taker[at:at] = piece

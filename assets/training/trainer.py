@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import signal
 import threading
 import time
@@ -34,6 +35,9 @@ class Stage:
         adam_rate: The share of it that embeddings and norms get.
         supervision: What the attention losses count at its start; ``last_supervision`` at its end.
         places: Whether the heads that find places are supervised as well.
+        averaged_with: An earlier stage, which has to be ``kept``: before this one begins, its last weights are averaged
+            with those at hand, at a share of ``averaged_share`` ("model soups", Wortsman et al. 2022).
+        kept: Whether the checkpoint at its end is kept under its name.
     """
 
     name: str
@@ -46,6 +50,9 @@ class Stage:
     supervision: float = 1.0
     last_supervision: float = 1.0
     places: bool = True
+    averaged_with: str = ""
+    averaged_share: float = 0.5
+    kept: bool = False
 
     @property
     def steps(self) -> int:
@@ -164,6 +171,8 @@ class Trainer:
         if stage.name in self.finished:
             return
         if self.progress.stage != stage.name:
+            if stage.averaged_with:
+                self.average(stage.averaged_with, stage.averaged_share)
             self.progress.stage, self.progress.step = stage.name, 0
         saved = started = time.monotonic()
         before = self.progress.seconds
@@ -203,6 +212,13 @@ class Trainer:
         bar.close()
         self.finished.append(stage.name)
         self.save()
+        if stage.kept:
+            shutil.copyfile(self.checkpoint, self.folder / f"{stage.name}.pt")
+
+    def average(self, stage: str, share: float) -> None:
+        """Take the mean of the weights at hand and, to this share, those at the end of an earlier stage."""
+        state = torch.load(self.folder / f"{stage}.pt", map_location="cpu", weights_only=True)
+        self.optimizer.average(state["optimizer"]["masters"], share)
 
     def step(self, stage: Stage, batch: Batch) -> dict[str, float]:
         """One update; returns the losses and the share of answer tokens that were right."""

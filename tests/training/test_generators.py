@@ -24,6 +24,7 @@ from assets.training.real_text import AskedPassage, RealText, split_sentences
 from assets.training.rewriting import rewritten, written_function
 from assets.training.scrambling import Scrambler
 from assets.training.stories import told_story
+from assets.training.tangling import NAME, tangled
 from assets.training.tokenizer import train_tokenizer
 
 SEEDS = st.integers(0, 10_000)
@@ -73,6 +74,27 @@ def test_rewritten_code_still_compiles_and_differs(seed):
     if edit is not None:
         compile(edit[1], "answer", "exec")
         assert edit[1] != code
+
+
+@given(seed=SEEDS)
+def test_every_token_of_tangled_code_is_copied_from_its_own_place(seed, encoder):
+    rng = random.Random(seed)
+    code = tangled(rng, written_function(rng))
+    edit = rewritten(rng, code)
+    if edit is None or "docstring" in edit[0]:
+        return
+    (branch,) = edited_code(encoder, code, [edit]).branches
+    kept = [source for source in branch.sources or [] if 0 <= source <= len(encoder.ids(code))]
+    assert kept == sorted(set(kept))
+
+
+@given(seed=SEEDS)
+def test_tangling_keeps_the_first_line_and_adds_no_name(seed):
+    rng = random.Random(seed)
+    code = written_function(rng)
+    changed = tangled(rng, code)
+    assert changed.split("\n")[0] == code.split("\n")[0]
+    assert set(NAME.findall(changed)) <= {*NAME.findall(code), "or", "and", "in"}
 
 
 @given(seed=SEEDS)
