@@ -14,8 +14,6 @@ from .random_copying import random_documents
 from .real_text import RealText
 from .trainer import Stage
 
-MILLION = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -34,104 +32,35 @@ WRITTEN = Shares(random=0.04, real=0.9, told=0.12, extraction=0.2, rewriting=0.4
 REPEATING = replace(WRITTEN, rewriting=0.5, tangled=0.4)
 REAL = replace(WRITTEN, real=1.8, told=0.2, tangled=0.3, steps=0.12)
 MORE = replace(WRITTEN, real=1.0, told=0.16, rewriting=0.45, tangled=0.3, steps=0.12)
+
+
+def steady(name: str, steps: int, rate: float, last_rate: float | None = None) -> Stage:
+    """A stage of long rows, six at a time, at one learning rate or from one to another."""
+    return Stage(
+        name, steps * 6 * 768, rows=6, length=768, rate=rate, last_rate=rate if last_rate is None else last_rate
+    )
+
+
+def falling(name: str, steps: int, rate: float, last_rate: float = 0.0002) -> Stage:
+    """The same with a falling rate, the heads held less and less to where they look."""
+    return replace(steady(name, steps, rate, last_rate), last_supervision=0.3, places=False)
+
+
 PLAN = (
     Planned(Stage("random-easy", tokens=2_441_216, rows=16, length=256), hardness=(0.0, 0.25)),
     Planned(Stage("mixed-512", tokens=5_304_320, rows=8, length=512), COPYING),
-    Planned(
-        Stage("cooldown-768", tokens=850 * 6 * 768, rows=6, length=768, last_rate=0.0005, last_supervision=0.3),
-        ANSWERING,
-    ),
-    Planned(
-        Stage("settling-768", tokens=260 * 6 * 768, rows=6, length=768, rate=0.006, last_rate=0.0005),
-        ANSWERING,
-    ),
-    Planned(
-        Stage("longer-768", tokens=716 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
-        ANSWERING,
-    ),
-    Planned(
-        Stage("harder-768", tokens=459 * 6 * 768, rows=6, length=768, rate=0.013, last_rate=0.013),
-        HARDER,
-    ),
-    Planned(
-        Stage(
-            "second-cooldown-768",
-            tokens=620 * 6 * 768,
-            rows=6,
-            length=768,
-            rate=0.012,
-            last_rate=0.0002,
-            last_supervision=0.3,
-            places=False,
-        ),
-        LAST,
-    ),
-    Planned(
-        Stage("third-768", tokens=852 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
-        LAST,
-    ),
-    Planned(
-        Stage("asked-768", tokens=984 * 6 * 768, rows=6, length=768, rate=0.012, last_rate=0.012),
-        WRITTEN,
-    ),
-    Planned(
-        Stage(
-            "third-cooldown-768",
-            tokens=2300 * 6 * 768,
-            rows=6,
-            length=768,
-            rate=0.012,
-            last_rate=0.0002,
-            last_supervision=0.3,
-            places=False,
-            kept=True,
-        ),
-        WRITTEN,
-    ),
-    Planned(
-        Stage(
-            "repeating-768",
-            tokens=1300 * 6 * 768,
-            rows=6,
-            length=768,
-            rate=0.009,
-            last_rate=0.0002,
-            last_supervision=0.3,
-            places=False,
-        ),
-        REPEATING,
-    ),
-    Planned(
-        Stage(
-            "fourth-cooldown-768",
-            tokens=1100 * 6 * 768,
-            rows=6,
-            length=768,
-            rate=0.006,
-            last_rate=0.0002,
-            last_supervision=0.3,
-            places=False,
-            averaged_with="third-cooldown-768",
-        ),
-        MORE,
-    ),
-    Planned(
-        Stage(
-            "last-768",
-            tokens=290 * 6 * 768,
-            rows=6,
-            length=768,
-            rate=0.003,
-            last_rate=0.0001,
-            last_supervision=0.3,
-            places=False,
-        ),
-        REAL,
-    ),
-    Planned(
-        Stage("mean", tokens=0, rows=6, length=768, averaged_with="third-cooldown-768", averaged_share=0.25),
-        REAL,
-    ),
+    Planned(replace(steady("cooldown-768", 850, 0.02, 0.0005), last_supervision=0.3), ANSWERING),
+    Planned(steady("settling-768", 260, 0.006, 0.0005), ANSWERING),
+    Planned(steady("longer-768", 716, 0.012), ANSWERING),
+    Planned(steady("harder-768", 459, 0.013), HARDER),
+    Planned(falling("second-cooldown-768", 620, 0.012), LAST),
+    Planned(steady("third-768", 852, 0.012), LAST),
+    Planned(steady("asked-768", 984, 0.012), WRITTEN),
+    Planned(replace(falling("third-cooldown-768", 2300, 0.012), kept=True), WRITTEN),
+    Planned(falling("repeating-768", 1300, 0.009), REPEATING),
+    Planned(replace(falling("fourth-cooldown-768", 1100, 0.006), averaged_with="third-cooldown-768"), MORE),
+    Planned(falling("last-768", 290, 0.003, 0.0001), REAL),
+    Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
 "settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came

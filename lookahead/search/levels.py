@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
 
@@ -83,24 +83,21 @@ class Levels:
         children = trie.wide.get(node)
         if not children:
             return (), 0.0, False
-        extra = self._extra_weight if number == 0 else 0.0
-        prompt_counts, border = trie.prompt_counts, trie.border
         ranked = trie.ranked.get(node)
         if ranked is None:
-            candidates = [
-                (counts[c] + extra * prompt_counts[c] if c > 0 else 1.0 + extra * (~c < border), t, c)
-                for t, c in children.items()
-            ]
+            candidates = self._weighed(number, children, children)
             total = float(sum([candidate[0] for candidate in candidates]))
         else:
-            total = counts[node] + extra * prompt_counts[node]
-            candidates, least = [], total * least_share if number == 0 else 0.0
-            for token_id in ranked if number == 0 else ranked[:_FEW]:
-                child = children[token_id]
-                weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
-                if weight < least and candidates:
-                    break
-                candidates.append((weight, token_id, child))
+            total = float(counts[node])
+            if number:
+                candidates = self._weighed(number, children, ranked[:_FEW])
+            else:
+                total += self._extra_weight * trie.prompt_counts[node]
+                candidates = self._weighed(number, children, ranked)
+                enough = (
+                    place for place, (weight, _, _) in enumerate(candidates) if place and weight < total * least_share
+                )
+                del candidates[next(enough, RANKED) :]
             # The root has no count of its own in the prompt, and halved counts may sum up to more than their parent's.
             total = max(total, float(sum([candidate[0] for candidate in candidates])))
         # The most recently found first among equals.
@@ -114,6 +111,21 @@ class Levels:
             trie.remember(node, answer, min(len(children), RANKED))
         return answer
 
+    def _weighed(self, number: int, children: Mapping[int, int], token_ids: Iterable[int]) -> list[Candidate]:
+        """These successors with their weights, in this order."""
+        trie = self.tries[number]
+        counts, prompt_counts, border = trie.counts, trie.prompt_counts, trie.border
+        extra = self._extra_weight if number == 0 else 0.0
+        return [
+            (
+                counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border),
+                token_id,
+                child,
+            )
+            for token_id in token_ids
+            for child in (children[token_id],)
+        ]
+
     def more(self, number: int, candidates: list[Candidate]) -> None:
         """Put the next candidates in the place of the last one, which stands for them."""
         trie = self.tries[number]
@@ -121,14 +133,8 @@ class Levels:
             *known, (_, last, node) = candidates
             if last != NO_TOKEN:
                 return
-            children, ranked, counts = trie.wide[node], trie.ranked[node], trie.counts
-            extra = self._extra_weight if number == 0 else 0.0
-            prompt_counts, border = trie.prompt_counts, trie.border
-            new = []
-            for token_id in ranked[len(known) : 3 * len(known)]:
-                child = children[token_id]
-                weight = counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border)
-                new.append((weight, token_id, child))
+            ranked = trie.ranked[node]
+            new = self._weighed(number, trie.wide[node], ranked[len(known) : 3 * len(known)])
             if len(known) + len(new) < len(ranked):
                 new.append((new[-1][0], NO_TOKEN, node))
             candidates[-1:] = new
