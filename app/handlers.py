@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,9 @@ from .host import HostError, ModelHost, most_recent
 from .runner import RunRequest, broken_off
 from .settings import Settings, from_controls, from_query
 from .store import Ending, Outputs, RunStore, StoredRun, new_id
+
+BEAT_SECONDS = 0.25
+"""Time between two messages of a run through Gradio's queue, which says at the next one whether the page has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class Handlers:
     # ------------------------------------------------------------------ the two buttons
 
     def run(self, *values: Any) -> Generator[str, None, None]:
-        """Run: one lookahead run, streamed as messages for the stage."""
+        """Run: one lookahead run, as messages for the stage: its beginning, its end and a beat now and then.
+
+        The steps themselves come to the page as they are made (see ``live``).
+        """
         yield from self._lanes(values, ("lookahead",))
 
     def compare(self, *values: Any) -> Generator[str, None, None]:
@@ -65,6 +72,7 @@ class Handlers:
         text = presets.compose(document, prompt)
         session = _session(request)
         drawn = reason = ""
+        due = 0.0
         first: RunRecord | None = None
         known = memory if not self.host.options.share_trie else self._shared
         try:
@@ -84,7 +92,10 @@ class Handlers:
                             self.store.leave_ending(
                                 session, Ending(_how_it_ended(update.stored, update.run), memory, drawn)
                             )
-                        yield stage.to_json(update.message)
+                        begins, now = not update.stored.data, time.monotonic()
+                        if begins or update.run is not None or now >= due:
+                            due = now + BEAT_SECONDS
+                            yield stage.to_json(update.message if begins else update.stored.beat())
                     if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:
@@ -153,7 +164,7 @@ class Handlers:
                 raise
             logging.getLogger(__name__).warning("a run broke off", exc_info=error)
         finally:
-            stored.going = False
+            stored.close()
             batches.close()
 
     def _with_texts(self, run: RunRecord, prompt: str) -> RunRecord:

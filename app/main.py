@@ -31,13 +31,10 @@ def _serve() -> None:
     except (HostError, BackendError) as error:
         print(f"app.py: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    from .theme import page_options
-    from .ui import build_demo
+    from .ui import launch
 
     try:
-        build_demo(host).launch(
-            server_name=options.host, server_port=options.port, prevent_thread_lock=True, **page_options()
-        )
+        launch(host, server_name=options.host, server_port=options.port)
         # Gradio's own wait ends only when every open page has let go of its connection.
         threading.Event().wait()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +79,7 @@ class StoredRun:
         self.lock = threading.Lock()
         self.cache: dict[str, Any] = {}
         """What readers of this run have worked out (under ``lock``)."""
+        self._watchers: list[Callable[[], None]] = []
 
     def add(self, steps: Sequence[StepRecord], data: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Take more steps; returns the message that carries them."""
@@ -86,6 +87,7 @@ class StoredRun:
         self.steps.extend(steps)
         self.data.extend(data)
         self.bytes += sum(1500 + 500 * len(step.draft or ()) for step in steps)
+        self._tell()
         return stage.message(self.run_id, self.lane, start, data, self.head if start == 0 else None)
 
     def finish(self, run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> dict[str, Any]:
@@ -94,14 +96,39 @@ class StoredRun:
         Args:
             problem: What broke it off, in one line; nothing where it came to its end.
         """
-        self.run, self.parted, self.going = run, parted, False
+        self.run, self.parted = run, parted
         self.end = stage.end_data(run, parted, problem)
+        self.close()
         return self.end
+
+    def close(self) -> None:
+        """No more steps will come."""
+        self.going = False
+        self._tell()
+
+    @contextmanager
+    def watched(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have ``tell`` called, in whatever thread, whenever there is something new."""
+        self._watchers.append(tell)
+        try:
+            yield
+        finally:
+            self._watchers.remove(tell)
+
+    def _tell(self) -> None:
+        for tell in tuple(self._watchers):
+            tell()
 
     def since(self, start: int) -> dict[str, Any]:
         """Everything from that step on, in one message."""
+        end = self.end  # before the steps: with it, they are all there
         steps = self.data[start:]
-        return stage.message(self.run_id, self.lane, start, steps, self.head if start == 0 else None, self.end)
+        return stage.message(self.run_id, self.lane, start, steps, self.head if start == 0 else None, end)
+
+    def beat(self) -> dict[str, Any]:
+        """How far it is, and how it ended once it has, in a message without steps."""
+        end = self.end
+        return stage.message(self.run_id, self.lane, len(self.data), (), None, end)
 
     @property
     def texts(self) -> RunTexts | None:

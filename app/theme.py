@@ -68,7 +68,7 @@ def theme() -> themes.Base:
 
 
 def page_options() -> dict[str, Any]:
-    """How the page is launched, wherever it is: ``launch(**page_options())``."""
+    """How the page looks, for Gradio's ``launch``."""
     return {
         "theme": theme(),
         "css": page_css(),

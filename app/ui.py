@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from . import presets, server
+from . import live, presets, server
 from .api import add_endpoints
 from .controls import Controls
 from .handlers import Handlers
@@ -19,7 +19,7 @@ from .recorded import RUNS, first_sight
 from .settings import as_query, from_query
 from .stage import short_count
 from .store import RunStore
-from .theme import read
+from .theme import page_options, read
 
 SCRIPTS = (
     *("text.js", "fold.js", "tree.js", "node.js", "mask.js", "trie.js", "ribbon.js", "numbers.js", "race.js"),
@@ -30,13 +30,26 @@ SCRIPTS = (
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 
 
-def build_demo(host: ModelHost, runs: Path = RUNS) -> gr.Blocks:
-    """The whole app; nothing runs yet.
+def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
+    """Serve the whole app; returns it and its address while it goes on.
 
     Args:
-        runs: Folder of recorded runs; the first one is what a visitor sees first.
+        options: For Gradio's ``launch``.
     """
     store = RunStore()
+    demo = build_demo(host, store)
+    kwargs = {"routes": live.routes(store)}
+    _, url, _ = demo.launch(prevent_thread_lock=True, app_kwargs=kwargs, **page_options(), **options)
+    return demo, url
+
+
+def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks:
+    """The whole page; nothing runs yet.
+
+    Args:
+        store: Where its runs are kept.
+        runs: Folder of recorded runs; the first one is what a visitor sees first.
+    """
     handlers = Handlers(host, store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True) as demo:
         memory, drawn = gr.State(()), gr.State("")

@@ -25,16 +25,18 @@ function apply(message) {
   let run = scene[message.lane];
   if (!run || run.id !== message.run) {
     if (!message.head) { fetchSteps({ run: message.run, from: 0 }); return; }
-    run = { id: message.run, lane: message.lane, head: message.head, steps: [], end: null };
+    run = { id: message.run, lane: message.lane, head: message.head, steps: [], end: null, feed: null };
     if (message.lane === 'lookahead' || !scene.lookahead) startScene();
     scene[message.lane] = run;
     if (run === main()) clearRibbon(run);
+    if (!message.end) run.feed = feed(run, message.steps.length);
   }
   if (message.from > run.steps.length) { fetchSteps({ run: run.id, from: run.steps.length }); return; }
   run.steps.push(...message.steps.slice(run.steps.length - message.from));
   const shown = run === main();
   if (message.end) {
     run.end = message.end;
+    if (run.feed) run.feed.close();
     if (shown) { scene.live = false; setSpeed(run); }
     remember();
   } else if (shown) scene.live = true;
@@ -42,7 +44,17 @@ function apply(message) {
   schedule();
 }
 
+// The steps of a run as they come; what it cannot bring, the messages through Gradio's queue have noticed.
+function feed(run, from) {
+  const { root } = window.gradio_config || {};
+  const base = new URL(root || '/', location.href).pathname.replace(/\/$/, '');
+  const source = new EventSource(base + '/gradio_api/lookahead/steps?run=' + encodeURIComponent(run.id) + '&from=' + from);
+  source.onmessage = (event) => apply(JSON.parse(event.data));
+  return source;
+}
+
 function startScene() {
+  for (const run of [scene.lookahead, scene.greedy]) if (run && run.feed) run.feed.close();
   Object.assign(scene, { lookahead: null, greedy: null, position: 0 });
   tallest = 0;
   searched = '';

@@ -13,7 +13,7 @@ from gradio_client import Client
 from app.host import ModelHost
 from app.options import AppOptions
 from app.recorded import RUNS
-from app.ui import build_demo
+from app.ui import launch
 from lookahead import metrics
 from lookahead.runs import runfile
 
@@ -22,8 +22,7 @@ from lookahead.runs import runfile
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a running app."""
     host = ModelHost.load(AppOptions(max_new_tokens=200, max_prompt_tokens=100))
-    demo = build_demo(host)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, run_history=False, ssr_mode=False)
+    demo, url = launch(host, quiet=True)
     folder = tmp_path_factory.mktemp("client")
     yield Client(url, verbose=False, download_files=str(folder), analytics_enabled=False)
     demo.close()

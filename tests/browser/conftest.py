@@ -39,11 +39,9 @@ def host() -> ModelHost:
 @pytest.fixture(scope="session")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app."""
-    from app.theme import page_options
-    from app.ui import build_demo
+    from app.ui import launch
 
-    demo = build_demo(host)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **page_options())
+    demo, url = launch(host, quiet=True)
     yield url
     demo.close()
 

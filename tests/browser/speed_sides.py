@@ -85,15 +85,19 @@ class App:
         raise SystemExit("the app did not start")
 
     def run(self, name: str) -> float:
-        """Milliseconds a pass of one run of the Run button, its events read and thrown away."""
+        """Milliseconds a pass of one run of the Run button, all that the page would get read and thrown away."""
         prompt, width, most = CASES[name]
         session = secrets.token_hex(6)
         inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt, None]
         body = {"data": inputs, "fn_index": self._run_index(), "session_hash": session}
         _post(f"{self.url}/gradio_api/queue/join", body)
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:
-            last = next(line for line in events if b'"process_completed"' in line)
-        numbers = json.loads(json.loads(last.removeprefix(b"data: "))["output"]["data"][0])["end"]
+            first = next(line for line in events if b'"process_generating"' in line)
+            run = json.loads(json.loads(first.removeprefix(b"data: "))["output"]["data"][0])["run"]
+            with urllib.request.urlopen(f"{self.url}/gradio_api/lookahead/steps?run={run}") as steps:
+                *_, last = (line for line in steps if line.startswith(b"data: "))
+            next(line for line in events if b'"process_completed"' in line)
+        numbers = json.loads(last.removeprefix(b"data: "))["end"]
         return 1000 * numbers["seconds"] / numbers["forward_passes"]
 
     def _run_index(self) -> int:

@@ -23,16 +23,14 @@ TEXT = " in a little house on a high mountain lived an owl, who had read every b
 @pytest.fixture(scope="module")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app whose corpus has read one sentence."""
-    from app.theme import page_options
-    from app.ui import build_demo
+    from app.ui import launch
 
     trie = Trie(MAX_DEPTH)
     trie.insert(host.backend.encode(PROMPT + TEXT))
     path = tmp_path_factory.mktemp("corpus") / "page.trie"
     save_trie(trie, path, host.backend.fingerprint)
     warm = ModelHost.load(AppOptions(trie=str(path)))
-    demo = build_demo(warm)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **page_options())
+    demo, url = launch(warm, quiet=True)
     yield url
     demo.close()
     warm.close()

@@ -9,8 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.host import ModelHost
 from app.options import AppOptions
-from app.theme import page_options
-from app.ui import build_demo
+from app.ui import launch
 from lookahead.hf.session import TreeSession
 
 pytestmark = pytest.mark.browser
@@ -22,8 +21,7 @@ LONG = "/?max_new_tokens=500&decoding_length=1"
 def app_url() -> Iterator[str]:
     """An app in whose queue one run may wait."""
     host = ModelHost.load(AppOptions(max_waiting=1))
-    demo = build_demo(host)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **page_options())
+    demo, url = launch(host, quiet=True)
     yield url
     demo.close()
     host.close()

@@ -156,3 +156,18 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     expect(level).to_contain_text("In earlier outputs, after")
     expect(level).to_contain_text("◆")
     expect(page.locator("[data-trie-fact]")).to_contain_text("this step added")
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_run_is_whole_also_where_its_steps_come_through_the_queue_alone(
+    open_page: Callable[..., Page], status: int
+) -> None:
+    page = open_page("/?max_new_tokens=120&decoding_length=1")
+    if status == 204:
+        page.route("**/lookahead/steps?**", lambda route: route.fulfill(status=204))
+    with page.expect_response("**/lookahead/steps?**") as answer:
+        _run(page, "abc abc abc")
+    assert answer.value.status == status
+    steps = page.get_attribute("#stage [data-steps]", "data-steps")
+    assert steps == page.get_attribute("#numbers [data-metric=forward_passes]", "data-value")
+    assert page.locator("#ribbon .group").count() == int(steps or 0)

@@ -1,0 +1,62 @@
+"""The steps of a run as server-sent events: each goes from the engine to the page without Gradio's part in it.
+
+An update through Gradio's queue costs several times as much, on the server and in the browser, as the update itself;
+on two cores the engine feels that. So Gradio carries a run's beginning, its end and a beat now and then, and the page
+reads the steps between from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from . import stage
+from .store import RunStore, StoredRun
+
+PATH = "/gradio_api/lookahead/steps"
+"""Under Gradio's own prefix: whatever stands before the server lets it through."""
+
+
+def routes(store: RunStore) -> list[Route]:
+    """What the server answers besides Gradio's own: ``PATH?run=ID&from=N``, the steps of a run from N on, as they come.
+
+    A connection that was cut goes on where it was. ``No content`` says that there is nothing more to wait for.
+    """
+
+    async def steps(request: Request) -> Response:
+        start = request.headers.get("last-event-id") or request.query_params.get("from", "0")
+        if not (start.isascii() and start.isdecimal() and len(start) < 10):
+            return PlainTextResponse("from: the index of a step, 0 for all", 400)
+        run = store.get(request.query_params.get("run"))
+        if run is None or not (run.going or run.end or int(start) < len(run.data)):
+            return Response(status_code=204)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(run, int(start)), media_type="text/event-stream", headers=headers)
+
+    return [Route(PATH, steps)]
+
+
+async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
+    """An event as soon as there are steps from ``start`` on, until the run has ended."""
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the server has closed
+            loop.call_soon_threadsafe(news.set)
+
+    with run.watched(tell):
+        while True:
+            news.clear()
+            going = run.going
+            message = run.since(start)
+            if message["steps"] or message["end"]:
+                start += len(message["steps"])
+                yield f"id: {start}\ndata: {stage.to_json(message)}\n\n".encode()
+            if not going:
+                return
+            await news.wait()
