@@ -20,7 +20,8 @@ from . import presets, stage
 from .host import HostError, ModelHost, most_recent
 from .runner import RunRequest, broken_off
 from .settings import Settings, from_controls, from_query
-from .store import Ending, Outputs, RunStore, StoredRun, new_id
+from .store import Ending, RunStore
+from .stored_run import Outputs, StoredRun, new_id
 
 BEAT_SECONDS = 0.25
 """Time between two messages of a run through Gradio's queue, which says at the next one whether the page has gone."""

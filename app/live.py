@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from . import stage
-from .store import RunStore, StoredRun
+from .store import RunStore
+from .stored_run import StoredRun
 
 PATH = "/gradio_api/lookahead/steps"
 """Under Gradio's own prefix: whatever stands before the server lets it through."""

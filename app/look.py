@@ -12,7 +12,7 @@ from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower, Locus
 from lookahead.trie.view import TrieNodeView, neighbourhood
 
-from .store import StoredRun
+from .stored_run import StoredRun
 
 MOST_NODES = 28
 """n-grams in one picture."""

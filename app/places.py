@@ -15,7 +15,7 @@ from lookahead.trie.view import find
 
 from .look import Kind, Level, TrieAt, other_tries
 from .stage import TokenText
-from .store import StoredRun
+from .stored_run import StoredRun
 
 CORPORA = 2
 """Corpora whose tokens' texts are kept at one time."""

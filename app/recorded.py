@@ -7,7 +7,8 @@ from pathlib import Path
 from lookahead.runs import runfile
 
 from . import stage
-from .store import RunStore, from_record
+from .store import RunStore
+from .stored_run import from_record
 
 RUNS = Path(__file__).resolve().parents[1] / "assets" / "runs"
 

@@ -16,7 +16,8 @@ from lookahead.records import RunRecord
 from lookahead.runs import runfile
 
 from . import graph, look, places, whatif
-from .store import RunStore, StoredRun, from_record
+from .store import RunStore
+from .stored_run import StoredRun, from_record
 
 Answer = dict[str, Any]
 

@@ -61,12 +61,13 @@ PLAN = (
     Planned(replace(falling("fourth-cooldown-768", 1100, 0.006), averaged_with="third-cooldown-768"), MORE),
     Planned(falling("last-768", 290, 0.003, 0.0001), REAL),
     Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
+    Planned(falling("listing-768", 500, 0.004, 0.0001), REAL),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
 "settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came
 in parts while "asked-768" ran. Tangled functions, the second file of functions and pieces repeated near by came with
 "repeating-768", which began on a schedule of 1,800 steps, as the stage after it on one of 1,500; until "last-768"
-some pieces also took the end of their sentence along.
+some pieces also took the end of their sentence along. Lists came with "listing-768".
 """
 
 

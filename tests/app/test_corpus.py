@@ -18,7 +18,8 @@ from app.options import AppOptions
 from app.runner import RunRequest
 from app.server import functions
 from app.settings import SOURCES, Settings, as_query, from_query
-from app.store import RunStore, StoredRun, from_record
+from app.store import RunStore
+from app.stored_run import StoredRun, from_record
 from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
 from lookahead.runs import runfile
 from lookahead.trie import ROOT

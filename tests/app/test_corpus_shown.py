@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app import look, places
 from app.server import functions
-from app.store import RunStore, StoredRun, from_record
+from app.store import RunStore
+from app.stored_run import StoredRun, from_record
 from lookahead.drafter import MAX_DEPTH
 from lookahead.runs import runfile
 from lookahead.trie import Trie

@@ -22,7 +22,8 @@ from app.host import ModelHost
 from app.live import PATH, _events
 from app.options import AppOptions
 from app.recorded import RUNS
-from app.store import RunStore, StoredRun, from_record
+from app.store import RunStore
+from app.stored_run import StoredRun, from_record
 from app.ui import launch
 from lookahead.runs import runfile
 

@@ -16,7 +16,8 @@ from app.options import AppOptions
 from app.runner import RunRequest
 from app.server import functions
 from app.settings import Settings
-from app.store import RunStore, StoredRun
+from app.store import RunStore
+from app.stored_run import StoredRun
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
 from lookahead.engine import LookaheadEngine

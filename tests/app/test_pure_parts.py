@@ -13,7 +13,8 @@ from app.figures import acceptance_figure, all_figures
 from app.recorded import RUNS, first_sight
 from app.server import functions
 from app.settings import Settings, as_query, from_query
-from app.store import RunStore, from_record
+from app.store import RunStore
+from app.stored_run import from_record
 from lookahead import metrics
 from lookahead.records import RunRecord
 from lookahead.runs import runfile

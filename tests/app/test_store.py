@@ -12,7 +12,8 @@ from app import store as place
 from app.recorded import RUNS, first_sight
 from app.runner import RunRequest
 from app.server import functions
-from app.store import RunStore, StoredRun, from_record, new_id
+from app.store import RunStore
+from app.stored_run import StoredRun, from_record, new_id
 from lookahead import LookaheadConfig
 from lookahead.records import RunRecord
 from lookahead.runs import runfile

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from app import whatif
 from app.server import functions
-from app.store import RunStore, from_record
+from app.store import RunStore
+from app.stored_run import from_record
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
