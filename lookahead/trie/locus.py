@@ -82,4 +82,6 @@ def match_length(trie: Trie, locus: Locus) -> int:
     node, position, length = locus
     if position >= 0 and trie.following(position) != NO_TOKEN:
         return length
+    while trie.only_token[node] == NO_TOKEN and not trie.wide.get(node) and node != ROOT:
+        node = trie.links[node]
     return trie.depths[node]

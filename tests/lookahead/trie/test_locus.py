@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lookahead.trie import NO_TOKEN, Trie
@@ -89,15 +89,25 @@ def test_following_in_any_chunks_is_the_same(read, context, cuts):
     assert follower.locus() == locus
 
 
-@given(many_sequences, contexts)
+@given(st.lists(st.lists(st.integers(0, 1), max_size=4), max_size=6), contexts)
+@example([[0], [0]], [0])
+@example([[1, 0], [2, 0], [1, 0, 1]], [2, 0])
 def test_the_match_length_counts_what_something_followed(read, context):
     trie = trie_of(read)
     follower = Follower(trie)
     follower.follow(context)
     locus = follower.locus()
     length = match_length(trie, locus)
-    assert length <= len(longest_known_suffix(trie, context))
-    assert length in (locus[2], trie.depths[locus[0]])
+    known = [
+        size
+        for size in range(1, min(len(context), trie.max_depth - 1) + 1)
+        if any(trie.following(end) != NO_TOKEN for end in ends(trie, tuple(context[-size:])))
+    ]
+    if length < trie.max_depth:
+        assert length == max(known, default=0)
+    else:
+        assert length == locus[2]
+        assert trie.following(locus[1]) != NO_TOKEN
 
 
 @given(many_sequences, sequences, contexts)
