@@ -8,7 +8,11 @@ async function remember() {
   for (const beside of [rival(), null]) {
     const answer = await fileOf(main(), beside);
     if (answer.error) return;
-    try { sessionStorage.setItem(KEPT, answer.text); return; } catch { sessionStorage.removeItem(KEPT); }
+    try {
+      sessionStorage.setItem(KEPT_IDS, JSON.stringify([main(), rival()].filter((run) => run && run.end).map((run) => run.id)));
+      sessionStorage.setItem(KEPT, answer.text);
+      return;
+    } catch { sessionStorage.removeItem(KEPT); }
   }
 }
 
@@ -17,12 +21,15 @@ const going = () => main() && !scene.recorded && !ended(main()) && document.quer
 
 async function openText(text, note) {
   const answer = await server.open_run({ text, note });
-  if (answer.error) return answer.error;
+  return answer.error || takeOver(answer.messages);
+}
+
+function takeOver(messages) {
   if (going()) return 'a run is going; open it when that has ended';
   scene.recorded = false;
   scene.restoring = true;
   scene.lookahead = scene.greedy = null;
-  answer.messages.forEach(apply);
+  messages.forEach(apply);
   scene.restoring = false;
   scene.position = 0;
   schedule();
@@ -30,10 +37,20 @@ async function openText(text, note) {
   return null;
 }
 
+// While the server has the run itself, it also knows the earlier outputs and the corpus that it was drafted from.
+async function onServer(note) {
+  const ids = JSON.parse(sessionStorage.getItem(KEPT_IDS) || '[]');
+  const messages = await Promise.all(ids.map((run) => server.steps({ run, from: 0 })));
+  if (!messages.length || !messages.every((message) => message.end)) return null;
+  return messages.map((message) => ({ ...message, head: { ...message.head, note } }));
+}
+
 async function restore() {
   const text = sessionStorage.getItem(KEPT);
   if (!text) return false;
-  const problem = await openText(text, 'restored after a reload');
+  const note = 'restored after a reload';
+  const messages = await onServer(note);
+  const problem = messages ? takeOver(messages) : await openText(text, note);
   if (problem) { if (!going()) sessionStorage.removeItem(KEPT); return false; }
   go(1e9);
   return true;

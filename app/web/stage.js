@@ -2,6 +2,7 @@
 
 const scene = { lookahead: null, greedy: null, recorded: false, restoring: false, position: 0, live: false, playing: false, overTime: false };
 const KEPT = 'lookahead-run';
+const KEPT_IDS = 'lookahead-run-ids';
 const main = () => scene.lookahead || scene.greedy;
 const rival = () => (scene.lookahead ? scene.greedy : null);
 const stepNow = () => { const run = main(); return run ? run.steps[scene.position] : undefined; };
@@ -31,6 +32,7 @@ function apply(message) {
     if (run === main()) clearRibbon(run);
     if (!message.end) run.feed = feed(run, message.steps.length);
   }
+  if (run.end) return;  // the feed and the queue both bring it
   if (message.from > run.steps.length) { fetchSteps({ run: run.id, from: run.steps.length }); return; }
   run.steps.push(...message.steps.slice(run.steps.length - message.from));
   const shown = run === main();

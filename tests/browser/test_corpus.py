@@ -62,6 +62,13 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
     page.locator("[data-search] button").click()
     expect(level).to_contain_text("Found in the corpus")
 
+    page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+    page.reload()
+    expect(page.locator("[data-about]")).to_contain_text("restored after a reload")
+    page.locator("#scrubber").fill("1")
+    expect(level).to_contain_text("In the corpus, after")
+    expect(knob).to_be_checked()
+
     page.set_input_files("#open-run", GOLDEN)
     expect(page.locator("[data-about]")).to_contain_text("opened from golden_run")
     page.locator("#scrubber").fill("1")

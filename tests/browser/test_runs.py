@@ -79,14 +79,22 @@ def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page
     assert 3 < int(page.get_attribute("#stage [data-steps]", "data-steps") or 0) < 400
 
 
-def test_a_reload_keeps_the_run(open_page: Callable[..., Page]) -> None:
+@pytest.mark.parametrize("still_there", [True, False])
+def test_a_reload_keeps_both_lanes_whether_the_server_has_them_or_not(
+    open_page: Callable[..., Page], still_there: bool
+) -> None:
     page = open_page("/?max_new_tokens=16")
-    _run(page, presets.PRESETS[0].prompt)
-    steps = page.get_attribute("#stage [data-steps]", "data-steps")
-    page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+    _run(page, presets.PRESETS[0].prompt, "#compare")
+    steps, run = (page.get_attribute("#stage [data-steps]", name) for name in ("data-steps", "data-run"))
+    page.wait_for_function("JSON.parse(sessionStorage.getItem('lookahead-run-ids') || '[]').length === 2")
+    if not still_there:
+        page.evaluate("sessionStorage.setItem('lookahead-run-ids', '[\"gone\"]')")
     page.reload()
     page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
     assert page.get_attribute("#stage [data-steps]", "data-steps") == steps
+    assert (page.get_attribute("#stage [data-run]", "data-run") == run) == still_there
+    assert page.locator("#race [data-lane]").count() == 2
+    expect(page.locator("[data-badge]")).to_contain_text("same tokens")
 
 
 def test_two_tabs_are_two_users(open_page: Callable[..., Page]) -> None:
