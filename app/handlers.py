@@ -58,45 +58,43 @@ class Handlers:
         """Compare: the lookahead run, then greedy decoding of the same prompt on the same model."""
         yield from self._lanes(values, ("lookahead", "greedy"))
 
-    def ended(self, request: gr.Request) -> tuple[Any, Any, str]:
-        """After a run: a line on how it ended, the memory with its output, the run to draw figures of.
+    def ended(self, request: gr.Request) -> tuple[str, str]:
+        """After a run: a line on how it ended, and the run to draw figures of.
 
         Asked for once, so that no update of a run carries more than the stage's message: every further output costs
         the engine's processor time, and the page's.
         """
         ending = self.store.take_ending(_session(request))
-        return (ending.line, ending.memory, ending.run_id) if ending else ("Nothing was run.", gr.skip(), "")
+        return (ending.line, ending.run_id) if ending else ("Nothing was run.", "")
 
     def _lanes(self, values: tuple[Any, ...], lanes: tuple[Method, ...]) -> Generator[str, None, None]:
-        *controls, document, prompt, memory, request = values
+        *controls, document, prompt, request = values
         settings = from_controls(controls)
         text = presets.compose(document, prompt)
         session = _session(request)
         drawn = reason = ""
-        due = 0.0
         first: RunRecord | None = None
-        known = memory if not self.host.options.share_trie else self._shared
+        due, told = 0.0, 0
         try:
             with self.store.going(session) as cancelled:
                 if cancelled.is_set():
                     return
                 for lane in lanes:
-                    earlier = known if settings.keep_trie else ()
+                    earlier = self._known(session) if settings.keep_trie else ()
                     for update in self.lane(text, settings, lane, earlier, cancelled, first):
                         if update.message["head"] is not None:
                             update.message["head"]["lanes"] = len(lanes)
                         if update.run is not None:
                             reason = update.run.finish_reason
                             if lane == "lookahead":
-                                known = memory = self._remember(memory, update.run, settings)
+                                self._remember(session, update.run, settings)
                                 drawn, first = update.stored.run_id, update.run
-                            self.store.leave_ending(
-                                session, Ending(_how_it_ended(update.stored, update.run), memory, drawn)
-                            )
+                            self.store.leave_ending(session, Ending(_how_it_ended(update.stored, update.run), drawn))
                         begins, now = not update.stored.data, time.monotonic()
                         if begins or update.run is not None or now >= due:
-                            due = now + BEAT_SECONDS
-                            yield stage.to_json(update.message if begins else update.stored.beat())
+                            message = update.message if begins else update.stored.beat(told)
+                            due, told = now + BEAT_SECONDS, message["from"] + len(message["steps"])
+                            yield stage.to_json(message)
                     if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:
@@ -184,15 +182,19 @@ class Handlers:
             return None
         return self.host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place])
 
-    def _remember(self, memory: Outputs, run: RunRecord, settings: Settings) -> Outputs:
-        """The memory with this run's output in it, within its bound."""
+    def _known(self, session: str) -> Outputs:
+        """Outputs of earlier runs: the tab's own, or everybody's."""
+        return self._shared if self.host.options.share_trie else self.store.memory(session)
+
+    def _remember(self, session: str, run: RunRecord, settings: Settings) -> None:
+        """Keep this run's output for the next one, within the bound."""
         if not settings.keep_trie or "output" not in settings.sources:
-            return memory
+            return
         if not self.host.options.share_trie:
-            return most_recent((*memory, run.token_ids))
+            self.store.remember(session, most_recent((*self.store.memory(session), run.token_ids)))
+            return
         with self._lock:
             self._shared = most_recent((*self._shared, run.token_ids))
-            return memory
 
     def figures(self, run_id: str) -> tuple[Any, ...]:
         """The figures of a finished lookahead run, and their place opened; nothing changes where there is none."""

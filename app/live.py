@@ -1,8 +1,8 @@
-"""The steps of a run as server-sent events: each goes from the engine to the page without Gradio's part in it.
+"""The steps of a run as server-sent events, past Gradio's queue.
 
-An update through Gradio's queue costs several times as much, on the server and in the browser, as the update itself;
-on two cores the engine feels that. So Gradio carries a run's beginning, its end and a beat now and then, and the page
-reads the steps between from here.
+An update through that queue costs several times as much, on the server and in the browser, as the update itself; on two
+cores the engine feels that. So Gradio runs the run and carries its beginning, its end and a beat now and then, and the
+page reads the steps between from here. Where it cannot, the beats carry the steps as well.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
             if message["steps"] or message["end"]:
                 start += len(message["steps"])
                 yield f"id: {start}\ndata: {stage.to_json(message)}\n\n".encode()
-            if not going:
+            if message["end"] or not going:
                 return
             await news.wait()

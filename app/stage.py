@@ -1,7 +1,8 @@
 """Step records as the page draws them: small JSON objects with the text of every token in them.
 
 A **message** is what one update of the page carries: ``{"run", "lane", "from", "steps", "head", "end"}``. ``head``
-comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed.
+comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed. A message
+may have no steps: then it says how far the run is.
 """
 
 from __future__ import annotations

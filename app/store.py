@@ -14,14 +14,15 @@ MOST_RUNS = 200
 """Runs kept at one time; the one that was used longest ago goes first."""
 MOST_BYTES = 400_000_000
 """Memory that these runs may take together, as ``StoredRun.bytes`` estimates it."""
+MOST_MEMORIES = 100
+"""Sessions whose outputs are remembered; at most 1.2 MB each (see ``most_recent``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a run of a tab leaves: a line on how it ended, the tab's memory with its output, the lookahead run's id."""
+    """What a run of a tab leaves: a line on how it ended, and the lookahead run's id."""
 
     line: str
-    memory: Outputs
     run_id: str
 
 
@@ -34,6 +35,7 @@ class RunStore:
         self._going: dict[str, threading.Event] = {}
         self._left: set[str] = set()
         self._endings: OrderedDict[str, Ending] = OrderedDict()
+        self._memories: OrderedDict[str, Outputs] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, run: StoredRun) -> None:
@@ -79,6 +81,22 @@ class RunStore:
         """How this session's last run ended, once; None where none was left."""
         with self._lock:
             return self._endings.pop(session, None)
+
+    def memory(self, session: str) -> Outputs:
+        """Outputs of this session's earlier runs."""
+        with self._lock:
+            return self._memories.get(session, ())
+
+    def remember(self, session: str, outputs: Outputs) -> None:
+        """Keep them; of more sessions than the bound the one that ran longest ago is forgotten.
+
+        Not in Gradio's ``State``: for it every open page holds a connection of its own, and a browser has six.
+        """
+        with self._lock:
+            self._memories[session] = outputs
+            self._memories.move_to_end(session)
+            while len(self._memories) > MOST_MEMORIES:
+                self._memories.popitem(last=False)
 
     @contextmanager
     def going(self, session: str) -> Iterator[threading.Event]:

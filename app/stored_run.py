@@ -108,10 +108,9 @@ class StoredRun:
         steps = self.data[start:]
         return stage.message(self.run_id, self.lane, start, steps, self.head if start == 0 else None, end)
 
-    def beat(self) -> dict[str, Any]:
-        """How far it is, and how it ended once it has, in a message without steps."""
-        end = self.end
-        return stage.message(self.run_id, self.lane, len(self.data), (), None, end)
+    def beat(self, start: int) -> dict[str, Any]:
+        """How far it is, and how it ended once it has; with the steps from ``start`` on where nobody watches it."""
+        return self.since(len(self.data) if self._watchers else start)
 
     @property
     def texts(self) -> RunTexts | None:

@@ -27,6 +27,9 @@ SCRIPTS = (
 )
 """The stage's parts, in the order in which they are joined."""
 
+SESSIONS = 500
+"""Tabs whose part of the page the server keeps."""
+
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 
 
@@ -38,8 +41,13 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
     """
     store = RunStore()
     demo = build_demo(host, store)
-    kwargs = {"routes": live.routes(store)}
-    _, url, _ = demo.launch(prevent_thread_lock=True, app_kwargs=kwargs, **page_options(), **options)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True,
+        app_kwargs={"routes": live.routes(store)},
+        state_session_capacity=SESSIONS,
+        **page_options(),
+        **options,
+    )
     return demo, url
 
 
@@ -52,7 +60,6 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
     """
     handlers = Handlers(host, store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True) as demo:
-        memory, drawn = gr.State(()), gr.State("")
         gr.HTML(_title(host), elem_id="title", apply_default_css=False)
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
@@ -67,7 +74,7 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
                 figures = _figures()
             with gr.Column(scale=0, min_width=300, elem_id="controls"):
                 controls = Controls(host)
-        _wire(demo, handlers, controls, view, [memory, drawn], figures)
+        _wire(demo, handlers, controls, view, figures)
         add_endpoints(handlers, QUEUE)
     demo.queue(max_size=host.options.max_waiting)
     _spare_the_engine(demo)
@@ -98,11 +105,10 @@ def _wire(
     handlers: Handlers,
     controls: Controls,
     view: gr.HTML,
-    states: list[gr.State],
     figures: list[Component | gr.Accordion],
 ) -> None:
     buttons = [controls.run, controls.stop, controls.compare]
-    inputs = [*controls.settings, controls.document, controls.prompt, states[0]]
+    inputs = [*controls.settings, controls.document, controls.prompt]
     quiet: dict[str, Any] = {
         "queue": False,
         "api_visibility": "private",
@@ -112,13 +118,14 @@ def _wire(
     }
     streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal"}
     runs: list[Any] = []
+    drawn = gr.Textbox(visible=False)  # the run to draw figures of
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
         started = button.click(_busy(handlers), None, [controls.status, *buttons], **quiet)
         done = started.then(_with_request(handler), inputs, view, **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
-            ended = after(_idle(handlers), None, [controls.status, *states, *buttons], **quiet)
-            ended.success(handlers.figures, states[1], figures, **quiet)
+            ended = after(_idle(handlers), None, [controls.status, drawn, *buttons], **quiet)
+            ended.success(handlers.figures, drawn, figures, **quiet)
     shown = gr.Textbox(visible=False)  # filled by the script, which knows the run on the stage
     view.select(handlers.figures_of_shown, None, figures, **quiet)
     place = figures[0]

@@ -3,16 +3,20 @@
 // The text of the run's file, with greedy decoding in it where that was run, too.
 const fileOf = (run, beside) => server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null });
 
+let kept = 0;
+
+// The ids at once, for as long as the server has the runs; then the file, without greedy decoding where both are too much.
 async function remember() {
   if (scene.recorded || scene.restoring || !main().end) return;
-  for (const beside of [rival(), null]) {
-    const answer = await fileOf(main(), beside);
-    if (answer.error) return;
-    try {
-      sessionStorage.setItem(KEPT_IDS, JSON.stringify([main(), rival()].filter((run) => run && run.end).map((run) => run.id)));
-      sessionStorage.setItem(KEPT, answer.text);
-      return;
-    } catch { sessionStorage.removeItem(KEPT); }
+  const mine = ++kept;
+  const run = main();
+  const beside = rival() && rival().end ? rival() : null;
+  sessionStorage.removeItem(KEPT);
+  sessionStorage.setItem(KEPT_IDS, JSON.stringify([run, beside].filter(Boolean).map((lane) => lane.id)));
+  for (const other of [beside, null]) {
+    const answer = await fileOf(run, other);
+    if (answer.error || mine !== kept) return;
+    try { sessionStorage.setItem(KEPT, answer.text); return; } catch { sessionStorage.removeItem(KEPT); }
   }
 }
 
@@ -28,7 +32,8 @@ function takeOver(messages) {
   if (going()) return 'a run is going; open it when that has ended';
   scene.recorded = false;
   scene.restoring = true;
-  scene.lookahead = scene.greedy = null;
+  startScene();
+  for (const message of messages) gone.delete(message.run);
   messages.forEach(apply);
   scene.restoring = false;
   scene.position = 0;
@@ -42,14 +47,15 @@ async function onServer(note) {
   const ids = JSON.parse(sessionStorage.getItem(KEPT_IDS) || '[]');
   const messages = await Promise.all(ids.map((run) => server.steps({ run, from: 0 })));
   if (!messages.length || !messages.every((message) => message.end)) return null;
-  return messages.map((message) => ({ ...message, head: { ...message.head, note } }));
+  const head = (message) => ({ ...message.head, lanes: messages.length, note: [note, message.head.note].filter(Boolean).join(' · ') });
+  return messages.map((message) => ({ ...message, head: head(message) }));
 }
 
 async function restore() {
-  const text = sessionStorage.getItem(KEPT);
-  if (!text) return false;
   const note = 'restored after a reload';
+  const text = sessionStorage.getItem(KEPT);
   const messages = await onServer(note);
+  if (!messages && !text) return false;
   const problem = messages ? takeOver(messages) : await openText(text, note);
   if (problem) { if (!going()) sessionStorage.removeItem(KEPT); return false; }
   go(1e9);

@@ -1,6 +1,7 @@
 // The stage: takes numbered steps, keeps one step position, and draws every pane at it.
 
 const scene = { lookahead: null, greedy: null, recorded: false, restoring: false, position: 0, live: false, playing: false, overTime: false };
+const gone = new Set();
 const KEPT = 'lookahead-run';
 const KEPT_IDS = 'lookahead-run-ids';
 const main = () => scene.lookahead || scene.greedy;
@@ -23,11 +24,13 @@ function receive(text) {
 }
 
 function apply(message) {
+  if (gone.has(message.run)) return;
   let run = scene[message.lane];
   if (!run || run.id !== message.run) {
     if (!message.head) { fetchSteps({ run: message.run, from: 0 }); return; }
     run = { id: message.run, lane: message.lane, head: message.head, steps: [], end: null, feed: null };
     if (message.lane === 'lookahead' || !scene.lookahead) startScene();
+    else if (!scene.lookahead.end) fetchSteps({ run: scene.lookahead.id, from: scene.lookahead.steps.length });
     scene[message.lane] = run;
     if (run === main()) clearRibbon(run);
     if (!message.end) run.feed = feed(run, message.steps.length);
@@ -46,7 +49,7 @@ function apply(message) {
   schedule();
 }
 
-// The steps of a run as they come; what it cannot bring, the messages through Gradio's queue have noticed.
+// The steps of a run as they come. A page that falls behind hears it from the beats in Gradio's queue, and asks.
 function feed(run, from) {
   const { root } = window.gradio_config || {};
   const base = new URL(root || '/', location.href).pathname.replace(/\/$/, '');
@@ -55,8 +58,15 @@ function feed(run, from) {
   return source;
 }
 
+// A run that has left the stage stays away, whatever still comes of it.
+function leave(run) {
+  if (run.feed) run.feed.close();
+  gone.add(run.id);
+  delete fetchers[run.id];
+}
+
 function startScene() {
-  for (const run of [scene.lookahead, scene.greedy]) if (run && run.feed) run.feed.close();
+  for (const run of [scene.lookahead, scene.greedy]) if (run) leave(run);
   Object.assign(scene, { lookahead: null, greedy: null, position: 0 });
   tallest = 0;
   searched = '';
@@ -71,7 +81,12 @@ function bringIntoSight() {
   if (place.bottom < 0 || place.top > innerHeight) element.scrollIntoView({ block: 'start', behavior: still.matches ? 'auto' : 'smooth' });
 }
 
-const fetchSteps = asker((question) => server.steps(question), (answer) => { if (!answer.error) apply(answer); });
+const fetchers = {};
+
+function fetchSteps(question) {
+  fetchers[question.run] ||= asker((asked) => server.steps(asked), (answer) => { if (!answer.error) apply(answer); });
+  fetchers[question.run](question);
+}
 
 // ---------------------------------------------------------------- drawing
 

@@ -87,15 +87,15 @@ def test_compare_ends_with_the_lane_that_broke_off_and_the_next_run_is_whole(
     store = RunStore()
     handlers = Handlers(host, store)
     controls = [20, 1, 0, "hierarchical", "adaptive", ["prompt", "output"], True]
-    *_, text = handlers.compare(*controls, "", "abc abc abc", (), None)
+    *_, text = handlers.compare(*controls, "", "abc abc abc", None)
     assert json.loads(text)["lane"] == "lookahead"
     ending = store.take_ending("")
     assert ending
-    status, memory, drawn = ending.line, ending.memory, ending.run_id
+    status, drawn = ending.line, ending.run_id
     assert "broke off: out of memory" in status
     assert "\n" not in status
     monkeypatch.undo()
-    *_, text = handlers.run(*controls, "", "abc abc abc", memory, None)
+    *_, text = handlers.run(*controls, "", "abc abc abc", None)
     assert json.loads(text)["end"]["finish_reason"] in ("length", "eos")
     assert drawn
 

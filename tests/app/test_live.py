@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -108,19 +109,30 @@ def host() -> Iterator[ModelHost]:
     found.close()
 
 
-def test_the_queue_carries_beginning_end_and_beats_without_steps(host: ModelHost) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_queue_carries_the_steps_where_nobody_watches_and_beats_alone_where_somebody_does(
+    host: ModelHost, watched: bool
+) -> None:
     store = RunStore()
     controls = [120, 1, 0, "hierarchical", "adaptive", ["prompt", "output"], True]
-    first, *beats = map(json.loads, Handlers(host, store).run(*controls, "", "abc abc abc", (), None))
+    queue = map(json.loads, Handlers(host, store).run(*controls, "", "abc abc abc", None))
+    first = next(queue)
     assert first["head"]
-    assert first["from"] == 0
+    assert (first["from"], first["steps"]) == (0, [])
     run = store.get(first["run"])
     assert run
-    assert all(beat["steps"] == [] and beat["head"] is None for beat in beats)
+    told: list[str] = []
+    with run.watched(lambda: told.append("more")) if watched else nullcontext():
+        beats = list(queue)
+    assert [bool(beat["end"]) for beat in beats] == [False] * (len(beats) - 1) + [True]
+    if not watched:
+        assert _steps(beats, 0) == json.loads(json.dumps(run.data))
+        return
+    assert told
+    assert all(beat["steps"] == [] for beat in beats)
     places = [beat["from"] for beat in beats]
     assert places == sorted(places)
-    assert [bool(beat["end"]) for beat in beats] == [False] * (len(beats) - 1) + [True]
-    assert beats[-1]["from"] == len(run.data)
+    assert places[-1] == len(run.data)
 
 
 @pytest.fixture(scope="module")

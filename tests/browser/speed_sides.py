@@ -88,7 +88,7 @@ class App:
         """Milliseconds a pass of one run of the Run button, all that the page would get read and thrown away."""
         prompt, width, most = CASES[name]
         session = secrets.token_hex(6)
-        inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt, None]
+        inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt]
         body = {"data": inputs, "fn_index": self._run_index(), "session_hash": session}
         _post(f"{self.url}/gradio_api/queue/join", body)
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:

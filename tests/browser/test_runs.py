@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app import presets
 from lookahead.runs import runfile
@@ -93,7 +94,6 @@ def test_a_reload_keeps_both_lanes_whether_the_server_has_them_or_not(
     page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
     assert page.get_attribute("#stage [data-steps]", "data-steps") == steps
     assert (page.get_attribute("#stage [data-run]", "data-run") == run) == still_there
-    assert page.locator("#race [data-lane]").count() == 2
     expect(page.locator("[data-badge]")).to_contain_text("same tokens")
 
 
@@ -166,16 +166,45 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     expect(page.locator("[data-trie-fact]")).to_contain_text("this step added")
 
 
-@pytest.mark.parametrize("status", [200, 204])
-def test_a_run_is_whole_also_where_its_steps_come_through_the_queue_alone(
-    open_page: Callable[..., Page], status: int
-) -> None:
+@pytest.mark.parametrize("button", ["#run", "#compare"])
+@pytest.mark.parametrize("way", ["feed", "queue"])
+def test_a_run_is_whole_by_either_way_alone(open_page: Callable[..., Page], way: str, button: str) -> None:
     page = open_page("/?max_new_tokens=120&decoding_length=1")
-    if status == 204:
+    if way == "queue":
         page.route("**/lookahead/steps?**", lambda route: route.fulfill(status=204))
     with page.expect_response("**/lookahead/steps?**") as answer:
-        _run(page, "abc abc abc")
-    assert answer.value.status == status
-    steps = page.get_attribute("#stage [data-steps]", "data-steps")
-    assert steps == page.get_attribute("#numbers [data-metric=forward_passes]", "data-value")
-    assert page.locator("#ribbon .group").count() == int(steps or 0)
+        _asking_for_steps_fails(page)
+        _run(page, "abc abc abc", button)
+    assert answer.value.status == (200 if way == "feed" else 204)
+    page.wait_for_selector("#run:enabled")
+    passes = re.search(r"in (\d+) forward", page.inner_text("#status"))
+    assert passes
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == passes[1]
+    assert page.locator("#ribbon .group").count() == int(passes[1])
+    if button == "#compare":
+        expect(page.locator("[data-badge]")).to_contain_text("same tokens")
+
+
+def _asking_for_steps_fails(page: Page) -> None:
+    def answer(route: Route) -> None:
+        if '"fn_name":"steps"' in (route.request.post_data or ""):
+            route.fulfill(json={"error": "blocked"})
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", answer)
+
+
+def test_a_reload_while_greedy_still_runs_shows_the_finished_lane(
+    open_page: Callable[..., Page], passes: list[int]
+) -> None:
+    page = open_page("/?max_new_tokens=150&decoding_length=32", left=True)
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    page.click("#compare")
+    page.wait_for_function("JSON.parse(sessionStorage.getItem('lookahead-run-ids') || '[]').length === 1")
+    assert page.get_attribute("#stage [data-state]", "data-state") == "running"
+    page.reload()
+    page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
+    _finished(page)
