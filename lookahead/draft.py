@@ -21,7 +21,7 @@ class DraftTree:
         probabilities: Estimated probability that the node will be accepted (its whole path), 1.0 for the root.
         sources: ``prompt``, ``output`` or ``corpus``: the source with the largest share; ``root`` for the root.
         counts: How often the node's token followed the context it was found in, in that source; 0 for the root.
-        match_length: How many of the last committed tokens the trie recognised.
+        match_length: Tokens in the longest suffix of the context that a trie has read with something after it.
     """
 
     token_ids: tuple[int, ...]

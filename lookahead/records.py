@@ -44,7 +44,8 @@ class StepRecord:
     Attributes:
         index: 0 for the prefill, then 1, 2, ...
         context_length: Committed tokens before the pass, the root included (the prompt's length for the prefill).
-        match_length: How many of the last tokens the trie recognised (0 for the prefill).
+        match_length: Tokens in the longest suffix of the context that a trie has read with something after it (0 for
+            the prefill).
         draft: The draft tree that went through the model; None for the prefill.
         target_ids: The model's choice at every node of the draft, shape ``(n,)``; one for the prefill. -1 where
             the choice depends on the path (a repetition penalty, say) and the node is off the accepted path.

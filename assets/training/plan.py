@@ -61,9 +61,14 @@ PLAN = (
     Planned(falling("repeating-768", 1300, 0.009), REPEATING),
     Planned(replace(falling("fourth-cooldown-768", 1100, 0.006), averaged_with="third-cooldown-768"), MORE),
     Planned(falling("last-768", 290, 0.003, 0.0001), REAL),
-    Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25, kept=True), REAL),
+    Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
     Planned(falling("listing-768", 500, 0.004, 0.0001), REAL),
-    Planned(replace(falling("abbreviated-768", 300, 0.003, 0.0001), averaged_with="mean"), LISTING),
+    Planned(
+        replace(
+            falling("abbreviated-768", 700, 0.006, 0.0001), averaged_with="third-cooldown-768", averaged_share=0.25
+        ),
+        LISTING,
+    ),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
 "settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came

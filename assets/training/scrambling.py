@@ -33,7 +33,7 @@ class Scrambler:
                     words[at] = self.word()
         for _ in range(rng.randint(0, 1 + len(parts))):
             self.repeat(parts)
-        if rng.random() < 0.4:
+        if rng.random() < 0.6:
             self.enumerate(rng.choice(parts))
         return [" ".join(words) for words in parts]
 
