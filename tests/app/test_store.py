@@ -85,3 +85,13 @@ def test_the_size_of_a_run_is_about_what_it_takes(run: RunRecord) -> None:
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken / 2 < stored.bytes < taken * 3
+
+
+def test_outputs_are_remembered_for_the_sessions_that_ran_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "MOST_MEMORIES", 2)
+    store = RunStore()
+    for session in ("first", "second", "first", "third"):
+        store.remember(session, (*store.memory(session), (len(session),)))
+    assert store.memory("first") == ((5,), (5,))
+    assert store.memory("second") == ()
+    assert store.memory("third") == ((5,),)
