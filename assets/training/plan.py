@@ -31,7 +31,6 @@ LAST = Shares(random=0.05, real=0.5, told=0.15, extraction=0.25, rewriting=0.4, 
 WRITTEN = Shares(random=0.04, real=0.9, told=0.12, extraction=0.2, rewriting=0.4, steps=0.08, story=0.1, longest=2)
 REPEATING = replace(WRITTEN, rewriting=0.5, tangled=0.4)
 REAL = replace(WRITTEN, real=1.8, told=0.2, tangled=0.3, steps=0.12)
-LISTING = replace(REAL, real=1.4, rewriting=0.5)
 MORE = replace(WRITTEN, real=1.0, told=0.16, rewriting=0.45, tangled=0.3, steps=0.12)
 
 
@@ -62,20 +61,12 @@ PLAN = (
     Planned(replace(falling("fourth-cooldown-768", 1100, 0.006), averaged_with="third-cooldown-768"), MORE),
     Planned(falling("last-768", 290, 0.003, 0.0001), REAL),
     Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
-    Planned(falling("listing-768", 500, 0.004, 0.0001), REAL),
-    Planned(
-        replace(
-            falling("abbreviated-768", 700, 0.006, 0.0001), averaged_with="third-cooldown-768", averaged_share=0.25
-        ),
-        LISTING,
-    ),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights come from all of it. The rates of
 "settling-768" are worked out from how far it moved the weights: they were not written down. The written questions came
 in parts while "asked-768" ran. Tangled functions, the second file of functions and pieces repeated near by came with
 "repeating-768", which began on a schedule of 1,800 steps, as the stage after it on one of 1,500; until "last-768"
-some pieces also took the end of their sentence along. Lists came with "listing-768",
-abbreviations in them with the stage after it.
+some pieces also took the end of their sentence along.
 """
 
 
