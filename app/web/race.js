@@ -92,13 +92,16 @@ function parting(parted) {
 }
 
 // Pieces of text, each with the class that colours it.
+const draftsOff = (run) => run.head.config.decoding_length < 2;
+
 function sentence(run, position) {
   const step = run.steps[position];
   if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
   if (!step.draft) return [['The model read the prompt in one pass and chose the first token by itself.']];
   const guessed = step.draft.parent.length - 1;
   const right = step.path.length;
-  if (!guessed) return [[run.lane === 'greedy' ? 'Greedy decoding: one pass, one token.' : 'The Trie had no guess that was worth its time. The model added 1 token of its own, as in plain decoding.']];
+  if (!guessed && run.lane === 'greedy') return [['Greedy decoding: one pass, one token.']];
+  if (!guessed) return [[(draftsOff(run) ? 'With decoding_length 1 the Trie is not asked.' : 'The Trie had no guess that was worth its time.') + ' The model added 1 token of its own, as in plain decoding.']];
   const inner = new Set(step.draft.parent);
   const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
   const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';

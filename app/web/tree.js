@@ -62,7 +62,7 @@ function drawTree(step) {
     svg.setAttribute('width', 0); svg.setAttribute('height', 0);
     return;
   }
-  put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + (step.match ? plural(step.match, 'last token') + ' recognised' : 'nothing recognised'));
+  put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + (step.match ? plural(step.match, 'last token') + ' recognised' : draftsOff(main()) ? 'no draft' : 'nothing recognised'));
   if (!treeRoom) treeRoom = box.clientWidth - 26;
   const { nodes, order, width, height } = layout(step, treeRoom);
   svg.setAttribute('width', width);

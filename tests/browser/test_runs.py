@@ -181,6 +181,7 @@ def test_a_run_is_whole_by_either_way_alone(open_page: Callable[..., Page], way:
     assert passes
     assert page.get_attribute("#stage [data-steps]", "data-steps") == passes[1]
     assert page.locator("#ribbon .group").count() == int(passes[1])
+    expect(page.locator("#sentence")).to_contain_text("With decoding_length 1 the Trie is not asked.")
     if button == "#compare":
         expect(page.locator("[data-badge]")).to_contain_text("same tokens")
 
