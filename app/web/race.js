@@ -91,9 +91,9 @@ function parting(parted) {
   return apart + (parted.near_tie ? ': a near tie in ' + parted.dtype : ': more than rounding explains, please report it');
 }
 
-// Pieces of text, each with the class that colours it.
 const draftsOff = (run) => run.head.config.decoding_length < 2;
 
+// Pieces of text, each with the class that colours it.
 function sentence(run, position) {
   const step = run.steps[position];
   if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
