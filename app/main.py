@@ -7,6 +7,7 @@ import sys
 import threading
 
 from lookahead.backend import BackendError
+from lookahead.collector import everything_stays
 from lookahead.openmp import wait_briefly
 
 from .host import HostError, ModelHost
@@ -35,7 +36,8 @@ def _serve() -> None:
 
     try:
         launch(host, server_name=options.host, server_port=options.port)
-        # Gradio's own wait ends only when every open page has let go of its connection.
-        threading.Event().wait()
+        with everything_stays():
+            # Gradio's own wait ends only when every open page has let go of its connection.
+            threading.Event().wait()
     finally:
         host.close()

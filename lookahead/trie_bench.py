@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from lookahead.collector import everything_stays
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
 from lookahead.replay import replay_output
@@ -94,12 +95,14 @@ def bench_trie(
         read += len(part)
         progress(len(part))
     after = _resident_bytes()
-    drafted = _ask(trie, remaining, config)
+    with everything_stays():
+        drafted = _ask(trie, remaining, config)
     if not drafted.retrieve:
         raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
     stats, steps = trie.stats(), len(drafted.retrieve)
     trie.forget()
-    adaptive = _Drafted([]) if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
+    with everything_stays():
+        adaptive = _Drafted([]) if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
     some = len(adaptive.retrieve)
     return TrieBench(
         tokens=read,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
+from lookahead.collector import everything_stays
 from lookahead.inputs import read_prompts
 from lookahead.shapes import SHAPES
 
@@ -76,7 +77,8 @@ def run(args: argparse.Namespace) -> None:
         options.note_lengths(backend, prompts, args.max_new_tokens)
     tries = corpus.load_corpus(args, backend, config)
     plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
-    with progress(len(prompts) * len(methods) * args.repeat, "run", "bench") as bar, forward_passes():
+    runs = len(prompts) * len(methods) * args.repeat
+    with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
         bench = Bench(backend, plan, _name(args), bar.update)
         bench.run()
     result = bench.result()

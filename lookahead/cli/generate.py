@@ -11,6 +11,7 @@ from lookahead.cli import corpus, options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
 from lookahead.cli.streaming import TextBeforeStop
+from lookahead.collector import everything_stays
 from lookahead.inputs import read_text
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> None:
         with forward_passes():
             engine.prepare()
     try:
-        record, text, broken_off = _generate(args, engine, backend, prompt_ids, stop)
+        with everything_stays():
+            record, text, broken_off = _generate(args, engine, backend, prompt_ids, stop)
     except KeyboardInterrupt:
         _emit("\n", args.json)
         raise

@@ -114,8 +114,14 @@ class Levels:
     def _weighed(self, number: int, children: Mapping[int, int], token_ids: Iterable[int]) -> list[Candidate]:
         """These successors with their weights, in this order."""
         trie = self.tries[number]
-        counts, prompt_counts, border = trie.counts, trie.prompt_counts, trie.border
-        extra = self._extra_weight if number == 0 else 0.0
+        counts = trie.counts
+        if number:
+            return [
+                (float(counts[child]) if child > 0 else 1.0, token_id, child)
+                for token_id in token_ids
+                for child in (children[token_id],)
+            ]
+        prompt_counts, border, extra = trie.prompt_counts, trie.border, self._extra_weight
         return [
             (
                 counts[child] + extra * prompt_counts[child] if child > 0 else 1.0 + extra * (~child < border),
