@@ -8,9 +8,10 @@ may have no steps: then it says how far the run is.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
@@ -25,7 +26,7 @@ STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u
 
 def to_json(data: Any) -> str:
     """Compact JSON text."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(data).decode()
 
 
 def step_data(step: StepRecord, pieces: Sequence[str], token_text: TokenText, at_seconds: float) -> dict[str, Any]:

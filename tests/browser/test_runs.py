@@ -209,3 +209,28 @@ def test_a_reload_while_greedy_still_runs_shows_the_finished_lane(
     page.reload()
     page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
     _finished(page)
+
+
+def test_a_late_message_of_an_earlier_run_does_not_take_the_stage_back(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=24")
+    page.fill("#document textarea", "")
+    page.evaluate("""() => {
+      const Real = EventSource;
+      window.feeds = [];
+      window.EventSource = function (address) {
+        const feed = new Real(address);
+        feed.addEventListener('message', (event) => (feed.told ||= event.data));
+        window.feeds.push(feed);
+        return feed;
+      };
+    }""")
+    _run(page, "Tell a story that begins: One autumn morning")
+    first = page.get_attribute("#stage [data-run]", "data-run")
+    page.click("#run")
+    page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=first)
+    _finished(page)
+    second = page.get_attribute("#stage [data-run]", "data-run")
+    assert first in page.evaluate("window.feeds[0].told")
+    page.evaluate("window.feeds[0].onmessage({ data: window.feeds[0].told })")
+    page.wait_for_timeout(1000)
+    assert page.get_attribute("#stage [data-run]", "data-run") == second
