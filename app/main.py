@@ -13,9 +13,6 @@ from lookahead.openmp import wait_briefly
 from .host import HostError, ModelHost
 from .options import parse
 
-NICENESS = 10
-"""Of the server's threads; with 19, the most, other programs keep them waiting, and the engine with them."""
-
 
 def main() -> None:
     """Load the model, then serve the page; Ctrl-C ends a run that is going, and the program, at once."""
@@ -23,16 +20,6 @@ def main() -> None:
         _serve()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-
-
-def give_way() -> None:
-    """On Linux, have this thread and all that it starts from now on yield to those that run already, the engine's.
-
-    A pass waits for the slowest of its threads, so a server that wakes beside them costs more than the time it takes.
-    Elsewhere priorities belong to whole processes.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def _serve() -> None:
@@ -47,7 +34,6 @@ def _serve() -> None:
         raise SystemExit(2) from None
     from .ui import launch
 
-    give_way()
     try:
         launch(host, server_name=options.host, server_port=options.port)
         with everything_stays():

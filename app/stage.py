@@ -25,7 +25,7 @@ STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u
 
 
 def to_json(data: Any) -> str:
-    """Compact JSON text."""
+    """Compact JSON text; null for a number that is not finite."""
     return orjson.dumps(data).decode()
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ambiguity import AFTER_ONE, AFTER_TWO, Followers, followers
+from .ambiguity import AFTER_FOUR, AFTER_ONE, AFTER_TWO, Followers, followers
 from .documents import Branch, Document, sentences_of_tokens
 
-LANGUAGE_WEIGHT = {AFTER_ONE: 1.5, AFTER_TWO: 3.0}
+LANGUAGE_WEIGHT = {AFTER_ONE: 1.5, AFTER_TWO: 3.0, AFTER_FOUR: 5.0}
 """What a copied token counts more in the loss where the tokens before it stand elsewhere too."""
-COPY_WEIGHT = {AFTER_ONE: 0.6, AFTER_TWO: 2.0}
+COPY_WEIGHT = {AFTER_ONE: 0.6, AFTER_TWO: 2.0, AFTER_FOUR: 4.0}
 """What it counts for the heads that copy; otherwise 0.2, and 3 where a copied piece begins."""
 
 

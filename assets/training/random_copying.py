@@ -51,10 +51,10 @@ def random_document(rng: np.random.Generator, sentences: int, longest: int, bran
 
 
 def repeat_piece(rng: np.random.Generator, texts: list[list[int]]) -> None:
-    """Puts two to four ids that follow each other somewhere also somewhere else, in place of what was there."""
+    """Puts two to eight ids in a row also somewhere else, in place of what was there, if both are long enough."""
     giver = texts[rng.integers(len(texts))]
     taker = giver if rng.random() < 0.3 else texts[rng.integers(len(texts))]
-    size = int(rng.integers(2, 5))
+    size = int(rng.integers(2, 9))
     if len(giver) > size and len(taker) > size + 1:
         begin, at = int(rng.integers(len(giver) - size)), int(rng.integers(1, len(taker) - size))
         taker[at : at + size] = giver[begin : begin + size]

@@ -3,8 +3,9 @@
 Choosing and quoting a sentence takes hops, and each has a head here: a passage token finds the start of its sentence,
 a question token finds the sentence it is about, the answer's first tokens listen to the question tokens that found one
 and look there themselves, and an answer token finds the passage token it copies. In an edit the new name is paired with
-the old one, and where it is due the answer looks at it. The first layers see the tokens just before, so that a place is
-known by more than the last word. Nothing of this is left in the model that is saved: the heads are ordinary ones.
+the old one, and where it is due the answer looks at it. Some see the tokens before, one to eight away, so that a
+place is known by more than the last word. Nothing of this is left in the model that is saved: the heads are ordinary
+ones.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ COPY_HEADS = ((5, 0), (6, 0))
 """(layer, head): an answer token looks at the token that comes next in the quotation; the first of these heads
 looks into the passage even where something from the question takes the place of what is there.
 """
-BEFORE_HEADS = ((1, 3, 1), (1, 2, 2), (1, 1, 3))
-"""(layer, head, distance): every token looks at the one so far before it."""
+BEFORE_HEADS = ((1, 3, 1), (1, 2, 2), (1, 1, 3), (4, 3, 4), (4, 1, 8))
+"""(layer, head, distance): every token looks at the one so far before it.
+
+What the later ones look at knows the three tokens before it already, so that a place is known by the last eleven.
+"""
 PAIR_HEADS = ((3, 3),)
 """(layer, head): of an old and a new name in a question the later one looks at the earlier."""
 
@@ -97,7 +101,7 @@ def supervision_losses(seen: Seen, batch: Batch, places: bool = True) -> dict[st
 
 
 def before_losses(seen: Seen, batch: Batch) -> list[Tensor]:
-    """Losses of the heads that look at the tokens just before; only where these are in the same passage or answer."""
+    """Losses of the heads that look at tokens before; only where these are in the same passage or answer."""
     index = torch.arange(batch.ids.shape[1], device=batch.ids.device)
     losses = []
     for layer, head, distance in BEFORE_HEADS:

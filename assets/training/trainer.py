@@ -59,7 +59,7 @@ class Stage:
         return self.tokens // (self.rows * self.length)
 
 
-SUPERVISION_WEIGHTS = {"copy": 1.0, "choice": 0.5, "start": 0.3, "gold": 0.3, "vote": 0.3, "before": 0.2, "pair": 0.2}
+SUPERVISION_WEIGHTS = {"copy": 1.0, "choice": 0.5, "start": 0.3, "gold": 0.3, "vote": 0.3, "before": 0.3, "pair": 0.2}
 """What each kind of attention loss counts beside the answer loss."""
 
 

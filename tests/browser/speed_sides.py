@@ -49,6 +49,7 @@ class CommandLine:
         wait_briefly()  # as the command line does
         from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
         from lookahead.cli import generate
+        from lookahead.collector import everything_stays
         from lookahead.hf.quiet import quiet
 
         quiet()
@@ -58,7 +59,8 @@ class CommandLine:
             engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
             engine.prepare()
             args = argparse.Namespace(max_new_tokens=most, method="lookahead", json=True, model=None)
-            record, _, _ = generate._generate(args, engine, backend, backend.encode(prompt), ())
+            with everything_stays():
+                record, _, _ = generate._generate(args, engine, backend, backend.encode(prompt), ())
             print(1000 * record.seconds / len(record.steps), flush=True)
 
 

@@ -212,7 +212,7 @@ def test_a_reload_while_greedy_still_runs_shows_the_finished_lane(
 
 
 def test_a_late_message_of_an_earlier_run_does_not_take_the_stage_back(open_page: Callable[..., Page]) -> None:
-    page = open_page("/?max_new_tokens=24")
+    page = open_page("/?max_new_tokens=200")
     page.fill("#document textarea", "")
     page.evaluate("""() => {
       const Real = EventSource;
@@ -230,7 +230,7 @@ def test_a_late_message_of_an_earlier_run_does_not_take_the_stage_back(open_page
     page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=first)
     _finished(page)
     second = page.get_attribute("#stage [data-run]", "data-run")
-    assert first in page.evaluate("window.feeds[0].told")
+    assert first in page.evaluate("window.feeds[0].told || ''")
     page.evaluate("window.feeds[0].onmessage({ data: window.feeds[0].told })")
     page.wait_for_timeout(1000)
     assert page.get_attribute("#stage [data-run]", "data-run") == second

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.training.ambiguity import AFTER_ONE, AFTER_TWO, PLAIN, followers
+from assets.training.ambiguity import AFTER_FOUR, AFTER_ONE, AFTER_TWO, PLAIN, followers
 from assets.training.documents import Document
 from assets.training.edits import DECISION, edited_code
 from assets.training.encoding import Encoder, aligned
@@ -147,6 +147,8 @@ def test_a_token_is_hard_to_copy_where_the_words_before_it_stand_elsewhere():
     known = followers([9, 1, 2, 3, 1, 2, 4, 5])
     assert [known.hardness(n) for n in (2, 3, 4, 6, 7)] == [PLAIN, AFTER_TWO, PLAIN, AFTER_TWO, PLAIN]
     assert followers([9, 1, 2, 3, 6, 2, 4]).hardness(3) == AFTER_ONE
+    alike = followers([9, 1, 2, 3, 4, 5, 8, 1, 2, 3, 4, 6])
+    assert [alike.hardness(n) for n in (5, 11)] == [AFTER_FOUR, AFTER_FOUR]
 
 
 @given(seed=SEEDS)
@@ -158,6 +160,17 @@ def test_scrambling_keeps_the_words_it_is_told_to_keep(seed):
     for old, new in zip(sentences, changed, strict=True):
         assert new.split()[-1] == old.split()[-1]
         assert not {"lamp", "sea"} & set(old.split()) - set(new.split())
+
+
+@given(seed=SEEDS)
+def test_a_list_goes_into_a_sentence_and_leaves_its_words_in_order(seed):
+    sentences = ["Ida Berg sold the old lamp in 1901.", "The sea is deep and very cold in May."]
+    words = sentences[0].split()
+    Scrambler(random.Random(seed), sentences).add_list(words)
+    added = len(words) - len(sentences[0].split())
+    assert added >= 2
+    assert words[-1] == "1901."
+    assert any(words[:at] + words[at + added :] == sentences[0].split() for at in range(len(words) - added))
 
 
 def test_training_and_chat_template_give_the_same_tokens(encoder):
