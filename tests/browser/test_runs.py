@@ -138,6 +138,7 @@ def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..
     page = open_page("/?decoding_length=16&preset=Story")
     page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
     page.click("#settings button")
+    page.wait_for_timeout(500)  # Gradio sets the fields of a pane that opens once more, some 30 ms later
     width = page.locator("#decoding-length input[type=number]")
     width.fill("8")
     width.press("Tab")
