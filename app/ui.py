@@ -83,7 +83,7 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
 
 def _spare_the_engine(demo: gr.Blocks) -> None:
     """Have Gradio's server do less beside a run: whatever it does takes the interpreter from the engine."""
-    demo._queue.sleep_when_free = 0.02  # it wakes a thousand times a second otherwise
+    demo._queue.sleep_when_free = 0.05  # it wakes a thousand times a second otherwise
     demo._queue.progress_update_sleep_when_free = 0.25
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # looked for on the disk with every update
 

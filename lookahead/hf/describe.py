@@ -59,7 +59,7 @@ class RunTextStream:
         self._vocabulary = backend.vocabulary
         self._stream = TextStream(self._vocabulary, skip_special=False)
         self._anchor_id = prompt_ids[-1]
-        self._anchor = self._vocabulary.decode((self._anchor_id,), skip_special=False)
+        self._anchor = self._vocabulary.alone(self._anchor_id)
         self.prompt_pieces = self.push(prompt_ids)
         self.tokens: dict[int, str] = {}
 
@@ -79,7 +79,7 @@ class RunTextStream:
         if token_id not in self.tokens:
             text = self._vocabulary.decode((self._anchor_id, token_id), skip_special=False)
             after = text.startswith(self._anchor) and len(text) > len(self._anchor)
-            alone = text[len(self._anchor) :] if after else self._vocabulary.decode((token_id,), skip_special=False)
+            alone = text[len(self._anchor) :] if after else self._vocabulary.alone(token_id)
             self.tokens[token_id] = self._vocabulary.label(token_id, alone)
         return self.tokens[token_id]
 

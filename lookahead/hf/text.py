@@ -37,6 +37,7 @@ class Vocabulary:
         self._special_ids = {token_id for token_id, token in added.items() if token.special}
         tokens = tokenizer.get_vocab()
         self.byte_ids = {tokens[name]: byte for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
+        self._alone: dict[int, str] = {}
 
     @property
     def highest_id(self) -> int:
@@ -62,6 +63,13 @@ class Vocabulary:
         """The text of these tokens, exactly as the tokenizer spells it."""
         shown = self.shown(ids) if skip_special else list(ids)
         return str(self._tokenizer.decode(shown, clean_up_tokenization_spaces=False)) if shown else ""
+
+    def alone(self, token_id: int) -> str:
+        """One token by itself as the tokenizer spells it, special or not; remembered."""
+        text = self._alone.get(token_id)
+        if text is None:
+            text = self._alone[token_id] = self.decode((token_id,), skip_special=False)
+        return text
 
     def shown(self, ids: Sequence[int]) -> list[int]:
         """These tokens without the special ones."""
@@ -124,12 +132,13 @@ class TextStream:
 
     def _settle(self) -> str:
         piece, self.held_text = self.held_text, ""
-        alone = self._vocabulary.decode(self._held, skip_special=False)
+        held = self._held
+        alone = self._vocabulary.alone(held[0]) if len(held) == 1 else self._vocabulary.decode(held, skip_special=False)
         # Tokens that spell nothing by themselves (a space that is stripped at the start) cannot stand for a context.
         if alone:
-            self._before, self._before_text = self._held, alone
+            self._before, self._before_text = held, alone
         else:
-            self._before = self._before + self._held
+            self._before = self._before + held
             self._before_text = self._vocabulary.decode(self._before, skip_special=False)
         self._held = []
         return piece
