@@ -134,7 +134,7 @@ class Handlers:
             corpus=bool(self.host.corpus),
         )
         stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head, self.host.corpus)
-        stored.token_text = texts.token_text
+        stored.token_text, stored.cancelled = texts.token_text, cancelled
         self.store.add(stored)
         batches = self.host.stream(request, cancelled)
         ends: list[float] = []

@@ -21,12 +21,14 @@ from .stored_run import StoredRun
 
 PATH = "/gradio_api/lookahead/steps"
 """Under Gradio's own prefix: whatever stands before the server lets it through."""
+LEAVE = "/gradio_api/lookahead/leave"
 
 
 def routes(store: RunStore) -> list[Route]:
     """What the server answers besides Gradio's own: ``PATH?run=ID&from=N``, the steps of a run from N on, as they come.
 
-    A connection that was cut goes on where it was. ``No content`` says that there is nothing more to wait for.
+    A connection that was cut goes on where it was. ``No content`` says that there is nothing more to wait for. What is
+    posted to ``LEAVE?run=ID`` ends that run within one step: its page has closed.
     """
 
     async def steps(request: Request) -> Response:
@@ -39,7 +41,13 @@ def routes(store: RunStore) -> list[Route]:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_events(run, int(start)), media_type="text/event-stream", headers=headers)
 
-    return [Route(PATH, steps)]
+    async def leave(request: Request) -> Response:
+        run = store.get(request.query_params.get("run"))
+        if run is not None:
+            run.cancelled.set()
+        return Response(status_code=204)
+
+    return [Route(PATH, steps), Route(LEAVE, leave, methods=["POST"])]
 
 
 async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:

@@ -59,6 +59,8 @@ class StoredRun:
         self.end: dict[str, Any] | None = None
         self.token_text: stage.TokenText = lambda token_id: f"#{token_id}"
         """The text of a token by itself."""
+        self.cancelled = threading.Event()
+        """Set to end the run."""
         self.lock = threading.Lock()
         self.cache: dict[str, Any] = {}
         """What readers of this run have worked out (under ``lock``)."""

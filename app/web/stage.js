@@ -49,11 +49,21 @@ function apply(message) {
   schedule();
 }
 
-// The steps of a run as they come. A page that falls behind hears it from the beats in Gradio's queue, and asks.
-function feed(run, from) {
+// An address of the app's own routes.
+function route(name, run) {
   const { root } = window.gradio_config || {};
   const base = new URL(root || '/', location.href).pathname.replace(/\/$/, '');
-  const source = new EventSource(base + '/gradio_api/lookahead/steps?run=' + encodeURIComponent(run.id) + '&from=' + from);
+  return base + '/gradio_api/lookahead/' + name + '?run=' + encodeURIComponent(run.id);
+}
+
+// A page that closes ends its run at once; where it cannot say so, the next beat finds it gone.
+function onPageHide() {
+  if (main() && !ended(main())) navigator.sendBeacon(route('leave', main()));
+}
+
+// The steps of a run as they come. A page that falls behind hears it from the beats in Gradio's queue, and asks.
+function feed(run, from) {
+  const source = new EventSource(route('steps', run) + '&from=' + from);
   source.onmessage = (event) => apply(JSON.parse(event.data));
   return source;
 }

@@ -20,6 +20,7 @@ function onKey(event) {
 
 function wireTransport() {
   document.addEventListener('keydown', onKey);
+  addEventListener('pagehide', onPageHide);
   $('#play').addEventListener('click', MOVES[' ']);
   $('[data-go=back]').addEventListener('click', MOVES.ArrowLeft);
   $('[data-go=on]').addEventListener('click', MOVES.ArrowRight);

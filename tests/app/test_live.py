@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app.handlers import Handlers
 from app.host import ModelHost
-from app.live import PATH, _events
+from app.live import LEAVE, PATH, _events, routes
 from app.options import AppOptions
 from app.recorded import RUNS
 from app.store import RunStore
@@ -159,6 +161,17 @@ def test_the_server_answers_beside_gradio(url: str) -> None:
     assert message["end"] == run["end"]
     _, (message,) = _ask(url, f"run={run['run']}", **{"Last-Event-ID": str(count - 1)})
     assert message["steps"] == run["steps"][-1:]
+
+
+def test_a_page_that_leaves_ends_its_own_run_alone() -> None:
+    store, mine, other = RunStore(), from_record(RUN), from_record(RUN)
+    for run in (mine, other):
+        store.add(run)
+    page = TestClient(Starlette(routes=routes(store)))
+    for query in (f"?run={mine.run_id}", "?run=unknown", ""):
+        assert page.post(LEAVE + query).status_code == 204
+    assert mine.cancelled.is_set()
+    assert not other.cancelled.is_set()
 
 
 def test_nothing_to_wait_for_and_bad_places_are_told_apart(url: str) -> None:

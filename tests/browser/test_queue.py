@@ -61,6 +61,27 @@ def test_a_closed_tab_ends_its_run(open_page: Callable[..., Page], passes: list[
     assert passes[0] == before < 300
 
 
+@pytest.mark.parametrize("leave", ["about:blank", "reload", "close"])
+def test_a_page_that_is_left_says_so(
+    leave: str, open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.handlers.BEAT_SECONDS", 3600)
+    page = open_page(LONG, left=True)
+    _start(page)
+    _watch(page)
+    if leave == "reload":
+        page.reload()
+    elif leave == "close":
+        page.close(run_before_unload=True)
+    else:
+        page.goto(leave)
+    before = -1
+    while passes[0] != before:
+        before = passes[0]
+        time.sleep(0.5)
+    assert before < 400
+
+
 def test_no_step_is_lost_at_full_speed(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=300&decoding_length=1")
     _start(page)
