@@ -85,8 +85,8 @@ class Backend(Protocol):
         """An empty session for a run of at most ``capacity`` tokens, the prompt's among them."""
         ...
 
-    def stop_checker(self, stop: Sequence[str]) -> StopChecker:
-        """A fresh watcher for these strings."""
+    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> StopChecker:
+        """A fresh watcher for these strings in what follows the prompt."""
         ...
 
     def pass_costs(self, longest: int) -> PassCosts:

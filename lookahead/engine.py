@@ -125,7 +125,7 @@ class LookaheadEngine:
         cancelled: threading.Event | None,
     ) -> Iterator[StepRecord]:
         stop = (*stop, *self.backend.stop_strings)
-        checker = self.backend.stop_checker(stop) if stop else None
+        checker = self.backend.stop_checker(stop, prompt) if stop else None
         if method == "lookahead":
             self.prepare()
         session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))

@@ -130,9 +130,9 @@ class HFBackend:
         """Turns tokens into text as they come; the pieces together are ``decode`` of all of them."""
         return TextStream(self.vocabulary)
 
-    def stop_checker(self, stop: Sequence[str]) -> StopChecker:
-        """A fresh watcher for these strings (one at least)."""
-        return TextStops(self.vocabulary, stop)
+    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> StopChecker:
+        """A fresh watcher for these strings (one at least) in what follows the prompt."""
+        return TextStops(self.vocabulary, stop, prompt_ids)
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens, prompt and output together.

@@ -145,17 +145,29 @@ class TextStream:
 
 
 class TextStops:
-    """Watches one output for stop strings, special tokens spelled out."""
+    """Watches one output for stop strings, special tokens spelled out; one may begin in the prompt.
 
-    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str]) -> None:
+    Args:
+        vocabulary: Spells the tokens.
+        stop: The strings, one at least, none empty.
+        prompt_ids: What the output goes on from: its text is spelled after it, and nothing that ends there counts.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> None:
         self._stream = TextStream(vocabulary, skip_special=False)
         self._stop = tuple(stop)
         self._longest = max(map(len, self._stop))
-        self._tail = ""
+        self._tail = self._last(self._stream.push(prompt_ids))
 
     def push(self, token_id: int) -> bool:
-        """Whether a stop string stands in the output now that this token is part of it."""
+        """Whether a stop string stands in the output, its last letter at least, now that this token is part of it."""
+        held = self._stream.held_text
+        known = len(self._tail) + (0 if REPLACEMENT in held else len(held))
         settled = self._tail + self._stream.push((token_id,))
         text = settled + self._stream.held_text
-        self._tail = settled[max(0, len(settled) - self._longest + 1) :]
-        return any(string in text for string in self._stop)
+        self._tail = self._last(settled)
+        return any(text.find(string, max(0, known - len(string) + 1)) >= 0 for string in self._stop)
+
+    def _last(self, text: str) -> str:
+        """As much of its end as the longest string can begin in."""
+        return text[max(0, len(text) - self._longest + 1) :]

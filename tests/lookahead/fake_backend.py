@@ -52,7 +52,7 @@ class FakeBackend:
         self.sessions.append(FakeSession(self))
         return self.sessions[-1]
 
-    def stop_checker(self, stop: Sequence[str]) -> FakeStops:
+    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> FakeStops:
         """Watches ``<1><2>...``."""
         return FakeStops(stop)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, StopStringCriteria
 
 from lookahead.hf.text import REPLACEMENT, TextStops, TextStream, Vocabulary, spelled
 
@@ -124,6 +125,34 @@ def test_a_stop_string_is_seen_at_the_first_token_after_which_the_text_holds_it(
         assert checker.push(token_id) == found
         if found:
             break
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(data=st.data())
+def test_a_stop_string_ends_an_output_where_transformers_ends_it(name, data):
+    tokenizer = TOKENIZERS[name]()
+    vocabulary = Vocabulary(tokenizer)
+    plain = [token_id for token_id in range(len(tokenizer)) if vocabulary.alone(token_id).strip().isascii()]
+    plain = [token_id for token_id in plain if token_id not in (*vocabulary.byte_ids, *tokenizer.all_special_ids)]
+    ids = data.draw(st.lists(st.sampled_from(plain), min_size=2, max_size=20))
+    prompt = data.draw(st.integers(1, len(ids) - 1))
+    text = vocabulary.decode(ids)
+    start = data.draw(st.integers(0, max(0, len(text) - 1)))
+    stop = [text[start : start + data.draw(st.integers(1, 6))] or "x", "zzz"]
+    theirs = StopStringCriteria(tokenizer, stop)
+    checker = TextStops(vocabulary, stop, ids[:prompt])
+    for count in range(prompt + 1, len(ids) + 1):
+        found = bool(theirs(torch.tensor([ids[:count]]), None))
+        assert checker.push(ids[count - 1]) == found
+        if found:
+            break
+
+
+def test_a_stop_string_may_begin_in_the_prompt_but_not_end_there():
+    vocabulary = Vocabulary(byte_level())
+    prompt, output = (vocabulary.encode(text, raw=True)[1:] for text in ("a fox", "ox jumps"))
+    for stop, wanted in (("foxo", True), ("o", True), ("fox", False), ("x", False), ("a", False)):
+        assert TextStops(vocabulary, [stop, "far too long for that"], prompt).push(output[0]) == wanted, stop
 
 
 def test_special_tokens_are_seen_as_stop_strings():
