@@ -147,7 +147,7 @@ def load_costs(key: Mapping[str, str | int]) -> PassCosts | None:
         if data["format"] != FORMAT or data["version"] != VERSION or data["key"] != dict(key):
             return None
         return PassCosts.from_json(data["costs"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -114,13 +114,13 @@ class Request:
         self._output: list[int] = []
         self._last_id = prompt_ids[-1]
         self._writes = "output" in config.sources
-        self._others = [drafter.session] if self._writes else []
-        self._kinds = [REQUEST] + [SESSION] * len(self._others)
+        others = [(SESSION, drafter.session)] if self._writes else []
         if "corpus" in config.sources:
-            self._others += drafter.warm
-            self._kinds += [CORPUS] * len(drafter.warm)
-        self._followers = [Follower(trie) for trie in self._others if trie.log]
-        self._kinds = [REQUEST] + [k for k, t in zip(self._kinds[1:], self._others, strict=True) if t.log]
+            others += [(CORPUS, trie) for trie in drafter.warm]
+        with drafter.lock:  # another request may fill the session's trie meanwhile
+            others = [(kind, trie) for kind, trie in others if trie.log]
+            self._followers = [Follower(trie) for _, trie in others]
+        self._kinds = [REQUEST, *(kind for kind, _ in others)]
         self._floor = self._expected = 0.0
         self._search: Search | FrequencySearch | None = None
         self._rule: StopRule | None = None

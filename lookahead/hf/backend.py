@@ -142,7 +142,7 @@ class HFBackend:
         """
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
-            return PlainSession(self.model, self.rules, capacity)
+            return PlainSession(self.model, self.rules, capacity, min(capacity, self.context_limit or capacity))
         return TreeSession(self.model, plan, self.rules, capacity, self._threads)
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:

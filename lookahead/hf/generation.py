@@ -36,6 +36,13 @@ REFUSED = {
 """Settings of generation_config that greedy decoding with drafts cannot honour, and the values at which they count."""
 
 
+def _token_ids(value: Any) -> tuple[int, ...]:
+    """One id, several (a list, a tuple, a tensor) or none."""
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    return () if value is None else tuple(map(int, value)) if isinstance(value, list | tuple) else (int(value),)
+
+
 class GenerationRules:
     """The model's own generation_config, as ``generate(do_sample=False)`` applies it.
 
@@ -59,13 +66,14 @@ class GenerationRules:
             config = self.prepared()
             mode = config.get_generation_mode()
             self._any = len(self._build(torch.zeros((1, 2), dtype=torch.long, device=model.device), 4)) > 0
-        except (ValueError, TypeError, AttributeError) as error:
+            if config.cache_implementation is not None:
+                self._model._prepare_cache_for_generation(config, {}, GenerationMode.GREEDY_SEARCH, 1, 4)
+        except (ValueError, TypeError, AttributeError, ImportError) as error:
             raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding is done here")
         self.cache_implementation: str | None = config.cache_implementation
-        eos = config.eos_token_id
-        self.eos_ids: tuple[int, ...] = () if eos is None else tuple(eos) if isinstance(eos, list) else (int(eos),)
+        self.eos_ids = _token_ids(config.eos_token_id)
         stop = config.stop_strings
         self.stop_strings: tuple[str, ...] = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
 

@@ -15,6 +15,9 @@ from lookahead.backend import UnsupportedCacheError
 ALIGNMENT = 16
 """Row strides of a mask on CUDA: what its memory-efficient attention kernel takes without a copy of its own."""
 
+WINDOW_SETTINGS = ("sliding_window", "use_sliding_window", "max_window_layers", "sliding_window_pattern")
+"""What a configuration may say of windows: the window, and which layers have it (``layer_types`` says so again)."""
+
 Mask = Tensor | dict[str, Tensor | None]
 
 
@@ -38,6 +41,9 @@ class MaskPlan:
         """
         window = getattr(config, "sliding_window", None)
         kinds = getattr(config, "layer_types", None)
+        for name, value in vars(config).items():
+            if "window" in name and name.lstrip("_") not in WINDOW_SETTINGS and value:
+                raise UnsupportedCacheError(f"its attention window ({name}={value!r}) is not known here")
         if not kinds:
             if getattr(config, "attention_chunk_size", None) is not None:
                 raise UnsupportedCacheError("its chunked attention is not known here")

@@ -18,10 +18,11 @@ class PlainSession:
 
     supports_trees = False
 
-    def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int) -> None:
+    def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int) -> None:
         self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
         self._rules = rules
         self._capacity = capacity
+        self._rows = rows  # a static cache is made that large at once
         self._arguments: dict[str, Any] = {}
         self._context_ids = torch.zeros((1, 0), dtype=torch.long, device=model.device)
         self._processors = rules.no_processors()
@@ -38,7 +39,7 @@ class PlainSession:
             if self._rules.keeps_logits:
                 arguments["logits_to_keep"] = 1
             self._model._prepare_cache_for_generation(
-                config, arguments, GenerationMode.GREEDY_SEARCH, 1, self._capacity - 1
+                config, arguments, GenerationMode.GREEDY_SEARCH, 1, self._rows - 1
             )
             self._arguments = arguments
             return self._pass({"is_first_iteration": True})

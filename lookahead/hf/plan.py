@@ -15,8 +15,13 @@ from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import MaskPlan
 from lookahead.hf.session import ForwardPlan, TreeSession
 
-TRIAL_PARENTS = (-1, 0, 0, 2)
-"""The trial tree: the root, two children, and a child of the second, whose rows the first child must not touch."""
+_SIBLINGS = 12
+TRIAL_PARENTS = (-1, *([0] * _SIBLINGS), _SIBLINGS, _SIBLINGS + 1)
+"""The trial tree: the root, many children, and a chain below the last: its rows are far from where its depth is."""
+CHAIN_PARENTS = tuple(range(-1, len(TRIAL_PARENTS) - 1))
+"""One branch of as many rows, which needs no tree mask: how far a pass of so many is off in any case."""
+_ROUNDING = 4.0
+"""How far a tree's logits may be off, in multiples of what the chain's are and of the dtype's precision."""
 
 
 def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
@@ -57,27 +62,33 @@ def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) ->
     """Why a tree pass is wrong on this model; None if it agrees with plain passes."""
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
     prompt = tuple((7 + 3 * index) % size for index in range(3))
-    root, left, other_left, right, below = (index % size for index in (11, 12, 15, 13, 14))
-    session = TreeSession(model, plan, rules, capacity=16)
+    root, *chain = (index % size for index in (11, 13, 14, 17))
+    left, other_left = ([(start + 2 * index) % size for index in range(1, _SIBLINGS)] for start in (16, 47))
+    session = TreeSession(model, plan, rules, capacity=len(prompt) + len(TRIAL_PARENTS))
     session.prefill(prompt)
-    logits = session.logits(_trial_tree((root, left, right, below)))
-    again = session.logits(_trial_tree((root, other_left, right, below)))
-    path = [*prompt, root, right, below]
-    plain = model(input_ids=torch.tensor([path], device=model.device), use_cache=False).logits[0, -3:]
+    branch = (root, *chain)
+    rows = [0, *range(_SIBLINGS, len(TRIAL_PARENTS))]
+    logits, again = (
+        session.logits(_tree(TRIAL_PARENTS, (root, *siblings, *chain)))[rows] for siblings in (left, other_left)
+    )
+    alone = session.logits(_tree(CHAIN_PARENTS, (*branch, *left)))[: len(branch)]
+    path = torch.tensor([[*prompt, *branch]], device=model.device)
+    plain = model(input_ids=path, use_cache=False).logits[0, -len(branch) :]
     epsilon = torch.finfo(logits.dtype).eps
-    if _distance(logits[[0, 2, 3]], plain) > 64 * epsilon:
+    if _distance(logits, plain) > _ROUNDING * max(_distance(alone, plain), epsilon):
         return "its forward pass does not honour a tree mask and positions by depth"
-    if _distance(logits[[0, 2, 3]], again[[0, 2, 3]]) > 4 * epsilon:
+    if _distance(logits, again) > _ROUNDING * epsilon:
         return "its forward pass lets a branch see its neighbour"
     return None
 
 
-def _trial_tree(token_ids: tuple[int, ...]) -> DraftTree:
+def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
     count = len(token_ids)
-    return DraftTree(token_ids, TRIAL_PARENTS, (1.0,) * count, ("prompt",) * count, (0,) * count)
+    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
 
 
 def _distance(left: Tensor, right: Tensor) -> float:
     """Largest difference, as a share of the largest value."""
-    left, right = left.float(), right.float()
+    if left.dtype != torch.float64:
+        left, right = left.float(), right.float()
     return float((left - right).abs().max() / right.abs().max().clamp_min(1e-12))

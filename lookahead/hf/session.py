@@ -67,8 +67,7 @@ class TreeSession:
             ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
             self._processors = self._rules.processors(ids, self._capacity)
             if self._processors:
-                self._context_ids = ids.new_zeros((1, self._capacity))
-                self._context_ids[:, :count] = ids
+                self._context_ids = ids
             last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
             logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
             self._cache.commit(count)
@@ -148,6 +147,9 @@ class TreeSession:
         target_ids = [-1] * len(tree)
         node: int | None = 0
         while node is not None:
+            if length == self._context_ids.shape[1]:
+                more = self._context_ids.new_zeros((1, length + GROWTH_ROWS))
+                self._context_ids = torch.cat((self._context_ids, more), dim=1)
             self._context_ids[0, length] = tree.token_ids[node]
             length += 1
             target_ids[node] = self._choice(logits[node], length)

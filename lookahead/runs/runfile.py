@@ -128,8 +128,8 @@ def save(run: RunRecord, path: str | Path) -> None:
     Raises:
         RunFileError: If the record contradicts itself or the file cannot be written.
     """
-    target = Path(path)
-    check_target(target)
+    check_target(path)
+    target = Path(os.path.realpath(path))  # what a link points to is written, the link stays
     try:
         text = to_json(run)
     except RunFileError as error:
@@ -150,9 +150,11 @@ def save(run: RunRecord, path: str | Path) -> None:
 
 def check_target(path: str | Path) -> None:
     """Raise RunFileError unless a file can be written there; writes nothing (call it before a long run)."""
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     if target.is_dir():
         raise RunFileError(f"{path}: is a folder; name a file in it")
+    if target.exists() and not target.is_file():
+        raise RunFileError(f"{path}: is no ordinary file, and would be replaced by one; name another")
     if not target.parent.is_dir():
         raise RunFileError(f"{path}: the folder {target.parent} does not exist; make it first")
     if not os.access(target.parent, os.W_OK):

@@ -57,7 +57,7 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
         "root_count": str(trie.counts[ROOT]),
     }
     header["digest"] = _digest(tensors, header)
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # what a link points to is written, the link stays
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -131,11 +131,15 @@ def test_what_is_stored_is_found_again(tmp_path, monkeypatch):
     assert [path.suffix for path in stored_costs_path(KEY).parent.iterdir()] == [".json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', "\x00", '{"costs": {}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', "\x00", '{"costs": {}}', "0.5:1" + "0" * 400])
 def test_a_broken_file_is_ignored_and_replaced(tmp_path, monkeypatch, text):
+    """``a:b``: the file as it was, with b instead of a in it."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     store_costs(KEY, COSTS)
-    stored_costs_path(KEY).write_text(text, encoding="utf-8")
+    path = stored_costs_path(KEY)
+    if text.startswith("0.5:"):
+        text = path.read_text(encoding="utf-8").replace(*text.split(":"))
+    path.write_text(text, encoding="utf-8")
     assert load_costs(KEY) is None
     store_costs(KEY, COSTS)
     assert load_costs(KEY) == COSTS

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, NoDrafts, Request
-from lookahead.trie import MIN_BYTES, MIN_CAPACITY
+from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
+from lookahead.trie.locus import Follower
 from tests.lookahead.ngrams import check_trie, sequences, trie_of
 
 RANKINGS = ("probability", "frequency")
@@ -212,6 +213,25 @@ def test_requests_of_one_drafter_may_run_in_threads():
         sys.setswitchinterval(interval)
     assert not errors
     check_trie(owner.session)
+
+
+def test_a_session_that_is_filled_while_a_request_starts_takes_no_other_tries_name(monkeypatch):
+    owner = drafter(sources=("output", "corpus"))
+    owner.warm = (trie_of([[20, 21, 22, 23]], 12),)
+    keeping = threading.Thread(target=owner.keep, args=([7, 8, 9] * 5,))
+
+    def follower(trie: Trie) -> Follower:
+        if not keeping.ident:
+            keeping.start()
+            keeping.join(0.2)
+        return Follower(trie)
+
+    monkeypatch.setattr("lookahead.drafter.Follower", follower)
+    request = owner.start([3, 20])
+    keeping.join()
+    tree = draft(request)
+    assert tree.token_ids[:4] == (20, 21, 22, 23)
+    assert set(tree.sources[1:4]) == {"corpus"}
 
 
 def test_no_drafts_is_the_last_token_alone():

@@ -11,7 +11,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import FAMILIES, VOCAB_SIZE, hf_greedy, tiny_mamba, tiny_model
+from tests.lookahead.tiny_models import FAMILIES, VOCAB_SIZE, hf_greedy, tiny_gpt_neo, tiny_mamba, tiny_model, tiny_mpt
 
 PROMPTS = 20
 NEW_TOKENS = 30
@@ -73,6 +73,36 @@ def test_a_cache_that_cannot_drop_tokens_decodes_plainly_and_says_so():
         emitted, passes = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 1.0, seed), width=16)
         assert emitted == expected
         assert passes == NEW_TOKENS
+
+
+PRECISIONS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_a_model_that_goes_by_rows_is_found_out_in_every_precision(dtype):
+    for scale in (0.02, 0.4):
+        backend = HFBackend(tiny_mpt(dtype, initializer_range=scale))
+        assert not backend.supports_trees
+        assert "positions by depth" in (backend.notice or "")
+    emitted, passes = run(backend, [5, 6, 7], NoisyOracle([], VOCAB_SIZE), width=16)
+    assert emitted == hf_greedy(backend.model, [5, 6, 7], NEW_TOKENS)
+    assert passes == NEW_TOKENS
+
+
+def test_a_window_that_is_not_known_decodes_plainly_and_says_so():
+    model = tiny_gpt_neo()
+    backend = HFBackend(model)
+    assert "window_size=12" in (backend.notice or "")
+    prompt = prompts()[-1] * 3
+    expected = hf_greedy(model, prompt, NEW_TOKENS)
+    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16) == (expected, NEW_TOKENS)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rounding_is_not_taken_for_a_wrong_pass(family, dtype):
+    backend = HFBackend(tiny_model(family, dtype))
+    assert backend.supports_trees, backend.notice
 
 
 def test_low_precision_runs():

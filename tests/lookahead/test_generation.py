@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+import torch
 
 from lookahead.backend import BackendError
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import VOCAB_SIZE, hf_greedy, tiny_model
+from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_model
 
 HONOURED = [
     {"repetition_penalty": 1.3},
@@ -105,11 +106,40 @@ def test_contrastive_search_is_refused():
         HFBackend(model)
 
 
-@pytest.mark.parametrize(("eos", "expected"), [(None, ()), (0, (0,)), ([3, 0], (3, 0))])
+@pytest.mark.parametrize(
+    ("eos", "expected"),
+    [
+        (None, ()),
+        (0, (0,)),
+        ([3, 0], (3, 0)),
+        ((3, 0), (3, 0)),
+        (torch.tensor([3, 0]), (3, 0)),
+        (torch.tensor(3), (3,)),
+    ],
+)
 def test_eos_ids(eos, expected):
     model = tiny_model("llama")
     model.generation_config.eos_token_id = eos
     assert HFBackend(model).eos_ids == expected
+
+
+def test_a_cache_that_lacks_its_library_is_refused_by_name():
+    model = tiny_model("llama")
+    model.generation_config.cache_implementation = "quantized"
+    model.generation_config.cache_config = {"backend": "none-such"}
+    with pytest.raises(BackendError, match="none-such"):
+        HFBackend(model)
+
+
+@pytest.mark.parametrize("cache", [None, "static"])
+def test_room_for_more_tokens_than_the_context_holds_costs_nothing(cache):
+    model = tiny_model("llama")
+    model.generation_config.repetition_penalty = 1.3
+    model.generation_config.cache_implementation = cache
+    for method in ("greedy", "lookahead"):
+        records = list(LookaheadEngine(HFBackend(model)).generate([5, 6], max_new_tokens=10**13, method=method))
+        assert records[-1].finish_reason == "context"
+        assert 2 + sum(len(record.emitted_ids) for record in records) == MOST_POSITIONS
 
 
 def test_stop_strings_of_the_model():

@@ -142,7 +142,7 @@ def test_a_stop_string_ends_an_output_where_transformers_ends_it(name, data):
     theirs = StopStringCriteria(tokenizer, stop)
     checker = TextStops(vocabulary, stop, ids[:prompt])
     for count in range(prompt + 1, len(ids) + 1):
-        found = bool(theirs(torch.tensor([ids[:count]]), None))
+        found = bool(theirs(torch.tensor([ids[:count]]), None))  # pyright: ignore[reportArgumentType]
         assert checker.push(ids[count - 1]) == found
         if found:
             break

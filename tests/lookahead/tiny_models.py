@@ -10,6 +10,8 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
@@ -20,6 +22,8 @@ from transformers import (
     MistralForCausalLM,
     MixtralConfig,
     MixtralForCausalLM,
+    MptConfig,
+    MptForCausalLM,
     Olmo2Config,
     Olmo2ForCausalLM,
     Phi3Config,
@@ -108,6 +112,29 @@ def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
         initializer_range=0.4,
     )
     return _made(MambaForCausalLM, config, dtype, "eager")
+
+
+def tiny_mpt(dtype: torch.dtype = torch.float64, **settings: Any) -> PreTrainedModel:
+    """A model that weighs what it sees by row (ALiBi), whatever positions it is told."""
+    sizes = {"d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": VOCAB_SIZE, "max_seq_len": MOST_POSITIONS}
+    return _made(MptForCausalLM, MptConfig(**sizes, **settings), dtype, "eager")
+
+
+def tiny_gpt_neo(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    """A model with a window of its own, which no mask from outside can move."""
+    config = GPTNeoConfig(
+        hidden_size=32,
+        num_heads=4,
+        num_layers=2,
+        attention_types=[[["global", "local"], 1]],
+        window_size=WINDOW,
+        vocab_size=VOCAB_SIZE,
+        max_position_embeddings=MOST_POSITIONS,
+        initializer_range=0.4,
+        bos_token_id=1,
+        eos_token_id=None,
+    )
+    return _made(GPTNeoForCausalLM, config, dtype, "eager")
 
 
 def _made(model_class, config, dtype: torch.dtype, attention: str) -> PreTrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -220,6 +221,19 @@ def test_targets_that_cannot_be_written_are_refused_and_nothing_is_left(tmp_path
         runfile.save(_with(golden, 1, index=7), tmp_path / "run.json")
     assert runfile.load(tmp_path / "run.json") == golden
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_only_an_ordinary_file_is_replaced(tmp_path: Path, golden: RunRecord) -> None:
+    pipe, link, real = (tmp_path / name for name in ("pipe", "link.json", "real.json"))
+    os.mkfifo(pipe)
+    with pytest.raises(RunFileError, match="no ordinary file"):
+        runfile.save(golden, pipe)
+    assert pipe.is_fifo()
+    link.symlink_to(real)
+    for _ in range(2):
+        runfile.save(golden, link)
+        assert link.is_symlink()
+        assert runfile.load(real) == golden
 
 
 def test_a_long_wide_run_stays_small(golden: RunRecord) -> None:
