@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, DraftRequest
+from lookahead.drafter import Drafter, DraftRequest, TrieChange
 from lookahead.verify import verify
 
 
@@ -73,11 +73,39 @@ def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
 
+class _TimedReading:
+    """A request, and the time that its tries take to read (``seconds``)."""
+
+    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
+        started = time.perf_counter()
+        self._request = drafter.start(prompt_ids)
+        self.seconds = time.perf_counter() - started
+        self.trie = self._request.trie
+
+    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+        return self._request.draft(width, longest_branch, pass_seconds)
+
+    def commit(self, token_ids: Sequence[int]) -> None:
+        started = time.perf_counter()
+        self._request.commit(token_ids)
+        self.seconds += time.perf_counter() - started
+
+    def change(self) -> TrieChange:
+        return self._request.change()
+
+    def finish(self) -> None:
+        started = time.perf_counter()
+        self._request.finish()
+        self.seconds += time.perf_counter() - started
+
+
 @dataclass(frozen=True, slots=True)
 class ReplaySummary:
     """What ``replay --json`` prints; times in microseconds, sizes of the tries after the last row.
 
     ``mean_accepted_tokens``, ``draft_tokens_per_step`` and the times are None when no step was made.
+    ``insert_us_per_token`` is the time of reading, learning from drafts included, over the tokens read: prompt and
+    output by the request's trie, the output once more by the session's.
     """
 
     steps: int
@@ -106,21 +134,21 @@ def replay_rows(
     drafter = Drafter(config)
     retrieve: list[float] = []
     insert_seconds = 0.0
+    inserted = 0
     steps = tokens = drafted = nodes = size = 0
     for prompt_ids, output_ids in rows:
         if not shared:
             drafter = Drafter(config)
-        request = drafter.start(prompt_ids)
-        trie = request.trie
+        request = _TimedReading(drafter, prompt_ids)
         for step in replay_output(request, output_ids, config):
             steps += 1
             tokens += step.emitted
             drafted += len(step.draft) - 1
             retrieve.append(step.retrieve_seconds)
-            insert_seconds += step.insert_seconds
-        request.finish()
+        insert_seconds += request.seconds
+        inserted += len(prompt_ids) + 2 * len(output_ids)
         session = drafter.session.stats()
-        own = trie.stats()
+        own = request.trie.stats()
         nodes, size = own.nodes + own.leaves + session.nodes + session.leaves, own.bytes + session.bytes
     retrieve.sort()
     return ReplaySummary(
@@ -130,7 +158,7 @@ def replay_rows(
         draft_tokens_per_step=drafted / steps if steps else None,
         retrieve_us_mean=1e6 * sum(retrieve) / steps if steps else None,
         retrieve_us_p99=1e6 * retrieve[min(steps - 1, int(steps * 0.99))] if steps else None,
-        insert_us_per_token=1e6 * insert_seconds / tokens if tokens else None,
+        insert_us_per_token=1e6 * insert_seconds / inserted if steps else None,
         trie_nodes=nodes,
         trie_bytes=size,
     )

@@ -15,7 +15,7 @@ from .machine import choose, keep_freed_memory
 from .mixture import tokenizer_texts
 from .network import Network, Shape
 from .plan import scaled, stream
-from .real_text import RealText, read_real_text
+from .real_text import FILES, RealText, read_real_text
 from .threads import ThreadChoice
 from .tokenizer import train_tokenizer
 from .trainer import Trainer
@@ -26,7 +26,11 @@ HERE = Path(__file__).parent
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m assets.training", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder with the real text (without it: made-up text only)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help=f"folder with the real text, {', '.join(FILES)} (without it: made-up text only; see the model's card)",
+    )
     parser.add_argument("--out", type=Path, default=HERE.parent / "model", help="where the model goes")
     parser.add_argument("--work", type=Path, default=Path(".training"), help="where checkpoint and tokenizer are kept")
     parser.add_argument("--seed", type=int, default=0)
@@ -68,15 +72,17 @@ def main() -> None:
     keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    text = read_real_text(options.data)
+    try:
+        text = read_real_text(options.data)
+    except OSError as error:
+        raise SystemExit(f"--data: {error.filename}: {error.strerror}; it holds {', '.join(FILES)}") from None
     if options.evaluate:
         print(evaluated(options.out, text, options.cases))
         return
     torch.manual_seed(options.seed)
     shape = Shape()
     tokenizer = kept_tokenizer(options.work / "tokenizer", text, options.seed, options.resume)
-    device, dtype, measured = choose(shape) if options.dtype == "auto" else (torch.device("cpu"), None, "as asked")
-    dtype = dtype or getattr(torch, options.dtype)
+    device, dtype, measured = choose(shape, None if options.dtype == "auto" else getattr(torch, options.dtype))
     print(f"{measured}; training in {str(dtype).removeprefix('torch.')} on {device}")
     torch.manual_seed(options.seed)
     most = torch.get_num_threads()

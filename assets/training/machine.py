@@ -42,11 +42,18 @@ def ten_steps_seconds(
     return time.perf_counter() - started
 
 
-def choose(shape: Shape) -> tuple[torch.device, torch.dtype, str]:
-    """The device, the number format that ten steps show to be faster there, and what was measured."""
-    if torch.cuda.is_available():
-        return torch.device("cuda"), torch.bfloat16, "CUDA device: bf16"
-    cpu = torch.device("cpu")
+def choose(shape: Shape, dtype: torch.dtype | None = None) -> tuple[torch.device, torch.dtype, str]:
+    """The device, the number format that ten steps show to be faster there, and what was measured.
+
+    Args:
+        dtype: The number format where it is settled.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if dtype is not None:
+        return device, dtype, "as asked"
+    if device.type == "cuda":
+        return device, torch.bfloat16, "CUDA device: bf16"
+    cpu = device
     seconds = {dtype: ten_steps_seconds(shape, dtype, cpu) for dtype in (torch.float32, torch.bfloat16)}
     best = min(seconds, key=seconds.__getitem__)
     shown = ", ".join(f"{str(dtype).removeprefix('torch.')} {value:.1f} s" for dtype, value in seconds.items())

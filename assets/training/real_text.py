@@ -12,6 +12,8 @@ from .asked import Asked, AskedPassage
 from .paths import TEXTS
 from .written import read_questions
 
+FILES = ("nq-open-oracle.jsonl.gz", "gsm8k_train.jsonl.gz", "humanevalpack.jsonl.gz")
+"""What a data folder holds, the sources' own rows as they publish them, one JSON object a line."""
 HELD_OUT_QUESTIONS = 300
 HELD_OUT_PROBLEMS = 200
 HELD_OUT_FUNCTIONS = 20
@@ -40,9 +42,7 @@ def split_sentences(text: str) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The rows of a gzipped JSON lines file; none if there is no such file."""
-    if not path.exists():
-        return []
+    """The rows of a gzipped JSON lines file."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
@@ -66,18 +66,22 @@ def solved_problem(row: dict) -> tuple[str, str]:
 
 
 def read_real_text(folder: Path | None) -> RealText:
-    """Everything in ``folder``, with the last rows of each file held out and their passages kept out of training."""
+    """Everything in ``folder``, with the last rows of each file held out and their passages kept out of training.
+
+    Raises:
+        OSError: If one of ``FILES`` is not there or cannot be read.
+    """
     if folder is None:
         return RealText()
-    asked = [asked_passage(row) for row in read_lines(folder / "nq-open-oracle.jsonl.gz")]
+    asked = [asked_passage(row) for row in read_lines(folder / FILES[0])]
     if asked:
         written = read_questions(TEXTS / "questions.tsv") | read_questions(TEXTS / "held_out_questions.tsv")
         asked = with_written(asked, written)
     kept, held = asked[:-HELD_OUT_QUESTIONS], asked[-HELD_OUT_QUESTIONS:]
     hidden = {p.text for p in held} | {s for p in held for s in p.sentences if len(s) > 30}
     kept = [p for p in kept if p.text not in hidden and not any(s in hidden for s in p.sentences)]
-    problems = [solved_problem(row) for row in read_lines(folder / "gsm8k_train.jsonl.gz")]
-    rows = read_lines(folder / "humanevalpack.jsonl.gz")
+    problems = [solved_problem(row) for row in read_lines(folder / FILES[1])]
+    rows = read_lines(folder / FILES[2])
     functions = [row["declaration"].strip() + "\n" + row["canonical_solution"].rstrip() for row in rows]
     functions = [f for f in functions if len(f) < 900]
     return RealText(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -84,6 +85,16 @@ def test_an_output_of_no_decode_step_makes_none(output):
     assert summary.mean_accepted_tokens is None
     assert summary.retrieve_us_p99 is None
     assert summary.insert_us_per_token is None
+
+
+def test_the_time_of_reading_covers_prompt_output_and_what_is_kept(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr("lookahead.replay.time.perf_counter", lambda: next(ticks))
+    summary = replay_rows([([1, 2, 3, 4], [10, 11, 12])], CONFIG)
+    assert summary.steps == 2
+    start, commits, finish = 1, 1 + 2, 1
+    # A tick more for each of the steps' commits, which are timed from outside as well.
+    assert summary.insert_us_per_token == 1e6 * (start + commits + finish) / (4 + 2 * 3)
 
 
 def test_the_last_token_is_never_accepted_only_the_bonus():

@@ -1,5 +1,7 @@
 """The questions and passages that this project wrote: whole, in their place, never about what is held out."""
 
+import gzip
+import json
 import random
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from assets.training.encoding import Encoder
 from assets.training.grounded import Grounded
 from assets.training.mixture import tokenizer_texts, weights_of
 from assets.training.paths import TEXTS
-from assets.training.real_text import HELD_OUT_QUESTIONS, RealText, asked_passage, read_lines, read_real_text
+from assets.training.real_text import FILES, HELD_OUT_QUESTIONS, RealText, asked_passage, read_lines, read_real_text
 from assets.training.tokenizer import train_tokenizer
 from assets.training.written import read_questions, written_passages
 
@@ -72,6 +74,31 @@ def test_written_questions_are_questions_and_stand_there_once(name):
     for asked in by_row.values():
         assert all(3 <= len(a.question.split()) <= 30 and a.gold >= 0 for a in asked)
         assert len({a.question for a in asked}) == len(asked)
+
+
+def test_no_passage_or_sentence_that_is_held_out_is_trained_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("assets.training.real_text.read_questions", lambda _: {})  # go by the real file's rows
+    shared = "This very sentence stands in two different passages."
+
+    def row(place: int, text: str) -> dict:
+        return {"question": f"q{place}", "answers": ["a"], "ctxs": [{"title": f"T{place}", "text": text}]}
+
+    texts = [f"Passage number {place} says this. And then it says that." for place in range(HELD_OUT_QUESTIONS + 20)]
+    texts[3] = texts[-1]
+    texts[5], texts[-2] = f"One thing first. {shared}", f"{shared} Another thing last."
+    rows = {FILES[0]: [row(place, text) for place, text in enumerate(texts)], FILES[1]: [], FILES[2]: []}
+    for name, lines in rows.items():
+        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+    text = read_real_text(tmp_path)
+    kept, held = ([p.text for p in part] for part in (text.passages, text.held_out_passages))
+    assert held == texts[-HELD_OUT_QUESTIONS:]
+    assert kept == [texts[place] for place in range(20) if place not in (3, 5)]
+
+
+def test_a_data_folder_that_lacks_a_file_is_refused(tmp_path):
+    with pytest.raises(OSError, match="nq-open-oracle"):
+        read_real_text(tmp_path)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the data folder")
