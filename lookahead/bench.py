@@ -12,7 +12,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.metrics import decode_steps, emitted_ids
+from lookahead.metrics import decode_steps, emitted_ids, first_difference
 from lookahead.trie import Trie
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ class Bench:
             "speedup": {name: _middle(values) for name, values in speedup.items()},
             "decode_speedup": {name: _middle(values) for name, values in decode_speedup.items()},
             "decode_speedup_range": {name: [min(v), max(v)] if v else None for name, v in decode_speedup.items()},
+            "parted": {name: self._parted(name) for name in plan.methods} if REFERENCE in self.runs else None,
             "environment": {
                 "model": info.name,
                 "parameters": info.parameters,
@@ -206,6 +207,28 @@ class Bench:
             for runs, references in zip(self.runs[name], self.runs[REFERENCE], strict=True)
             for run, reference in zip(runs, references, strict=True)
         )
+
+
+    def _parted(self, name: str) -> list[dict[str, Any]]:
+        """Which outputs of the first repeat part from the reference's, at which token, and how close it was there.
+
+        Scores that rounding explains are a near tie; ``gap`` is None where one output only goes on.
+        """
+        from lookahead.hf.ties import token_gap
+
+        found = []
+        outputs = zip(self._plan.prompts, self.runs[name][0], self.runs[REFERENCE][0], strict=True)
+        for number, (prompt_ids, run, reference) in enumerate(outputs, start=1):
+            ids, others = run.token_ids, reference.token_ids
+            place = first_difference(ids, others)
+            if place is None:
+                continue
+            gap = None
+            if place < min(len(ids), len(others)):
+                gap = token_gap(self._backend, prompt_ids, ids[:place], ids[place], others[place])
+            near = gap is not None and gap.near_tie
+            found.append({"prompt": number, "token": place, "gap": gap.gap if gap else None, "near_tie": near})
+        return found
 
 
 def _middle(values: Sequence[float]) -> float | None:

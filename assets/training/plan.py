@@ -33,6 +33,7 @@ REPEATING = replace(WRITTEN, rewriting=0.5, tangled=0.4)
 REAL = replace(WRITTEN, real=1.8, told=0.2, tangled=0.3, steps=0.12)
 LISTING = replace(REAL, real=1.5, rewriting=0.5)
 LONG = replace(LISTING, rewriting=0.7)
+NEW_FIRST = replace(LISTING, real=1.8, rewriting=0.9)
 MORE = replace(WRITTEN, real=1.0, told=0.16, rewriting=0.45, tangled=0.3, steps=0.12)
 
 
@@ -65,6 +66,7 @@ PLAN = (
     Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
     Planned(replace(falling("placing-768", 2000, 0.008), places=True), LISTING),
     Planned(replace(falling("fifth-cooldown-768", 3000, 0.01), places=True), LONG),
+    Planned(replace(falling("new-first-768", 900, 0.006), places=True), NEW_FIRST),
 )
 """What ``python -m assets.training`` runs, in this order; the committed weights are those of "mean", and what comes
 after it goes on from there. The rates of "settling-768" are worked out from how far it moved the weights: they were not

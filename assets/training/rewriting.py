@@ -10,6 +10,11 @@ from .names import held_out, word_list
 from .paths import TEXTS
 
 
+NEW_FIRST = 0.5
+"""Share of the constants that are asked for new before old, and twice that of the names: what the old one is called by
+then has to be found by its place, where in all other requests the new one is told the old one."""
+
+
 @cache
 def templates(evaluation: bool) -> tuple[str, ...]:
     """Functions with named places; the second file is for training alone, so that the evaluation asks what it did."""
@@ -60,6 +65,8 @@ def rewritten(rng: random.Random, code: str, evaluation: bool = False) -> tuple[
             return None
         old, new = rng.choice(numbers), str(rng.randint(1, 999))
         ask = rng.choice(("Change the constant {o} to {n}.", "Use {n} instead of {o}.", "Replace {o} by {n}."))
+        if not evaluation and rng.random() < NEW_FIRST:
+            ask = "Use {n} instead of {o}."
         changed = re.sub(rf"(?<![\w.\"]){old}(?![\w.\"])", new, code)
         return (ask.format(o=old, n=new), changed) if old != new else None
     if '"""' in code or not code.startswith("def "):
@@ -83,4 +90,6 @@ def renamed(rng: random.Random, code: str, evaluation: bool) -> tuple[str, str] 
     if re.search(rf"\b{new}\b", code):
         return None
     ask = rng.choice(("Rename {o} to {n}.", "Rename {o} to {n}.", "Call {o} {n} instead.", "Please rename {o} to {n}."))
+    if not evaluation and rng.random() < NEW_FIRST / 2:
+        ask = "Use {n} instead of {o}."
     return ask.format(o=old, n=new), re.sub(rf"\b{old}\b", new, code)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from lookahead.bench import METHODS, Bench, BenchPlan, TimedRun
+from lookahead.cli.bench import _same
 from lookahead.cli.main import main
 from lookahead.config import LookaheadConfig
+from lookahead.hf import HFBackend
+from tests.lookahead.tiny_models import tiny_model as make_tiny
 
 NUMBERS = {
     "tokens",
@@ -63,6 +68,26 @@ def test_without_the_reference_there_is_no_speedup(
     assert list(result["methods"]) == ["lookahead"]
     assert result["speedup"] == {"lookahead": None}
     assert result["methods"]["lookahead"]["identical_to_hf_greedy"] is None
+
+
+def test_an_output_that_differs_is_a_near_tie_or_a_bug() -> None:
+    backend = HFBackend(make_tiny("llama", torch.float32))
+    bench = Bench(backend, BenchPlan([[3, 1, 4], [1, 5, 9]], ["hf-greedy", "lookahead"], LookaheadConfig(), 8))
+    bench.run()
+    assert bench.result()["parted"] == {"hf-greedy": [], "lookahead": []}
+    one, two = bench.runs["lookahead"][0]
+    other = (one.token_ids[3] + 1) % backend.vocab_size
+    bench.runs["lookahead"][0] = [
+        replace(one, token_ids=(*one.token_ids[:3], other, *one.token_ids[4:])),
+        replace(two, token_ids=two.token_ids[:5]),
+    ]
+    changed, shorter = bench.result()["parted"]["lookahead"]
+    assert (changed["prompt"], changed["token"], changed["near_tie"]) == (1, 3, False)
+    assert changed["gap"] > 0.01
+    assert shorter == {"prompt": 2, "token": 5, "gap": None, "near_tie": False}
+    assert _same(False, [changed, shorter]) is False
+    assert _same(False, [{**changed, "near_tie": True}]) == "near ties"
+    assert _same(True, []) is True
 
 
 def test_a_table_for_people(tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]) -> None:
