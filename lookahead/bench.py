@@ -208,7 +208,6 @@ class Bench:
             for run, reference in zip(runs, references, strict=True)
         )
 
-
     def _parted(self, name: str) -> list[dict[str, Any]]:
         """Which outputs of the first repeat part from the reference's, at which token, and how close it was there.
 

@@ -99,9 +99,9 @@ class Search:
                     heappush(heap, (-bound, work.pushed, node, candidates, index, mass, number, length))
                     break
                 key = node, token_id
-                if key not in proposed:
-                    proposed.add(key)
-                    child = len(nodes)
+                child = proposed.get(key)
+                if child is None:
+                    child = proposed[key] = len(nodes)
                     nodes.append((token_id, node, -negative, depth, length + 1, number, found))
                     if branching != HIERARCHICAL and (node or branching == SINGLE):
                         closed.add(node)
@@ -118,6 +118,8 @@ class Search:
                             heappush(heap, (-likely, -child, child, None, FIRST, -negative, 0, 0))
                         else:
                             work.first_level(child, width, longest_branch, closed, stop)
+                elif nodes[child][5] != number and nodes[child][4] == length + 1:
+                    work.rivals.append((child, number, found))
                 if not several:
                     escaped = mass + negative
                     bound = escaped * ESCAPED
@@ -143,7 +145,8 @@ class Search:
     def _finish(self, stop: StopRule | None) -> DraftTree:
         nodes = self._work.nodes
         self.floor = _FLOOR * nodes[-1][2] if len(nodes) > 1 else 0.0
-        return self._levels.tree(nodes if stop is None else nodes[: stop.width(nodes)], self._loci)
+        kept = nodes if stop is None else nodes[: stop.width(nodes)]
+        return self._levels.tree(kept, self._loci, self._work.rivals)
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Compare the levels that were asked along the model's own tokens with what the model chose."""

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from lookahead.draft import DraftTree
 from lookahead.search.best_first import HIERARCHICAL, SINGLE
-from lookahead.search.levels import Levels, Node
+from lookahead.search.levels import Levels, Node, Rival
 from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
 from lookahead.trie.locus import Locus
@@ -34,6 +34,7 @@ class FrequencySearch:
         self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
         self._children: dict[tuple[int, int], int] = {}
         self._parents: set[int] = set()
+        self._rivals: list[Rival] = []
 
     def run(self, width: int, longest_branch: int, branching: int, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes (see ``Search.run``)."""
@@ -42,7 +43,7 @@ class FrequencySearch:
                 break
             self._fill(width, longest_branch, branching, (length, -number, position, trie_node))
         nodes = self._nodes if stop is None else self._nodes[: stop.width(self._nodes)]
-        return self._levels.tree(nodes, self._loci)
+        return self._levels.tree(nodes, self._loci, self._rivals)
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""
@@ -77,6 +78,8 @@ class FrequencySearch:
                 self._nodes.append((token_id, parent, probability, depth, length + depth, number, found))
                 self._children[parent, token_id] = node
                 self._parents.add(parent)
+            elif self._nodes[node][5] != number and self._nodes[node][4] == length + depth:
+                self._rivals.append((node, number, found))
             if depth < longest_branch:
                 # A node that a longer suffix proposed keeps the probability it has there.
                 pushed = self._push(heap, pushed, node, self._nodes[node][2], number, found)

@@ -20,6 +20,8 @@ Level = tuple[int, int, int, int]
 """Suffix length, minus the trie's number, log position (-1 for a node), node: sorts by length, own trie last."""
 Node = tuple[int, int, float, int, int, int, int]
 """Token, parent, path probability, depth, suffix length it was found with, trie, child as in ``Candidate``."""
+Rival = tuple[int, int, int]
+"""Draft node, another trie that holds it after as long a suffix, child there."""
 Successors = tuple[Sequence[Candidate], float, bool]
 """Candidates, heaviest first, their total weight, and whether there is just one."""
 
@@ -152,8 +154,15 @@ class Levels:
                 return True
         return len(candidates) > 1 and token_id in self.tries[number].wide.get(node, ())
 
-    def tree(self, nodes: Sequence[Node], loci: Sequence[Locus]) -> DraftTree:
-        """The draft tree of these nodes, the root first, with source and count of each; ``loci`` are the root's."""
+    def tree(self, nodes: Sequence[Node], loci: Sequence[Locus], rivals: Sequence[Rival]) -> DraftTree:
+        """The draft tree of these nodes, with source and count of each.
+
+        Args:
+            nodes: The nodes, the root first.
+            loci: Where the root's context stands in each trie.
+            rivals: What else proposed some of them: the source with more occurrences is the node's, those in the
+                prompt weighted.
+        """
         token_ids, parents, probabilities, _, _, numbers, children = zip(*nodes, strict=True)
         kinds = [("output", "output", "corpus")[kind] for kind in self.kinds]
         tables = [trie.counts for trie in self.tries]
@@ -172,5 +181,10 @@ class Levels:
                         source, count = "prompt", in_prompt
             sources.append(source)
             counts.append(count)
+        for node, number, child in rivals:
+            if node < len(counts):
+                count = 1 if child < 0 else tables[number][child]
+                if count > counts[node] * (weight if sources[node] == "prompt" else 1.0):
+                    sources[node], counts[node] = kinds[number], count
         known = max([match_length(trie, locus) for trie, locus in zip(self.tries, loci, strict=True)])
         return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)

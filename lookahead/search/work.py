@@ -17,7 +17,7 @@ from heapq import heappush
 from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS
 from lookahead.search.contexts import Contexts
 from lookahead.search.learning import AskedLevel
-from lookahead.search.levels import Levels, Node
+from lookahead.search.levels import Levels, Node, Rival
 from lookahead.search.width import StopRule
 from lookahead.trie import NO_TOKEN, ROOT
 from lookahead.trie.locus import Locus
@@ -56,7 +56,9 @@ class Work:
         self.nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
         self.asked: dict[int, list[AskedLevel]] = {}
         self.heap: list[tuple] = [(-correction, 0, 0, None, NEXT, correction, 0, 0)]
-        self.proposed: set[tuple[int, int]] = set()
+        self.proposed: dict[tuple[int, int], int] = {}
+        """Parent and token of every draft node -> the node."""
+        self.rivals: list[Rival] = []
         self.pushed = 0
         self.floor = floor
         self._contexts = Contexts(levels, self.nodes, loci)
@@ -115,7 +117,7 @@ class Work:
             escaped = mass - likely
             heappush(heap, (-escaped * ESCAPED, pushed, node, None, NEXT, escaped, 0, 0))
             closed.add(node)
-            self.proposed.add((node, token_id))
+            self.proposed[node, token_id] = len(nodes)
             depth += 1
             length += 1
             index += 1

@@ -215,6 +215,21 @@ def test_requests_of_one_drafter_may_run_in_threads():
     check_trie(owner.session)
 
 
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize(("times", "source"), [(1, "prompt"), (2, "prompt"), (3, "corpus"), (50, "corpus")])
+def test_a_node_of_several_tries_carries_the_source_with_the_larger_share(times, source, ranking):
+    owner = Drafter(LookaheadConfig(ranking=ranking), (trie_of([[1, 2, 3]] * times, 12),))
+    tree = draft(owner.start([1, 2, 3, 9, 1, 2]))
+    node = tree.token_ids.index(3)
+    assert (tree.sources[node], tree.counts[node]) == (source, 1 if source == "prompt" else times)
+
+
+def test_a_longer_match_is_not_called_by_what_is_frequent_after_a_shorter_one():
+    owner = Drafter(LookaheadConfig(), (trie_of([[2, 3]] * 50, 12),))
+    tree = draft(owner.start([1, 2, 3, 9, 1, 2]))
+    assert tree.sources[tree.token_ids.index(3)] == "prompt"
+
+
 def test_a_session_that_is_filled_while_a_request_starts_takes_no_other_tries_name(monkeypatch):
     owner = drafter(sources=("output", "corpus"))
     owner.warm = (trie_of([[20, 21, 22, 23]], 12),)
