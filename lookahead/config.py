@@ -30,8 +30,8 @@ class LookaheadConfig:
         ranking: ``probability`` (estimated path probability) or ``frequency`` (the paper's plain counts).
         sources: Where draft nodes may come from.
         prompt_weight: How many occurrences in an earlier output one occurrence in the prompt counts for.
-        trie_capacity: Most nodes of a trie that lives longer than one request.
-        trie_bytes: Most bytes of such a trie.
+        trie_capacity: Most nodes of a trie, the prompt of a running request left out.
+        trie_bytes: Most bytes of one, likewise.
 
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.

@@ -131,6 +131,9 @@ class Request:
         if "prompt" in config.sources:
             self.trie.border = len(prompt_ids)
             self.trie.extend(prompt_ids)
+        # The bounds are for what comes after it: a running request's prompt is never pruned.
+        self.trie.capacity = config.trie_capacity + len(self.trie) + self.trie.leaves
+        self.trie.max_bytes = config.trie_bytes + self.trie.bytes()
         if not self._writes:
             # The trie holds the prompt alone, so the context is followed in it like in any other.
             self.trie.begin()
@@ -175,6 +178,8 @@ class Request:
             self._search.learn(token_ids)
             self.confidence.settle(self._expected, len(token_ids) - 1)
             self._search = None
+        if self._writes:
+            self.trie.make_room(len(token_ids))
         before = len(self.trie) + self.trie.leaves
         if self._writes:
             self.trie.extend(token_ids)
@@ -193,14 +198,14 @@ class Request:
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves
         others = sum(len(follower.trie) + follower.trie.leaves for follower in self._followers)
-        pruned = sum(follower.trie.pruned for follower in self._followers)
+        pruned = self.trie.pruned + sum(follower.trie.pruned for follower in self._followers)
         self._change = TrieChange(nodes=own + others, added=own - before, pruned=pruned - self._pruned)
         self._pruned = pruned
 
     def change(self) -> TrieChange:
         """Nodes and leaves of all tries asked; how many the last commit added; how many were pruned meanwhile.
 
-        A request's own trie is never pruned; the session's is when another request of the drafter ends meanwhile.
+        The session's trie is pruned when another request of the drafter ends meanwhile.
         """
         return self._change
 

@@ -9,10 +9,9 @@ from functools import cache
 from .names import held_out, word_list
 from .paths import TEXTS
 
-
 NEW_FIRST = 0.5
-"""Share of the constants that are asked for new before old, and twice that of the names: what the old one is called by
-then has to be found by its place, where in all other requests the new one is told the old one."""
+"""Share of the constants, and half of it of the names, that training asks for new before old: rare otherwise, and another
+thing to learn, since only a later token can be told an earlier one."""
 
 
 @cache

@@ -47,7 +47,7 @@ class Trie(NodeTable):
 
     Args:
         max_depth: Longest n-gram that is counted (a context of ``max_depth - 1`` tokens and its successor).
-        capacity: Most nodes and leaves together; None for no bound (a request's own trie, bounded by its context).
+        capacity: Most nodes and leaves together; None for no bound.
         max_bytes: Most bytes by ``stats().bytes``; None for no bound.
 
     Raises:
@@ -118,16 +118,16 @@ class Trie(NodeTable):
         chunk = max(1, min(512, room // (4 * (self.max_depth + 1))))
         for start in range(0, len(pending), chunk):
             part = pending[start : start + chunk]
-            self._make_room(len(part))
+            self.make_room(len(part))
             self.extend(part)
         self.begin()
 
     def fit(self) -> None:
         """Prune if the bounds are exceeded (a trie from a file may come with narrower ones)."""
-        self._make_room(0)
+        self.make_room(0)
 
-    def _make_room(self, tokens: int) -> None:
-        """Prune unless that many more tokens fit whatever they are."""
+    def make_room(self, tokens: int) -> None:
+        """Prune unless that many more tokens fit whatever they are; what stands in a prompt is never pruned."""
         nodes = tokens * (self.max_depth + 1)
         full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
         heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes

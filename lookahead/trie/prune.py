@@ -3,13 +3,13 @@
 Counts are halved, so what was frequent long ago gives way to what is frequent now. Nodes are ranked by the halved
 count, then by how recently they were read. In that order no node comes before its parent or before its suffix, so
 any top part of it is a trie again, suffix links included. Leaves, each read once, go by age with the oldest
-part of the token log.
+part of the token log. What stands in the prompt of a running request stays, with its counts, and so does its log.
 """
 
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,13 +37,14 @@ def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
         share = min(share, _KEEP * max(0, trie.capacity - spare_nodes) / before)
     if trie.max_bytes is not None:
         share = min(share, _KEEP * max(0, trie.max_bytes - spare_bytes) / trie.bytes())
-    first = True
-    while True:
+    size, first = 0, True
+    while (len(trie) + trie.leaves, len(trie.log)) != size:
+        size = len(trie) + trie.leaves, len(trie.log)
         _shrink(trie, share, decay=first)
         first = False
         fits = trie.capacity is None or len(trie) + trie.leaves + spare_nodes <= trie.capacity
         light = trie.max_bytes is None or trie.bytes() + spare_bytes <= trie.max_bytes
-        if (fits and light) or not trie.log:
+        if fits and light:
             break
         share = 0.7
     gone = before - len(trie) - trie.leaves
@@ -64,22 +65,25 @@ def _recent_tokens(trie: Trie) -> list[int]:
 
 def _shrink(trie: Trie, share: float, decay: bool) -> None:
     """Keep that share of the nodes and of the leaves."""
+    in_prompt = np.array(trie.prompt_counts, dtype=np.int32)
+    in_prompt[0] = trie.border
     counts = np.array(trie.counts, dtype=np.int32)
     if decay:
-        counts[1:] = np.maximum(counts[1:] >> 1, 1)
-        counts[0] >>= 1
+        counts = in_prompt + ((counts - in_prompt) >> 1)
+        counts[1:] = np.maximum(counts[1:], 1)
     starts = np.array(trie.last, dtype=np.int64) - np.array(trie.depths, dtype=np.int64)
     _level(trie, counts, starts)
     nodes = len(counts)
     order = np.lexsort((np.arange(1, nodes), -starts[1:], -counts[1:])) + 1
-    keep = np.zeros(nodes, dtype=bool)
+    order = order[in_prompt[order] == 0]
+    keep = in_prompt > 0
     keep[0] = True
-    keep[order[: int(share * (nodes - 1))]] = True
+    keep[order[: int(share * len(order))]] = True
     cut = _cut(trie, keep, share)
     number = np.cumsum(keep, dtype=np.int64) - 1
     _take(trie, keep, number, counts)
     _take_children(trie, keep, number, cut)
-    if cut > trie.log_start:
+    if cut > trie.log_start and not trie.border:
         trie.log = trie.log[cut - trie.log_start :]
         trie.log_start = cut
 
@@ -98,14 +102,15 @@ def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
 
 
 def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
-    """The log position from which on leaves stay."""
+    """The log position from which on leaves stay, beside those of the prompt."""
     positions = [
         ~child for node, children in trie.wide.items() if keep[node] for child in children.values() if child < 0
     ]
     only = np.array(trie.only_child, dtype=np.int64)
     only = ~only[(only < 0) & keep]
     everything = np.concatenate([only, np.array(positions, dtype=np.int64)])
-    kept = int(share * trie.leaves)
+    everything = everything[everything >= trie.border]
+    kept = int(share * len(everything))
     if kept <= 0:
         return trie.end
     if kept >= len(everything):
@@ -130,10 +135,15 @@ def _take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) 
     trie.depths = taken(np.array(trie.depths), "b")
 
 
+def _stays(position: Any, trie: Trie, cut: int) -> Any:
+    """Whether the leaf at a log position does, one position or an array of them."""
+    return (position >= cut) | (position < trie.border)
+
+
 def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -> None:
     """Keep the children that stay: nodes renumbered, leaves whose position is still in the log."""
     tokens, children = np.array(trie.only_token), np.array(trie.only_child, dtype=np.int64)
-    stays = np.where(children > 0, keep[np.maximum(children, 0)], ~children >= cut) & (children != 0)
+    stays = np.where(children > 0, keep[np.maximum(children, 0)], _stays(~children, trie, cut)) & (children != 0)
     renumbered = np.where(children > 0, number[np.maximum(children, 0)], children)
     trie.only_token = array("i", np.where(stays, tokens, -1)[keep].astype(np.int32).tobytes())
     trie.only_child = array("i", np.where(stays, renumbered, 0)[keep].astype(np.int32).tobytes())
@@ -144,7 +154,7 @@ def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -
         kept = {
             token_id: int(number[child]) if child > 0 else child
             for token_id, child in branches.items()
-            if (keep[child] if child > 0 else ~child >= cut)
+            if (keep[child] if child > 0 else _stays(~child, trie, cut))
         }
         if len(kept) > 1:
             wide[int(number[node])] = kept

@@ -15,7 +15,7 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, NoDrafts, Request
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
 from lookahead.trie.locus import Follower
-from tests.lookahead.ngrams import check_trie, sequences, trie_of
+from tests.lookahead.ngrams import check_trie, nodes_of, sequences, spelled, trie_of
 
 RANKINGS = ("probability", "frequency")
 prompts = st.lists(st.integers(0, 5), min_size=1, max_size=30)
@@ -181,6 +181,39 @@ def test_the_session_stays_within_its_bounds_while_a_request_follows_it():
     assert owner.session.pruned
     check_trie(owner.session)
     running.finish()
+
+
+@settings(max_examples=10)
+@given(
+    prompt=st.lists(st.integers(0, 20), min_size=1, max_size=200),
+    alphabet=st.sampled_from([15, 60, 400]),
+    sources=st.sampled_from([("prompt", "output"), ("output",)]),
+    seed=st.integers(0, 99),
+)
+def test_a_running_requests_output_stays_within_the_bounds_and_its_prompt_stays(prompt, alphabet, sources, seed):
+    rng = random.Random(seed)
+    request = drafter(trie_capacity=MIN_CAPACITY, trie_bytes=MIN_BYTES, sources=sources).start(prompt)
+    first = request.trie.stats()
+    kept = nodes_of(trie_of([prompt], request.trie.max_depth)) if "prompt" in sources else {}
+    change = request.change()
+    for _ in range(80):
+        request.commit([rng.randrange(alphabet) for _ in range(20)])
+        now = request.trie.stats()
+        assert now.nodes + now.leaves <= first.nodes + first.leaves + MIN_CAPACITY
+        assert now.bytes <= first.bytes + MIN_BYTES
+        assert request.change().nodes == now.nodes + now.leaves == change.nodes + request.change().added - (
+            request.change().pruned
+        )
+        change = request.change()
+    assert request.trie.pruned
+    check_trie(request.trie)
+    after = nodes_of(request.trie)
+    assert all(after[ngram] >= count for ngram, count in kept.items())
+    prompt_counts = {spelled(request.trie, n): c for n, c in enumerate(request.trie.prompt_counts) if n and c}
+    assert all(prompt_counts[ngram] == count for ngram, count in kept.items())
+    tail = prompt[-1:]
+    request.commit(tail)
+    draft(request).check()
 
 
 def test_requests_of_one_drafter_may_run_in_threads():
