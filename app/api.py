@@ -108,7 +108,10 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     def models() -> list[dict[str, Any]]:
-        """The models of this page with their device, dtype and limits."""
+        """The models of this page with their device, dtype and limits.
+
+        A prompt and what is generated after it share the context: together at most context_limit tokens.
+        """
         info = host.info
         return [
             {
@@ -119,7 +122,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
                 "size": short_count(info.parameters),
                 "vocab_size": info.vocab_size,
                 "context_limit": host.backend.context_limit,
-                "max_prompt_tokens": host.options.max_prompt_tokens,
+                "max_prompt_tokens": host.most_prompt_tokens,
                 "max_new_tokens": host.options.max_new_tokens,
             }
         ]

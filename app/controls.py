@@ -29,7 +29,7 @@ class Controls:
         )  # fmt: skip
         self.prompt = gr.Textbox(
             first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
-            info=f"Sent as your message, {host.options.max_prompt_tokens:,} tokens at most.",
+            info=_prompt_line(host),
         )  # fmt: skip
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
@@ -53,6 +53,14 @@ OTHER_MODEL = (
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
 """The status line is text, whatever it says."""
+
+
+def _prompt_line(host: ModelHost) -> str:
+    """What a prompt may be, and that it shares the model's context with what is generated, where that tells."""
+    most, context = host.most_prompt_tokens, host.backend.context_limit
+    shared = context is not None and most + host.options.max_new_tokens > context
+    fewer = "; a long one leaves room for fewer new tokens" if shared else ""
+    return f"Sent as your message, {most:,} tokens at most{fewer}."
 
 
 def _settings(host: ModelHost) -> list[Component]:

@@ -21,7 +21,7 @@ from lookahead.runs import runfile
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a running app."""
-    host = ModelHost.load(AppOptions(max_new_tokens=200, max_prompt_tokens=100))
+    host = ModelHost.load(AppOptions(max_new_tokens=200))
     demo, url = launch(host, quiet=True)
     folder = tmp_path_factory.mktemp("client")
     yield Client(url, verbose=False, download_files=str(folder), analytics_enabled=False)
@@ -50,7 +50,7 @@ def test_models_tell_device_and_limits(client: Client) -> None:
     (model,) = client.predict(api_name="/models")
     assert model["name"] == "embedded"
     assert model["dtype"] == "float32"
-    assert (model["max_new_tokens"], model["max_prompt_tokens"]) == (200, 100)
+    assert (model["max_new_tokens"], model["max_prompt_tokens"]) == (200, model["context_limit"] - 1)
 
 
 @pytest.mark.parametrize("method", ["lookahead", "greedy"])
