@@ -13,8 +13,10 @@ from gradio_client import Client
 from app.host import ModelHost
 from app.options import AppOptions
 from app.recorded import RUNS
+from app.settings import WIDEST
 from app.ui import launch
 from lookahead import metrics
+from lookahead.config import MAX_DECODING_LENGTH
 from lookahead.runs import runfile
 
 
@@ -44,6 +46,8 @@ def test_three_endpoints_and_no_more(client: Client) -> None:
     info: Any = client.view_api(return_format="dict")
     assert set(info["named_endpoints"]) == {"/generate", "/replay", "/models"}
     assert not info["unnamed_endpoints"]
+    for name, widest in (("/generate", WIDEST), ("/replay", MAX_DECODING_LENGTH)):
+        assert f"decoding_length is 1 to {widest}" in info["named_endpoints"][name]["description"]
 
 
 def test_models_tell_device_and_limits(client: Client) -> None:
@@ -104,6 +108,7 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"max_new_tokens": "many"}, "max_new_tokens='many'; need a whole number"),
         ({"max_new_tokens": 1.5}, "need a whole number"),
         ({"decoding_length": -1}, "decoding_length=-1"),
+        ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; {WIDEST} is the most here"),
         ({"decoding_length": 10**9}, "decoding_length=1000000000"),
         ({"decoding_length": [1]}, "need a whole number"),
         ({"branch_length": True}, "need a whole number"),
