@@ -61,8 +61,8 @@ class Handlers:
     def ended(self, request: gr.Request) -> tuple[str, str]:
         """After a run: a line on how it ended, and the run to draw figures of.
 
-        Asked for once, so that no update of a run carries more than the stage's message: every further output costs
-        the engine's processor time, and the page's.
+        Asked for once, so that every update of a run but the first carries the stage's message alone: whatever else it
+        carries costs the engine's processor time, and the page's.
         """
         ending = self.store.take_ending(_session(request))
         return (ending.line, ending.run_id) if ending else ("Nothing was run.", "")
