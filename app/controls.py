@@ -39,7 +39,7 @@ class Controls:
         self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self.settings = _settings(host)
-            gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
+            gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
 
 
 BUTTONS_LINE = (
@@ -53,6 +53,13 @@ OTHER_MODEL = (
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
 """The status line is text, whatever it says."""
+GROUPS_SCRIPT = """
+const settings = element.closest('#settings');
+new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
+  group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
+})).observe(settings, { childList: true, subtree: true });
+"""
+"""Gradio's groups of radios and checkboxes, which come a moment later, have no name for a screen reader."""
 
 
 def _prompt_line(host: ModelHost) -> str:
