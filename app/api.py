@@ -15,7 +15,7 @@ from lookahead.runs import runfile
 from . import whatif
 from .handlers import Handlers
 from .host import HostError
-from .settings import Settings
+from .settings import WIDEST, Settings
 from .stage import short_count, to_json
 
 
@@ -55,8 +55,11 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
 
         An object carries new steps, numbered from `from` on: draft tree, the model's choices, emitted tokens, times.
         The last one also has `end` (the numbers; `problem` says what broke the run off) and `run_file` (the text of a
-        run file, or null and the reason in `run_file_problem`). A branch_length of 0 sets no limit of its own; method
-        is lookahead or greedy.
+        run file, or null and the reason in `run_file_problem`).
+
+        `/models` says how long the prompt and max_new_tokens may be. decoding_length is 1 to 128, branch_length at
+        least 1, or 0 for no limit of its own; strategy is hierarchical, parallel or single, budget adaptive or fixed,
+        method lookahead or greedy.
         """
         try:
             if not isinstance(prompt, str):
@@ -68,6 +71,8 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             settings = Settings(
                 max_new_tokens, decoding_length, branch_length, str(strategy), str(budget), host.sources
             )
+            if decoding_length > WIDEST:  # T(n) is not known there: it would be measured while others wait
+                raise HostError(f"decoding_length={_shown(decoding_length)}; {WIDEST} is the most here")
             if method not in ("lookahead", "greedy"):
                 raise HostError(f"method={_shown(method)}; choose lookahead or greedy")
             lane: Method = "greedy" if method == "greedy" else "lookahead"
@@ -91,6 +96,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
         `run_file` is the text of a run file. Answers with the numbers as they were (`real`) and as they would be
         (`estimate`); times are estimated from the measured T(n), passes and acceptance are right if `exact` is true:
         if the replay with the run's own settings, of `again` passes, is the run itself (see `app/whatif.py`).
+        decoding_length is 1 to 1024 here, ranking probability or frequency; the others are as in `/generate`.
         """
         values = {
             "decoding_length": decoding_length,
@@ -108,7 +114,10 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     def models() -> list[dict[str, Any]]:
-        """The models of this page with their device, dtype and limits."""
+        """The models of this page with their device, dtype and limits.
+
+        A prompt and what is generated after it share the context: together at most context_limit tokens.
+        """
         info = host.info
         return [
             {
@@ -119,7 +128,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
                 "size": short_count(info.parameters),
                 "vocab_size": info.vocab_size,
                 "context_limit": host.backend.context_limit,
-                "max_prompt_tokens": host.options.max_prompt_tokens,
+                "max_prompt_tokens": host.most_prompt_tokens,
                 "max_new_tokens": host.options.max_new_tokens,
             }
         ]

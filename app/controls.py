@@ -29,7 +29,7 @@ class Controls:
         )  # fmt: skip
         self.prompt = gr.Textbox(
             first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
-            info=f"Sent as your message, {host.options.max_prompt_tokens:,} tokens at most.",
+            info=_prompt_line(host),
         )  # fmt: skip
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
@@ -39,7 +39,7 @@ class Controls:
         self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self.settings = _settings(host)
-            gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
+            gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
 
 
 BUTTONS_LINE = (
@@ -53,6 +53,21 @@ OTHER_MODEL = (
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
 """The status line is text, whatever it says."""
+GROUPS_SCRIPT = """
+const settings = element.closest('#settings');
+new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
+  group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
+})).observe(settings, { childList: true, subtree: true });
+"""
+"""Gradio's groups of radios and checkboxes, which come a moment later, have no name for a screen reader."""
+
+
+def _prompt_line(host: ModelHost) -> str:
+    """What a prompt may be, and that it shares the model's context with what is generated, where that tells."""
+    most, context = host.most_prompt_tokens, host.backend.context_limit
+    shared = context is not None and most + host.options.max_new_tokens > context
+    fewer = "; a long one leaves room for fewer new tokens" if shared else ""
+    return f"Sent as your message, {most:,} tokens at most{fewer}."
 
 
 def _settings(host: ModelHost) -> list[Component]:

@@ -14,7 +14,7 @@ import gradio as gr
 from lookahead.backend import BackendError
 from lookahead.failures import PASS_ERRORS, failure_line
 from lookahead.metrics import first_difference
-from lookahead.records import Method, RunRecord, TokenGap
+from lookahead.records import FinishReason, Method, RunRecord, TokenGap
 
 from . import presets, stage
 from .host import HostError, ModelHost, most_recent
@@ -61,8 +61,8 @@ class Handlers:
     def ended(self, request: gr.Request) -> tuple[str, str]:
         """After a run: a line on how it ended, and the run to draw figures of.
 
-        Asked for once, so that no update of a run carries more than the stage's message: every further output costs
-        the engine's processor time, and the page's.
+        Asked for once, so that every update of a run but the first carries the stage's message alone: whatever else it
+        carries costs the engine's processor time, and the page's.
         """
         ending = self.store.take_ending(_session(request))
         return (ending.line, ending.run_id) if ending else ("Nothing was run.", "")
@@ -248,9 +248,13 @@ def _how_it_ended(stored: StoredRun, run: RunRecord) -> str:
     """One line on a finished run."""
     count, tokens = len(stored.steps), len(run.token_ids)
     name = "Greedy" if stored.lane == "greedy" else "Lookahead"
-    ended = {"cancelled": "stopped", "eos": "ended by itself", "length": "reached the limit"}
-    why = ended.get(run.finish_reason, run.finish_reason)
-    if run.finish_reason == "error":
-        why = f"broke off: {(stored.end or {})['problem']}"
+    ended: dict[FinishReason, str] = {
+        "cancelled": "stopped",
+        "context": "the model's context is full",
+        "eos": "ended by itself",
+        "error": f"broke off: {(stored.end or {}).get('problem')}",
+        "length": "reached the limit",
+        "stop": "reached a stop string",
+    }
     passes = "pass" if count == 1 else "passes"
-    return f"{name}: {tokens} tokens in {count} forward {passes}, {run.seconds:.2f} s, {why}."
+    return f"{name}: {tokens} tokens in {count} forward {passes}, {run.seconds:.2f} s, {ended[run.finish_reason]}."

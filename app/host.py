@@ -84,6 +84,12 @@ class ModelHost:
         """End a run that is still going."""
         self._thread.close()
 
+    @property
+    def most_prompt_tokens(self) -> int:
+        """Most tokens of a prompt: the page's limit, or what the model's context holds besides one new token."""
+        most, context = self.options.max_prompt_tokens, self.backend.context_limit
+        return most if context is None else min(most, context - 1)
+
     def encode(self, prompt: str) -> tuple[int, ...]:
         """The prompt's token ids.
 
@@ -100,8 +106,7 @@ class ModelHost:
         except UnicodeEncodeError:
             raise HostError("The prompt holds half a character (a lone surrogate); write it anew.") from None
         ids = tuple(self.backend.encode(prompt))
-        context = self.backend.context_limit
-        room = most if context is None else min(most, context - 1)
+        room = self.most_prompt_tokens
         if len(ids) > room:
             why = "the model's context" if room < most else "this page's limit"
             raise HostError(f"The prompt has {len(ids)} tokens; {room} is the most ({why}). Shorten it.")

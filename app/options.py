@@ -42,7 +42,7 @@ class AppOptions:
         port: Port; None takes the first free one from 7860 on.
         share_trie: Whether all visitors fill one trie (otherwise each tab has its own).
         max_new_tokens: Most new tokens of a run.
-        max_prompt_tokens: Most tokens of a prompt.
+        max_prompt_tokens: Most tokens of a prompt; the model's context bounds it, too.
         max_waiting: Most runs that wait in the queue.
     """
 
@@ -104,7 +104,7 @@ def _parser() -> _Parser:
     limits = parser.add_argument_group("limits")
     for name, what in (
         ("max-new-tokens", "most new tokens of a run"),
-        ("max-prompt-tokens", "most tokens of a prompt"),
+        ("max-prompt-tokens", "most tokens of a prompt, within the model's context"),
         ("max-waiting", "most runs that wait in the queue"),
     ):
         default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def _wire(
     drawn = gr.Textbox(visible=False)  # the run to draw figures of
     for button, handler in ((controls.run, handlers.run), (controls.compare, handlers.compare)):
         started = button.click(_busy(handlers), None, [controls.status, *buttons], **quiet)
-        done = started.then(_with_request(handler), inputs, view, **streamed)
+        done = started.then(_streamed(handler), inputs, [view, controls.status], **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
             ended = after(_idle(handlers), None, [controls.status, drawn, *buttons], **quiet)
@@ -153,9 +154,15 @@ def _url_script(host: ModelHost) -> str:
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 
 
-def _with_request(handler: Any) -> Any:
+def _streamed(handler: Any) -> Any:
+    """The handler's messages; with the first one the status line says that the run goes and waits no longer."""
+
     def handle(request: gr.Request, *values: Any) -> Any:
-        yield from handler(*values, request)
+        status: Any = "Running …"
+        with closing(handler(*values, request)) as messages:
+            for message in messages:
+                yield message, status
+                status = gr.skip()
 
     return handle
 
@@ -163,7 +170,7 @@ def _with_request(handler: Any) -> Any:
 def _busy(handlers: Handlers) -> Any:
     def busy(request: gr.Request) -> tuple[Any, ...]:
         handlers.arrive(request)
-        return "Running …", gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+        return "Waiting …", gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
 
     return busy
 

@@ -1,7 +1,8 @@
 // Run files: saved, opened, and kept for a reload.
 
 // The text of the run's file, with greedy decoding in it where that was run, too.
-const fileOf = (run, beside) => server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null });
+const fileOf = async (run, beside) =>
+  (await server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null })) || { error: 'the server did not answer' };
 
 let kept = 0;
 

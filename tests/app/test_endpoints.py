@@ -13,15 +13,17 @@ from gradio_client import Client
 from app.host import ModelHost
 from app.options import AppOptions
 from app.recorded import RUNS
+from app.settings import WIDEST
 from app.ui import launch
 from lookahead import metrics
+from lookahead.config import MAX_DECODING_LENGTH
 from lookahead.runs import runfile
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a running app."""
-    host = ModelHost.load(AppOptions(max_new_tokens=200, max_prompt_tokens=100))
+    host = ModelHost.load(AppOptions(max_new_tokens=200))
     demo, url = launch(host, quiet=True)
     folder = tmp_path_factory.mktemp("client")
     yield Client(url, verbose=False, download_files=str(folder), analytics_enabled=False)
@@ -44,13 +46,15 @@ def test_three_endpoints_and_no_more(client: Client) -> None:
     info: Any = client.view_api(return_format="dict")
     assert set(info["named_endpoints"]) == {"/generate", "/replay", "/models"}
     assert not info["unnamed_endpoints"]
+    for name, widest in (("/generate", WIDEST), ("/replay", MAX_DECODING_LENGTH)):
+        assert f"decoding_length is 1 to {widest}" in info["named_endpoints"][name]["description"]
 
 
 def test_models_tell_device_and_limits(client: Client) -> None:
     (model,) = client.predict(api_name="/models")
     assert model["name"] == "embedded"
     assert model["dtype"] == "float32"
-    assert (model["max_new_tokens"], model["max_prompt_tokens"]) == (200, 100)
+    assert (model["max_new_tokens"], model["max_prompt_tokens"]) == (200, model["context_limit"] - 1)
 
 
 @pytest.mark.parametrize("method", ["lookahead", "greedy"])
@@ -104,6 +108,7 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"max_new_tokens": "many"}, "max_new_tokens='many'; need a whole number"),
         ({"max_new_tokens": 1.5}, "need a whole number"),
         ({"decoding_length": -1}, "decoding_length=-1"),
+        ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; {WIDEST} is the most here"),
         ({"decoding_length": 10**9}, "decoding_length=1000000000"),
         ({"decoding_length": [1]}, "need a whole number"),
         ({"branch_length": True}, "need a whole number"),

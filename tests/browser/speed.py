@@ -42,7 +42,8 @@ def watched(repeat: int, command_line: CommandLine, app: App) -> None:
 
     with sync_playwright() as playwright:
         browser = Browser(playwright, app.url)
-        show("first content, ms", times=[round(value) for value in browser.first_content()])
+        said, painted = zip(*browser.first_content(), strict=True)
+        show("first content, ms", times=list(map(round, said)), first_paint=list(map(round, painted)))
         for name in (name for name in CASES if name != SCRUBBED):
             browser.open(name)
             take_turns(name, repeat, command_line, browser.run, "app_watched_ms")

@@ -162,15 +162,28 @@ class Browser:
         page.wait_for_timeout(2500)  # the figures are drawn: nothing of this run is left for the next turn
         return 1000 * tokens / numbers[0] / numbers[1], 1000 * (len(draws) - 1) / (draws[-1][0] - draws[0][0])
 
-    def first_content(self, repeats: int = 5) -> list[float]:
-        """Milliseconds from navigation until the sentence of the recorded run is there, the cache empty each time."""
+    def first_content(self, repeats: int = 5) -> list[tuple[float, float]]:
+        """Milliseconds from navigation until the recorded run's sentence is there, and until anything at all is.
+
+        The cache is empty each time.
+        """
         found = []
         for _ in range(repeats):
             context = self.browser.new_context(viewport={"width": 1280, "height": 800})
             page = context.new_page()
+            page.add_init_script(
+                """
+                const look = () => {
+                  const there = document.querySelector('#sentence')?.textContent.startsWith('The');
+                  if (there) window.saidAt = performance.now(); else requestAnimationFrame(look);
+                };
+                requestAnimationFrame(look);
+                """
+            )
             page.goto(self.url)
-            page.wait_for_function("(document.querySelector('#sentence')?.textContent || '').startsWith('The')")
-            found.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            page.wait_for_function("window.saidAt && performance.getEntriesByName('first-contentful-paint').length")
+            painted = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            found.append(tuple(page.evaluate(f"[window.saidAt, {painted}]")))
             context.close()
         return found
 
