@@ -8,22 +8,31 @@ let searched = ''; // a text that is looked at instead of the match, until the f
 
 let lookTimer = null;
 let lookNext = 0;
+// A search waits until the run has ended.
+const sought = () => (ended(main()) ? searched : '');
 const askTrie = asker((question) => server.trie_view(question), (answer, question) => {
-  if (main() && main().id === question.run && (question.text || '') === searched) drawTrie(answer);
+  if (main() && main().id === question.run && question.text === sought()) drawTrie(answer);
 });
 
-// While a run goes, the trie is looked at a few times a second, so that the page takes no time from the engine.
-function lookAt(step) {
+// Beside a lane that is timed this is all that the server is asked, once a second and in either lane: the load of the
+// two that are compared is the same, and little.
+function lookAt() {
   clearTimeout(lookTimer);
-  const ask = () => { if (main()) askTrie({ run: main().id, step: (stepNow() || step).i, text: searched }); };
-  if (scene.live && lookNext < Date.now()) { lookNext = Date.now() + 250; ask(); }
-  lookTimer = setTimeout(ask, scene.playing ? 10 : scene.live ? 250 : 60);
+  const ask = () => {
+    lookNext = Date.now() + 1000;
+    if (stepNow()) askTrie({ run: main().id, step: stepNow().i, text: sought() });
+  };
+  lookTimer = setTimeout(ask, ended(main()) ? (scene.playing ? 10 : 60) : Math.max(0, lookNext - Date.now()));
 }
 
 function search(text) {
   searched = text;
-  if (main()) askTrie({ run: main().id, step: scene.position, text });
+  if (!main()) return;
+  lookAt();
+  put($('[data-trie-hint]'), waiting());
 }
+
+const waiting = () => (searched && !sought() ? 'The run is being timed; “' + label(searched, 40) + '” is looked for when it has ended.' : '');
 
 function drawTrie(answer) {
   const hint = $('[data-trie-hint]');
@@ -31,7 +40,7 @@ function drawTrie(answer) {
   const step = stepNow();
   const [, added, pruned] = step ? step.trie : [0, 0, 0];
   put($('[data-trie-fact]'), number(answer.size.n_grams, 0) + ' n-grams · ' + number(answer.size.bytes / 1000, 0) + ' kB · this step added ' + number(added, 0) + ', pruned ' + number(pruned, 0));
-  put(hint, alsoGuess(answer, step));
+  put(hint, waiting() || alsoGuess(answer, step));
   $('[data-corpus-sign]').hidden = !answer.corpus;
   if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
   $('[data-trie-box]').replaceChildren(...answer.levels.map((level, place) => {
@@ -56,7 +65,7 @@ function alsoGuess(answer, step) {
 
 function levelTitle(level, shorter) {
   const other = level.kind === 'own' ? '' : READ_IN[level.kind][1];
-  if (searched) return other ? 'Found in ' + other + ': ' : 'Found: ';
+  if (sought()) return other ? 'Found in ' + other + ': ' : 'Found: ';
   if (!level.length) return 'Nothing after the last token is known; the most frequent tokens:';
   const count = level.length > 1 ? ' ' + level.length + ' tokens' : ' token';
   return (other ? 'In ' + other + ', after ' : 'After ') + (shorter ? 'only ' : '') + 'the last' + count + ': ';

@@ -1,0 +1,96 @@
+"""What the page asks the server beside a lane that is timed, and what has to wait for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+ASKED = """() => {
+  const real = window.fetch;
+  window.asked = [];
+  window.fetch = (address, options) => {
+    if (String(address).includes('component_server')) {
+      const { fn_name, data } = JSON.parse(options.body);
+      window.asked.push({ name: fn_name, at: performance.now(), ...data });
+    }
+    return real(address, options);
+  };
+}"""
+
+
+def start(page: Page, button: str = "#run") -> str:
+    """Start a run that repeats itself; returns the id of the run that was on the stage before."""
+    before = page.get_attribute("#stage [data-run]", "data-run") or ""
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    page.click(button)
+    page.wait_for_function(
+        "(id) => { const { run, state } = document.querySelector('#stage [data-run]').dataset;"
+        " return run !== id && state === 'running'; }",
+        arg=before,
+    )
+    return before
+
+
+def state(page: Page) -> str | None:
+    """``recorded``, ``running`` or ``finished``."""
+    return page.get_attribute("#stage [data-state]", "data-state")
+
+
+def finished(page: Page) -> None:
+    """Wait for the end of both lanes."""
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+
+
+def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page], passes: list[int]) -> None:
+    page = open_page("/?max_new_tokens=250&decoding_length=2&budget=fixed")
+    page.evaluate(ASKED)
+    start(page, "#compare")
+    page.wait_for_function("document.querySelector('[data-race-hint]').textContent.startsWith('Greedy is running')")
+    rows, hint = page.locator("[data-what-if-rows] tr"), page.locator("[data-what-if-hint]")
+    expect(hint).to_contain_text("Greedy decoding is being timed")
+    page.locator("[data-knob=decoding_length]").fill("1")
+    page.locator("[data-search] input").fill("abc")
+    page.locator("[data-search] button").click()
+    expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is looked for when it has ended")
+    expect(page.locator("#save-run")).to_be_disabled()
+    assert rows.count() == 0
+    page.locator("#scrubber").fill("4")
+    page.locator("#draft-tree [data-node='1']").click()
+    page.wait_for_timeout(300)
+    asked: list[dict[str, Any]] = page.evaluate("window.asked")
+    assert state(page) == "running"
+    finished(page)
+    every: list[dict[str, Any]] = page.evaluate("window.asked")
+    timed = [question for question in every if question["name"] != "run_file"]
+    assert {(question["name"], question.get("text")) for question in asked} == {("trie_view", "")}
+    during = timed[: next(i for i, question in enumerate(timed) if question["name"] != "trie_view" or question["text"])]
+    gaps = [after["at"] - before["at"] for before, after in pairwise(during)]
+    assert len(gaps) > 3
+    assert min(gaps) > 900
+    expect(rows).to_have_count(5)
+    expect(page.locator("[data-match]").first).to_contain_text("Found: ")
+    page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+    expect(page.locator("#save-run")).to_be_enabled()
+
+
+def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
+    open_page: Callable[..., Page], passes: list[int]
+) -> None:
+    page = open_page("/?max_new_tokens=250&decoding_length=2&budget=fixed")
+    start(page)
+    page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 8")
+    page.locator("#scrubber").fill("4")
+    page.locator("#draft-tree [data-node='1']").click()
+    detail = page.locator("[data-detail]")
+    expect(detail).to_contain_text("told when the run has ended")
+    assert state(page) == "running"
+    finished(page)
+    expect(detail.locator("q")).to_contain_text("abc")
