@@ -8,12 +8,16 @@ const MOVES = {
   ' ': () => (scene.playing ? pause() : play()),
 };
 
-// Fields keep all their keys, buttons and links only the space bar, which presses them.
+const FIELDS = 'input:not([type=checkbox]), textarea, select, [role=listbox], [role=slider], [role=tab], [role=radio], [contenteditable], fieldset:has(input[type=radio])';
+
+// Fields keep all their keys, the scrubber all but the space bar; buttons and links only that, which presses them.
+function keeps(target, key) {
+  if (target.id === 'scrubber') return key !== ' ';
+  return target.closest(FIELDS) || (key === ' ' && target.closest('button, a, input, [role=button]'));
+}
+
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || !MOVES[event.key] || !event.target.closest) return;
-  if (event.target.closest('input:not([type=checkbox]), textarea, select, [role=listbox], [role=slider], [role=tab], [role=radio], [contenteditable]')) return;
-  if (event.target.closest('input[type=radio], fieldset:has(input[type=radio])')) return;
-  if (event.key === ' ' && event.target.closest('button, a, input, [role=button]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !MOVES[event.key] || !event.target.closest || keeps(event.target, event.key)) return;
   event.preventDefault();
   MOVES[event.key]();
 }

@@ -45,6 +45,21 @@ def test_keys_move_the_step(page: Page) -> None:
     page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Pause'")
 
 
+def test_the_scrubber_keeps_its_keys_but_the_space_bar(page: Page) -> None:
+    page.click("#scrubber")
+    for key, step in (("Home", "0"), ("ArrowRight", "1"), ("ArrowRight", "2"), ("ArrowLeft", "1")):
+        page.keyboard.press(key)
+        expect(page.locator("#scrubber")).to_have_value(step)
+    page.keyboard.press("End")
+    assert page.input_value("#scrubber") == page.get_attribute("#scrubber", "max")
+    play = page.locator("#play")
+    page.keyboard.press(" ")
+    expect(play).to_have_attribute("aria-label", "Pause")
+    page.keyboard.press(" ")
+    expect(play).to_have_attribute("aria-label", "Play")
+    expect(page.locator("#scrubber")).to_be_focused()
+
+
 def test_a_token_leads_to_its_step_and_tells_its_source(page: Page) -> None:
     token = page.locator("#ribbon [data-kind=accepted]").first
     step = int(token.get_attribute("data-step") or -1)
