@@ -36,14 +36,20 @@ const waiting = () => (searched && !sought() ? 'The run is being timed; “' + l
 
 function drawTrie(answer) {
   const hint = $('[data-trie-hint]');
-  if (answer.error) { put(hint, answer.error); return; }
+  const box = $('[data-trie-box]');
+  if (answer.error) {  // nothing of another step stays
+    put(hint, answer.error);
+    put($('[data-trie-fact]'), '');
+    box.replaceChildren();
+    return;
+  }
   const step = stepNow();
   const [, added, pruned] = step ? step.trie : [0, 0, 0];
   put($('[data-trie-fact]'), number(answer.size.n_grams, 0) + ' n-grams · ' + number(answer.size.bytes / 1000, 0) + ' kB · this step added ' + number(added, 0) + ', pruned ' + number(pruned, 0));
   put(hint, waiting() || alsoGuess(answer, step));
   $('[data-corpus-sign]').hidden = !answer.corpus;
-  if (!trieRoom) trieRoom = $('[data-trie-box]').clientWidth - 26;
-  $('[data-trie-box]').replaceChildren(...answer.levels.map((level, place) => {
+  if (!trieRoom) trieRoom = box.clientWidth - 26;
+  box.replaceChildren(...answer.levels.map((level, place) => {
     const block = make('div', { class: 'level', 'data-level': level.kind });
     const head = make('p', { class: 'match', 'data-match': '' }, levelTitle(level, place && level.length < answer.levels[0].length));
     if (level.match.length < level.length) head.append('… ');

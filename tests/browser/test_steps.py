@@ -128,6 +128,21 @@ def test_the_trie_is_searched(page: Page) -> None:
     page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.includes('not in the trie')")
 
 
+def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
+    match, fact = page.locator("[data-match]"), page.locator("[data-trie-fact]")
+    page.locator("[data-search] input").fill('"""Find')
+    page.locator("[data-search] button").click()
+    expect(match.first).to_contain_text("Found: ")
+    page.locator("#scrubber").fill("0")
+    expect(page.locator("[data-trie-hint]")).to_have_text("not in the trie at this step")
+    expect(match).to_have_count(0)
+    expect(page.locator("#trie svg")).to_have_count(0)
+    expect(fact).to_be_empty()
+    page.locator("#scrubber").fill(page.get_attribute("#scrubber", "max") or "")
+    expect(match.first).to_contain_text("Found: ")
+    expect(fact).to_contain_text("n-grams")
+
+
 def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.click("#save-run")
