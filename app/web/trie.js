@@ -40,12 +40,13 @@ function drawTrie(answer) {
   if (answer.error) {  // nothing of another step stays
     put(hint, answer.error);
     put($('[data-trie-fact]'), '');
+    put($('[data-trie-says]'), '');
     box.replaceChildren();
     return;
   }
-  const step = stepNow();
-  const [, added, pruned] = step ? step.trie : [0, 0, 0];
-  put($('[data-trie-fact]'), number(answer.size.n_grams, 0) + ' n-grams · ' + number(answer.size.bytes / 1000, 0) + ' kB · this step added ' + number(added, 0) + ', pruned ' + number(pruned, 0));
+  const step = main().steps[answer.step];
+  put($('[data-trie-fact]'), trieFact(answer, main().steps[answer.step - 1]));
+  put($('[data-trie-says]'), 'Step ' + answer.step + ' adds ' + plural(step.trie[1], 'n-gram') + (answer.step < main().steps.length - 1 ? ', marked + at the next step.' : '.'));
   put(hint, waiting() || alsoGuess(answer, step));
   $('[data-corpus-sign]').hidden = !answer.corpus;
   if (!trieRoom) trieRoom = box.clientWidth - 26;
@@ -57,6 +58,12 @@ function drawTrie(answer) {
     block.append(head, trieSvg(level.picture, level.length ? label(level.match[level.match.length - 1], 12) : 'root'));
     return block;
   }));
+}
+
+// The tries are shown as the step found them, so the newest n-grams in them are those of the step before.
+function trieFact(answer, before) {
+  const found = 'Step ' + answer.step + ' found ' + number(answer.size.n_grams, 0) + ' n-grams, ' + number(answer.size.bytes / 1000, 0) + ' kB';
+  return before ? found + '; step ' + before.i + ' (+) added ' + number(before.trie[1], 0) + ', pruned ' + number(before.trie[2], 0) : found;
 }
 
 // What the run drafts from besides its own trie.

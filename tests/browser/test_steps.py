@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +127,20 @@ def test_the_trie_is_searched(page: Page) -> None:
     page.locator("[data-search] input").fill("no such text")
     page.locator("[data-search] button").click()
     page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.includes('not in the trie')")
+
+
+def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: Path) -> None:
+    run = runfile.load(recorded_run)
+    fact, adds = page.locator("[data-trie-fact]"), page.locator("[data-trie-says]")
+    page.locator("#scrubber").fill("0")
+    expect(fact).to_have_text(re.compile(r"^Step 0 found [\d,]+ n-grams, \d+ kB$"))
+    for step in (1, 2):
+        page.locator("#scrubber").fill(str(step))
+        expect(fact).to_contain_text(f"; step {step - 1} (+) added {run.steps[step - 1].trie.added}, pruned 0")
+        expect(adds).to_contain_text(f"Step {step} adds {run.steps[step].trie.added} n-gram")
+        expect(adds).to_contain_text("marked + at the next step")
+    page.locator("#scrubber").fill(str(len(run.steps) - 1))
+    expect(adds).to_have_text(re.compile(rf"^Step {len(run.steps) - 1} adds \d+ n-grams?\.$"))
 
 
 def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
