@@ -95,6 +95,32 @@ def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
     assert (unchecked.first.text_content() or "").startswith("○ ")
 
 
+def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page) -> None:
+    page.locator("#scrubber").fill("4")
+    page.wait_for_function("document.querySelectorAll('#mask [data-row]').length === 18")
+    rows = page.locator("#mask svg text").all_text_contents()
+    cells = set()
+    for status, sign in (("accepted", "✓ "), ("rejected", "✗ "), ("unchecked", "○ ")):
+        drawn = page.locator(f"#draft-tree [data-status={status}]").count()
+        assert sum(row.startswith(sign) for row in rows) == drawn > 0
+        cells.add((page.get_attribute(f"#mask path.m-{status}", "d") or "").split("h")[1])
+    assert len(cells) == 3
+    assert all(sign in page.inner_text("#mask .legend") for sign in "✓✗○")
+
+
+def test_the_time_bar_tells_its_parts_apart_by_more_than_colour(page: Page) -> None:
+    looks = page.evaluate(
+        "[...document.querySelectorAll('.parts i')].map((e) =>"
+        " getComputedStyle(e).backgroundImage.replace(/rgba?\\([^)]*\\)/g, ''))"
+    )
+    assert len(set(looks)) == 4
+    for name, share in zip(
+        ["retrieve", "forward", "verify", "commit"], page.locator("[data-share]").all(), strict=True
+    ):
+        assert share.inner_text().startswith(name)
+        assert "%" in share.inner_text()
+
+
 def test_a_long_branch_folds_into_lines(page: Page) -> None:
     _go_where(page, "document.querySelectorAll('#draft-tree [data-node]').length > 15")
     width, room = page.evaluate(
