@@ -40,9 +40,10 @@ function wireTransport() {
 
 const TOKEN_HINT = 'Point at a token for its source, probability and rank; a click goes to its step.';
 
-// What the step wrote, in words, until a token is pointed at.
+// What the step wrote, in words, until a token is pointed at; the one with the focus comes first.
 function tellStep(step) {
-  put($('[data-token-says]'), 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + (step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ') + TOKEN_HINT);
+  const focused = tokenStop && tokenStop === document.activeElement;
+  put($('[data-token-says]'), focused ? tokenSays(tokenStop) : 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + (step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ') + TOKEN_HINT);
 }
 
 function wireText() {
@@ -51,11 +52,15 @@ function wireText() {
     const span = event.target.closest('[data-step]');
     if (span) { pause(); go(+span.dataset.step); }
   });
-  box.addEventListener('mouseover', (event) => {
+  for (const kind of ['mouseover', 'focusin']) box.addEventListener(kind, (event) => {
     const span = event.target.closest('[data-step]');
     if (span) put($('[data-token-says]'), tokenSays(span));
   });
-  box.addEventListener('mouseleave', () => { if (stepNow()) tellStep(stepNow()); });
+  for (const kind of ['mouseleave', 'focusout']) box.addEventListener(kind, () => { if (stepNow()) tellStep(stepNow()); });
+  box.addEventListener('keydown', (event) => {
+    moveAmong($$('#ribbon [data-step]'), event, (span) => { stopAtToken(span); span.focus(); });
+    if ((event.key === 'Enter' || event.key === ' ') && event.target === tokenStop) { event.preventDefault(); tokenStop.click(); }
+  });
   for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) box.addEventListener(kind, onRibbonTouch, { passive: true });
   box.addEventListener('scroll', onRibbonScroll, { passive: true });
 }
@@ -69,8 +74,7 @@ function wireNodes() {
     box.addEventListener('click', (event) => { const node = nodeOf(event); if (node !== null) pinNode(node); });
   }
   $('[data-tree-box]').addEventListener('keydown', (event) => {
-    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (by && moveInTree(by)) event.preventDefault();
+    moveAmong($$('#draft-tree [data-node]'), event, (node) => focusIn($('#draft-tree'), node));
     if ((event.key === 'Enter' || event.key === ' ') && nodeOf(event) !== null) { event.preventDefault(); pinNode(nodeOf(event)); }
     if (event.key === 'Escape') { pinned = null; lookAtNode(null); }
   });
@@ -79,6 +83,10 @@ function wireNodes() {
 function wireRest() {
   $('[data-svg]').addEventListener('click', () => saveTree(stepNow()));
   $('[data-graphml]').addEventListener('click', saveGraph);
+  const tries = $('[data-trie-box]');
+  for (const kind of ['mouseover', 'focusin']) tries.addEventListener(kind, (event) => tellGram(event.target.closest('[data-gram]')));
+  for (const kind of ['mouseleave', 'focusout']) tries.addEventListener(kind, () => tellGram(null));
+  tries.addEventListener('keydown', (event) => moveAmong($$('[data-gram]'), event, (gram) => focusIn(tries, gram)));
   const field = $('[data-search] input');
   $('[data-search]').addEventListener('submit', (event) => { event.preventDefault(); search(field.value); });
   field.addEventListener('input', () => { if (!field.value && searched) search(''); });
