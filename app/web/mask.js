@@ -2,7 +2,7 @@
 // tell what became of the token.
 
 const MOST_MASKED = 129;
-const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.4], u: [0.5, 0.5] }; // width and height, shares of the room
+const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] }; // width and height, shares of the room
 let maskRoom = 0;
 let markedRow = null;
 

@@ -1,9 +1,10 @@
-"""What the page asks the server beside a lane that is timed, and what has to wait for its end."""
+"""A run while it goes: it streams, it is followed or left, and what would ask the server waits for its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,16 @@ ASKED = """() => {
     }
     return real(address, options);
   };
+}"""
+
+
+FOLLOWED_FROM_THE_END = """() => {
+  const slider = document.querySelector('#scrubber');
+  if (!window.ended) {
+    slider.value = window.ended = slider.max;
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+  return +slider.value > +window.ended;
 }"""
 
 
@@ -94,3 +105,57 @@ def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
     assert state(page) == "running"
     finished(page)
     expect(detail.locator("q")).to_contain_text("abc")
+
+
+def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[int]) -> None:
+    page = open_page("/?max_new_tokens=250&decoding_length=1")
+    start(page)
+    grown = (
+        "(least) => { const { steps, state } = document.querySelector('#stage [data-state]').dataset;"
+        " return state === 'running' && +steps > least && document.querySelectorAll('#ribbon .group').length > least; }"
+    )
+    for least in (0, 20, 60):
+        page.wait_for_function(grown, arg=least)
+    assert passes[0] < 250
+    finished(page)
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "250"
+
+
+def test_scrubbing_leaves_a_run_that_goes_and_its_end_follows_again(
+    open_page: Callable[..., Page], passes: list[int]
+) -> None:
+    page = open_page("/?max_new_tokens=400&decoding_length=1")
+    start(page)
+    follow, scrubber = page.locator("[data-follow]"), page.locator("#scrubber")
+    expect(follow).to_be_checked()
+    page.wait_for_function("+document.querySelector('#scrubber').value > 10")
+    scrubber.fill("3")
+    expect(follow).not_to_be_checked()
+    page.wait_for_function("+document.querySelector('#scrubber').max > 30")
+    expect(scrubber).to_have_value("3")
+    page.wait_for_function(FOLLOWED_FROM_THE_END)
+    expect(follow).to_be_checked()
+    follow.uncheck()
+    scrubber.fill("3")
+    follow.check()
+    page.wait_for_function("+document.querySelector('#scrubber').value > 40")
+    assert state(page) == "running"
+    page.click("#stop")
+    finished(page)
+
+
+def test_the_speed_is_how_often_a_step_is_played(open_page: Callable[..., Page], recorded_run: Path) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    page.evaluate("window.setInterval = (play, beat) => { window.played = play; window.beat = beat; return 0; }")
+    speed = page.locator("[data-speed]")
+    page.click("#play")
+    expect(page.locator("#scrubber")).to_have_value("0")
+    for steps in ("1", "40", "12"):
+        speed.select_option(steps)
+        assert page.evaluate("window.beat") == pytest.approx(1000 / int(steps))
+    page.evaluate("window.played(), window.played()")
+    expect(page.locator("#scrubber")).to_have_value("2")
+    page.set_input_files("#open-run", recorded_run)
+    expect(page.locator("[data-about]")).to_contain_text("opened from")
+    expect(speed).to_have_value("12")
