@@ -13,6 +13,7 @@ const stopped = (run) => run.end && !whole(run);
 const brokeOff = (run) => (run.end && run.end.finish_reason === 'error' ? 'broke off' + (run.end.problem ? ': ' + run.end.problem : '') : '');
 // Both lanes, where two were asked for; a pair that was stopped between them gets no second one.
 const ended = (run) => run.end && (rival() ? !!rival().end : stopped(run) || (run.head.lanes || 1) < 2 || !document.querySelector('#stop:enabled'));
+const stopWatch = new MutationObserver(() => schedule());
 
 // ---------------------------------------------------------------- messages
 
@@ -34,7 +35,10 @@ function apply(message) {
     else if (!scene.lookahead.end) fetchSteps({ run: scene.lookahead.id, from: scene.lookahead.steps.length });
     scene[message.lane] = run;
     if (run === main()) clearRibbon(run);
-    if (!message.end) run.feed = feed(run, message.steps.length);
+    if (!message.end) {
+      run.feed = feed(run, message.steps.length);
+      stopWatch.observe(document.querySelector('#stop'), { attributeFilter: ['disabled'] });
+    }
   }
   if (run.end) return;  // the feed and the queue both bring it
   if (message.from > run.steps.length) { fetchSteps({ run: run.id, from: run.steps.length }); return; }

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.handlers import Handlers
+
 pytestmark = pytest.mark.browser
 
 ASKED = """() => {
@@ -104,7 +106,24 @@ def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
     expect(detail).to_contain_text("told when the run has ended")
     assert state(page) == "running"
     finished(page)
-    expect(detail.locator("q")).to_contain_text("abc")
+    expect(detail.locator("q mark")).to_be_visible()
+
+
+def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
+    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("/?max_new_tokens=60&decoding_length=2&budget=fixed")
+    remember = Handlers._remember
+
+    def stopping(self: Handlers, session: str, *rest: Any) -> None:
+        remember(self, session, *rest)
+        self.store.stop(session)
+
+    monkeypatch.setattr(Handlers, "_remember", stopping)
+    start(page, "#compare")
+    finished(page)
+    expect(page.locator("[data-what-if-rows] tr")).to_have_count(5)
+    expect(page.locator("#save-run")).to_be_enabled()
 
 
 def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[int]) -> None:
