@@ -21,8 +21,13 @@ function receive(text) {
   if (!text) return;
   const value = JSON.parse(text);
   if (value.messages) { value.messages.forEach(apply); return; }
-  scene.recorded = false;
-  apply(value);
+  take(value);
+}
+
+// The head of a run takes the stage from the recorded one; where that was lost, it is asked for.
+function take(message) {
+  if (message.head) scene.recorded = false;
+  apply(message);
 }
 
 function apply(message) {
@@ -99,7 +104,7 @@ function bringIntoSight() {
 const fetchers = {};
 
 function fetchSteps(question) {
-  fetchers[question.run] ||= asker((asked) => server.steps(asked), (answer) => { if (!answer.error) apply(answer); });
+  fetchers[question.run] ||= asker((asked) => server.steps(asked), (answer) => { if (!answer.error) take(answer); });
   fetchers[question.run](question);
 }
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from app.handlers import Handlers
+from app.stored_run import StoredRun
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +56,11 @@ def start(page: Page, button: str = "#run") -> str:
 def state(page: Page) -> str | None:
     """``recorded``, ``running`` or ``finished``."""
     return page.get_attribute("#stage [data-state]", "data-state")
+
+
+def asks_for_steps(request: Request) -> bool:
+    """Whether this is the question that fills a gap."""
+    return '"fn_name":"steps"' in (request.post_data or "")
 
 
 def finished(page: Page) -> None:
@@ -124,6 +130,37 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
     finished(page)
     expect(page.locator("[data-what-if-rows] tr")).to_have_count(5)
     expect(page.locator("#save-run")).to_be_enabled()
+
+
+def test_the_recorded_run_stays_until_the_head_of_another_is_there(
+    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("/?max_new_tokens=400&decoding_length=1")
+    since = StoredRun.since
+    held: list[Route] = []
+
+    def headless(self: StoredRun, start: int) -> dict[str, Any]:
+        return since(self, start) | ({} if self.data else {"head": None})
+
+    monkeypatch.setattr(StoredRun, "since", headless)
+    monkeypatch.setattr("app.handlers.BEAT_SECONDS", 3600)
+
+    def hold(route: Route) -> None:
+        held.append(route) if asks_for_steps(route.request) else route.continue_()
+
+    page.route("**/component_server/**", hold)
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    page.wait_for_selector("#run:enabled")
+    with page.expect_request(asks_for_steps):
+        page.click("#run")
+    page.locator("#scrubber").fill("0")
+    expect(page.locator("[data-step-count]")).to_have_text("step 0 / 9")
+    assert state(page) == "recorded"
+    held.pop().continue_()
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
+    page.click("#stop")
+    finished(page)
 
 
 def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[int]) -> None:
