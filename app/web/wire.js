@@ -28,7 +28,7 @@ function wireTransport() {
   $('#play').addEventListener('click', MOVES[' ']);
   $('[data-go=back]').addEventListener('click', MOVES.ArrowLeft);
   $('[data-go=on]').addEventListener('click', MOVES.ArrowRight);
-  $('#scrubber').addEventListener('input', (event) => { pause(); go(+event.target.value); });
+  $('#scrubber').addEventListener('input', ({ target }) => { pause(); go(target.value === target.max ? 1e9 : +target.value); });  // newer steps may not be drawn yet
   $('[data-speed]').addEventListener('change', () => { speedChosen = true; if (scene.playing) play(); });
   $('[data-follow]').addEventListener('change', (event) => { if (event.target.checked && scene.live) go(1e9); });
   $$('[data-over]').forEach((button) => button.addEventListener('click', () => {
