@@ -102,22 +102,22 @@ def acceptance_figure(run: RunRecord) -> Figure:
     kinds = acceptance_by_source(run.steps)
     kinds |= {f"depth {label}": kind for label, kind in in_ranges(acceptance_by_depth(run.steps)).items()}
     shares = {
-        ("accepted", ACCEPTED): [kind.accepted for kind in kinds.values()],
-        ("rejected", DRAFTED): [kind.checked - kind.accepted for kind in kinds.values()],
-        ("unchecked", INK): [kind.drafted - kind.checked for kind in kinds.values()],
+        ("accepted", ACCEPTED, ""): [kind.accepted for kind in kinds.values()],
+        ("rejected", DRAFTED, "/"): [kind.checked - kind.accepted for kind in kinds.values()],
+        ("unchecked", INK, "."): [kind.drafted - kind.checked for kind in kinds.values()],
     }
     drafted = [kind.drafted for kind in kinds.values()]
     bars: list[dict[str, Any]] = [
         {
             "type": "bar",
             "name": name,
-            "marker": {"color": color},
+            "marker": {"color": color, "pattern": {"shape": pattern}, "line": {"color": color, "width": 1}},
             "x": list(kinds),
             "y": [count / whole for count, whole in zip(counts, drafted, strict=True)],
             "text": [f"{count} of {whole}" for count, whole in zip(counts, drafted, strict=True)],
             "textposition": "none",
         }
-        for (name, color), counts in shares.items()
+        for (name, color, pattern), counts in shares.items()
     ]
     across, up = {"type": "category"}, _axis("of the draft tokens") | {"range": [0, 1], "tickformat": ".0%"}
     return _figure("Draft tokens by source and by depth", across, up, bars).update_layout(barmode="stack")

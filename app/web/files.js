@@ -14,6 +14,7 @@ async function remember() {
   const beside = rival() && rival().end ? rival() : null;
   sessionStorage.removeItem(KEPT);
   sessionStorage.setItem(KEPT_IDS, JSON.stringify([run, beside].filter(Boolean).map((lane) => lane.id)));
+  if (!ended(run)) return;  // the other lane is being timed
   for (const other of [beside, null]) {
     const answer = await fileOf(run, other);
     if (answer.error || mine !== kept) return;

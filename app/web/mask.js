@@ -1,8 +1,12 @@
-// The attention mask of a step: one row a token of the pass, one path a status.
+// The attention mask of a step: one row a token of the pass, one path a status. Its colour and the shape of its cells
+// tell what became of the token.
 
 const MOST_MASKED = 129;
+const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] }; // width and height, shares of the room
 let maskRoom = 0;
 let markedRow = null;
+
+const rowName = (draft, node) => SIGN[draft.status[node]] + label(draft.text[node], 11);
 
 function drawMask(step) {
   const box = $('[data-mask-box]');
@@ -19,7 +23,7 @@ function drawMask(step) {
   }
   if (!maskRoom) maskRoom = box.clientWidth - 26;
   const named = count <= 20;
-  const margin = named ? 16 + 7 * Math.max(...draft.text.map((text) => cells(label(text, 11)))) : 4;
+  const margin = named ? 16 + 7 * Math.max(...draft.text.map((_, node) => cells(rowName(draft, node)))) : 4;
   const size = Math.max(2, Math.min(22, Math.floor((maskRoom - margin) / count), Math.floor(266 / count)));
   svg.setAttribute('width', margin + count * size + 2);
   svg.setAttribute('height', count * size + 2);
@@ -27,13 +31,14 @@ function drawMask(step) {
   parts.push(draw('rect', { x: 0, y: 0, width: margin + count * size, height: size, class: 'marked', visibility: 'hidden' }));
   const inset = size > 6 ? 1.5 : size > 3 ? 0.5 : 0;
   const side = size - 2 * inset;
-  const cell = 'h' + side + 'v' + side + 'h' + -side + 'z';
   const paths = {};
   for (let node = 0; node < count; node++) {
+    const [wide, high] = SHAPE[draft.status[node]].map((share) => share * side);
+    const left = margin + (size - wide) / 2, top = node * size + (size - high) / 2;
     let path = '';
-    for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (margin + at * size + inset) + ' ' + (node * size + inset) + cell;
+    for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (left + at * size) + ' ' + top + 'h' + wide + 'v' + high + 'h' + -wide + 'z';
     paths[draft.status[node]] = (paths[draft.status[node]] || '') + path;
-    if (named) parts.push(draw('text', { x: margin - 7, y: node * size + size / 2 + 4, 'text-anchor': 'end' }, label(draft.text[node], 11)));
+    if (named) parts.push(draw('text', { x: margin - 7, y: node * size + size / 2 + 4, 'text-anchor': 'end' }, rowName(draft, node)));
   }
   for (const status in paths) parts.push(draw('path', { class: 'm-' + STATUS[status], d: paths[status] }));
   for (let node = 0; node < count; node++) parts.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));

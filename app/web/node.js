@@ -35,7 +35,13 @@ function lookAtNode(node) {
   shownNode = node;
   link(step, node);
   showDetail(step, node, null);
-  if (!node || !step || !step.draft || scene.live) return;
+  askWhereSeen();
+}
+
+// Not beside a lane that is timed: its end asks again.
+function askWhereSeen() {
+  const step = stepNow(), node = shownNode;
+  if (!node || !step || !step.draft || !ended(main())) return;
   asking = setTimeout(() => askSeen({ run: main().id, step: step.i, node }), 80);
 }
 
@@ -82,7 +88,7 @@ function nodeFacts(step, node, answer, pointed) {
   const after = draft.wants[node];
   row('Then', after === null || after === undefined ? 'the choice depends on the path' : 'the model’s choice is ' + label(after, 40));
   if (node && pointed) {
-    const seen = make('dd', {}, answer ? answer.error || '' : '…');
+    const seen = make('dd', {}, answer ? answer.error || '' : ended(main()) ? '…' : 'told when the run has ended');
     if (answer && !answer.error) {
       const quote = make('q');
       quote.append(visible(answer.before), make('mark', {}, visible(answer.token)), visible(answer.after));

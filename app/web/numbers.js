@@ -87,5 +87,6 @@ function drawNumbers(run, position, greedy) {
 function drawParts(ms) {
   const total = ms.reduce((sum, value) => sum + (value || 0), 0);
   $$('[data-part]').forEach((part, i) => { part.style.flexGrow = total ? String((ms[i] || 0) / total) : '0'; });
-  put($('[data-step-time]'), total ? number(total, 2) + ' ms a step: ' + ['retrieve', 'forward', 'verify', 'commit'].map((name, i) => name + ' ' + percent(ms[i] / total)).join(', ') + '.' : '–');
+  put($('[data-step-time]'), total ? number(total, 2) + ' ms a step:' : 'No step was decoded yet.');
+  $$('[data-share]').forEach((share, i) => put(share, ['retrieve', 'forward', 'verify', 'commit'][i] + (total ? ' ' + percent(ms[i] / total) : '')));
 }

@@ -3,16 +3,18 @@
 let groups = []; // one a step
 let marked = -1; // the group of the current step
 let lit = 0; // groups up to here are past, those from here on are still to come
+let tokenStop = null; // the token that the tab key leads to
 let scrolledAway = false;
 let touchedAt = -1e9;
 
 function clearRibbon(run) {
-  const prompt = make('span', { class: 'prompt-text' });
+  const prompt = make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' });
   for (const piece of run.head.prompt) prompt.append(...token(piece, 'prompt', 0));
   $('#ribbon').replaceChildren(prompt);
   groups = [];
   marked = -1;
   lit = 0;
+  tokenStop = null;
   scrolledAway = false;
 }
 
@@ -33,7 +35,7 @@ function growRibbon(run) {
   if (groups.length === run.steps.length) return;
   const fresh = [];
   for (const step of run.steps.slice(groups.length)) {
-    const group = make('span', { class: 'group ahead' });
+    const group = make('span', { class: 'group ahead', role: 'group', 'aria-label': groupSays(step) });
     step.emitted.forEach(([, piece, kind], place) => {
       const parts = token(piece, kind, step.i);
       for (const part of parts) if (part.dataset) part.dataset.place = place;
@@ -45,6 +47,12 @@ function growRibbon(run) {
   $('#ribbon').append(...fresh);
 }
 
+function groupSays(step) {
+  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length;
+  const own = step.emitted.length - accepted;
+  return 'step ' + step.i + ': ' + [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
+}
+
 // Only the groups between the old place and the new one change.
 function markRibbon(position) {
   const now = groups[position];
@@ -52,8 +60,27 @@ function markRibbon(position) {
   if (marked >= 0 && groups[marked]) groups[marked].classList.remove('now');
   for (; lit <= position; lit++) groups[lit].classList.remove('ahead');
   for (; lit > position + 1; lit--) groups[lit - 1].classList.add('ahead');
+  if (marked !== position) holdStep(now);
   marked = position;
   now.classList.add('now');
+}
+
+// The tab stop goes with the step; the focus, too, where the step is chosen by hand.
+function holdStep(now) {
+  const focused = $('#ribbon').contains(document.activeElement);
+  const first = now.firstElementChild;
+  if (!first || (focused && (scene.playing || scene.live || now.contains(document.activeElement)))) return;
+  stopAtToken(first);
+  if (focused) first.focus({ preventScroll: true });
+}
+
+// One token is a tab stop, and is named; the others are read as the text that they are.
+function stopAtToken(span) {
+  if (tokenStop) for (const name of ['tabindex', 'role', 'aria-label']) tokenStop.removeAttribute(name);
+  tokenStop = span;
+  span.setAttribute('tabindex', 0);
+  span.setAttribute('role', 'button');
+  span.setAttribute('aria-label', tokenSays(span));
 }
 
 // The last thing that is done for a step: it reads the layout, which nothing may change any more after it.

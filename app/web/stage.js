@@ -11,7 +11,9 @@ const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 const stopped = (run) => run.end && !whole(run);
 const brokeOff = (run) => (run.end && run.end.finish_reason === 'error' ? 'broke off' + (run.end.problem ? ': ' + run.end.problem : '') : '');
-const ended = (run) => run.end && (rival() ? !!rival().end : stopped(run) || (run.head.lanes || 1) < 2);
+// Both lanes, where two were asked for; a pair that was stopped between them gets no second one.
+const ended = (run) => run.end && (rival() ? !!rival().end : stopped(run) || (run.head.lanes || 1) < 2 || !document.querySelector('#stop:enabled'));
+const stopWatch = new MutationObserver(() => schedule());
 
 // ---------------------------------------------------------------- messages
 
@@ -19,8 +21,13 @@ function receive(text) {
   if (!text) return;
   const value = JSON.parse(text);
   if (value.messages) { value.messages.forEach(apply); return; }
-  scene.recorded = false;
-  apply(value);
+  take(value);
+}
+
+// The head of a run takes the stage from the recorded one; where that was lost, it is asked for.
+function take(message) {
+  if (message.head) scene.recorded = false;
+  apply(message);
 }
 
 function apply(message) {
@@ -33,7 +40,10 @@ function apply(message) {
     else if (!scene.lookahead.end) fetchSteps({ run: scene.lookahead.id, from: scene.lookahead.steps.length });
     scene[message.lane] = run;
     if (run === main()) clearRibbon(run);
-    if (!message.end) run.feed = feed(run, message.steps.length);
+    if (!message.end) {
+      run.feed = feed(run, message.steps.length);
+      stopWatch.observe(document.querySelector('#stop'), { attributeFilter: ['disabled'] });
+    }
   }
   if (run.end) return;  // the feed and the queue both bring it
   if (message.from > run.steps.length) { fetchSteps({ run: run.id, from: run.steps.length }); return; }
@@ -94,7 +104,7 @@ function bringIntoSight() {
 const fetchers = {};
 
 function fetchSteps(question) {
-  fetchers[question.run] ||= asker((asked) => server.steps(asked), (answer) => { if (!answer.error) apply(answer); });
+  fetchers[question.run] ||= asker((asked) => server.steps(asked), (answer) => { if (!answer.error) take(answer); });
   fetchers[question.run](question);
 }
 
@@ -102,6 +112,7 @@ function fetchSteps(question) {
 
 let planned = false;
 let drawnStep = null;
+let wasOver = false;
 
 function schedule() {
   if (planned) return;
@@ -116,6 +127,7 @@ function show() {
   scene.position = Math.max(0, Math.min(scene.position, run.steps.length - 1));
   const last = run.steps.length - 1;
   const step = stepNow();
+  const over = !!ended(run);
   markRibbon(scene.position);
   const slider = $('#scrubber');
   slider.max = Math.max(0, last);
@@ -124,7 +136,7 @@ function show() {
   put($('[data-step-count]'), step ? 'step ' + scene.position + ' / ' + last : '–');
   element.dataset.run = run.id;
   element.dataset.steps = run.steps.length;
-  element.dataset.state = scene.recorded ? 'recorded' : ended(run) ? 'finished' : 'running';
+  element.dataset.state = scene.recorded ? 'recorded' : over ? 'finished' : 'running';
   drawSentence(run, scene.position);
   put($('[data-about]'), [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
   if (step) {
@@ -132,14 +144,18 @@ function show() {
     drawNumbers(run, scene.position, rival());
     drawBadge(run, rival());
   }
-  if (step !== drawnStep) {
+  const moved = step !== drawnStep;
+  if (moved) {
     drawnStep = step;
     drawTree(step);
     drawMask(step);
     forgetNode(step);
-    if (step) { tellStep(step); lookAt(step); }
+    if (step) tellStep(step);
   }
-  $('#save-run').disabled = !run.end;
+  if (step && (moved || !over || !wasOver)) lookAt();
+  if (over && !wasOver) askWhereSeen();
+  wasOver = over;
+  $('#save-run').disabled = $('[data-graphml]').disabled = !over;
   $('[data-svg]').disabled = !(step && step.draft);
   showWhatIf(run);
   followRibbon();

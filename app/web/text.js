@@ -72,6 +72,21 @@ function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+// Of the things in a box one is a tab stop; up and down move among them, in reading order.
+function moveAmong(things, event, focus) {
+  const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const at = things.indexOf(document.activeElement);
+  if (!by || at < 0) return;
+  event.preventDefault();
+  focus(things[Math.max(0, Math.min(things.length - 1, at + by))]);
+}
+
+function focusIn(box, next, redrawn) {
+  box.querySelectorAll('[tabindex="0"]').forEach((other) => other.setAttribute('tabindex', -1));
+  next.setAttribute('tabindex', 0);
+  next.focus({ preventScroll: !!redrawn });
+}
+
 // One question at a time per kind; of several waiting ones only the last is asked.
 function asker(ask, use) {
   let busy = false;

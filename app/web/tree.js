@@ -81,7 +81,7 @@ function drawTree(step) {
     tallest = height;
     box.parentElement.style.setProperty('--tall', Math.round(Math.min(TREE.most, Math.max(TREE.least, tallest + 28))) + 'px');
   }
-  if (had !== null) focusNode(Math.min(had, step.draft.parent.length - 1));
+  if (had !== null) focusIn(svg, svg.querySelector('[data-node="' + Math.min(had, step.draft.parent.length - 1) + '"]'), true);
 }
 
 function nodeGroup(step, node) {
@@ -109,23 +109,6 @@ function drawCounts(step) {
   const own = step && step.emitted.length > step.path.length ? 1 : 0;
   for (const letter of ['a', 'x', 'u']) put($('[data-count=' + STATUS[letter] + ']'), String(count[letter]));
   put($('[data-count=bonus]'), String(own));
-}
-
-// One node of the tree is a tab stop; up and down move among the nodes, in reading order.
-function focusNode(node) {
-  const next = $('#draft-tree [data-node="' + node + '"]');
-  if (!next) return;
-  $$('#draft-tree [tabindex="0"]').forEach((other) => other.setAttribute('tabindex', -1));
-  next.setAttribute('tabindex', 0);
-  next.focus({ preventScroll: false });
-}
-
-function moveInTree(by) {
-  const groups = $$('#draft-tree [data-node]');
-  const at = groups.indexOf(document.activeElement);
-  if (at < 0) return false;
-  focusNode(groups[Math.max(0, Math.min(groups.length - 1, at + by))].dataset.node);
-  return true;
 }
 
 // The tree as a file of its own, with the colours that it has on screen.

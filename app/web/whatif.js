@@ -6,14 +6,15 @@ const ROWS = [
 ];
 const CHOICES = ['strategy', 'budget', 'ranking'];
 let knobsFor = null;
+let waits = false; // for greedy decoding, which is being timed
 
 function showWhatIf(run) {
   const panel = $('#what-if');
   const hidden = !run.end || run.lane !== 'lookahead' || run.end.tokens < 2;
   if (panel.hidden !== hidden) panel.hidden = hidden;
-  if (hidden || knobsFor === run.id) return;
-  knobsFor = run.id;
-  setKnobs(run);
+  if (hidden) return;
+  if (knobsFor !== run.id) { knobsFor = run.id; setKnobs(run); }
+  else if (waits && ended(run)) replay();
 }
 
 function setKnobs(run) {
@@ -58,5 +59,8 @@ function replay() {
   }
   for (const name of CHOICES) config[name] = $('[data-knob="' + name + '"]').value;
   config.sources = $$('[data-source-knob]').filter((box) => box.checked).map((box) => box.dataset.sourceKnob);
-  askWhatIf({ run: main().id, config });
+  waits = !ended(main());
+  if (!waits) { askWhatIf({ run: main().id, config }); return; }
+  $('[data-what-if-rows]').replaceChildren();
+  put($('[data-what-if-hint]'), 'Greedy decoding is being timed; these settings are replayed when it has ended.');
 }

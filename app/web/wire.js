@@ -8,12 +8,16 @@ const MOVES = {
   ' ': () => (scene.playing ? pause() : play()),
 };
 
-// Fields keep all their keys, buttons and links only the space bar, which presses them.
+const FIELDS = 'input:not([type=checkbox]), textarea, select, [role=listbox], [role=slider], [role=tab], [role=radio], [contenteditable], fieldset:has(input[type=radio])';
+
+// Fields keep all their keys, the scrubber all but the space bar; buttons and links only that, which presses them.
+function keeps(target, key) {
+  if (target.id === 'scrubber') return key !== ' ';
+  return target.closest(FIELDS) || (key === ' ' && target.closest('button, a, input, [role=button]'));
+}
+
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || !MOVES[event.key] || !event.target.closest) return;
-  if (event.target.closest('input:not([type=checkbox]), textarea, select, [role=listbox], [role=slider], [role=tab], [role=radio], [contenteditable]')) return;
-  if (event.target.closest('input[type=radio], fieldset:has(input[type=radio])')) return;
-  if (event.key === ' ' && event.target.closest('button, a, input, [role=button]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !MOVES[event.key] || !event.target.closest || keeps(event.target, event.key)) return;
   event.preventDefault();
   MOVES[event.key]();
 }
@@ -24,7 +28,7 @@ function wireTransport() {
   $('#play').addEventListener('click', MOVES[' ']);
   $('[data-go=back]').addEventListener('click', MOVES.ArrowLeft);
   $('[data-go=on]').addEventListener('click', MOVES.ArrowRight);
-  $('#scrubber').addEventListener('input', (event) => { pause(); go(+event.target.value); });
+  $('#scrubber').addEventListener('input', ({ target }) => { pause(); go(target.value === target.max ? 1e9 : +target.value); });  // newer steps may not be drawn yet
   $('[data-speed]').addEventListener('change', () => { speedChosen = true; if (scene.playing) play(); });
   $('[data-follow]').addEventListener('change', (event) => { if (event.target.checked && scene.live) go(1e9); });
   $$('[data-over]').forEach((button) => button.addEventListener('click', () => {
@@ -36,9 +40,10 @@ function wireTransport() {
 
 const TOKEN_HINT = 'Point at a token for its source, probability and rank; a click goes to its step.';
 
-// What the step wrote, in words, until a token is pointed at.
+// What the step wrote, in words, until a token is pointed at; the one with the focus comes first.
 function tellStep(step) {
-  put($('[data-token-says]'), 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + (step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ') + TOKEN_HINT);
+  const focused = tokenStop && tokenStop === document.activeElement;
+  put($('[data-token-says]'), focused ? tokenSays(tokenStop) : 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + (step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ') + TOKEN_HINT);
 }
 
 function wireText() {
@@ -47,11 +52,15 @@ function wireText() {
     const span = event.target.closest('[data-step]');
     if (span) { pause(); go(+span.dataset.step); }
   });
-  box.addEventListener('mouseover', (event) => {
+  for (const kind of ['mouseover', 'focusin']) box.addEventListener(kind, (event) => {
     const span = event.target.closest('[data-step]');
     if (span) put($('[data-token-says]'), tokenSays(span));
   });
-  box.addEventListener('mouseleave', () => { if (stepNow()) tellStep(stepNow()); });
+  for (const kind of ['mouseleave', 'focusout']) box.addEventListener(kind, () => { if (stepNow()) tellStep(stepNow()); });
+  box.addEventListener('keydown', (event) => {
+    moveAmong($$('#ribbon [data-step]'), event, (span) => { stopAtToken(span); span.focus(); });
+    if ((event.key === 'Enter' || event.key === ' ') && event.target === tokenStop) { event.preventDefault(); tokenStop.click(); }
+  });
   for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) box.addEventListener(kind, onRibbonTouch, { passive: true });
   box.addEventListener('scroll', onRibbonScroll, { passive: true });
 }
@@ -65,8 +74,7 @@ function wireNodes() {
     box.addEventListener('click', (event) => { const node = nodeOf(event); if (node !== null) pinNode(node); });
   }
   $('[data-tree-box]').addEventListener('keydown', (event) => {
-    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (by && moveInTree(by)) event.preventDefault();
+    moveAmong($$('#draft-tree [data-node]'), event, (node) => focusIn($('#draft-tree'), node));
     if ((event.key === 'Enter' || event.key === ' ') && nodeOf(event) !== null) { event.preventDefault(); pinNode(nodeOf(event)); }
     if (event.key === 'Escape') { pinned = null; lookAtNode(null); }
   });
@@ -75,6 +83,10 @@ function wireNodes() {
 function wireRest() {
   $('[data-svg]').addEventListener('click', () => saveTree(stepNow()));
   $('[data-graphml]').addEventListener('click', saveGraph);
+  const tries = $('[data-trie-box]');
+  for (const kind of ['mouseover', 'focusin']) tries.addEventListener(kind, (event) => tellGram(event.target.closest('[data-gram]')));
+  for (const kind of ['mouseleave', 'focusout']) tries.addEventListener(kind, () => tellGram(null));
+  tries.addEventListener('keydown', (event) => moveAmong($$('[data-gram]'), event, (gram) => focusIn(tries, gram)));
   const field = $('[data-search] input');
   $('[data-search]').addEventListener('submit', (event) => { event.preventDefault(); search(field.value); });
   field.addEventListener('input', () => { if (!field.value && searched) search(''); });

@@ -37,6 +37,25 @@ def test_nothing_overflows_light_or_dark(open_page: Callable[..., Page], width: 
     assert outside == []
 
 
+@pytest.mark.parametrize(("width", "one_column"), [(390, True), (800, True), (960, True), (1280, False)])
+def test_where_the_page_is_one_column_a_link_leads_to_the_controls(
+    open_page: Callable[..., Page], width: int, one_column: bool
+) -> None:
+    page = open_page(width=width, reduced_motion="reduce")
+    stage, controls = (
+        page.evaluate(f"document.querySelector('{name}').getBoundingClientRect().toJSON()")
+        for name in ("#stage", "#controls")
+    )
+    assert (controls["top"] > stage["bottom"]) == one_column
+    link = page.locator(".jump")
+    assert link.is_visible() == one_column
+    if one_column:
+        link.click()
+        page.wait_for_function(
+            "Math.abs(document.querySelector('#controls').getBoundingClientRect().top) < innerHeight / 2"
+        )
+
+
 def test_reduced_motion_plays_nothing(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'recorded'")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
@@ -95,6 +96,32 @@ def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
     assert (unchecked.first.text_content() or "").startswith("○ ")
 
 
+def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page) -> None:
+    page.locator("#scrubber").fill("4")
+    page.wait_for_function("document.querySelectorAll('#mask [data-row]').length === 18")
+    rows = page.locator("#mask svg text").all_text_contents()
+    cells = set()
+    for status, sign in (("accepted", "✓ "), ("rejected", "✗ "), ("unchecked", "○ ")):
+        drawn = page.locator(f"#draft-tree [data-status={status}]").count()
+        assert sum(row.startswith(sign) for row in rows) == drawn > 0
+        cells.add((page.get_attribute(f"#mask path.m-{status}", "d") or "").split("h")[1])
+    assert len(cells) == 3
+    assert all(sign in page.inner_text("#mask .legend") for sign in "✓✗○")
+
+
+def test_the_time_bar_tells_its_parts_apart_by_more_than_colour(page: Page) -> None:
+    looks = page.evaluate(
+        "[...document.querySelectorAll('.parts i')].map((e) =>"
+        " getComputedStyle(e).backgroundImage.replace(/rgba?\\([^)]*\\)/g, ''))"
+    )
+    assert len(set(looks)) == 4
+    for name, share in zip(
+        ["retrieve", "forward", "verify", "commit"], page.locator("[data-share]").all(), strict=True
+    ):
+        assert share.inner_text().startswith(name)
+        assert "%" in share.inner_text()
+
+
 def test_a_long_branch_folds_into_lines(page: Page) -> None:
     _go_where(page, "document.querySelectorAll('#draft-tree [data-node]').length > 15")
     width, room = page.evaluate(
@@ -115,6 +142,47 @@ def test_up_and_down_move_among_the_nodes(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"+document.querySelector('#scrubber').value === {step - 1}")
     assert page.evaluate("document.activeElement.dataset.node") is not None
+
+
+def test_the_text_has_one_tab_stop_whose_token_is_told(page: Page) -> None:
+    groups = page.locator("#ribbon [role=group]")
+    assert groups.first.get_attribute("aria-label") == "prompt"
+    assert groups.nth(1).get_attribute("aria-label") == "step 0: 1 bonus"
+    assert groups.nth(2).get_attribute("aria-label") == "step 1: 8 accepted, 1 bonus"
+    stop, says = page.locator("#ribbon [tabindex='0']"), page.locator("[data-token-says]")
+    page.locator("#scrubber").fill("1")
+    expect(stop).to_have_attribute("data-step", "1")
+    expect(says).to_have_text(re.compile("^Step 1 wrote 9 tokens"))
+    stop.focus()
+    expect(says).to_have_text(re.compile("step 1: accepted guess, source prompt, estimated .* rank 1 of 8"))
+    assert stop.get_attribute("aria-label") == says.inner_text()
+    page.keyboard.press("ArrowUp")
+    expect(says).to_have_text(re.compile("step 0: the model’s own token"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#scrubber")).to_have_value("0")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#ribbon .now :focus")).to_have_attribute("data-step", "2")
+    expect(says).to_have_text(re.compile("step 2: accepted guess"))
+    expect(stop).to_have_count(1)
+    page.evaluate("document.activeElement.blur()")
+    expect(says).to_have_text(re.compile("^Step 2 wrote"))
+
+
+def test_up_and_down_move_among_the_n_grams_of_the_trie(page: Page) -> None:
+    page.locator("#scrubber").fill("2")
+    expect(page.locator("[data-trie-fact]")).to_contain_text("Step 2 found")
+    stop, says = page.locator("[data-trie-box] [tabindex='0']"), page.locator("[data-trie-says]")
+    expect(says).to_contain_text("Step 2 adds")
+    stop.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
+    expect(says).to_contain_text(re.compile(r": \d+ in the prompt"))
+    assert stop.get_attribute("aria-label") == says.inner_text()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-trie-fact]")).to_contain_text("Step 1 found")
+    assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
+    expect(stop).to_have_count(1)
 
 
 def test_arrows_work_after_a_press_of_play(page: Page) -> None:

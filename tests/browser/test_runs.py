@@ -21,6 +21,12 @@ HOSTILE = (
 )
 
 
+OUTSIDE = """[...document.querySelectorAll('body *')].filter((e) =>
+  !e.closest('svg, .canvas, #ribbon') && e.getBoundingClientRect().right > innerWidth + 1
+).map((e) => e.outerHTML.slice(0, 80))"""
+"""What reaches over the window's edge, but for what scrolls in a box of its own."""
+
+
 def _finished(page: Page) -> None:
     page.wait_for_function(
         "document.querySelector('#stage [data-state]').dataset.state === 'finished'", timeout=120_000
@@ -125,6 +131,20 @@ def test_hostile_text_stays_text(open_page: Callable[..., Page]) -> None:
         assert text in shown
 
 
+def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=24", width=390, height=844)
+    page.fill("#document textarea", "")
+    _run(page, HOSTILE + " " + "unbroken" * 40, "#compare")
+    page.wait_for_selector("#figures .js-plotly-plot")
+    page.click("#settings button")
+    page.wait_for_selector("#decoding-length input[type=number]")
+    for step in (0, 1, int(page.get_attribute("#scrubber", "max") or 0)):
+        page.locator("#scrubber").fill(str(step))
+        expect(page.locator("[data-trie-fact]")).to_contain_text(f"Step {step} found")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.evaluate(OUTSIDE) == []
+
+
 def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.fill("#document textarea", "")
@@ -164,7 +184,7 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     level = page.locator("[data-level=earlier]").first
     expect(level).to_contain_text("In earlier outputs, after")
     expect(level).to_contain_text("◆")
-    expect(page.locator("[data-trie-fact]")).to_contain_text("this step added")
+    expect(page.locator("[data-trie-fact]")).to_contain_text("; step 0 (+) added")
 
 
 @pytest.mark.parametrize("button", ["#run", "#compare"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,21 @@ def test_keys_move_the_step(page: Page) -> None:
     assert _step(page) == int(page.get_attribute("#scrubber", "max") or 0)
     page.keyboard.press(" ")
     page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Pause'")
+
+
+def test_the_scrubber_keeps_its_keys_but_the_space_bar(page: Page) -> None:
+    page.click("#scrubber")
+    for key, step in (("Home", "0"), ("ArrowRight", "1"), ("ArrowRight", "2"), ("ArrowLeft", "1")):
+        page.keyboard.press(key)
+        expect(page.locator("#scrubber")).to_have_value(step)
+    page.keyboard.press("End")
+    assert page.input_value("#scrubber") == page.get_attribute("#scrubber", "max")
+    play = page.locator("#play")
+    page.keyboard.press(" ")
+    expect(play).to_have_attribute("aria-label", "Pause")
+    page.keyboard.press(" ")
+    expect(play).to_have_attribute("aria-label", "Play")
+    expect(page.locator("#scrubber")).to_be_focused()
 
 
 def test_a_token_leads_to_its_step_and_tells_its_source(page: Page) -> None:
@@ -111,6 +127,35 @@ def test_the_trie_is_searched(page: Page) -> None:
     page.locator("[data-search] input").fill("no such text")
     page.locator("[data-search] button").click()
     page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.includes('not in the trie')")
+
+
+def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: Path) -> None:
+    run = runfile.load(recorded_run)
+    fact, adds = page.locator("[data-trie-fact]"), page.locator("[data-trie-says]")
+    page.locator("#scrubber").fill("0")
+    expect(fact).to_have_text(re.compile(r"^Step 0 found [\d,]+ n-grams, \d+ kB$"))
+    for step in (1, 2):
+        page.locator("#scrubber").fill(str(step))
+        expect(fact).to_contain_text(f"; step {step - 1} (+) added {run.steps[step - 1].trie.added}, pruned 0")
+        expect(adds).to_contain_text(f"Step {step} adds {run.steps[step].trie.added} n-gram")
+        expect(adds).to_contain_text("marked + at the next step")
+    page.locator("#scrubber").fill(str(len(run.steps) - 1))
+    expect(adds).to_have_text(re.compile(rf"^Step {len(run.steps) - 1} adds \d+ n-grams?\.$"))
+
+
+def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
+    match, fact = page.locator("[data-match]"), page.locator("[data-trie-fact]")
+    page.locator("[data-search] input").fill('"""Find')
+    page.locator("[data-search] button").click()
+    expect(match.first).to_contain_text("Found: ")
+    page.locator("#scrubber").fill("0")
+    expect(page.locator("[data-trie-hint]")).to_have_text("not in the trie at this step")
+    expect(match).to_have_count(0)
+    expect(page.locator("#trie svg")).to_have_count(0)
+    expect(fact).to_be_empty()
+    page.locator("#scrubber").fill(page.get_attribute("#scrubber", "max") or "")
+    expect(match.first).to_contain_text("Found: ")
+    expect(fact).to_contain_text("n-grams")
 
 
 def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
