@@ -1,8 +1,10 @@
 // Run files: saved, opened, and kept for a reload.
 
+// What the server answers; where it cannot be reached Gradio gives nothing.
+const answerTo = async (asked) => (await asked) || { error: 'the server did not answer' };
+
 // The text of the run's file, with greedy decoding in it where that was run, too.
-const fileOf = async (run, beside) =>
-  (await server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null })) || { error: 'the server did not answer' };
+const fileOf = (run, beside) => answerTo(server.run_file({ run: run.id, greedy: beside && beside.end ? beside.id : null }));
 
 let kept = 0;
 
@@ -26,7 +28,7 @@ async function remember() {
 const going = () => main() && !scene.recorded && !ended(main()) && document.querySelector('#stop:enabled');
 
 async function openText(text, note) {
-  const answer = await server.open_run({ text, note });
+  const answer = await answerTo(server.open_run({ text, note }));
   return answer.error || takeOver(answer.messages);
 }
 
@@ -47,7 +49,7 @@ function takeOver(messages) {
 // While the server has the run itself, it also knows the earlier outputs and the corpus that it was drafted from.
 async function onServer(note) {
   const ids = JSON.parse(sessionStorage.getItem(KEPT_IDS) || '[]');
-  const messages = await Promise.all(ids.map((run) => server.steps({ run, from: 0 })));
+  const messages = await Promise.all(ids.map((run) => answerTo(server.steps({ run, from: 0 }))));
   if (!messages.length || !messages.every((message) => message.end)) return null;
   const head = (message) => ({ ...message.head, lanes: messages.length, note: [note, message.head.note].filter(Boolean).join(' · ') });
   return messages.map((message) => ({ ...message, head: head(message) }));
@@ -86,7 +88,7 @@ async function saveRun() {
 }
 
 async function saveGraph() {
-  const answer = await server.graph_file({ run: main().id, step: scene.position });
+  const answer = await answerTo(server.graph_file({ run: main().id, step: scene.position }));
   if (answer.text) save('trie-step-' + scene.position + '.graphml', answer.text, 'application/xml');
   else put($('[data-trie-hint]'), answer.error);
 }

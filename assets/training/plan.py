@@ -33,7 +33,6 @@ REPEATING = replace(WRITTEN, rewriting=0.5, tangled=0.4)
 REAL = replace(WRITTEN, real=1.8, told=0.2, tangled=0.3, steps=0.12)
 LISTING = replace(REAL, real=1.5, rewriting=0.5)
 LONG = replace(LISTING, rewriting=0.7)
-NEW_FIRST = replace(LISTING, real=1.8, rewriting=0.9)
 MORE = replace(WRITTEN, real=1.0, told=0.16, rewriting=0.45, tangled=0.3, steps=0.12)
 
 
@@ -64,12 +63,11 @@ PLAN = (
     Planned(replace(falling("fourth-cooldown-768", 1100, 0.006), averaged_with="third-cooldown-768"), MORE),
     Planned(falling("last-768", 290, 0.003, 0.0001), REAL),
     Planned(replace(steady("mean", 0, 0.0), averaged_with="third-cooldown-768", averaged_share=0.25), REAL),
-    Planned(replace(falling("placing-768", 2000, 0.008), places=True), LISTING),
+    Planned(replace(falling("placing-768", 2000, 0.008), places=True, kept=True), LISTING),
     Planned(replace(falling("fifth-cooldown-768", 3000, 0.01), places=True), LONG),
-    Planned(replace(falling("new-first-768", 900, 0.006), places=True), NEW_FIRST),
+    Planned(replace(steady("second-mean", 0, 0.0), averaged_with="placing-768"), LONG),
 )
-"""What ``python -m assets.training`` runs, in this order; the committed weights are those of "mean", and what comes
-after it goes on from there. The rates of "settling-768" are worked out from how far it moved the weights: they were not
+"""What ``python -m assets.training`` runs, in this order; the committed weights are those of the end. The rates of "settling-768" are worked out from how far it moved the weights: they were not
 written down. The written questions came in parts while "asked-768" ran. Tangled functions, the second file of functions
 and pieces repeated near by came with "repeating-768", which began on a schedule of 1,800 steps, as the stage after it
 on one of 1,500; until "last-768" some pieces also took the end of their sentence along. Lists, pieces of more than four

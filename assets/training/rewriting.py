@@ -9,10 +9,6 @@ from functools import cache
 from .names import held_out, word_list
 from .paths import TEXTS
 
-NEW_FIRST = 0.5
-"""Share of the constants, and half of it of the names, that training asks for new before old: rare otherwise, and another
-thing to learn, since only a later token can be told an earlier one."""
-
 
 @cache
 def templates(evaluation: bool) -> tuple[str, ...]:
@@ -64,8 +60,6 @@ def rewritten(rng: random.Random, code: str, evaluation: bool = False) -> tuple[
             return None
         old, new = rng.choice(numbers), str(rng.randint(1, 999))
         ask = rng.choice(("Change the constant {o} to {n}.", "Use {n} instead of {o}.", "Replace {o} by {n}."))
-        if not evaluation and rng.random() < NEW_FIRST:
-            ask = "Use {n} instead of {o}."
         changed = re.sub(rf"(?<![\w.\"]){old}(?![\w.\"])", new, code)
         return (ask.format(o=old, n=new), changed) if old != new else None
     if '"""' in code or not code.startswith("def "):
@@ -89,6 +83,4 @@ def renamed(rng: random.Random, code: str, evaluation: bool) -> tuple[str, str] 
     if re.search(rf"\b{new}\b", code):
         return None
     ask = rng.choice(("Rename {o} to {n}.", "Rename {o} to {n}.", "Call {o} {n} instead.", "Please rename {o} to {n}."))
-    if not evaluation and rng.random() < NEW_FIRST / 2:
-        ask = "Use {n} instead of {o}."
     return ask.format(o=old, n=new), re.sub(rf"\b{old}\b", new, code)

@@ -31,10 +31,18 @@ WANTED = {
 }
 
 
-def _controls(page: Page) -> list[tuple[str, str]]:
+def _controls(page: Page, place: str = "#controls") -> list[tuple[str, str]]:
     """Role and name of every control, as the browser tells them."""
-    seen = page.locator("#controls").aria_snapshot()
+    seen = page.locator(place).aria_snapshot()
     return re.findall(rf"""^\s*- '?({"|".join(ROLES)})\b(?: "([^"]*)")?""", seen, re.MULTILINE)
+
+
+def test_every_control_of_the_stage_has_a_name(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    expect(page.locator("#what-if")).to_be_visible()
+    found = _controls(page, "#stage")
+    assert [role for role, name in found if not name.strip()] == []
+    assert {("slider", "decoding_length"), ("slider", "branch_length")} <= set(found)
 
 
 def test_every_control_of_the_column_has_a_name(open_page: Callable[..., Page]) -> None:
