@@ -67,12 +67,13 @@ PLAN = (
     Planned(replace(falling("fifth-cooldown-768", 3000, 0.01), places=True), LONG),
     Planned(replace(steady("second-mean", 0, 0.0), averaged_with="placing-768"), LONG),
 )
-"""What ``python -m assets.training`` runs, in this order; the committed weights are those of the end. The rates of "settling-768" are worked out from how far it moved the weights: they were not
-written down. The written questions came in parts while "asked-768" ran. Tangled functions, the second file of functions
-and pieces repeated near by came with "repeating-768", which began on a schedule of 1,800 steps, as the stage after it
-on one of 1,500; until "last-768" some pieces also took the end of their sentence along. Lists, pieces of more than four
-ids, what counts more after four known tokens and the heads that look four and eight tokens back came with
-"placing-768", which began on a schedule of 2,400 steps.
+"""What ``python -m assets.training`` runs, in this order; the committed weights are those of the end. The rates of
+"settling-768" are worked out from how far it moved the weights: they were not written down. The written questions
+came in parts while "asked-768" ran. Tangled functions, the second file of functions and pieces repeated near by came
+with "repeating-768", which began on a schedule of 1,800 steps, as the stage after it on one of 1,500; until
+"last-768" some pieces also took the end of their sentence along. Lists, pieces of more than four ids, what counts
+more after four known tokens and the heads that look four and eight tokens back came with "placing-768", which began
+on a schedule of 2,400 steps.
 """
 
 

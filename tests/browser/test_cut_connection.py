@@ -76,7 +76,8 @@ def page(browser: Browser, wire: Wire) -> Iterator[Page]:
     page.fill("#prompt textarea", "abc abc abc")
     yield page
     context.close()
-    assert not wrong
+    # What Gradio's page itself says where it loads a part of itself through the cut connection.
+    assert not [text for text in wrong if not text.startswith("Failed to fetch dynamically imported module")]
 
 
 def _run(page: Page) -> None:

@@ -201,14 +201,13 @@ def test_a_running_requests_output_stays_within_the_bounds_and_its_prompt_stays(
         now = request.trie.stats()
         assert now.nodes + now.leaves <= first.nodes + first.leaves + MIN_CAPACITY
         assert now.bytes <= first.bytes + MIN_BYTES
-        assert request.change().nodes == now.nodes + now.leaves == change.nodes + request.change().added - (
-            request.change().pruned
-        )
-        change = request.change()
+        after = request.change()
+        assert after.nodes == now.nodes + now.leaves == change.nodes + after.added - after.pruned
+        change = after
     assert request.trie.pruned
     check_trie(request.trie)
-    after = nodes_of(request.trie)
-    assert all(after[ngram] >= count for ngram, count in kept.items())
+    left = nodes_of(request.trie)
+    assert all(left[ngram] >= count for ngram, count in kept.items())
     prompt_counts = {spelled(request.trie, n): c for n, c in enumerate(request.trie.prompt_counts) if n and c}
     assert all(prompt_counts[ngram] == count for ngram, count in kept.items())
     tail = prompt[-1:]
