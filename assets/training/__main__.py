@@ -46,7 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stop-after", metavar="STAGE", help="end after this stage")
     parser.add_argument("--export-only", action="store_true", help="write the checkpoint to --out and stop")
     parser.add_argument("--evaluate", action="store_true", help="no training: print the table of the model in --out")
-    parser.add_argument("--cases", type=int, default=100, help="held-out prompts of each made-up task")
+    parser.add_argument("--cases", type=int, default=300, help="held-out prompts of each made-up task")
     return parser.parse_args()
 
 
