@@ -16,10 +16,9 @@ from lookahead.hf.masks import MaskPlan
 from lookahead.hf.session import ForwardPlan, TreeSession
 
 _SIBLINGS = 12
-TRIAL_PARENTS = (-1, *([0] * _SIBLINGS), _SIBLINGS, _SIBLINGS + 1)
-"""The trial tree: the root, many children, and a chain below the last: its rows are far from where its depth is."""
-CHAIN_PARENTS = tuple(range(-1, len(TRIAL_PARENTS) - 1))
-"""One branch of as many rows, which needs no tree mask: how far a pass of so many is off in any case."""
+TRIAL_PARENTS = (-1, *([0] * _SIBLINGS), _SIBLINGS)
+"""The trial tree: the root, many children, and a child of the last, whose row is far from where its depth is. It is
+compared with one branch of as many rows, which needs no tree mask: a pass of so many is off by rounding in any case."""
 _ROUNDING = 4.0
 """How far a tree's logits may be off, in multiples of what the chain's are and of the dtype's precision."""
 
@@ -37,7 +36,7 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
     plan = ForwardPlan(tuple(learn_layer_shapes(model)), masks, rules.keeps_logits)
     try:
         with torch.inference_mode():
-            reason = _trial(model, plan, rules)
+            reason = _trial(model, plan, rules, getattr(config, "max_position_embeddings", None))
     except UnsupportedCacheError:
         raise
     except Exception as error:
@@ -58,11 +57,15 @@ def rope_switch(config: PreTrainedConfig) -> int | None:
     return min((int(length) for length in lengths if length), default=None)
 
 
-def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> str | None:
-    """Why a tree pass is wrong on this model; None if it agrees with plain passes."""
+def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, limit: int | None) -> str | None:
+    """Why a tree pass is wrong on this model; None if it agrees with plain passes.
+
+    Args:
+        limit: Positions that the model has; None where there is no limit.
+    """
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
     prompt = tuple((7 + 3 * index) % size for index in range(3))
-    root, *chain = (index % size for index in (11, 13, 14, 17))
+    root, *chain = (index % size for index in (11, 13, 14))
     left, other_left = ([(start + 2 * index) % size for index in range(1, _SIBLINGS)] for start in (16, 47))
     session = TreeSession(model, plan, rules, capacity=len(prompt) + len(TRIAL_PARENTS))
     session.prefill(prompt)
@@ -71,7 +74,8 @@ def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) ->
     logits, again = (
         session.logits(_tree(TRIAL_PARENTS, (root, *siblings, *chain)))[rows] for siblings in (left, other_left)
     )
-    alone = session.logits(_tree(CHAIN_PARENTS, (*branch, *left)))[: len(branch)]
+    longest = (*branch, *left)[: None if limit is None else limit - len(prompt)]
+    alone = session.logits(_tree(tuple(range(-1, len(longest) - 1)), longest))[: len(branch)]
     path = torch.tensor([[*prompt, *branch]], device=model.device)
     plain = model(input_ids=path, use_cache=False).logits[0, -len(branch) :]
     epsilon = torch.finfo(logits.dtype).eps

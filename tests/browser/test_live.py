@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from app.handlers import Handlers
 from app.stored_run import StoredRun
+from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
 
@@ -133,7 +134,7 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
 
 
 def test_the_recorded_run_stays_until_the_head_of_another_is_there(
-    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
+    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch, recorded_run: Path
 ) -> None:
     page = open_page("/?max_new_tokens=400&decoding_length=1")
     since = StoredRun.since
@@ -155,7 +156,7 @@ def test_the_recorded_run_stays_until_the_head_of_another_is_there(
     with page.expect_request(asks_for_steps):
         page.click("#run")
     page.locator("#scrubber").fill("0")
-    expect(page.locator("[data-step-count]")).to_have_text("step 0 / 9")
+    expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {len(runfile.load(recorded_run).steps) - 1}")
     assert state(page) == "recorded"
     held.pop().continue_()
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")

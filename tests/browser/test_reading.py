@@ -11,12 +11,20 @@ from playwright.sync_api import Page, expect
 
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
+from lookahead.node_metrics import node_statuses
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
 from tests.lookahead.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def recorded(recorded_run: Path) -> RunRecord:
+    """The run that the page shows first."""
+    return runfile.load(recorded_run)
+
 
 SCRUB = """async () => {
   const slider = document.querySelector('#scrubber');
@@ -96,9 +104,11 @@ def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
     assert (unchecked.first.text_content() or "").startswith("○ ")
 
 
-def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page) -> None:
-    page.locator("#scrubber").fill("4")
-    page.wait_for_function("document.querySelectorAll('#mask [data-row]').length === 18")
+def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page, recorded: RunRecord) -> None:
+    drafts = {step.index: step for step in recorded.steps if step.draft and len(step.draft) <= 20}
+    number = next(n for n, step in drafts.items() if {"accepted", "rejected", "unchecked"} <= {*node_statuses(step)})
+    page.locator("#scrubber").fill(str(number))
+    page.wait_for_function(f"document.querySelectorAll('#mask [data-row]').length === {len(drafts[number].draft)}")
     rows = page.locator("#mask svg text").all_text_contents()
     cells = set()
     for status, sign in (("accepted", "✓ "), ("rejected", "✗ "), ("unchecked", "○ ")):
@@ -144,17 +154,21 @@ def test_up_and_down_move_among_the_nodes(page: Page) -> None:
     assert page.evaluate("document.activeElement.dataset.node") is not None
 
 
-def test_the_text_has_one_tab_stop_whose_token_is_told(page: Page) -> None:
+def test_the_text_has_one_tab_stop_whose_token_is_told(page: Page, recorded: RunRecord) -> None:
+    first = recorded.steps[1]
+    assert first.draft
+    accepted = len(first.accepted_nodes)
     groups = page.locator("#ribbon [role=group]")
     assert groups.first.get_attribute("aria-label") == "prompt"
     assert groups.nth(1).get_attribute("aria-label") == "step 0: 1 bonus"
-    assert groups.nth(2).get_attribute("aria-label") == "step 1: 8 accepted, 1 bonus"
+    assert groups.nth(2).get_attribute("aria-label") == f"step 1: {accepted} accepted, 1 bonus"
     stop, says = page.locator("#ribbon [tabindex='0']"), page.locator("[data-token-says]")
     page.locator("#scrubber").fill("1")
     expect(stop).to_have_attribute("data-step", "1")
-    expect(says).to_have_text(re.compile("^Step 1 wrote 9 tokens"))
+    expect(says).to_have_text(re.compile(f"^Step 1 wrote {accepted + 1} tokens"))
     stop.focus()
-    expect(says).to_have_text(re.compile("step 1: accepted guess, source prompt, estimated .* rank 1 of 8"))
+    rank = f"rank 1 of {len(first.draft) - 1}"
+    expect(says).to_have_text(re.compile(f"step 1: accepted guess, source prompt, estimated .* {rank}"))
     assert stop.get_attribute("aria-label") == says.inner_text()
     page.keyboard.press("ArrowUp")
     expect(says).to_have_text(re.compile("step 0: the model’s own token"))
