@@ -105,10 +105,10 @@ def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
 
 
 def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page, recorded: RunRecord) -> None:
-    drafts = {step.index: step for step in recorded.steps if step.draft and len(step.draft) <= 20}
-    number = next(n for n, step in drafts.items() if {"accepted", "rejected", "unchecked"} <= {*node_statuses(step)})
-    page.locator("#scrubber").fill(str(number))
-    page.wait_for_function(f"document.querySelectorAll('#mask [data-row]').length === {len(drafts[number].draft)}")
+    small = [(step, len(step.draft)) for step in recorded.steps if step.draft and len(step.draft) <= 20]
+    step, count = next(pair for pair in small if {"accepted", "rejected", "unchecked"} <= {*node_statuses(pair[0])})
+    page.locator("#scrubber").fill(str(step.index))
+    page.wait_for_function(f"document.querySelectorAll('#mask [data-row]').length === {count}")
     rows = page.locator("#mask svg text").all_text_contents()
     cells = set()
     for status, sign in (("accepted", "✓ "), ("rejected", "✗ "), ("unchecked", "○ ")):
