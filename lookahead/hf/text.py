@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from os.path import commonprefix
 
 from transformers import PreTrainedTokenizerBase
 
@@ -157,14 +158,16 @@ class TextStops:
         self._stream = TextStream(vocabulary, skip_special=False)
         self._stop = tuple(stop)
         self._longest = max(map(len, self._stop))
+        # After a letter, since some tokenizers drop the space that a text begins with, and generate counts it.
+        self._stream.push(vocabulary.encode("a", raw=True))
         self._tail = self._last(self._stream.push(prompt_ids))
 
     def push(self, token_id: int) -> bool:
         """Whether a stop string stands in the output, its last letter at least, now that this token is part of it."""
-        held = self._stream.held_text
-        known = len(self._tail) + (0 if REPLACEMENT in held else len(held))
+        before = self._tail + self._stream.held_text
         settled = self._tail + self._stream.push((token_id,))
         text = settled + self._stream.held_text
+        known = len(commonprefix((before, text)))  # a later byte may have changed what was held back
         self._tail = self._last(settled)
         return any(text.find(string, max(0, known - len(string) + 1)) >= 0 for string in self._stop)
 

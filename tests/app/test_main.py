@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+import weakref
 from pathlib import Path
 
 import pytest
+
+from app.main import noted_interrupts
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,3 +49,17 @@ def test_ctrl_c_ends_the_app_without_a_word_of_python() -> None:
     assert str(port) in out
     assert err.splitlines()[-1] == "Stopped."
     assert "Traceback" not in out + err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_a_ctrl_c_that_meets_a_finalizer_is_not_lost() -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        interrupted = noted_interrupts()
+        something = {1}
+        watched = weakref.ref(something, lambda _: os.kill(os.getpid(), signal.SIGINT))
+        del something
+        assert watched() is None
+        assert interrupted.is_set()
+    finally:
+        signal.signal(signal.SIGINT, handler)

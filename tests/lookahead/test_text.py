@@ -112,7 +112,9 @@ def test_a_stop_string_is_seen_at_the_first_token_after_which_the_text_holds_it(
     tokenizer = TOKENIZERS[name]()
     vocabulary = Vocabulary(tokenizer)
     ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), min_size=1, max_size=25))
-    text = vocabulary.decode(ids, skip_special=False)
+    letter = vocabulary.encode("a", raw=True)
+    before = len(vocabulary.decode(letter, skip_special=False))
+    text = vocabulary.decode(letter + ids, skip_special=False)[before:]
     if text and data.draw(st.booleans()):
         start = data.draw(st.integers(0, len(text) - 1))
         stop = [text[start : start + data.draw(st.integers(1, 6))], "zzz"]
@@ -120,7 +122,7 @@ def test_a_stop_string_is_seen_at_the_first_token_after_which_the_text_holds_it(
         stop = data.draw(st.lists(st.text("abthe .<s>", min_size=1, max_size=4), min_size=1, max_size=3))
     checker = TextStops(vocabulary, stop)
     for count, token_id in enumerate(ids, start=1):
-        so_far = vocabulary.decode(ids[:count], skip_special=False)
+        so_far = vocabulary.decode(letter + ids[:count], skip_special=False)[before:]
         found = any(string in so_far for string in stop)
         assert checker.push(token_id) == found
         if found:
@@ -146,6 +148,14 @@ def test_a_stop_string_ends_an_output_where_transformers_ends_it(name, data):
         assert checker.push(ids[count - 1]) == found
         if found:
             break
+
+
+def test_a_space_that_a_text_begins_with_counts_as_it_does_for_transformers():
+    tokenizer = byte_fallback()
+    space = tokenizer.convert_tokens_to_ids("▁")
+    assert tokenizer.decode([space, space]) == " ", "one of the two is dropped"
+    assert StopStringCriteria(tokenizer, ["  "])(torch.tensor([[space, space]]), None)  # pyright: ignore[reportArgumentType]
+    assert TextStops(Vocabulary(tokenizer), ["  "], [space]).push(space)
 
 
 def test_a_stop_string_may_begin_in_the_prompt_but_not_end_there():
