@@ -15,6 +15,7 @@ from lookahead.runs import runfile
 from . import whatif
 from .handlers import Handlers
 from .host import HostError
+from .lane import updates
 from .settings import WIDEST, Settings
 from .stage import short_count, to_json
 
@@ -77,7 +78,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
                 raise HostError(f"method={_shown(method)}; choose lookahead or greedy")
             lane: Method = "greedy" if method == "greedy" else "lookahead"
             with handlers.store.going("") as cancelled:
-                for update in handlers.lane(prompt, settings, lane, (), cancelled):
+                for update in updates(host, handlers.store, prompt, settings, lane, (), cancelled):
                     text, problem = _run_file(update.run)
                     yield to_json({**update.message, "run_file": text, "run_file_problem": problem})
         except (HostError, BackendError, ValueError) as error:

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from lookahead.backend import BackendError
-from lookahead.failures import PASS_ERRORS, failure_line
-from lookahead.metrics import first_difference
-from lookahead.records import FinishReason, Method, RunRecord, TokenGap
+from lookahead.records import Method, RunRecord
 
 from . import presets, stage
 from .host import HostError, ModelHost, most_recent
-from .runner import RunRequest, broken_off
+from .lane import how_it_ended, updates
 from .settings import Settings, from_controls, from_query
 from .store import Ending, RunStore
-from .stored_run import Outputs, StoredRun, new_id
+from .stored_run import Outputs
 
 BEAT_SECONDS = 0.25
 """Time between two messages of a run through Gradio's queue, which says at the next one whether the page has gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One update of a run: the message for the page, and the run once it has ended."""
-
-    message: dict[str, Any]
-    stored: StoredRun
-    run: RunRecord | None = None
 
 
 class Handlers:
@@ -81,7 +68,7 @@ class Handlers:
                     return
                 for lane in lanes:
                     earlier = self._known(session) if settings.keep_trie else ()
-                    for update in self.lane(text, settings, lane, earlier, cancelled, first):
+                    for update in updates(self.host, self.store, text, settings, lane, earlier, cancelled, first):
                         if update.message["head"] is not None:
                             update.message["head"]["lanes"] = len(lanes)
                         if update.run is not None:
@@ -89,7 +76,7 @@ class Handlers:
                             if lane == "lookahead":
                                 self._remember(session, update.run, settings)
                                 drawn, first = update.stored.run_id, update.run
-                            self.store.leave_ending(session, Ending(_how_it_ended(update.stored, update.run), drawn))
+                            self.store.leave_ending(session, Ending(how_it_ended(update.stored, update.run), drawn))
                         begins, now = not update.stored.data, time.monotonic()
                         if begins or update.run is not None or now >= due:
                             message = update.message if begins else update.stored.beat(told)
@@ -99,88 +86,6 @@ class Handlers:
                         break
         except (HostError, BackendError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-
-    def lane(
-        self,
-        text: str,
-        settings: Settings,
-        lane: Method,
-        earlier: Outputs,
-        cancelled: threading.Event,
-        beside: RunRecord | None = None,
-    ) -> Generator[Update, None, None]:
-        """One run, an update every 40 ms. Where a pass fails, the run ends there, with the finish reason ``error``.
-
-        Args:
-            beside: A finished run of the same prompt; where the two part, the end says how close it was.
-
-        Raises:
-            HostError: If the prompt or a setting cannot be used.
-            ValueError: If a setting is out of its range.
-        """
-        from lookahead.hf.describe import RunTextStream
-
-        config = settings.config()
-        prompt_ids = self.host.encode(text)
-        request = RunRequest(prompt_ids, config, self.host.new_tokens(settings.max_new_tokens), lane, earlier)
-        texts = RunTextStream(self.host.backend, prompt_ids)
-        head = stage.head_data(
-            prompt_pieces=texts.prompt_pieces,
-            method=lane,
-            model=self.host.info,
-            config=config,
-            limit=request.max_new_tokens,
-            note=self.host.notice_for(request),
-            corpus=bool(self.host.corpus),
-        )
-        stored = StoredRun(new_id(), lane, request, texts.prompt_pieces, head, self.host.corpus)
-        stored.token_text, stored.cancelled = texts.token_text, cancelled
-        self.store.add(stored)
-        batches = self.host.stream(request, cancelled)
-        ends: list[float] = []
-        try:
-            yield Update(stored.since(0), stored)
-            for batch in batches:
-                ends += batch.ends
-                data = []
-                for step, end in zip(batch.steps, batch.ends, strict=True):
-                    pieces = texts.push(step.emitted_ids)
-                    if batch.run is not None and step is batch.steps[-1]:
-                        pieces[-1] += texts.finish()
-                    data.append(stage.step_data(step, pieces, texts.token_text, end))
-                message = stored.add(batch.steps, data)
-                if batch.run is not None:
-                    run = self._with_texts(batch.run, text)
-                    message["end"] = stored.finish(run, self._parted(beside, run))
-                    yield Update(message, stored, run)
-                else:
-                    yield Update(message, stored)
-        except Exception as error:  # whatever it is, the page must not wait for more
-            run = self._with_texts(broken_off(request, self.host.info, stored.steps, ends, "error"), text)
-            stored.finish(run, problem=failure_line(error))
-            yield Update(stored.since(len(stored.data)), stored, run)
-            if not isinstance(error, PASS_ERRORS):
-                raise
-            logging.getLogger(__name__).warning("a run broke off", exc_info=error)
-        finally:
-            stored.close()
-            batches.close()
-
-    def _with_texts(self, run: RunRecord, prompt: str) -> RunRecord:
-        """The run with what its ids say."""
-        from lookahead.hf.describe import run_texts
-
-        return replace(run, texts=run_texts(self.host.backend, run, prompt, self.host.backend.decode(run.token_ids)))
-
-    def _parted(self, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
-        """How close the decision was at the first token that differs; None where both have the same."""
-        if first is None:
-            return None
-        ids, others = first.token_ids, second.token_ids
-        place = first_difference(ids, others)
-        if place is None or place >= min(len(ids), len(others)):
-            return None
-        return self.host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place])
 
     def _known(self, session: str) -> Outputs:
         """Outputs of earlier runs: the tab's own, or everybody's."""
@@ -242,19 +147,3 @@ class Handlers:
 def _session(request: gr.Request | None) -> str:
     """The tab that asks; nothing where a test does."""
     return str(getattr(request, "session_hash", "") or "")
-
-
-def _how_it_ended(stored: StoredRun, run: RunRecord) -> str:
-    """One line on a finished run."""
-    count, tokens = len(stored.steps), len(run.token_ids)
-    name = "Greedy" if stored.lane == "greedy" else "Lookahead"
-    ended: dict[FinishReason, str] = {
-        "cancelled": "stopped",
-        "context": "the model's context is full",
-        "eos": "ended by itself",
-        "error": f"broke off: {(stored.end or {}).get('problem')}",
-        "length": "reached the limit",
-        "stop": "reached a stop string",
-    }
-    passes = "pass" if count == 1 else "passes"
-    return f"{name}: {tokens} tokens in {count} forward {passes}, {run.seconds:.2f} s, {ended[run.finish_reason]}."

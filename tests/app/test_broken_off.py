@@ -9,8 +9,9 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 import torch
 
-from app.handlers import Handlers, Update
+from app.handlers import Handlers
 from app.host import ModelHost
+from app.lane import Update, updates
 from app.options import AppOptions
 from app.server import functions
 from app.settings import Settings
@@ -55,7 +56,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Exception], None]
 
 def _updates(host: ModelHost, store: RunStore) -> Generator[Update, None, None]:
     settings = Settings(max_new_tokens=60, decoding_length=1)
-    return Handlers(host, store).lane("abc abc abc", settings, "lookahead", (), threading.Event())
+    return updates(host, store, "abc abc abc", settings, "lookahead", (), threading.Event())
 
 
 @pytest.mark.parametrize("number", [0, 1, 30])
@@ -101,9 +102,9 @@ def test_compare_ends_with_the_lane_that_broke_off_and_the_next_run_is_whole(
 
 
 def test_a_run_that_is_left_is_not_kept_as_one_that_goes(host: ModelHost) -> None:
-    for updates in range(1, 4):
+    for count in range(1, 4):
         run = _updates(host, RunStore())
-        stored = [next(run) for _ in range(updates)][-1].stored
+        stored = [next(run) for _ in range(count)][-1].stored
         assert stored.going or stored.run
         run.close()
         assert not stored.going

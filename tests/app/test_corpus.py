@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app import whatif
-from app.handlers import Handlers
 from app.host import HostError, ModelHost
+from app.lane import updates
 from app.options import AppOptions
 from app.runner import RunRequest
 from app.server import functions
@@ -66,7 +66,7 @@ def pages(host: ModelHost) -> tuple[RunStore, StoredRun]:
     """A run of that page, made by its button's handler."""
     store = RunStore()
     settings = Settings(max_new_tokens=60, decoding_length=16, budget="fixed", sources=host.sources)
-    *_, last = Handlers(host, store).lane("Once upon a time", settings, "lookahead", (), threading.Event())
+    *_, last = updates(host, store, "Once upon a time", settings, "lookahead", (), threading.Event())
     return store, last.stored
 
 

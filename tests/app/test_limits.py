@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.handlers import Handlers
 from app.host import HostError, ModelHost
+from app.lane import updates
 from app.options import AppOptions
 from app.settings import Settings
 from app.store import RunStore
@@ -50,7 +50,7 @@ def test_the_limit_that_is_said_is_the_one_that_holds(host: ModelHost) -> None:
 
 def test_fewer_new_tokens_are_announced_where_the_context_cuts_them(host: ModelHost) -> None:
     settings = Settings(max_new_tokens=50, decoding_length=1)
-    *_, last = Handlers(host, RunStore()).lane(_longest(host), settings, "lookahead", (), threading.Event())
+    *_, last = updates(host, RunStore(), _longest(host), settings, "lookahead", (), threading.Event())
     assert last.run is not None
     assert len(last.run.token_ids) == min(50, CONTEXT - host.most_prompt_tokens)
     assert ("fewer new tokens" in _said(host)) == (last.run.finish_reason == "context")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import look
-from app.handlers import Handlers
 from app.host import ModelHost
+from app.lane import updates
 from app.options import AppOptions
 from app.runner import RunRequest
 from app.server import functions
@@ -95,7 +95,7 @@ def test_a_run_that_is_going_knows_the_text_of_any_token():
     trie_view = functions(store)[1]
     output = tuple(host.encode("a text of an earlier run, which this one does not say"))
     settings = Settings(max_new_tokens=12, decoding_length=4)
-    lane = Handlers(host, store).lane("abc abc abc", settings, "lookahead", (output,), threading.Event())
+    lane = updates(host, store, "abc abc abc", settings, "lookahead", (output,), threading.Event())
     stored = next(lane).stored
     assert "an earlier run, which this one does not say" in "".join(map(stored.token_text, output))
     for _ in lane:

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.handlers import Handlers
 from app.host import ModelHost
+from app.lane import updates
 from app.options import AppOptions
 from app.runner import RunRequest
 from app.settings import WIDEST, Settings
@@ -25,7 +25,7 @@ def test_a_run_that_may_cross_a_change_of_positions_says_so(
 ) -> None:
     host = ModelHost.load(AppOptions(model=str(switching_model)))
     settings = Settings(max_new_tokens=new_tokens)
-    first, *_ = Handlers(host, RunStore()).lane("abcabc", settings, method, (), threading.Event())
+    first, *_ = updates(host, RunStore(), "abcabc", settings, method, (), threading.Event())
     host.close()
     assert ("one token at a time" in cast(dict[str, Any], first.message["head"])["note"]) == said
 
