@@ -92,6 +92,11 @@ def updates(
         if not isinstance(error, PASS_ERRORS):
             raise
         logging.getLogger(__name__).warning("a run broke off", exc_info=error)
+    except GeneratorExit:  # the page has gone, or its connection: what there is stays, as of a run that was stopped
+        if stored.run is None:
+            run = broken_off(request, host.info, stored.steps, ends, "cancelled")
+            stored.finish(_with_texts(host, run, text))
+        raise
     finally:
         stored.close()
         batches.close()

@@ -8,14 +8,17 @@ const fileOf = (run, beside) => answerTo(server.run_file({ run: run.id, greedy: 
 
 let kept = 0;
 
-// The ids at once, for as long as the server has the runs; then the file, without greedy decoding where both are too much.
+// What is on the stage, running or finished: for as long as the server has it, it is there again after a reload.
+const keepIds = () => sessionStorage.setItem(KEPT_IDS, JSON.stringify([main(), rival()].filter(Boolean).map((lane) => lane.id)));
+
+// The ids at once; then the file, without greedy decoding where both are too much.
 async function remember() {
   if (scene.recorded || scene.restoring || !main().end) return;
   const mine = ++kept;
   const run = main();
   const beside = rival() && rival().end ? rival() : null;
   sessionStorage.removeItem(KEPT);
-  sessionStorage.setItem(KEPT_IDS, JSON.stringify([run, beside].filter(Boolean).map((lane) => lane.id)));
+  keepIds();
   if (!ended(run)) return;  // the other lane is being timed
   for (const other of [beside, null]) {
     const answer = await fileOf(run, other);
@@ -46,11 +49,18 @@ function takeOver(messages) {
   return null;
 }
 
-// While the server has the run itself, it also knows the earlier outputs and the corpus that it was drafted from.
+// While the server has the run itself, it also knows the earlier outputs and the corpus that it was drafted from. One
+// that was left in its middle ends when the server finds its page gone, a moment later.
 async function onServer(note) {
   const ids = JSON.parse(sessionStorage.getItem(KEPT_IDS) || '[]');
-  const messages = await Promise.all(ids.map((run) => answerTo(server.steps({ run, from: 0 }))));
-  if (!messages.length || !messages.every((message) => message.end)) return null;
+  const asked = () => Promise.all(ids.map((run) => answerTo(server.steps({ run, from: 0 }))));
+  let messages = await asked();
+  for (let tries = 0; tries < 20 && messages.some((message) => !message.end && !message.error); tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    messages = await asked();
+  }
+  const there = ({ end, steps }) => end && (steps.length || end.finish_reason !== 'cancelled');
+  if (!messages.length || !messages.every(there)) return null;
   const head = (message) => ({ ...message.head, lanes: messages.length, note: [note, message.head.note].filter(Boolean).join(' · ') });
   return messages.map((message) => ({ ...message, head: head(message) }));
 }
@@ -62,6 +72,7 @@ async function restore() {
   if (!messages && !text) return false;
   const problem = messages ? takeOver(messages) : await openText(text, note);
   if (problem) { if (!going()) sessionStorage.removeItem(KEPT); return false; }
+  if (messages) remember();
   go(1e9);
   return true;
 }

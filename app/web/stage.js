@@ -41,6 +41,7 @@ function apply(message) {
     scene[message.lane] = run;
     if (run === main()) clearRibbon(run);
     if (!message.end) {
+      keepIds();
       run.feed = feed(run, message.steps.length);
       stopWatch.observe(document.querySelector('#stop'), { attributeFilter: ['disabled'] });
     }

@@ -167,7 +167,8 @@ class TextStops:
         before = self._tail + self._stream.held_text
         settled = self._tail + self._stream.push((token_id,))
         text = settled + self._stream.held_text
-        known = len(commonprefix((before, text)))  # a later byte may have changed what was held back
+        # A later byte may have changed what was held back.
+        known = len(commonprefix((before, text)))  # noqa: RUF071, these are no paths
         self._tail = self._last(settled)
         return any(text.find(string, max(0, known - len(string) + 1)) >= 0 for string in self._stop)
 

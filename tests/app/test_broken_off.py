@@ -101,13 +101,19 @@ def test_compare_ends_with_the_lane_that_broke_off_and_the_next_run_is_whole(
     assert drawn
 
 
-def test_a_run_that_is_left_is_not_kept_as_one_that_goes(host: ModelHost) -> None:
+def test_a_run_that_is_left_is_kept_as_one_that_was_stopped(host: ModelHost) -> None:
     for count in range(1, 4):
         run = _updates(host, RunStore())
         stored = [next(run) for _ in range(count)][-1].stored
         assert stored.going or stored.run
+        whole = stored.run
         run.close()
         assert not stored.going
+        assert stored.run is not None
+        assert stored.run.steps == tuple(stored.steps)
+        assert stored.run is whole or stored.run.finish_reason == "cancelled"
+        assert stored.since(0)["end"]["finish_reason"] == stored.run.finish_reason
+        assert runfile.from_json(runfile.to_json(stored.run)).token_ids == stored.run.token_ids
 
 
 def test_an_error_of_the_program_is_raised_once_the_page_knows_the_end(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,17 +14,64 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = pytest.mark.browser
 
 
+class Wire:
+    """What stands between the browser and the app, and can be cut.
+
+    Attributes:
+        url: The app's address through it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._far = urlsplit(url).port
+        self._ends: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                near, _ = self._server.accept()
+                far = socket.create_connection(("127.0.0.1", self._far))
+                self._ends += [near, far]
+                for ends in ((near, far), (far, near)):
+                    Thread(target=self._carry, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _carry(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """End all connections; new ones can be made."""
+        while self._ends:
+            with suppress(OSError):
+                self._ends.pop().shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()
+        self.cut()
+
+
 @pytest.fixture
-def page(browser: Browser, app_url: str) -> Iterator[Page]:
-    """The page; not by open_page, since the browser logs a cut connection as an error."""
+def wire(app_url: str) -> Iterator[Wire]:
+    """A wire to the app."""
+    found = Wire(app_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, wire: Wire) -> Iterator[Page]:
+    """The page through it; not by open_page, since the browser logs a cut connection as an error."""
     wrong: list[str] = []
     context = browser.new_context()
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(f"{app_url.rstrip('/')}/?max_new_tokens=100&decoding_length=1")
+    page.goto(f"{wire.url}/?max_new_tokens=100&decoding_length=1")
     page.wait_for_selector("#numbers [data-metric]")
-    page.fill("#document textarea", "")
-    page.fill("#prompt textarea", "abc abc abc")
     yield page
     context.close()
     # What Gradio's page itself says where it loads a part of itself through the cut connection.
@@ -28,6 +79,8 @@ def page(browser: Browser, app_url: str) -> Iterator[Page]:
 
 
 def _run(page: Page) -> None:
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")  # not what the page begins with: its answer is short
     page.wait_for_selector("#run:enabled")
     page.click("#run")
     _state(page, "running")
@@ -37,12 +90,13 @@ def _state(page: Page, state: str) -> None:
     page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'", timeout=60_000)
 
 
-def _restored(page: Page, run: str | None) -> None:
+def _restored(page: Page, run: str | None) -> int:
+    """How many steps of the run the page has after its reload."""
     expect(page.locator("[data-about]")).to_contain_text("restored after a reload", timeout=30_000)
     _state(page, "finished")
     assert page.get_attribute("#stage [data-run]", "data-run") == run
-    assert page.get_attribute("#stage [data-steps]", "data-steps") == "100"
     page.wait_for_selector("#run:enabled")
+    return int(page.get_attribute("#stage [data-steps]", "data-steps") or 0)
 
 
 def test_a_run_that_ends_while_the_page_is_offline_is_there_afterwards(page: Page, passes: list[int]) -> None:
@@ -52,4 +106,15 @@ def test_a_run_that_ends_while_the_page_is_offline_is_there_afterwards(page: Pag
     run = page.get_attribute("#stage [data-run]", "data-run")
     expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
     page.context.set_offline(False)
-    _restored(page, run)
+    assert _restored(page, run) == 100
+
+
+def test_a_run_that_is_cut_in_its_middle_is_there_as_far_as_it_came(page: Page, wire: Wire, passes: list[int]) -> None:
+    _run(page)
+    page.wait_for_function("+document.querySelector('#stage [data-steps]').dataset.steps >= 10")
+    run = page.get_attribute("#stage [data-run]", "data-run")
+    wire.cut()
+    assert 10 <= _restored(page, run) < 100
+    _run(page)
+    _state(page, "finished")
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "100"
