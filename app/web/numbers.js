@@ -79,7 +79,7 @@ function drawNumbers(run, position, greedy) {
   });
   put($('[data-numbers-fact]'), position === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step');
   drawParts([values.retrieve_ms, values.forward_ms, values.verify_ms, values.commit_ms]);
-  const saved = values.speedup === null ? '' : ' Here ' + number(greedy.steps.length / run.steps.length, 1) + ' times fewer passes made the run ' + number(values.speedup, 1) + ' times as fast.';
+  const saved = values.speedup === null ? '' : ' Here greedy decoding took ' + number(greedy.steps.length / run.steps.length, 1) + ' times as many passes and ' + number(values.speedup, 1) + ' times as long.';
   put($('[data-not-speedup]'), 'Passes saved is not speedup: a wide pass takes longer than a narrow one, so only the wall clock tells.' + saved);
 }
 

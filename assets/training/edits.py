@@ -53,8 +53,9 @@ def places_in_request(answer: str, places: list[int], request: str) -> list[int]
         while end < len(answer) and places[end] < 0:
             end += 1
         core = answer[at:end].strip(' \n"')
-        where = request.rfind(core) if core else -1
-        if where >= 0:
+        whole = re.search(rf".*(?<!\w)({re.escape(core)})(?!\w)", request, re.DOTALL) if core else None
+        if whole:
+            where = whole.start(1)
             begin = answer.index(core, at)
             found[begin : begin + len(core)] = range(where, where + len(core))
         at = max(end, at + 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assets.training.ambiguity import AFTER_FOUR, AFTER_ONE, AFTER_TWO, PLAIN, followers
 from assets.training.documents import Document
-from assets.training.edits import DECISION, edited_code
+from assets.training.edits import DECISION, edited_code, kept_and_new, places_in_request
 from assets.training.encoding import Encoder, aligned
 from assets.training.extraction import extraction_request
 from assets.training.facts import domains, tell
@@ -141,6 +141,12 @@ def test_every_token_of_an_edit_has_a_source_and_new_ones_come_from_the_request(
     for number in decisions:
         assert sources[number] >= len(document.prefix)
         assert (branch.followed or [])[number] == sources[number - 1] + 1
+
+
+def test_what_is_new_is_found_in_the_request_as_a_whole_word():
+    request, answer = "Use 74 instead of 874.", "return 74"
+    found = places_in_request(answer, kept_and_new("return 874", answer), request)
+    assert found == [-1] * 7 + [4, 5]
 
 
 def test_a_token_is_hard_to_copy_where_the_words_before_it_stand_elsewhere():
