@@ -152,7 +152,7 @@ def test_a_stop_string_ends_an_output_where_transformers_ends_it(name, data):
 
 def test_a_space_that_a_text_begins_with_counts_as_it_does_for_transformers():
     tokenizer = byte_fallback()
-    space = tokenizer.convert_tokens_to_ids("▁")
+    space = tokenizer.get_vocab()["▁"]
     assert tokenizer.decode([space, space]) == " ", "one of the two is dropped"
     assert StopStringCriteria(tokenizer, ["  "])(torch.tensor([[space, space]]), None)  # pyright: ignore[reportArgumentType]
     assert TextStops(Vocabulary(tokenizer), ["  "], [space]).push(space)
