@@ -10,7 +10,10 @@ const stepNow = () => { const run = main(); return run ? run.steps[scene.positio
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 const stopped = (run) => run.end && !whole(run);
-const brokeOff = (run) => (run.end && run.end.finish_reason === 'error' ? 'broke off' + (run.end.problem ? ': ' + run.end.problem : '') : '');
+const brokeOff = (run) => {
+  const reason = run.end && run.end.finish_reason;
+  return reason === 'error' ? 'broke off' + (run.end.problem ? ': ' + run.end.problem : '') : reason === 'cancelled' ? 'stopped before its end' : '';
+};
 // Both lanes, where two were asked for; a pair that was stopped between them gets no second one.
 const ended = (run) => run.end && (rival() ? !!rival().end : stopped(run) || (run.head.lanes || 1) < 2 || !document.querySelector('#stop:enabled'));
 const stopWatch = new MutationObserver(() => schedule());

@@ -115,6 +115,7 @@ def test_a_run_that_is_cut_in_its_middle_is_there_as_far_as_it_came(page: Page, 
     run = page.get_attribute("#stage [data-run]", "data-run")
     wire.cut()
     assert 10 <= _restored(page, run) < 100
+    expect(page.locator("[data-about]")).to_contain_text("stopped before its end")
     _run(page)
     _state(page, "finished")
     assert page.get_attribute("#stage [data-steps]", "data-steps") == "100"
