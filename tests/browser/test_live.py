@@ -165,7 +165,7 @@ def test_the_recorded_run_stays_until_the_head_of_another_is_there(
 
 
 def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[int]) -> None:
-    page = open_page("/?max_new_tokens=250&decoding_length=1")
+    page = open_page("/?max_new_tokens=500&decoding_length=1")
     start(page)
     grown = (
         "(least) => { const { steps, state } = document.querySelector('#stage [data-state]').dataset;"
@@ -173,9 +173,9 @@ def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[
     )
     for least in (0, 20, 60):
         page.wait_for_function(grown, arg=least)
-    assert passes[0] < 250
+    assert passes[0] < 500
     finished(page)
-    assert page.get_attribute("#stage [data-steps]", "data-steps") == "250"
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "500"
 
 
 def test_scrubbing_leaves_a_run_that_goes_and_its_end_follows_again(
