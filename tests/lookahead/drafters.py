@@ -1,12 +1,29 @@
-"""Drafters for tests: they know the answer, more or less, or nothing at all."""
+"""Drafters for tests: the real one, and some that know the answer, more or less, or nothing at all."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
+from hypothesis import strategies as st
+
+from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
+from lookahead.drafter import Drafter, Request
 from lookahead.records import TrieChange
+
+RANKINGS = ("probability", "frequency")
+prompts = st.lists(st.integers(0, 5), min_size=1, max_size=30)
+
+
+def drafter(**settings) -> Drafter:
+    """The real one."""
+    return Drafter(LookaheadConfig(**settings))
+
+
+def draft(request: Request) -> DraftTree:
+    """What it drafts in a pass of 64 tokens."""
+    return request.draft(64, 63, None)
 
 
 def tree_of(token_ids: Sequence[int], parents: Sequence[int]) -> DraftTree:

@@ -8,19 +8,9 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, NoDrafts, Request
+from lookahead.drafter import Drafter, NoDrafts
+from tests.lookahead.drafters import RANKINGS, draft, drafter, prompts
 from tests.lookahead.ngrams import sequences, trie_of
-
-RANKINGS = ("probability", "frequency")
-prompts = st.lists(st.integers(0, 5), min_size=1, max_size=30)
-
-
-def drafter(**settings) -> Drafter:
-    return Drafter(LookaheadConfig(**settings))
-
-
-def draft(request: Request) -> DraftTree:
-    return request.draft(64, 63, None)
 
 
 @given(prompts, sequences, prompts, st.sampled_from(RANKINGS))

@@ -11,22 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, Request
+from lookahead.drafter import Drafter
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
 from lookahead.trie.locus import Follower
+from tests.lookahead.drafters import RANKINGS, draft, drafter
 from tests.lookahead.ngrams import check_trie, nodes_of, spelled, trie_of
-
-RANKINGS = ("probability", "frequency")
-prompts = st.lists(st.integers(0, 5), min_size=1, max_size=30)
-
-
-def drafter(**settings) -> Drafter:
-    return Drafter(LookaheadConfig(**settings))
-
-
-def draft(request: Request) -> DraftTree:
-    return request.draft(64, 63, None)
 
 
 def test_the_session_stays_within_its_bounds_while_a_request_follows_it():

@@ -158,6 +158,16 @@ def test_a_space_that_a_text_begins_with_counts_as_it_does_for_transformers():
     assert TextStops(Vocabulary(tokenizer), ["  "], [space]).push(space)
 
 
+def test_letters_that_a_later_byte_changes_count_as_new():
+    checker = TextStops(Vocabulary(byte_fallback()), [" a\ufffd"])
+    first = byte_fallback().get_vocab()["<0x00>"]
+    assert [checker.push(token_id) for token_id in (byte_fallback().get_vocab()["▁a"], first, first + 128)] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_a_stop_string_may_begin_in_the_prompt_but_not_end_there():
     vocabulary = Vocabulary(byte_level())
     prompt, output = (vocabulary.encode(text, raw=True)[1:] for text in ("a fox", "ox jumps"))
