@@ -130,7 +130,8 @@ class Search:
                         break
                     bound = mass * candidates[index][0]
                     best = bound > -heap[0][0] if heap else bound >= floor
-                    if len(nodes) < width and best and node not in closed:
+                    over = stop is not None and stop.over
+                    if len(nodes) < width and best and not over and node not in closed:
                         negative = -bound
                         continue
                     rest = (-bound, work.pushed + 1, node, candidates, index, mass, number, length)

@@ -28,6 +28,8 @@ class StopRule:
         inner = range(1, len(pass_seconds) - 1)
         bends = [n for n in inner if _bends(pass_seconds, n)]
         self._knots = [n + 1 for n in (0, *bends, len(pass_seconds) - 1)]
+        self.over = False
+        """What ``reached`` said last."""
         self._next_check = 1
         self._best_rate = 0.0
         self._done = 0
@@ -37,27 +39,28 @@ class StopRule:
         """The same rule for another draft."""
         copy = StopRule.__new__(StopRule)
         copy._seconds, copy._knots = self._seconds, self._knots
-        copy._next_check, copy._best_rate, copy._done, copy._sum = 1, 0.0, 0, 1.0
+        copy.over, copy._next_check, copy._best_rate, copy._done, copy._sum = False, 1, 0.0, 0, 1.0
         return copy
 
     def reached(self, nodes: Sequence[tuple], bound: float) -> bool:
-        """Whether no tree wider than the nodes at hand can be better than the best cut of them.
+        """Whether no tree wider than the nodes at hand can be better than the best cut of them; once so, always.
 
         Args:
             nodes: The nodes so far, the root first; the third entry of each is its path probability.
             bound: Most that any further node's path probability can be.
         """
         n = len(nodes)
-        if n < self._next_check:
-            return False
+        if self.over or n < self._next_check:
+            return self.over
         self._next_check = n + 1 + (n >> 2)
         self._advance(nodes)
         seconds, total = self._seconds, self._sum
         if n < len(seconds) and (total + bound) / seconds[n] > self._best_rate:
             return False
-        return not any(
+        self.over = not any(
             (total + bound * (knot - n)) / seconds[knot - 1] > self._best_rate for knot in self._knots if knot > n
         )
+        return self.over
 
     def _advance(self, nodes: Sequence[tuple]) -> None:
         for n in range(self._done, len(nodes)):

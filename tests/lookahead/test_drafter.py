@@ -116,7 +116,11 @@ def test_a_width_of_one_or_a_branch_of_none_is_the_root_alone(prompt, output, sp
     assert request.draft(64, 0, None) == root
 
 
+_FEW_WIDTHS_PAY = [{4: 0.3, 30: 0.47}.get(n, 10.0) for n in range(1, 65)]
+
+
 @given(prompts, sequences, st.lists(st.floats(0.1, 10), min_size=64, max_size=64))
+@example([0, 0, 3], [0, 2, 2, 0, 1, 1, 0], _FEW_WIDTHS_PAY)
 def test_an_adaptive_draft_is_a_part_of_the_full_one(prompt, output, seconds):
     """The same nodes first, so its probabilities are those of the full draft."""
     trees = []

@@ -50,6 +50,16 @@ def test_a_loose_bound_stops_later_never_worse(probabilities, seconds, slack):
     assert rate(probabilities, seconds, rule.width(nodes[:made])) >= best * (1 - 1e-5)
 
 
+@given(falling, st.integers(1, 40), st.floats(1, 20))
+def test_a_search_that_is_over_stays_over(probabilities, cheap, dear):
+    """Also where the same nodes are asked about twice."""
+    rule = StopRule([1.0] * cheap + [dear] * (64 - cheap))
+    nodes = nodes_of(probabilities)
+    made = next((n for n in range(1, len(nodes)) if rule.reached(nodes[:n], probabilities[n - 1])), None)
+    if made is not None:
+        assert rule.reached(nodes[:made], probabilities[made - 1] / 2)
+
+
 @given(falling, any_seconds)
 def test_the_width_is_choose_width(probabilities, seconds):
     assert StopRule(seconds).width(nodes_of(probabilities)) == choose_width(probabilities, seconds)
