@@ -9,11 +9,12 @@ from typing import Protocol
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.records import TrieChange
-from lookahead.search.best_first import HIERARCHICAL, PARALLEL, SINGLE, Search
+from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.levels import CORPUS, REQUEST, SESSION, Levels
 from lookahead.search.width import StopRule
+from lookahead.search.work import HIERARCHICAL, PARALLEL, SINGLE
 from lookahead.trie import Trie
 from lookahead.trie.locus import Follower
 

@@ -14,17 +14,26 @@ where the drafted context stands in the tries.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heappushpop
 
 from lookahead.draft import DraftTree
 from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTALS, Confidence
 from lookahead.search.learning import learn
 from lookahead.search.levels import Levels
 from lookahead.search.width import StopRule
-from lookahead.search.work import ESCAPED, FIRST, LONGEST, NEXT, Work
+from lookahead.search.work import (
+    ESCAPED,
+    FIRST,
+    HIERARCHICAL,
+    LONGEST,
+    NEXT,
+    SINGLE,
+    TOKEN_BITS,
+    Entry,
+    Limits,
+    Work,
+)
 from lookahead.trie.locus import Locus
-
-HIERARCHICAL, PARALLEL, SINGLE = range(3)
 
 _FLOOR = 0.3
 """Share of a draft's last path probability below which the next draft puts work off."""
@@ -63,30 +72,39 @@ class Search:
             stop: Ends the search where more nodes cannot pay any more; None fills the width.
         """
         work, floor = self._work, self.floor
-        heap, nodes, proposed, kinds, values = work.heap, work.nodes, work.proposed, work.kinds, work.values
-        later: list[tuple] = []
-        closed: set[int] = set()
+        heap, later, nodes, proposed = work.heap, work.later, work.nodes, work.proposed
+        kinds, values, closed = work.kinds, work.values, work.closed
+        limits = Limits(width, longest_branch, branching, stop)
+        rest: Entry | None = None
         while len(nodes) < width:
-            if later and (not heap or heap[0][0] > -floor):
+            if rest is not None:
+                entry = heappushpop(heap, rest)
+            elif heap:
+                entry = heappop(heap)
+            elif later:
+                entry = later.pop()
+            else:
+                break
+            negative, _, node, candidates, index, mass, number, length = rest = entry
+            if later and negative > -floor:
                 # What was put off may yield more than the best that was not.
                 heap += later
                 heapify(heap)
                 later.clear()
                 floor = work.floor = 0.0
-            if not heap:
-                break
-            negative, _, node, candidates, index, mass, number, length = heappop(heap)
+                continue
+            rest = None
             if negative > -_NEVER or (stop is not None and stop.reached(nodes, -negative)):
                 break
             if branching != HIERARCHICAL and node in closed:
                 continue
             if candidates is None:
                 if index == NEXT:
-                    work.ask(node, mass)
+                    rest = work.ask(node, mass)
                 elif index == FIRST:
-                    work.first_level(node, width, longest_branch, closed, stop)
+                    rest = work.first_level(node, limits)
                 else:
-                    work.open(node, index, mass, number, length)
+                    rest = work.open(node, index, mass, number, length)
                 continue
             several = len(candidates) > 1
             depth = nodes[node][3] + 1
@@ -96,9 +114,9 @@ class Search:
                     self._levels.more(number, candidates)
                     work.pushed += 1
                     bound = mass * candidates[index][0]
-                    heappush(heap, (-bound, work.pushed, node, candidates, index, mass, number, length))
+                    rest = (-bound, work.pushed, node, candidates, index, mass, number, length)
                     break
-                key = node, token_id
+                key = (node << TOKEN_BITS) + token_id
                 child = proposed.get(key)
                 if child is None:
                     child = proposed[key] = len(nodes)
@@ -112,19 +130,15 @@ class Search:
                             likely = -negative * values[(kinds[number] * LENGTHS + by_length) * TOTALS * 4 + 2]
                         else:
                             likely = -negative * _TYPICAL
+                        first = (-likely, -child, child, None, FIRST, -negative, 0, 0)
                         if likely < floor:
-                            later.append((-likely, -child, child, None, FIRST, -negative, 0, 0))
-                        elif heap and likely < -heap[0][0]:
-                            heappush(heap, (-likely, -child, child, None, FIRST, -negative, 0, 0))
-                        else:
-                            work.first_level(child, width, longest_branch, closed, stop)
+                            later.append(first)
+                        elif (heap and likely < -heap[0][0]) or (first := work.first_level(child, limits)):
+                            heappush(heap, first)
                 elif nodes[child][5] != number and nodes[child][4] == length + 1:
                     work.rivals.append((child, number, found))
-                if not several:
-                    escaped = mass + negative
-                    bound = escaped * ESCAPED
-                    rest = (-bound, work.pushed + 1, node, None, NEXT, escaped, 0, 0)
-                else:
+                work.pushed += 1
+                if several:
                     index += 1
                     if index == len(candidates):
                         break
@@ -134,12 +148,14 @@ class Search:
                     if len(nodes) < width and best and not over and node not in closed:
                         negative = -bound
                         continue
-                    rest = (-bound, work.pushed + 1, node, candidates, index, mass, number, length)
-                work.pushed += 1
+                    rest = (-bound, work.pushed, node, candidates, index, mass, number, length)
+                else:
+                    escaped = mass + negative
+                    bound = escaped * ESCAPED
+                    rest = (-bound, work.pushed, node, None, NEXT, escaped, 0, 0)
                 if bound < floor:
                     later.append(rest)
-                else:
-                    heappush(heap, rest)
+                    rest = None
                 break
         return self._finish(stop)
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from lookahead.draft import DraftTree
-from lookahead.search.best_first import HIERARCHICAL, SINGLE
 from lookahead.search.levels import Levels, Node, Rival
 from lookahead.search.width import StopRule
+from lookahead.search.work import HIERARCHICAL, SINGLE
 from lookahead.trie import NO_TOKEN, ROOT
 from lookahead.trie.locus import Locus
 

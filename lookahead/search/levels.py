@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from operator import itemgetter
 
 from lookahead.draft import ROOT_SOURCE, DraftTree
-from lookahead.trie import NO_TOKEN, RANKED, ROOT, Trie
+from lookahead.trie import NO_TOKEN, RANKED, ROOT, SEVERAL, WIDE, Trie
 from lookahead.trie.locus import Locus, match_length
 
 REQUEST, SESSION, CORPUS = range(3)
@@ -76,26 +75,25 @@ class Levels:
                 has a smaller share of its count need not be listed. In other tries it is the first four.
         """
         trie = self.tries[number]
-        if trie.only_token[node] != NO_TOKEN:
-            return *self.only_successor(number, node), True
+        only = trie.only_token[node]
+        if only != SEVERAL:
+            return (*self.only_successor(number, node), True) if only != NO_TOKEN else ((), 0.0, False)
         counts = trie.counts
         known = trie.successors.get(node)
         if known is not None and known[0] == counts[node]:
             return known[1]
-        children = trie.wide.get(node)
-        if not children:
-            return (), 0.0, False
-        ranked = trie.ranked.get(node)
-        if ranked is None:
-            candidates = self._weighed(number, children, children)
+        children = trie.fan(node)
+        ranked: Sequence[int] = ()
+        if len(children) <= WIDE:
+            candidates = self._weighed(number, children.items())
             total = float(sum([candidate[0] for candidate in candidates]))
         else:
-            total = float(counts[node])
+            ranked, total = trie.ranked[node], float(counts[node])
             if number:
-                candidates = self._weighed(number, children, ranked[:_FEW])
+                candidates = self._weighed(number, _found(children, ranked[:_FEW]))
             else:
                 total += self._extra_weight * trie.prompt_counts[node]
-                candidates = self._weighed(number, children, ranked)
+                candidates = self._weighed(number, _found(children, ranked))
                 enough = (
                     place for place, (weight, _, _) in enumerate(candidates) if place and weight < total * least_share
                 )
@@ -105,7 +103,7 @@ class Levels:
         # The most recently found first among equals.
         candidates.reverse()
         candidates.sort(key=_WEIGHT, reverse=True)
-        if ranked is not None and len(ranked) > len(candidates):
+        if len(ranked) > len(candidates):
             candidates.append((candidates[-1][0], NO_TOKEN, node))
         answer = candidates, total, False
         # What follows a node changes one token after its count did: not yet settled where the context stands.
@@ -113,16 +111,12 @@ class Levels:
             trie.remember(node, answer, min(len(children), RANKED))
         return answer
 
-    def _weighed(self, number: int, children: Mapping[int, int], token_ids: Iterable[int]) -> list[Candidate]:
-        """These successors with their weights, in this order."""
+    def _weighed(self, number: int, found: Iterable[tuple[int, int]]) -> list[Candidate]:
+        """These tokens and children with their weights, in this order."""
         trie = self.tries[number]
         counts = trie.counts
         if number:
-            return [
-                (float(counts[child]) if child > 0 else 1.0, token_id, child)
-                for token_id in token_ids
-                for child in (children[token_id],)
-            ]
+            return [(counts[child] if child > 0 else 1, token_id, child) for token_id, child in found]
         prompt_counts, border, extra = trie.prompt_counts, trie.border, self._extra_weight
         return [
             (
@@ -130,8 +124,7 @@ class Levels:
                 token_id,
                 child,
             )
-            for token_id in token_ids
-            for child in (children[token_id],)
+            for token_id, child in found
         ]
 
     def more(self, number: int, candidates: list[Candidate]) -> None:
@@ -142,7 +135,7 @@ class Levels:
             if last != NO_TOKEN:
                 return
             ranked = trie.ranked[node]
-            new = self._weighed(number, trie.wide[node], ranked[len(known) : 3 * len(known)])
+            new = self._weighed(number, _found(trie.fan(node), ranked[len(known) : 3 * len(known)]))
             if len(known) + len(new) < len(ranked):
                 new.append((new[-1][0], NO_TOKEN, node))
             candidates[-1:] = new
@@ -152,7 +145,8 @@ class Levels:
         for candidate in candidates:
             if candidate[1] == token_id:
                 return True
-        return len(candidates) > 1 and token_id in self.tries[number].wide.get(node, ())
+        trie = self.tries[number]
+        return len(candidates) > 1 and trie.only_token[node] == SEVERAL and token_id in trie.fan(node)
 
     def tree(self, nodes: Sequence[Node], loci: Sequence[Locus], rivals: Sequence[Rival]) -> DraftTree:
         """The draft tree of these nodes, with source and count of each.
@@ -167,20 +161,22 @@ class Levels:
         kinds = [("output", "output", "corpus")[kind] for kind in self.kinds]
         tables = [trie.counts for trie in self.tries]
         own, border, weight = self.tries[0], self.tries[0].border, 1.0 + self._extra_weight
-        sources, counts = [ROOT_SOURCE], [0]
-        for number, child in islice(zip(numbers, children, strict=True), 1, None):
-            source, count = kinds[number], 1 if child < 0 else tables[number][child]
-            # Only the request's own trie has read a prompt.
-            if number == 0 and border:
-                if child < 0:
-                    if ~child < border:
-                        source = "prompt"
-                elif in_prompt := own.prompt_counts[child]:
-                    count -= in_prompt
-                    if in_prompt * weight >= count:
-                        source, count = "prompt", in_prompt
-            sources.append(source)
-            counts.append(count)
+        sources = [kinds[number] for number in numbers]
+        counts = [1 if child < 0 else tables[number][child] for number, child in zip(numbers, children, strict=True)]
+        sources[0], counts[0] = ROOT_SOURCE, 0
+        # Only the request's own trie has read a prompt.
+        for node, number in enumerate(numbers if border else ()):
+            if number:
+                continue
+            child = children[node]
+            if child < 0:
+                if ~child < border:
+                    sources[node] = "prompt"
+            elif in_prompt := own.prompt_counts[child]:
+                count = counts[node] - in_prompt
+                if in_prompt * weight >= count:
+                    sources[node], count = "prompt", in_prompt
+                counts[node] = count
         for node, number, child in rivals:
             if node < len(counts):
                 count = 1 if child < 0 else tables[number][child]
@@ -188,3 +184,8 @@ class Levels:
                     sources[node], counts[node] = kinds[number], count
         known = max([match_length(trie, locus) for trie, locus in zip(self.tries, loci, strict=True)])
         return DraftTree(token_ids, parents, probabilities, tuple(sources), tuple(counts), known)
+
+
+def _found(children: Mapping[int, int], token_ids: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """These tokens, each with its child."""
+    return [(token_id, children[token_id]) for token_id in token_ids]

@@ -1,6 +1,17 @@
 """The Trie: counted n-grams (``core``), followed (``locus``), pruned, on disk (``file``), looked into (``view``)."""
 
 from lookahead.trie.core import MIN_BYTES, MIN_CAPACITY, Trie, TrieStats
-from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, WIDE
+from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, SEVERAL, WIDE
 
-__all__ = ["MAX_TOKEN_ID", "MIN_BYTES", "MIN_CAPACITY", "NO_TOKEN", "RANKED", "ROOT", "WIDE", "Trie", "TrieStats"]
+__all__ = [
+    "MAX_TOKEN_ID",
+    "MIN_BYTES",
+    "MIN_CAPACITY",
+    "NO_TOKEN",
+    "RANKED",
+    "ROOT",
+    "SEVERAL",
+    "WIDE",
+    "Trie",
+    "TrieStats",
+]

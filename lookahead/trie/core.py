@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, NodeTable
+from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, SEVERAL, NodeTable
 from lookahead.trie.prune import prune
 
 MIN_CAPACITY = 2_000
@@ -141,16 +141,16 @@ class Trie(NodeTable):
     def _read(self, token_id: int) -> None:
         position = self.log_start + len(self.log)
         self.log.append(token_id)
-        counts, last, only_token, only_child, wide = self.counts, self.last, self.only_token, self.only_child, self.wide
+        counts, last, only_token, only_child, fans = self.counts, self.last, self.only_token, self.only_child, self.fans
         in_prompt = position < self.border
         self.counts[ROOT] += 1
         moved = [ROOT]
         for node in self._cursors:
-            if only_token[node] == token_id:
+            only = only_token[node]
+            if only == token_id:
                 child = only_child[node]
             else:
-                children = wide.get(node)
-                child = children.get(token_id, 0) if children else 0
+                child = fans[only_child[node]].get(token_id, 0) if only == SEVERAL else 0
             if child > 0:
                 counts[child] += 1
                 last[child] = position
@@ -187,7 +187,7 @@ class Trie(NodeTable):
         if self.only_token[parent] == token_id:
             self.only_child[parent] = node
         else:
-            self.wide[parent][token_id] = node
+            self.fan(parent)[token_id] = node
         return node
 
     def find_cursors(self, recent_ids: Sequence[int]) -> None:
@@ -228,7 +228,7 @@ class Trie(NodeTable):
         """Bytes held, by the number of nodes, dict entries and tokens (an estimate from above)."""
         return (
             len(self.tokens) * _NODE_BYTES
-            + len(self.wide) * _DICT_BYTES
+            + len(self.fans) * _DICT_BYTES
             + self.entries * _ENTRY_BYTES
             + len(self.log) * self.log.itemsize
             + len(self.ranked) * (RANKED * 8 + 200)

@@ -181,7 +181,7 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
     for node, branches in enumerate(children):
         if len(branches) == 1:
             trie.only_token[node], trie.only_child[node] = next(iter(branches.items()))
-    trie.set_wide({node: branches for node, branches in enumerate(children) if len(branches) > 1})
+    trie.set_fans({node: branches for node, branches in enumerate(children) if len(branches) > 1})
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:

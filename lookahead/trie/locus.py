@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie import NO_TOKEN, ROOT, SEVERAL, Trie
 
 Locus = tuple[int, int, int]
 """The longest recognised suffix of a context that is a node, and the longest one: **node** of the longest suffix that
@@ -27,13 +27,13 @@ def advance(trie: Trie, locus: Locus, token_id: int) -> Locus:
             length += 1
         else:
             position, length = -1, 0
-    only_token, links = trie.only_token, trie.links
+    only_token, only_child, fans, links = trie.only_token, trie.only_child, trie.fans, trie.links
     while True:
-        if only_token[node] == token_id:
-            child = trie.only_child[node]
+        only = only_token[node]
+        if only == token_id:
+            child = only_child[node]
         else:
-            children = trie.wide.get(node)
-            child = children.get(token_id, 0) if children else 0
+            child = fans[only_child[node]].get(token_id, 0) if only == SEVERAL else 0
         if child > 0:
             return (child if trie.depths[child] < trie.max_depth else links[child]), position, length
         if child < 0 and position < 0:
@@ -82,6 +82,6 @@ def match_length(trie: Trie, locus: Locus) -> int:
     node, position, length = locus
     if position >= 0 and trie.following(position) != NO_TOKEN:
         return length
-    while trie.only_token[node] == NO_TOKEN and not trie.wide.get(node) and node != ROOT:
+    while trie.only_token[node] == NO_TOKEN and node != ROOT:
         node = trie.links[node]
     return trie.depths[node]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import nlargest
 from typing import Any
 
@@ -11,6 +11,9 @@ ROOT = 0
 MAX_TOKEN_ID = 1 << 24
 NO_TOKEN = -1
 """Stands between two sequences in the token log: no n-gram crosses it."""
+
+SEVERAL = -2
+"""Stands for the token of an only child where a node has several."""
 
 WIDE = 8
 """A node with more children than this keeps a short list of its most frequent ones."""
@@ -22,7 +25,8 @@ class NodeTable:
     """Nodes, their counts and their children.
 
     A child is a node (> 0), a leaf (``~position`` of its token in the log, < 0) or 0 for none. A node with one child
-    keeps it in ``only_token`` and ``only_child``; a node with several has a dict in ``wide``.
+    keeps it in ``only_token`` and ``only_child``; a node with several has ``SEVERAL`` there and the place of their
+    dict in ``fans``.
     """
 
     def __init__(self) -> None:
@@ -35,7 +39,7 @@ class NodeTable:
         self.depths = array("b", [0])
         self.only_token = array("i", [NO_TOKEN])
         self.only_child = array("i", [0])
-        self.wide: dict[int, dict[int, int]] = {}
+        self.fans: list[dict[int, int]] = []
         self.ranked: dict[int, list[int]] = {}
         """Wide node -> tokens of its most frequent children."""
         self.rank_again: dict[int, int] = {}
@@ -54,17 +58,22 @@ class NodeTable:
 
     def child(self, node: int, token_id: int) -> int:
         """The child of ``node`` by ``token_id``: a node (> 0), a leaf (``~position``, < 0) or 0 for none."""
-        if self.only_token[node] == token_id:
+        only = self.only_token[node]
+        if only == token_id:
             return self.only_child[node]
-        children = self.wide.get(node)
-        return children.get(token_id, 0) if children else 0
+        return self.fans[self.only_child[node]].get(token_id, 0) if only == SEVERAL else 0
 
     def children(self, node: int) -> Iterator[tuple[int, int]]:
         """All ``(token, child)`` of a node, in no particular order."""
-        if self.only_token[node] != NO_TOKEN:
-            yield self.only_token[node], self.only_child[node]
-        else:
-            yield from self.wide.get(node, {}).items()
+        only = self.only_token[node]
+        if only == SEVERAL:
+            yield from self.fan(node).items()
+        elif only != NO_TOKEN:
+            yield only, self.only_child[node]
+
+    def fan(self, node: int) -> dict[int, int]:
+        """The children of a node that has several, by token."""
+        return self.fans[self.only_child[node]]
 
     def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
         """Add a node without children; the caller makes it its parent's child."""
@@ -78,28 +87,32 @@ class NodeTable:
         self.only_token.append(NO_TOKEN)
         self.only_child.append(0)
 
-    def set_wide(self, wide: dict[int, dict[int, int]]) -> None:
+    def set_fans(self, fans: Mapping[int, dict[int, int]]) -> None:
         """Take over the children of all nodes that have several; count and rank what follows from them."""
-        self.wide = wide
-        self.entries = sum(map(len, wide.values()))
         self.leaves = sum(child < 0 for child in self.only_child)
-        self.leaves += sum(child < 0 for children in wide.values() for child in children.values())
+        self.leaves += sum(child < 0 for children in fans.values() for child in children.values())
+        self.entries = sum(map(len, fans.values()))
+        self.fans = list(fans.values())
         self.ranked, self.rank_again, self.successors, self.remembered = {}, {}, {}, 0
-        for node, children in wide.items():
+        for place, (node, children) in enumerate(fans.items()):
+            self.only_token[node], self.only_child[node] = SEVERAL, place
             if len(children) > WIDE:
                 self.rank(node)
 
     def add_leaf(self, node: int, token_id: int, position: int) -> None:
         """Note an n-gram read for the first time under a node."""
         self.leaves += 1
-        if self.only_token[node] == NO_TOKEN and node not in self.wide:
+        only = self.only_token[node]
+        if only == NO_TOKEN:
             self.only_token[node] = token_id
             self.only_child[node] = ~position
             return
-        children = self.wide.get(node)
-        if children is None:
-            children = self.wide[node] = {self.only_token[node]: self.only_child[node]}
-            self.only_token[node], self.only_child[node] = NO_TOKEN, 0
+        if only == SEVERAL:
+            children = self.fan(node)
+        else:
+            children = {only: self.only_child[node]}
+            self.only_token[node], self.only_child[node] = SEVERAL, len(self.fans)
+            self.fans.append(children)
             self.entries += 1
         children[token_id] = ~position
         self.entries += 1
@@ -108,7 +121,7 @@ class NodeTable:
 
     def rank(self, node: int) -> None:
         """Note the most frequent children of a wide node, and when to look again."""
-        children, counts = self.wide[node], self.counts
+        children, counts = self.fan(node), self.counts
         best = nlargest(RANKED, children.items(), key=lambda item: counts[item[1]] if item[1] > 0 else 1)
         self.ranked[node] = [token_id for token_id, _ in best]
         self.rank_again[node] = counts[node] + (counts[node] >> 3) + 2

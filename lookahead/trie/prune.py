@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lookahead.trie.nodes import NO_TOKEN, SEVERAL
+
 if TYPE_CHECKING:
     from lookahead.trie import Trie
 
@@ -103,9 +105,7 @@ def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
 
 def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
     """The log position from which on leaves stay, beside those of the prompt."""
-    positions = [
-        ~child for node, children in trie.wide.items() if keep[node] for child in children.values() if child < 0
-    ]
+    positions = [~child for node in _with_fans(trie, keep) for child in trie.fan(node).values() if child < 0]
     only = np.array(trie.only_child, dtype=np.int64)
     only = ~only[(only < 0) & keep]
     everything = np.concatenate([only, np.array(positions, dtype=np.int64)])
@@ -142,22 +142,27 @@ def _stays(position: Any, trie: Trie, cut: int) -> Any:
 
 def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -> None:
     """Keep the children that stay: nodes renumbered, leaves whose position is still in the log."""
-    tokens, children = np.array(trie.only_token), np.array(trie.only_child, dtype=np.int64)
+    tokens = np.array(trie.only_token)
+    children = np.where(tokens >= 0, np.array(trie.only_child, dtype=np.int64), 0)
     stays = np.where(children > 0, keep[np.maximum(children, 0)], _stays(~children, trie, cut)) & (children != 0)
     renumbered = np.where(children > 0, number[np.maximum(children, 0)], children)
-    trie.only_token = array("i", np.where(stays, tokens, -1)[keep].astype(np.int32).tobytes())
-    trie.only_child = array("i", np.where(stays, renumbered, 0)[keep].astype(np.int32).tobytes())
-    wide: dict[int, dict[int, int]] = {}
-    for node, branches in trie.wide.items():
-        if not keep[node]:
-            continue
+    only_token = array("i", np.where(stays, tokens, NO_TOKEN)[keep].astype(np.int32).tobytes())
+    only_child = array("i", np.where(stays, renumbered, 0)[keep].astype(np.int32).tobytes())
+    fans: dict[int, dict[int, int]] = {}
+    for node in _with_fans(trie, keep):
         kept = {
             token_id: int(number[child]) if child > 0 else child
-            for token_id, child in branches.items()
+            for token_id, child in trie.fan(node).items()
             if (keep[child] if child > 0 else _stays(~child, trie, cut))
         }
         if len(kept) > 1:
-            wide[int(number[node])] = kept
+            fans[int(number[node])] = kept
         elif kept:
-            (trie.only_token[int(number[node])], trie.only_child[int(number[node])]) = next(iter(kept.items()))
-    trie.set_wide(wide)
+            (only_token[int(number[node])], only_child[int(number[node])]) = next(iter(kept.items()))
+    trie.only_token, trie.only_child = only_token, only_child
+    trie.set_fans(fans)
+
+
+def _with_fans(trie: Trie, keep: np.ndarray) -> list[int]:
+    """The nodes with several children among those that stay."""
+    return np.flatnonzero((np.array(trie.only_token) == SEVERAL) & keep).tolist()

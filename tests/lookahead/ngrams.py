@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie import NO_TOKEN, ROOT, SEVERAL, Trie
 
 Ngram = tuple[int, ...]
 
@@ -83,7 +83,7 @@ def check_trie(trie: Trie) -> None:
     for node in range(size):
         tokens = [token_id for token_id, _ in trie.children(node)]
         assert len(tokens) == len(set(tokens))
-        assert (node in trie.wide) == (len(tokens) > 1)
+        assert (trie.only_token[node] == SEVERAL) == (len(tokens) > 1)
         entries += len(tokens) if len(tokens) > 1 else 0
         for token_id, child in trie.children(node):
             assert child != ROOT
