@@ -91,9 +91,11 @@ class Work:
         if found < 0:
             return self._copy(node, limits)
         trie = self.tries[number]
-        if trie.depths[found] >= trie.max_depth:
+        only = trie.only_token[found]
+        if only == NO_TOKEN and trie.depths[found] >= trie.max_depth:
             found = trie.links[found]
-        single = trie.only_token[found] >= 0
+            only = trie.only_token[found]
+        single = only >= 0
         if single:
             candidates, total = self._levels_of.only_successor(number, found)
         else:
@@ -112,6 +114,7 @@ class Work:
         """Go on along the token log from a node read once, as long as nothing else is more probable."""
         width, longest_branch, branching, stop = limits
         heap, nodes, asked, values = self.heap, self.nodes, self.asked, self.values
+        start = node
         _, _, mass, depth, length, number, found = nodes[node]
         log, base = self.tries[number].log, self.kinds[number] * LENGTHS
         index, end = ~found + 1 - self.tries[number].log_start, len(log)
@@ -124,7 +127,8 @@ class Work:
             level = (base + LENGTH_CLASS[length if length < LONGEST else LONGEST]) * TOTALS * 4 + 2
             likely = mass * values[level]
             asked[node] = [(level, ((1.0, token_id, found),), number, ROOT)]
-            best = likely >= (-heap[0][0] if heap else self.floor)
+            # Where it begins there is nothing more probable: that is why it was looked at.
+            best = node == start or likely >= (-heap[0][0] if heap else self.floor)
             if not best or len(nodes) >= width or (stop is not None and stop.reached(nodes, likely)):
                 return -likely, -node, node, None, FIRST, mass, 0, 0
             self.pushed += 1

@@ -79,6 +79,13 @@ def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, str
         assert tree.expected_tokens() <= widest.expected_tokens()
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_copy_that_is_all_there_is_is_drafted_however_improbable_it_is(strategy):
+    request = request_after([*range(2, 20), 1], [], strategy=strategy)
+    request._floor = 0.05
+    assert len(request.draft(12, 11, None)) == 12
+
+
 @settings(max_examples=150)
 @given(prompts, texts, texts, texts, widths, st.sampled_from([1e-6, 0.01, 0.3, 1.0]))
 def test_work_that_is_put_off_is_not_left_out(prompt, output, session, corpus, width, floor):
