@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-MAX_TOKENS = 1_000_000
-"""Largest limit that can be set; a run file holds no more."""
+from lookahead.config import DTYPES
+from lookahead.runs.rules import MAX_TOKENS
 
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 

@@ -141,7 +141,8 @@ class Bench:
 
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""
-        from lookahead.hf.describe import environment, model_info
+        from lookahead.hf.describe import model_info
+        from lookahead.hf.machine import environment
 
         info, plan = model_info(self._backend, self._name), self._plan
         speedup = {name: self._speedup(name, "seconds") for name in plan.methods}
@@ -157,7 +158,7 @@ class Bench:
                 "parameters": info.parameters,
                 "device": info.device,
                 "dtype": info.dtype,
-                **environment(self._backend),
+                **environment(self._backend.model),
                 "pass_costs": None if self.pass_costs is None else self.pass_costs.to_json(),
                 "prompts": len(plan.prompts),
                 "repeat": plan.repeat,

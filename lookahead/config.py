@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,6 +12,9 @@ Strategy = Literal["hierarchical", "parallel", "single"]
 Budget = Literal["adaptive", "fixed"]
 Ranking = Literal["probability", "frequency"]
 Source = Literal["prompt", "output", "corpus"]
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+"""What ``--dtype`` takes."""
 
 MAX_DECODING_LENGTH = 1024
 """Widest pass that is accepted; far beyond what pays on any hardware, and a bound for run files."""
@@ -29,7 +33,8 @@ class LookaheadConfig:
             ``decoding_length``.
         ranking: ``probability`` (estimated path probability) or ``frequency`` (the paper's plain counts).
         sources: Where draft nodes may come from.
-        prompt_weight: How many occurrences in an earlier output one occurrence in the prompt counts for.
+        prompt_weight: How many occurrences in the output so far one occurrence in the prompt counts for; where
+            several tries propose a node, it also decides which source the node carries.
         trie_capacity: Most nodes of a trie, the prompt of a running request left out.
         trie_bytes: Most bytes of one, likewise.
 
@@ -48,6 +53,10 @@ class LookaheadConfig:
     trie_bytes: int = 1_000_000_000
 
     def __post_init__(self) -> None:
+        for name in ("decoding_length", "branch_length", "trie_capacity", "trie_bytes"):
+            value = getattr(self, name)
+            if type(value) is not int and (name, value) != ("branch_length", None):
+                raise ValueError(f"{name}={value!r}; need a whole number")
         if not 1 <= self.decoding_length <= MAX_DECODING_LENGTH:
             rule = f"need 1 (the root alone) to {MAX_DECODING_LENGTH}"
             raise ValueError(f"decoding_length={self.decoding_length}; {rule}")
@@ -58,8 +67,8 @@ class LookaheadConfig:
                 raise ValueError(f"{name}={getattr(self, name)!r}; choose one of {', '.join(get_args(allowed))}")
         if unknown := [source for source in self.sources if source not in get_args(Source)]:
             raise ValueError(f"sources={unknown!r}; choose among {', '.join(get_args(Source))}")
-        if not self.prompt_weight > 0:
-            raise ValueError(f"prompt_weight={self.prompt_weight}; need more than 0")
+        if not 0 < self.prompt_weight < math.inf:
+            raise ValueError(f"prompt_weight={self.prompt_weight}; need a finite number above 0")
         if self.trie_capacity < MIN_CAPACITY:
             raise ValueError(f"trie_capacity={self.trie_capacity}; need at least {MIN_CAPACITY} nodes")
         if self.trie_bytes < MIN_BYTES:

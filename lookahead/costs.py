@@ -6,13 +6,15 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from lookahead.atomic import write_whole
 
 CACHE_VARIABLE = "LOOKAHEAD_CACHE"
 FORMAT = "lookahead-pass-costs"
@@ -155,15 +157,6 @@ def store_costs(key: Mapping[str, str | int], costs: PassCosts) -> None:
     """Remember a measurement; a folder that cannot be written to is no error, the next load measures again."""
     path = stored_costs_path(key)
     data = {"format": FORMAT, "version": VERSION, "key": dict(key), "costs": costs.to_json()}
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError:
-        return
+        write_whole(path, json.dumps(data).encode())

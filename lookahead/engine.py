@@ -34,7 +34,8 @@ class LookaheadEngine:
     Args:
         backend: The model.
         config: Settings of the drafts.
-        drafter: What makes the drafts; None takes a ``Drafter`` of this engine's own.
+        drafter: What makes the drafts; None takes a ``Drafter`` of this engine's own. One that is passed keeps its
+            own settings; where its widths are smaller than ``config``'s, they hold.
         pass_costs: T(n) for the adaptive budget; None asks the backend when it is first needed.
     """
 
@@ -94,6 +95,8 @@ class LookaheadEngine:
 
         Raises:
             ValueError: If an argument cannot be used; nothing has run then.
+            BackendError: If there are stop strings and the model has no tokenizer.
+            RuntimeError, MemoryError: Whatever a failing forward pass raises; the steps before it have been yielded.
         """
         prompt = tuple(prompt_ids)
         strings = (stop,) if isinstance(stop, str) else tuple(stop)

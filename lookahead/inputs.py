@@ -69,7 +69,7 @@ def read_prompts(path: str | Path) -> list[str]:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a prompt file, whole.
+    """The text of a file, whole.
 
     Raises:
         InputError: If it cannot be read or is no UTF-8 text.
@@ -81,7 +81,7 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
     if len(text) > MAX_PROMPT_CHARACTERS:
-        raise InputError(f"{path}: longer than {MAX_PROMPT_CHARACTERS} characters")
+        raise InputError(f"{path}: longer than {MAX_PROMPT_CHARACTERS} characters; cut it into several files")
     return text
 
 

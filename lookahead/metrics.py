@@ -1,6 +1,7 @@
 """Every number that is shown, printed or compared: pure functions of step and run records.
 
-One definition for the page, the command line and the tests. Steps are decode steps: the prefill is a forward pass
+One definition for the command line, the figures and the tests; the page sums up steps as they come, and a test holds
+the two together. Steps are decode steps: the prefill is a forward pass
 but no step. Ratios without a denominator raise ValueError; ``or_none`` turns that into None for JSON. What became of
 single draft nodes is told by ``node_metrics.py``.
 """

@@ -30,7 +30,7 @@ class StepTimings:
 
 @dataclass(frozen=True, slots=True)
 class TrieChange:
-    """What the tries of a run held after a step: nodes in all, nodes added and nodes pruned by this step."""
+    """What the tries of a run held after a step: n-grams (nodes and leaves) in all, added and pruned by this step."""
 
     nodes: int = 0
     added: int = 0

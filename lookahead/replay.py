@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, DraftRequest, TrieChange
+from lookahead.drafter import Drafter, DraftRequest
+from lookahead.records import TrieChange
 from lookahead.verify import verify
 
 

@@ -31,7 +31,7 @@ def test_imports_point_upward_only(path: Path) -> None:
     place = path.relative_to(ROOT).parts
     imported = _imported(path)
     if place[0] == "app":
-        assert not imported & {"torch"}
+        assert not imported & TORCH
         return
     assert not imported & (USER_INTERFACE | {"app"})
     if place[1] != "hf":

@@ -47,7 +47,7 @@ function exactness(answer) {
   if (answer.exact) return 'Passes and acceptance are exact; ';
   const was = answer.real.forward_passes;
   const other = answer.again === was ? 'other steps' : plural(answer.again, 'pass', 'passes') + ' instead of ' + was;
-  const why = answer.again > was ? ' It drafted from more than its prompt and output (outputs of earlier runs, a corpus), which is not known here.' : '';
+  const why = answer.again > was ? ' It drafted from what is not known here (outputs of earlier runs, a corpus), or another version made it.' : '';
   return 'Not exact: replayed with its own settings, this run takes ' + other + '.' + why + ' Compare with that replay; ';
 }
 

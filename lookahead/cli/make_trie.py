@@ -29,11 +29,13 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "make-trie",
         help="make a trie file of texts or traces, for --trie",
-        description="Read texts or recorded outputs into a trie and save it; generate and bench draft from it.",
+        description="Read texts or recorded outputs into a trie and save it; generate, bench and app.py draft from it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="texts, or traces (.jsonl)")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="texts of at most 4 million characters each, or traces (.jsonl)"
+    )
     parser.add_argument("--save", required=True, metavar="OUT.trie", help="the file to write")
     parser.add_argument("--model", metavar="ID_OR_DIR", help="whose tokenizer to use (default: the embedded model's)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from lookahead.cli.console import UsageError, note
-from lookahead.config import Budget, LookaheadConfig, Ranking, Strategy
+from lookahead.config import DTYPES, Budget, LookaheadConfig, Ranking, Strategy
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.shapes import SHAPES
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 class Parser(argparse.ArgumentParser):

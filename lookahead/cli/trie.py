@@ -8,6 +8,7 @@ from typing import Any
 
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
 from lookahead.inputs import TraceRow, read_trace
 from lookahead.shapes import SHAPES
@@ -41,7 +42,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--shape", metavar="NAME", help="compare with a forward pass of this shape")
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
-    parser.add_argument("--dtype", default="auto", choices=options.DTYPES, help="for --shape (default: auto)")
+    parser.add_argument("--dtype", default="auto", choices=DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_draft_options(parser, budget=False)
     parser.set_defaults(run=run)

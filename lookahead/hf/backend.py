@@ -11,7 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from lookahead.backend import BackendError, DecodeSession, StopChecker, UnsupportedCacheError
 from lookahead.costs import PassCosts
 from lookahead.hf.generation import GenerationRules
-from lookahead.hf.loading import describe, load, resolve_device, resolve_dtype
+from lookahead.hf.loading import load, resolve_device, resolve_dtype
+from lookahead.hf.machine import describe
 from lookahead.hf.plain import PlainSession
 from lookahead.hf.plan import find_plan, rope_switch
 from lookahead.hf.remembered import SHORTEST_MEASURED, RememberedCosts

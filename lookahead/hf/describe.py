@@ -1,17 +1,11 @@
-"""What a run and a measurement say about the model, the machine and the tokens."""
+"""What a run says about its model and its tokens."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-import transformers
 
 from lookahead.hf.backend import HFBackend
-from lookahead.hf.loading import describe
 from lookahead.hf.text import TextStream
 from lookahead.records import ModelInfo, RunRecord, RunTexts
 
@@ -30,21 +24,6 @@ def model_info(backend: HFBackend, name: str | None = None) -> ModelInfo:
         parameters=backend.model.num_parameters(),
         vocab_size=backend.vocab_size,
     )
-
-
-def environment(backend: HFBackend) -> dict[str, Any]:
-    """Versions, processor and threads: what a measured time depends on besides the model."""
-    found = describe(backend.model)
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "platform": platform.platform(),
-        "hardware": found["hardware"],
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "attention": found["attention"],
-    }
 
 
 class RunTextStream:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import urllib.request
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import torch
-import transformers
 from huggingface_hub import constants
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -146,40 +143,3 @@ def _reason(model_id: str, error: Exception) -> str:
     if isinstance(error, OSError) or "Repo id" in message:
         return "not found on Hugging Face, or no network; check the id, or name a folder that holds the model"
     return f"cannot be loaded ({short})"
-
-
-def describe(model: PreTrainedModel) -> dict[str, Any]:
-    """What a measurement on this model depends on: its shape, dtype, device, threads and the library versions."""
-    device = model.device
-    if device.type == "cuda":
-        hardware = torch.cuda.get_device_name(device)
-    else:
-        processor = _processor() or platform.processor() or platform.machine()
-        hardware = f"{processor} {torch.backends.cpu.get_cpu_capability()}"
-    config = model.config.get_text_config(decoder=True)
-    names = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-    shape = {name: str(getattr(config, name, None)) for name in (*names, "num_key_value_heads", "sliding_window")}
-    return {
-        **shape,
-        "parameters": model.num_parameters(),
-        "model": str(getattr(model.config, "name_or_path", "")),
-        "attention": str(getattr(model.config, "_attn_implementation", "")),
-        "device": str(device),
-        "hardware": hardware,
-        "threads": torch.get_num_threads(),
-        "dtype": str(model.dtype),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-@cache
-def _processor() -> str:
-    """The processor's name on Linux; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    fields = ("vendor_id", "model name", "cpu family", "model\t")
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith(fields)]
-    return " ".join(dict.fromkeys(named))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lookahead.atomic import write_whole
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.format import run_from_data, run_to_data
@@ -129,21 +129,12 @@ def save(run: RunRecord, path: str | Path) -> None:
         RunFileError: If the record contradicts itself or the file cannot be written.
     """
     check_target(path)
-    target = Path(os.path.realpath(path))  # what a link points to is written, the link stays
     try:
         text = to_json(run)
     except RunFileError as error:
         raise RunFileError(f"{path}: not written: {error}") from None
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, text.encode())
     except OSError as error:
         raise RunFileError(f"{path}: cannot be written ({error.strerror or error})") from None
 

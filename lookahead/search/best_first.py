@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush, heappushpop
 
 from lookahead.draft import DraftTree
-from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTALS, Confidence
+from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, LONGEST, TOTALS, Confidence
 from lookahead.search.learning import learn
 from lookahead.search.levels import Levels
 from lookahead.search.width import StopRule
@@ -25,7 +25,6 @@ from lookahead.search.work import (
     ESCAPED,
     FIRST,
     HIERARCHICAL,
-    LONGEST,
     NEXT,
     SINGLE,
     TOKEN_BITS,

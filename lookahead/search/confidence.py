@@ -19,8 +19,11 @@ TOTALS = 5
 KINDS = 3
 """A request's own trie, the session's outputs, a corpus."""
 
+LONGEST, MOST = 32, 16
+"""Suffix length and count from on which all are of one class."""
 LENGTH_CLASS = bytes([0, 1, 2, 3, 4, 5, 5, 6, 6, 6, *[7] * 6, *[8] * 16, 9])
 TOTAL_CLASS = bytes([0, 0, 1, 2, 2, 2, *[3] * 10, 4])
+"""Class by suffix length up to ``LONGEST``, and by count up to ``MOST``."""
 
 # Prior confidence by length class, for one successor and for several; measured on recorded outputs and rounded.
 _ONE = (0.40, 0.46, 0.57, 0.62, 0.72, 0.79, 0.86, 0.94, 0.965, 0.97)
@@ -32,9 +35,9 @@ _STEP, _FIRST_STEPS = 0.11, 2.5
 
 
 def level_class(kind: int, length: int, total: int, single: bool, escaped: bool) -> int:
-    """Number of the class of a level, 0 to ``CLASSES - 1``."""
-    by_length = LENGTH_CLASS[length if length < 32 else 32]
-    by_total = TOTAL_CLASS[total if total < 16 else 16]
+    """Number of the class of a level, 0 to ``CLASSES - 1``; the search has it inline, a test holds the two together."""
+    by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
+    by_total = TOTAL_CLASS[total if total < MOST else MOST]
     return (((kind * LENGTHS + by_length) * TOTALS + by_total) * 2 + single) * 2 + escaped
 
 

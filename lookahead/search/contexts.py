@@ -13,13 +13,13 @@ class Contexts:
     """The contexts of one draft's nodes, looked up only where a search asks for them.
 
     Args:
-        source: The tries.
+        known: What the tries saw after every suffix.
         nodes: The draft's nodes, growing.
         loci: Where the root's context stands in each trie.
     """
 
-    def __init__(self, source: Levels, nodes: Sequence[Node], loci: Sequence[Locus]) -> None:
-        self._source, self._nodes = source, nodes
+    def __init__(self, known: Levels, nodes: Sequence[Node], loci: Sequence[Locus]) -> None:
+        self._known, self._nodes = known, nodes
         self._loci: dict[int, Sequence[Locus]] = {0: loci}
         self._levels: dict[int, list[Level]] = {}
 
@@ -37,7 +37,7 @@ class Contexts:
 
     def push_shorter(self, levels: list[Level], number: int, trie_node: int) -> None:
         """Put the next shorter suffix of a trie's node among the levels still to ask."""
-        levels.append(self._source.shorter(number, trie_node))
+        levels.append(self._known.shorter(number, trie_node))
         if len(levels) > 1:
             levels.sort()
 
@@ -50,7 +50,7 @@ class Contexts:
         loci = self._loci[node]
         for below in reversed(pending):
             token_id = self._nodes[below][0]
-            loci = [advance(trie, locus, token_id) for trie, locus in zip(self._source.tries, loci, strict=True)]
+            loci = [advance(trie, locus, token_id) for trie, locus in zip(self._known.tries, loci, strict=True)]
             self._loci[below] = loci
         return loci
 
@@ -59,7 +59,7 @@ class Contexts:
         levels: list[Level] = []
         _, _, _, _, _, asked, found = self._nodes[node]
         for number, (trie_node, position, length) in enumerate(self.loci(node)):
-            trie = self._source.tries[number]
+            trie = self._known.tries[number]
             first = -1
             if first_asked and number == asked:
                 first = found
@@ -67,7 +67,7 @@ class Contexts:
                     if trie.depths[found] >= trie.max_depth:
                         first = trie.links[found]
                     if first != ROOT:
-                        levels.append(self._source.shorter(number, first))
+                        levels.append(self._known.shorter(number, first))
                     if trie_node != first:
                         levels.append((trie.depths[trie_node], -number, -1, trie_node))
                 else:

@@ -13,31 +13,29 @@ Asked = Mapping[int, Sequence[AskedLevel]]
 """Draft node -> every level that was asked there, in order."""
 
 
-def learn(
-    confidence: Confidence, source: Levels, nodes: Sequence[Node], asked: Asked, token_ids: Sequence[int]
-) -> None:
+def learn(confidence: Confidence, known: Levels, nodes: Sequence[Node], asked: Asked, token_ids: Sequence[int]) -> None:
     """Follow the model's tokens through a draft and tell the confidence which levels held them.
 
     Args:
         confidence: Learns.
-        source: The tries that were asked.
+        known: What the tries saw after every suffix.
         nodes: The draft, the root first.
         asked: The levels asked at its nodes.
         token_ids: What the model emitted from the root on.
     """
     node = 0
     for token_id in token_ids:
-        if not _learn_at(confidence, source, asked.get(node, ()), token_id):
+        if not _learn_at(confidence, known, asked.get(node, ()), token_id):
             return
         node = _child(nodes, node, token_id)
         if node < 0:
             return
 
 
-def _learn_at(confidence: Confidence, source: Levels, levels: Sequence[AskedLevel], token_id: int) -> bool:
+def _learn_at(confidence: Confidence, known: Levels, levels: Sequence[AskedLevel], token_id: int) -> bool:
     """Settle the levels of one node in the order they were asked; whether one held the token."""
     for level, candidates, number, trie_node in levels:
-        hit = source.held(number, trie_node, candidates, token_id)
+        hit = known.held(number, trie_node, candidates, token_id)
         confidence.learn(level, hit)
         if hit:
             return True

@@ -1,7 +1,7 @@
 """The work of a best-first search: what could still be drafted, the most probable first.
 
 An ``Entry`` of the heap is a tuple; the first field is minus an upper bound of the probability it can yield, the second
-settles ties (what was put there last goes first where it is a drafted node, else last). By the fourth and fifth:
+settles ties: of drafted nodes the newest goes first, of other work the oldest. By the fourth and fifth:
 
 - candidates and an index: the next most frequent successor at a level that was asked;
 - None and ``FIRST``: the first level of a drafted node, not yet looked at;
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from heapq import heappush
 from typing import NamedTuple
 
-from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, TOTAL_CLASS, TOTALS
+from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, LONGEST, MOST, TOTAL_CLASS, TOTALS
 from lookahead.search.contexts import Contexts
 from lookahead.search.learning import AskedLevel
 from lookahead.search.levels import Levels, Node, Rival
@@ -28,7 +28,6 @@ HIERARCHICAL, PARALLEL, SINGLE = range(3)
 FIRST, NEXT = -2, -1
 TOKEN_BITS = 24
 """Bits of a token id."""
-LONGEST, _MOST = 32, 16
 _SPREAD, ESCAPED, _ANYTHING = 0.3, 0.06, 0.03
 """How much of its mass a level with several successors, one reached by escape, and the empty suffix's is taken to yield
 at best. Bounds that would hold always (1.0) are loose and asked three times as many levels for the same accepted
@@ -101,7 +100,7 @@ class Work:
         else:
             candidates, total = None, trie.counts[found]
         by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
-        by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+        by_total = TOTAL_CLASS[int(total) if total < MOST else MOST]
         level = (((self.kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 2 + single) * 2
         likely = mass * self.values[level]
         self.pushed += 1
@@ -157,7 +156,7 @@ class Work:
         if not candidates:
             return -mass * ESCAPED, self.pushed, node, None, NEXT, mass, 0, 0
         by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
-        by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+        by_total = TOTAL_CLASS[int(total) if total < MOST else MOST]
         level = ((self.kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 4
         self.asked[node] = [(level, candidates, number, found)]
         likely = mass * self.values[level]
@@ -194,7 +193,7 @@ class Work:
             if not candidates:
                 continue
             by_length = LENGTH_CLASS[length if length < LONGEST else LONGEST]
-            by_total = TOTAL_CLASS[int(total) if total < _MOST else _MOST]
+            by_total = TOTAL_CLASS[int(total) if total < MOST else MOST]
             level = ((self.kinds[number] * LENGTHS + by_length) * TOTALS + by_total) * 4 + single * 2
             level += asked is not None
             likely = mass * self.values[level]

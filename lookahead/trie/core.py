@@ -33,7 +33,7 @@ _GROWTH_BYTES = 500
 
 @dataclass(frozen=True, slots=True)
 class TrieStats:
-    """The size of a trie: nodes (the root excluded), leaves, tokens in the log, bytes, nodes pruned so far."""
+    """The size of a trie: nodes (the root excluded), leaves, tokens in the log, bytes, nodes and leaves pruned."""
 
     nodes: int
     leaves: int
@@ -44,6 +44,9 @@ class TrieStats:
 
 class Trie(NodeTable):
     """Counts of all n-grams of the sequences it was extended with.
+
+    To use: ``begin``, ``extend``, ``insert``, ``fit``, ``stats`` and its length. Everything else is for
+    ``lookahead.trie`` and ``lookahead.search``, and may change.
 
     Args:
         max_depth: Longest n-gram that is counted (a context of ``max_depth - 1`` tokens and its successor).

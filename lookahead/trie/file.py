@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from array import array
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from lookahead.atomic import write_whole
 from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, Trie
 
 FORMAT = "lookahead-trie"
@@ -57,15 +56,7 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
         "root_count": str(trie.counts[ROOT]),
     }
     header["digest"] = _digest(tensors, header)
-    target = Path(os.path.realpath(path))  # what a link points to is written, the link stays
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(tensors, metadata=header))
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, save(tensors, metadata=header))
 
 
 def load_trie(

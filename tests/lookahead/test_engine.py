@@ -12,8 +12,10 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.drafter import NoDrafts
 from lookahead.engine import LookaheadEngine
-from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
+from lookahead.records import StepTimings
+from lookahead.verify import verify
+from tests.lookahead.drafters import NoisyOracle, OracleRequest
+from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, FakeSession
 
 FIXED = LookaheadConfig(decoding_length=8, budget="fixed")
 
@@ -233,8 +235,22 @@ def test_costs_are_measured_once_and_only_when_a_width_is_chosen_by_them():
     assert (backend.measured, engine.pass_costs) == (1, PassCosts((1, 4), (1.01, 1.04)))
 
 
-def test_timings_are_told_apart():
-    record = generate(FakeBackend(), [4], max_new_tokens=12)[1]
-    parts = record.timings
-    assert min(parts.retrieve_seconds, parts.forward_seconds, parts.verify_seconds, parts.commit_seconds) >= 0
-    assert 0 < parts.total_seconds < 1
+def test_timings_are_told_apart(monkeypatch):
+    """By a clock that only the four parts of a step move."""
+    clock = [0.0]
+
+    def taking(seconds, call):
+        def slow(*arguments):
+            clock[0] += seconds
+            return call(*arguments)
+
+        return slow
+
+    monkeypatch.setattr("lookahead.engine.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(OracleRequest, "draft", taking(1, OracleRequest.draft))
+    monkeypatch.setattr(FakeSession, "choose", taking(20, FakeSession.choose))
+    monkeypatch.setattr("lookahead.engine.verify", taking(300, verify))
+    monkeypatch.setattr(FakeSession, "keep", taking(4000, FakeSession.keep))
+    monkeypatch.setattr(OracleRequest, "commit", taking(5000, OracleRequest.commit))
+    record = generate(FakeBackend(), [4], max_new_tokens=40)[1]
+    assert record.timings == StepTimings(1, 20, 300, 9000)

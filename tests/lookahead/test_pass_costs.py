@@ -12,7 +12,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend, measure, remembered
-from lookahead.hf.describe import describe
+from lookahead.hf.machine import describe
 from lookahead.hf.measure import trial_tree
 from tests.lookahead.tiny_models import tiny_mamba, tiny_model
 

@@ -15,9 +15,29 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_public_name_is_there() -> None:
     for name in lookahead.__all__:
         assert getattr(lookahead, name) is not None
-        assert name in dir(lookahead)
+    assert dir(lookahead) == lookahead.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lookahead.nothing
+
+
+def test_type_checkers_are_told_the_same_names() -> None:
+    source = Path(lookahead.__file__).read_text(encoding="utf-8")
+    told = re.findall(r"^    from (\S+) import (\w+) as (\w+)(?:  # noqa: F401)?$", source, flags=re.MULTILINE)
+    assert {name: f"{module}.{attribute}" for module, attribute, name in told} == {
+        name: f"lookahead.{place}" for name, place in lookahead._HOME.items()
+    }
+
+
+def test_what_the_readme_says_of_commands_and_files_is_so() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    sources = [path for folder in ("lookahead", "app") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    names = {path.name for path in sources}
+    (tree,) = re.findall(r"## The files.*?```\n(.*?)```", readme, flags=re.DOTALL)
+    assert not set(re.findall(r"\b\w+\.py\b", tree)) - names - {"app.py"}
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.suffix == ".py")
+    flags = set(re.findall(r"(--[a-z][a-z-]+)", readme)) - {"--help", "--repeat"}
+    assert flags
+    assert [flag for flag in flags if f'"{flag}"' not in text] == []
 
 
 def test_the_readme_example_runs(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
+from lookahead.search.best_first import Search
+from lookahead.search.confidence import LONGEST, level_class
 from lookahead.trie import Trie
 from tests.lookahead.ngrams import sequences, trie_of
 
@@ -97,6 +99,27 @@ def test_work_that_is_put_off_is_not_left_out(prompt, output, session, corpus, w
     plain._floor, putting_off._floor = 0.0, floor
     wanted, found = (request.draft(width, 63, None) for request in (plain, putting_off))
     assert len(found) == len(wanted)
+
+
+@settings(max_examples=80)
+@given(prompts, texts, texts, texts)
+def test_levels_are_of_the_class_that_confidence_counts_them_in(prompt, output, session, corpus):
+    """The search works these numbers out by itself, for speed."""
+    request = request_after(prompt, output, session, corpus)
+    request.draft(64, 63, None)
+    search = request._search
+    assert isinstance(search, Search)
+    work = search._work
+    for node, levels in work.asked.items():
+        for place, (number, candidates, trie, trie_node) in enumerate(levels):
+            single = len(candidates) == 1
+            if single and candidates[0][2] < 0:  # a copy, of any length
+                lengths, total = range(LONGEST + 1), candidates[0][0]
+            else:
+                lengths = (work.nodes[node][4], work.tries[trie].depths[trie_node])
+                total = search._levels.successors(trie, trie_node)[1]
+            classes = [level_class(work.kinds[trie], length, int(total), single, place > 0) for length in lengths]
+            assert number in classes
 
 
 def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():
