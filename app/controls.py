@@ -20,12 +20,12 @@ class Controls:
             presets.names(),
             value=first.name,
             label="Start from",
-            info="One prompt a task of the model.",
+            info=TINY_LINE if host.info.name == "embedded" else "Prompts to begin with.",
             elem_id="preset",
         )
         self.document = gr.Textbox(
             first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded,
-            info="Read before the question; the guesses quote it.",
+            info="Goes before the question. The answer quotes it, so most draft tokens come from here.",
         )  # fmt: skip
         self.prompt = gr.Textbox(
             first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
@@ -42,9 +42,13 @@ class Controls:
             gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
 
 
+TINY_LINE = (
+    "One prompt for each task of the embedded model, which is tiny and often wrong. What counts is that both lanes "
+    "write the same."
+)
 BUTTONS_LINE = (
-    "<p class='limits'>Run: lookahead. Stop: within one step. Compare: lookahead, then greedy decoding, on the same "
-    "model.</p>"
+    "<p class='limits'>Run decodes with lookahead. Stop ends a run within one step. Compare runs lookahead, then "
+    "greedy decoding, on the same model.</p>"
 )
 OTHER_MODEL = (
     "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "

@@ -47,7 +47,7 @@ def accepted_histogram(run: RunRecord) -> Figure:
     bars = {"type": "bar", "x": list(counts), "y": list(counts.values()), "marker": {"color": ACCEPTED}, "width": 0.8}
     across = _whole("accepted draft tokens", max(counts, default=0), -0.5)
     up = _whole("steps", max(counts.values(), default=1))
-    return _figure("How often so many were accepted", across, up, [bars])
+    return _figure("Accepted draft tokens a step, how often", across, up, [bars])
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
@@ -56,7 +56,7 @@ def drafted_against_accepted(run: RunRecord) -> Figure:
     widest = max((drafted for drafted, _ in places), default=1)
     dots = _dots("steps", list(places), list(places.values()), "steps")
     return _figure(
-        "Width drafted against accepted",
+        "Draft tokens of a step against accepted ones",
         _whole("draft tokens", widest),
         _whole("accepted", widest),
         [dots, _line(0, widest, "every guess right")],
@@ -93,7 +93,7 @@ def calibration_figure(run: RunRecord) -> Figure:
         "Estimated against observed acceptance",
         _axis("estimated (larger dot: more nodes)") | shares,
         _axis("observed") | shares,
-        [dots, _line(0, 1, "right estimates")],
+        [dots, _line(0, 1, "perfect estimates")],
     )
 
 

@@ -85,6 +85,7 @@ class Handlers:
                     if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:
+            self.store.leave_ending(session, Ending(str(error), ""))  # the message on the page goes after a while
             raise gr.Error(str(error), print_exception=False) from error
 
     def _known(self, session: str) -> Outputs:

@@ -133,4 +133,5 @@ def how_it_ended(stored: StoredRun, run: RunRecord) -> str:
         "stop": "reached a stop string",
     }
     passes = "pass" if count == 1 else "passes"
-    return f"{name}: {tokens} tokens in {count} forward {passes}, {run.seconds:.2f} s, {ended[run.finish_reason]}."
+    noun = "token" if tokens == 1 else "tokens"
+    return f"{name}: {tokens} {noun} in {count} forward {passes}, {run.seconds:.2f} s, {ended[run.finish_reason]}."

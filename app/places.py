@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
 
@@ -153,12 +153,14 @@ class Seen:
         matched: Agreeing tokens before it (``AGREEING`` - 1 at most).
         before: Tokens before it.
         after: The token itself and those after it.
+        start: Place of the first of all these in the context; None where they stand elsewhere.
     """
 
     where: str
     matched: int
     before: tuple[int, ...]
     after: tuple[int, ...]
+    start: int | None = None
 
 
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
@@ -196,7 +198,8 @@ def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) ->
     if best is None:
         return None
     matched, where, ids, place = best
-    return _seen(where, matched, ids, place)
+    seen = _seen(where, matched, ids, place)
+    return replace(seen, start=place - len(seen.before)) if ids is context else seen
 
 
 def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | None:

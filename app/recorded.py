@@ -24,7 +24,7 @@ def first_sight(store: RunStore, folder: Path = RUNS) -> str:
     messages = []
     for path in (files[0], files[0].with_suffix(".greedy.json")):
         if path.is_file():
-            stored = from_record(runfile.load(path), note="a recorded run")
+            stored = from_record(runfile.load(path), note=f"a recorded run: {files[0].stem.replace('-', ' ')}")
             store.pin(stored)
             messages.append(stored.since(0))
     return stage.to_json({"recorded": True, "messages": messages})

@@ -78,7 +78,7 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
         if text:
             shown = places.search(run, now, _pieces(run, step), text)
             if not shown:
-                raise QuestionError("not in the trie at this step")
+                raise QuestionError(f"“{text[:40]}” is not in the trie at step {step}.")
         else:
             shown = [(level, list(now.context[len(now.context) - level.length :])) for level in look.levels(run, now)]
         first = {id(level.trie): level for level, _ in reversed(shown)}
@@ -153,14 +153,17 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
         raise QuestionError("in the corpus, a trie file that the run drafted from; its text is not known here")
     if seen is None:
         raise QuestionError("not in the prompt, nor in an output that is still remembered")
-    text = run.token_text
-    before, after = "".join(map(text, seen.before)), "".join(map(text, seen.after[1:]))
+    ids = (*seen.before, *seen.after)
+    # In this text's own words where it is this text: tokens by themselves may lack its blanks and capitals.
+    own = None if seen.start is None else _pieces(run, step)[seen.start : seen.start + len(ids)]
+    words = list(map(run.token_text, ids)) if own is None or len(own) < len(ids) else own
+    at = len(seen.before)
     return {
         "where": seen.where,
         "matched": seen.matched,
-        "before": before,
-        "token": text(seen.after[0]),
-        "after": after,
+        "before": "".join(words[:at]),
+        "token": words[at],
+        "after": "".join(words[at + 1 :]),
     }
 
 

@@ -19,7 +19,7 @@ class Settings:
     """One visitor's choices; the fields are the controls, in their order on the page."""
 
     max_new_tokens: int = 128
-    decoding_length: int = 32
+    decoding_length: int = 32  # half of the library's: a tree that can be read on a screen
     branch_length: int = 0
     strategy: str = "hierarchical"
     budget: str = "adaptive"
@@ -44,10 +44,16 @@ class Settings:
 def from_controls(values: Sequence[object]) -> Settings:
     """The settings in the controls' values, in their order."""
     new_tokens, decoding_length, branch_length, strategy, budget, sources, keep_trie = values
+    default = Settings()
+
+    def whole(value: object, otherwise: int) -> int:
+        """A number as the slider rounds it; an empty field keeps the default."""
+        return otherwise if value is None else round(cast(float, value))
+
     return Settings(
-        max_new_tokens=int(cast(float, new_tokens)),
-        decoding_length=int(cast(float, decoding_length)),
-        branch_length=int(cast(float, branch_length)),
+        max_new_tokens=whole(new_tokens, default.max_new_tokens),
+        decoding_length=whole(decoding_length, default.decoding_length),
+        branch_length=whole(branch_length, default.branch_length),
         strategy=str(strategy),
         budget=str(budget),
         sources=tuple(str(source) for source in cast(Sequence[object], sources or ())),
@@ -82,8 +88,8 @@ def from_query(query: Mapping[str, str], most_new_tokens: int, offered: Sequence
     limits = {"max_new_tokens": (1, most_new_tokens), "decoding_length": (1, WIDEST), "branch_length": (0, WIDEST)}
     for name, (low, high) in limits.items():
         text = query.get(name, "")
-        if text.isdecimal() and len(text) < 7 and low <= int(text) <= high:
-            settings = replace(settings, **{name: int(text)})
+        if text.isdecimal() and len(text) < 7:
+            settings = replace(settings, **{name: min(max(int(text), low), high)})
     if query.get("strategy") in get_args(Strategy):
         settings = replace(settings, strategy=query["strategy"])
     if query.get("budget") in get_args(Budget):

@@ -199,4 +199,10 @@ def settings_line(method: str, config: LookaheadConfig) -> str:
     """The settings of a run in one line."""
     if method == "greedy":
         return "plain greedy decoding"
-    return f"{config.strategy}, {config.budget} width up to {config.decoding_length}"
+    width = "width up to" if config.budget == "adaptive" else "width"
+    parts = [f"{config.strategy}, {config.budget} {width} {config.decoding_length}"]
+    if config.longest_branch < config.decoding_length - 1:
+        parts.append(f"branches up to {config.longest_branch}")
+    if "prompt" not in config.sources or "output" not in config.sources:
+        parts.append(f"from {' and '.join(config.sources) or 'no source'}")
+    return ", ".join(parts)

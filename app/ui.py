@@ -129,6 +129,7 @@ def _wire(
             ended.success(handlers.figures, drawn, figures, **quiet)
     shown = gr.Textbox(visible=False)  # filled by the script, which knows the run on the stage
     view.select(handlers.figures_of_shown, None, figures, **quiet)
+    view.select(lambda: "Ready.", None, controls.status, **quiet)
     place = figures[0]
     assert isinstance(place, gr.Accordion)
     place.expand(handlers.figures, shown, figures, js=SHOWN_RUN, **quiet)
@@ -136,11 +137,21 @@ def _wire(
     controls.stop.click(handlers.stop, left, left, **quiet)
     left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)
     controls.preset.input(handlers.choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
-    fields = [*controls.settings, controls.preset]
-    demo.load(handlers.from_url, None, [*fields, controls.document, controls.prompt], **quiet)
+    _remember_fields(demo, handlers, controls, quiet)
+
+
+def _remember_fields(demo: gr.Blocks, handlers: Handlers, controls: Controls, quiet: dict[str, Any]) -> None:
+    """The settings and the preset stand in the URL; what was typed is there again after a reload."""
+    fields, texts = [*controls.settings, controls.preset], [controls.document, controls.prompt]
     script = _url_script(handlers.host)
+    loaded = demo.load(handlers.from_url, None, [*fields, *texts], **quiet)
+    loaded.then(None, texts, texts, js=TYPED, **quiet)
+    loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
-        field.change(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+        field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+    for text in texts:
+        text.input(None, texts, None, js=TYPE, **quiet)
+    controls.preset.input(None, None, None, js=TYPE_NOTHING, **quiet)
 
 
 def _url_script(host: ModelHost) -> str:
@@ -151,6 +162,9 @@ def _url_script(host: ModelHost) -> str:
     return read("url.js").replace("NAMES", names).replace("DEFAULTS", json.dumps(list(defaults.values())))
 
 
+TYPE = "(...texts) => { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); }"
+TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
+TYPED = "(...texts) => JSON.parse(sessionStorage.getItem('lookahead-typed') || 'null') || texts.slice(0, 2)"
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 
 

@@ -27,6 +27,13 @@ function rows(below) {
   return { row, order };
 }
 
+// How many nodes stand below each, itself included; parents come before their children.
+function sizes(below) {
+  const size = below.map(() => 1);
+  for (let node = below.length - 1; node >= 0; node--) for (const kid of below[node]) size[node] += size[kid];
+  return size;
+}
+
 // Gives nodes of {depth, row, width} their x and y. Where the room ends, a row goes on in lines right below itself.
 function fold(nodes, room, gap, height) {
   const widths = [];
@@ -54,7 +61,7 @@ function fold(nodes, room, gap, height) {
     node.x = left[node.depth];
     node.y = top[node.row] + (node.line - first[node.row]) * height;
   }
-  return { width: line ? Math.max(width, room) : width, height: y };
+  return { width: line ? Math.max(width, room) : width, height: y, folded: line > 0 };
 }
 
 // The way from a node to its child; across a line end it leaves on the right and comes in on the left.

@@ -77,7 +77,7 @@ function drawNumbers(run, position, greedy) {
     const text = number(unit === '%' && value !== null ? 100 * value : value, digits);
     put(tile.children[1], text === '–' ? text : text + (unit ? '\u2009' + unit : ''));
   });
-  put($('[data-numbers-fact]'), position === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step');
+  put($('[data-numbers-fact]'), position === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
   drawParts([values.retrieve_ms, values.forward_ms, values.verify_ms, values.commit_ms]);
   const saved = values.speedup === null ? '' : ' Here greedy decoding took ' + number(greedy.steps.length / run.steps.length, 1) + ' times as many passes and ' + number(values.speedup, 1) + ' times as long.';
   put($('[data-not-speedup]'), 'Passes saved is not speedup: a wide pass takes longer than a narrow one, so only the wall clock tells.' + saved);

@@ -20,33 +20,44 @@ function stepsBy(run, seconds) {
 
 // Both lanes run to the same last token. Over passes both stand after equally many; over time, after equally long.
 function drawRace(run, position, greedy, overTime) {
-  const all = run.end ? run.end.tokens : Math.max(run.head.limit, 1);
+  const goal = Math.max(0, ...[run, greedy].filter((lane) => lane && whole(lane)).map((lane) => lane.end.tokens)) || Math.max(run.head.limit, 1);
+  const all = whole(run) ? run.end.tokens : goal;
   const tokens = tokensAt(run, position);
   const passes = position + 1;
   const step = run.steps[position];
   const seconds = step ? step.at : 0;
   const over = run.end && passes === run.steps.length;
-  const greedyAll = greedy && greedy.end ? greedy.end.tokens : all;
+  const greedyAll = greedy && whole(greedy) ? greedy.end.tokens : goal;
   const mine = run.lane === 'greedy' ? 'greedy' : 'lookahead';
   put($('[data-race-hint]'), raceHint(run, greedy, overTime));
-  const of = (value) => (value ? ' of ' + value : '');
+  const of = (lane, value) => (lane && whole(lane) ? ' of ' + value(lane) : '');
+  const passesOf = (lane) => plural(lane.steps.length, 'pass', 'passes');
+  const timeOf = (lane) => clock(lane.end.seconds);
   if (mine === 'greedy') laneText('lookahead', 0, 'not run');
   if (!overTime) {
-    laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + passes + of(run.end && run.steps.length) + ' passes' + (over ? ' ✓' : ''));
+    laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + (whole(run) ? passes + of(run, passesOf) : plural(passes, 'pass', 'passes')) + (over ? outcome(run) : ''));
     if (mine === 'greedy') return;
-    const known = greedy ? tokensAt(greedy, passes - 1) : Math.min(passes, all);
-    const most = greedy && greedy.end ? greedy.steps.length : run.end ? all : null;
-    const taken = Math.min(passes, greedy ? greedy.steps.length : most || passes);
-    const done = most && taken >= most ? ' ✓' : '';
-    laneText('greedy', known / greedyAll, plural(known, 'token') + ', ' + taken + of(most) + ' passes' + done);
+    if (!greedy) {  // known without a run: a token a pass
+      const taken = Math.min(passes, all);
+      laneText('greedy', taken / all, 'would have ' + plural(taken, 'token') + of(run, (lane) => lane.end.tokens));
+      return;
+    }
+    const taken = Math.min(passes, greedy.steps.length);
+    const known = tokensAt(greedy, taken - 1);
+    const done = greedy.end && taken === greedy.steps.length ? outcome(greedy) : '';
+    laneText('greedy', known / greedyAll, plural(known, 'token') + ', ' + (whole(greedy) ? taken + of(greedy, passesOf) : plural(taken, 'pass', 'passes')) + done);
     return;
   }
-  laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + clock(seconds) + of(run.end && clock(run.end.seconds)) + (over ? ' ✓' : ''));
+  laneText(mine, tokens / all, plural(tokens, 'token') + ', ' + clock(seconds) + of(run, timeOf) + (over ? outcome(run) : ''));
   if (mine === 'greedy') return;
   if (!greedy) { laneText('greedy', 0, 'not run yet'); return; }
   const count = tokensAt(greedy, stepsBy(greedy, seconds) - 1);
-  laneText('greedy', count / greedyAll, plural(count, 'token') + ', ' + clock(seconds) + of(greedy.end && clock(greedy.end.seconds)) + (greedy.end && seconds >= greedy.end.seconds ? ' ✓' : ''));
+  const there = greedy.end && seconds >= greedy.end.seconds;
+  laneText('greedy', count / greedyAll, plural(count, 'token') + ', ' + clock(there ? greedy.end.seconds : seconds) + of(greedy, timeOf) + (there ? outcome(greedy) : ''));
 }
+
+// What stands behind a lane at its last step.
+const outcome = (lane) => (whole(lane) ? ' ✓' : lane.end.finish_reason === 'error' ? ', broke off' : ', stopped');
 
 function raceHint(run, greedy, overTime) {
   if (run.lane === 'greedy') return 'Greedy decoding takes one pass a token.';
@@ -101,7 +112,7 @@ function sentence(run, position) {
   const guessed = step.draft.parent.length - 1;
   const right = step.path.length;
   if (!guessed && run.lane === 'greedy') return [['Greedy decoding: one pass, one token.']];
-  if (!guessed) return [[(draftsOff(run) ? 'With decoding_length 1 the Trie is not asked.' : 'The Trie had no guess that was worth its time.') + ' The model added 1 token of its own, as in plain decoding.']];
+  if (!guessed) return [[(draftsOff(run) ? 'With decoding_length 1 the Trie is not asked.' : !run.head.config.sources.length ? 'With no source the Trie has nothing to guess from.' : 'The Trie had no guess that was worth its time.') + ' The model added 1 token of its own, as in plain decoding.']];
   const inner = new Set(step.draft.parent);
   const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
   const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';

@@ -117,5 +117,5 @@ function tokenSays(span) {
   const name = '“' + label(step.emitted[place][1], 24) + '”';
   if (span.dataset.kind === 'bonus') return name + ', step ' + step.i + ': the model’s own token.';
   const node = step.path[place];
-  return name + ', step ' + step.i + ': accepted guess, source ' + step.draft.source[node] + ', estimated ' + percent(step.draft.p[node]) + ', rank ' + ranks(step)[node] + ' of ' + (step.draft.p.length - 1) + '.';
+  return name + ', step ' + step.i + ': accepted draft token, source ' + step.draft.source[node] + ', estimated ' + percent(step.draft.p[node]) + ', rank ' + ranks(step)[node] + ' of ' + (step.draft.p.length - 1) + '.';
 }

@@ -48,6 +48,9 @@ function label(text, most = 16) {
   return letters.length > most ? letters.slice(0, most - 1).join('') + '…' : shown;
 }
 
+// What is shown of a text, turned back into it: labels can be searched for.
+const unlabel = (text) => text.replace(/␣/g, ' ').replace(/⏎/g, '\n').replace(/⇥/g, '\t');
+
 // Width of a label in em of a monospace font (wide scripts and emoji take two cells).
 function cells(text) {
   let width = 0;

@@ -17,16 +17,24 @@ function layout(step, room) {
   }
   const own = step.emitted.length > step.path.length ? step.emitted[step.emitted.length - 1] : null;
   if (own) nodes.push({ i: nodes.length, parent: step.path.length ? step.path[step.path.length - 1] : 0, status: 'b', text: '+ ' + label(own[1] || '∅'), wanted: '' });
-  const rank = { a: 0, b: 1, x: 2, u: 3, r: 0 };
-  const below = children(nodes.map((node) => node.parent));
-  below.forEach((kids) => kids.sort((a, b) => rank[nodes[a].status] - rank[nodes[b].status] || a - b));
-  const { row, order } = rows(below);
   for (const node of nodes) {
     node.depth = node.parent < 0 ? 0 : nodes[node.parent].depth + 1;
-    node.row = row[node.i];
     node.width = Math.round(cells(node.text) * CELL + cells(node.wanted) * CELL * 0.92 + 18);
   }
-  return { nodes, order, ...fold(nodes, room, TREE.gap, TREE.row) };
+  const rank = { a: 0, b: 1, x: 2, u: 3, r: 0 };
+  const below = children(nodes.map((node) => node.parent));
+  const size = sizes(below);
+  const arrange = (compare) => {
+    below.forEach((kids) => kids.sort((a, b) => compare(a, b) || rank[nodes[a].status] - rank[nodes[b].status] || a - b));
+    const { row, order } = rows(below);
+    for (const node of nodes) node.row = row[node.i];
+    return { nodes, order, ...fold(nodes, room, TREE.gap, TREE.row) };
+  };
+  const plain = arrange(() => 0);
+  if (!plain.folded) return plain;
+  // The line that leads down to the last child would run through long branches that are folded above it: those go last.
+  const ownPath = (node) => rank[nodes[node].status] < 2;
+  return arrange((a, b) => (ownPath(a) || ownPath(b) ? 0 : size[a] - size[b]));
 }
 
 // Place of every draft node by estimated probability, 1 the likeliest; worked out once a step.
@@ -62,7 +70,7 @@ function drawTree(step) {
     svg.setAttribute('width', 0); svg.setAttribute('height', 0);
     return;
   }
-  put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + (step.match ? plural(step.match, 'last token') + ' recognised' : draftsOff(main()) ? 'no draft' : 'nothing recognised'));
+  put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + recognised(step));
   if (!treeRoom) treeRoom = box.clientWidth - 26;
   const { nodes, order, width, height } = layout(step, treeRoom);
   svg.setAttribute('width', width);
@@ -82,6 +90,12 @@ function drawTree(step) {
     box.parentElement.style.setProperty('--tall', Math.round(Math.min(TREE.most, Math.max(TREE.least, tallest + 28))) + 'px');
   }
   if (had !== null) focusIn(svg, svg.querySelector('[data-node="' + Math.min(had, step.draft.parent.length - 1) + '"]'), true);
+}
+
+function recognised(step) {
+  if (step.match) return (step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens') + ' recognised';
+  if (draftsOff(main()) || step.draft.parent.length < 2) return 'no draft';
+  return 'nothing recognised: guesses from the most frequent tokens';
 }
 
 function nodeGroup(step, node) {
@@ -111,6 +125,8 @@ function drawCounts(step) {
   put($('[data-count=bonus]'), String(own));
 }
 
+const MARGIN = 12;
+
 // The tree as a file of its own, with the colours that it has on screen.
 function saveTree(step) {
   const svg = $('#draft-tree');
@@ -121,7 +137,9 @@ function saveTree(step) {
     const style = getComputedStyle(originals[i]);
     for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight']) node.setAttribute(name, style.getPropertyValue(name));
   });
-  copy.prepend(draw('rect', { width: '100%', height: '100%', fill: getComputedStyle($('[data-tree-box]')).backgroundColor }));
+  const [width, height] = ['width', 'height'].map((name) => +svg.getAttribute(name) + 2 * MARGIN);
+  Object.entries({ width, height, viewBox: [-MARGIN, -MARGIN, width, height].join(' ') }).forEach(([name, value]) => copy.setAttribute(name, value));
+  copy.prepend(draw('rect', { x: -MARGIN, y: -MARGIN, width, height, fill: getComputedStyle($('[data-tree-box]')).backgroundColor }));
   copy.querySelectorAll('text').forEach((node) => node.setAttribute('xml:space', 'preserve'));
   copy.setAttribute('xmlns', SVG);
   save('draft-tree-step-' + step.i + '.svg', new XMLSerializer().serializeToString(copy), 'image/svg+xml');

@@ -27,7 +27,7 @@ function lookAt() {
 }
 
 function search(text) {
-  searched = text;
+  searched = unlabel(text);
   if (!main()) return;
   lookAt();
   put($('[data-trie-hint]'), waiting());

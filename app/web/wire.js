@@ -40,10 +40,16 @@ function wireTransport() {
 
 const TOKEN_HINT = 'Point at a token for its source, probability and rank; a click goes to its step.';
 
+function stepSays(step) {
+  if (!step.draft) return 'Step 0, the prefill, read the prompt and wrote the first token. ';
+  const own = step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ';
+  return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + own;
+}
+
 // What the step wrote, in words, until a token is pointed at; the one with the focus comes first.
 function tellStep(step) {
   const focused = tokenStop && tokenStop === document.activeElement;
-  put($('[data-token-says]'), focused ? tokenSays(tokenStop) : 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length ? step.path.length + ' accepted' : 'none accepted') + (step.emitted.length > step.path.length ? ', 1 of the model’s own. ' : '. ') + TOKEN_HINT);
+  put($('[data-token-says]'), focused ? tokenSays(tokenStop) : stepSays(step) + TOKEN_HINT);
 }
 
 function wireText() {

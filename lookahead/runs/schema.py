@@ -30,8 +30,10 @@ def parse_json(text: str) -> Any:
         raise
     except RecursionError:
         raise SchemaError("nested too deeply") from None
-    except ValueError as error:  # JSONDecodeError, or an integer of thousands of digits
-        raise SchemaError(f"not JSON ({_one_line(error)})") from None
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"not JSON ({_one_line(error) if text.strip() else 'it is empty'})") from None
+    except ValueError:
+        raise SchemaError("not JSON that can be read (a number of thousands of digits)") from None
 
 
 def _one_line(error: Exception) -> str:
@@ -63,7 +65,7 @@ class Fields:
     def __init__(self, value: Any, place: str = "") -> None:
         self.place = place
         if type(value) is not dict:
-            raise SchemaError(f"{place or 'the top'}: need an object, got {_kind(value)}")
+            raise SchemaError(f"{place or 'the whole'}: need an object, got {_kind(value)}")
         self._left: dict[str, Any] = dict(value)
 
     def fail(self, name: str, rule: str) -> NoReturn:

@@ -46,7 +46,7 @@ def test_how_close_the_parting_was_comes_back(pair: tuple[RunRecord, RunRecord])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"greedy": 7}, "greedy: the top: need an object"),
+        ({"greedy": 7}, "greedy: the whole: need an object"),
         ({"greedy": {}}, "greedy: format: missing"),
         ({"parted": {"gap": 0.1, "spacing": 0.1}}, "parted: the two runs have the same tokens"),
         ({"greedy": None, "parted": {"gap": 0.1, "spacing": 0.1}}, "parted: there is no greedy run"),
