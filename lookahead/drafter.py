@@ -123,6 +123,8 @@ class Request:
             self._followers = [Follower(trie) for _, trie in others]
         self._kinds = [REQUEST, *(kind for kind, _ in others)]
         self._floor = self._expected = 0.0
+        self._versions: list[int] = []
+        """Of the others' tries when the draft was made: one that was pruned since has other nodes than those asked."""
         self._search: Search | FrequencySearch | None = None
         self._rule: StopRule | None = None
         self._rule_for: Sequence[float] | None = None
@@ -155,6 +157,7 @@ class Request:
         with self._drafter.lock:
             levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)
             loci = [own, *(follower.locus() for follower in self._followers)]
+            self._versions = [follower.trie.version for follower in self._followers]
             if config.ranking == "frequency":
                 self._search = FrequencySearch(levels, loci, self._last_id)
             else:
@@ -176,7 +179,9 @@ class Request:
         if not token_ids:
             return
         if self._search is not None:
-            self._search.learn(token_ids)
+            with self._drafter.lock:
+                if self._versions == [follower.trie.version for follower in self._followers]:
+                    self._search.learn(token_ids)
             self.confidence.settle(self._expected, len(token_ids) - 1)
             self._search = None
         if self._writes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -33,7 +34,7 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
         InputError: If the file cannot be read, holds no row, or one of the rows read is no such row.
     """
     rows: list[TraceRow] = []
-    for place, fields in islice(_objects(path), limit):
+    for place, fields in islice(_objects(path), None if limit is None else min(limit, sys.maxsize)):
         try:
             prompt = fields.integers("prompt", 0, MAX_ID, MAX_ROW_TOKENS)
             output = fields.integers("output", 0, MAX_ID, MAX_ROW_TOKENS)

@@ -25,7 +25,9 @@ They take turns on every prompt, the order rotates, and times are medians over t
 clock of hf-greedy / of the method; decode_speedup the same after the first token. Without --warm every prompt
 starts with an empty trie; with it the trie is kept from one prompt to the next and emptied before every repeat.
 Where an output is not hf-greedy's, "parted" in the JSON says at which token and by how small a gap of scores; the
-table says "near ties" where rounding explains all of them, "no" where it does not: that is a bug.
+table says "near ties" where rounding explains all of them, "no" where it does not: that is a bug. One exception:
+transformers looks for a --stop string in the tokens by themselves, so with a tokenizer that has a token for "a capital
+follows" (the embedded model's) hf-greedy may end elsewhere than at the string in the text.
 
 --shape makes a model with random weights instead of loading one: {", ".join(SHAPES)}.
 Its prompts are random tokens unless --prompts is given (then the text's UTF-8 bytes).
@@ -55,7 +57,11 @@ def add_parser(commands: Any) -> None:
         help=f"some of {', '.join(METHODS)} (default: all)",
     )
     parser.add_argument(
-        "--repeat", type=options.count(1), default=3, metavar="N", help="runs of every prompt by every method (3)"
+        "--repeat",
+        type=options.count(1),
+        default=3,
+        metavar="N",
+        help="runs of every prompt by every method (default: 3)",
     )
     parser.add_argument("--warm", action="store_true", help="keep the trie from one prompt to the next")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")

@@ -52,6 +52,9 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 where a forward pass failed, 2 for bad input, 130 for Ctrl-C."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started the program
+        nowhere = open(os.devnull, "w", encoding="utf-8")
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -63,9 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _refuse("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:  # a full disk behind stdout, say
+        _drop_output()
+        return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
     except BrokenOff as error:
         return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
     except (UsageError, InputError, RunFileError) as error:
@@ -77,6 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: the interpreter must not complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(line: str, status: int) -> int:

@@ -68,7 +68,7 @@ class GenerationRules:
             self._any = len(self._build(torch.zeros((1, 2), dtype=torch.long, device=model.device), 4)) > 0
             if config.cache_implementation is not None:
                 self._model._prepare_cache_for_generation(config, {}, GenerationMode.GREEDY_SEARCH, 1, 4)
-        except (ValueError, TypeError, AttributeError, ImportError) as error:
+        except (ValueError, TypeError, AttributeError, ImportError, RuntimeError, LookupError) as error:
             raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding is done here")

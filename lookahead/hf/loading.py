@@ -6,7 +6,6 @@ import os
 import socket
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -117,12 +116,11 @@ def _hub_answers(timeout_seconds: float = 3.0) -> bool:
 def _check_folder(model_id: str) -> None:
     if not model_id.strip():
         raise BackendError("model '': there is no such folder; name a model folder or a Hugging Face id")
-    folder = Path(model_id)
     looks_local = model_id.startswith((".", "/", "~")) or model_id.count("/") > 1 or "\\" in model_id
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
+    if os.path.isdir(model_id):
+        if not os.path.isfile(os.path.join(model_id, "config.json")):
             raise BackendError(f"model {model_id!r}: the folder holds no config.json; name a transformers model folder")
-    elif folder.exists():
+    elif os.path.exists(model_id):
         raise BackendError(f"model {model_id!r}: this is a file; name the folder it lies in")
     elif looks_local:
         raise BackendError(f"model {model_id!r}: there is no such folder; name a model folder or a Hugging Face id")

@@ -141,15 +141,22 @@ def save(run: RunRecord, path: str | Path) -> None:
 
 def check_target(path: str | Path) -> None:
     """Raise RunFileError unless a file can be written there; writes nothing (call it before a long run)."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    if os.path.isdir(target):
         raise RunFileError(f"{path}: is a folder; name a file in it")
-    if target.exists() and not target.is_file():
+    if os.path.exists(target) and not os.path.isfile(target):
         raise RunFileError(f"{path}: is no ordinary file, and would be replaced by one; name another")
-    if not target.parent.is_dir():
-        raise RunFileError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if not os.access(target.parent, os.W_OK):
-        raise RunFileError(f"{path}: the folder {target.parent} cannot be written to")
+    if not os.path.isdir(folder):
+        raise RunFileError(f"{path}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise RunFileError(f"{path}: the folder {folder} cannot be written to")
+    try:
+        os.stat(target)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a name that is too long, say
+        raise RunFileError(f"{path}: cannot be written ({error.strerror or error}); name another file") from None
 
 
 def check_limits(max_new_tokens: int, stop: Sequence[str]) -> None:

@@ -62,9 +62,10 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
     assert len({len(column) for column in picture.values()}) == 1
     assert "graphml" in answers["graph_file"](question)["text"]
     assert answers["node_seen"]({**question, "node": 1})["where"] in ("the prompt", "this output")
+    assert run.texts
     text = "".join([*run.texts.prompt_pieces, *run.texts.output_pieces])
-    for step in run.steps[1:]:
-        for node in range(1, len(step.draft)):
+    for step, draft in metrics.decode_steps(run.steps):
+        for node in range(1, len(draft)):
             seen = answers["node_seen"]({"run": question["run"], "step": step.index, "node": node})
             assert seen["before"] + seen["token"] + seen["after"] in text, "quoted as it was written"
     for wrong in ({}, {"run": "x"}, {**question, "step": 999}, 7):

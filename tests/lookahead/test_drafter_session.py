@@ -18,6 +18,26 @@ from tests.lookahead.drafters import RANKINGS, draft, drafter
 from tests.lookahead.ngrams import check_trie, nodes_of, spelled, trie_of
 
 
+def test_a_session_that_is_pruned_between_draft_and_commit_teaches_nothing_wrong():
+    """Another request of the drafter ends meanwhile, so the session's nodes are others than those that were asked."""
+    generator = random.Random(0)
+
+    def text(most: int, length: int) -> list[int]:
+        return [generator.randrange(1, most) for _ in range(length)]
+
+    for _ in range(20):
+        owner = Drafter(LookaheadConfig(trie_capacity=2000, decoding_length=16))
+        for _ in range(3):
+            owner.keep(text(13, 400))
+        request = owner.start(text(13, 20))
+        for _ in range(10):
+            request.draft(16, 15, None)
+            version, before = owner.session.version, list(request.confidence.values)
+            owner.keep(text(200, 600))
+            request.commit(text(200, 3))
+            assert owner.session.version == version or request.confidence.values == before
+
+
 def test_the_session_stays_within_its_bounds_while_a_request_follows_it():
     config = LookaheadConfig(trie_capacity=MIN_CAPACITY, trie_bytes=MIN_BYTES)
     owner, rng = Drafter(config), random.Random(0)

@@ -56,6 +56,12 @@ NO_MODEL_NEEDED = {
     "negative tokens": (["generate", "--prompt", "a", "--max-new-tokens", "-5"], "need at least 1, got -5"),
     "negative limit": (["replay", "x", "--limit", "-1"], "need at least 1"),
     "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "need at least 1"),
+    "run file with a name that is too long": (
+        ["generate", "--prompt", "a", "--run-file", "a" * 300],
+        "cannot be written",
+    ),
+    "trie file with a name that is too long": (["make-trie", "README.md", "--save", "a" * 300], "cannot be written"),
+    "model with a name that is too long": (["generate", "--prompt", "a", "--model", "/" + "a" * 300], "no such folder"),
     "unknown strategy": (["generate", "--prompt", "a", "--strategy", "wide"], "hierarchical"),
     "unknown dtype": (["generate", "--prompt", "a", "--dtype", "int8"], "bfloat16"),
     "empty stop": (["generate", "--prompt", "a", "--stop", ""], "--stop is empty"),
@@ -178,3 +184,26 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m lookahead bench --help | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stderr == ""
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> str:
+    """A trace of one row."""
+    return _file(tmp_path, '{"prompt": [1, 2, 1], "output": [2, 1, 2]}\n')
+
+
+def test_a_limit_beyond_all_counting_is_all_rows(trace: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["replay", trace, "--limit", "1" + "0" * 30, "--json"]) == 0
+    assert '"steps": 1' in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("redirected", "status", "said"), [(">/dev/full", 1, "No space"), (">&-", 0, ""), ("2>&-", 0, "")]
+)
+def test_output_that_cannot_be_written_is_no_traceback(trace: str, redirected: str, status: int, said: str):
+    command = f"{sys.executable} -m lookahead replay {trace} --json {redirected}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
