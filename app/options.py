@@ -83,7 +83,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="app.py",
-        description="Open a page on which every step of a local model's generation can be watched.",
+        description="Serve a page on which every step of a local model's generation can be watched.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -86,7 +86,7 @@ async function openFile(input) {
   try {
     const problem = file.size > 32e6 ? 'larger than 32 MB' : await openText(await file.text(), 'opened from ' + file.name.slice(0, 40));
     put(hint, problem ? file.name + ': ' + problem : file.name + ' is open.');
-    if (!problem) { await remember(); if (still.matches) go(1e9); else play(); }
+    if (!problem) { if (still.matches) go(1e9); else play(); await remember(); }
   } catch (error) {
     put(hint, file.name + ': cannot be read.');
   }

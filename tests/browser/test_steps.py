@@ -66,7 +66,7 @@ def test_a_token_leads_to_its_step_and_tells_its_source(page: Page) -> None:
     step = int(token.get_attribute("data-step") or -1)
     token.hover()
     says = page.inner_text("[data-token-says]")
-    assert "accepted guess, source " in says
+    assert "accepted draft token, source " in says
     assert "estimated " in says
     assert " rank " in says
     token.click()
@@ -149,7 +149,7 @@ def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Pag
     page.locator("[data-search] button").click()
     expect(match.first).to_contain_text("Found: ")
     page.locator("#scrubber").fill("0")
-    expect(page.locator("[data-trie-hint]")).to_have_text("not in the trie at this step")
+    expect(page.locator("[data-trie-hint]")).to_contain_text("is not in the trie at step")
     expect(match).to_have_count(0)
     expect(page.locator("#trie svg")).to_have_count(0)
     expect(fact).to_be_empty()

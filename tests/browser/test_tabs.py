@@ -75,7 +75,7 @@ def test_tries_runs_and_settings_of_two_tabs_do_not_mix(
     second.wait_for_function("/queue: 1/.test(document.querySelector('#status').innerText)")
     assert first.get_attribute("#stage [data-state]", "data-state") == "running"
     runs = []
-    for page, settings, name in ((first, "width up to 1", "one"), (second, "single, fixed width up to 16", "two")):
+    for page, settings, name in ((first, "width up to 1", "one"), (second, "single, fixed width 16", "two")):
         _state(page, "finished")
         page.wait_for_selector("#run:enabled")
         run = _saved(page, tmp_path / name)
