@@ -12,7 +12,7 @@ from app import graph, look, presets, stage, whatif
 from app.figures import acceptance_figure, all_figures
 from app.recorded import RUNS, first_sight
 from app.server import functions
-from app.settings import Settings, as_query, from_query
+from app.settings import Settings, as_query, from_controls, from_query
 from app.store import RunStore
 from app.stored_run import from_record
 from lookahead import metrics
@@ -114,6 +114,16 @@ def test_every_draft_token_of_a_source_and_a_depth_is_accepted_rejected_or_unche
     assert len({bar["marker"]["pattern"]["shape"] for bar in bars}) == 3
     for shares in zip(*(bar["y"] for bar in bars), strict=True):
         assert sum(shares) == pytest.approx(1)
+
+
+def test_numbers_of_fields_are_rounded_and_an_empty_field_is_the_default() -> None:
+    settings = from_controls([None, 2.7, None, "single", "fixed", None, 1])
+    assert settings == Settings(128, 3, 0, "single", "fixed", (), True)
+
+
+def test_what_is_out_of_range_in_a_url_is_moved_into_it() -> None:
+    settings = from_query({"max_new_tokens": "9999", "decoding_length": "0", "branch_length": "2.7"}, 512)
+    assert (settings.max_new_tokens, settings.decoding_length, settings.branch_length) == (512, 1, 0)
 
 
 def test_first_sight_holds_both_lanes() -> None:

@@ -145,30 +145,6 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
         assert page.evaluate(OUTSIDE) == []
 
 
-def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
-    page = open_page()
-    page.fill("#document textarea", "")
-    page.fill("#prompt textarea", "  ")
-    page.click("#run")
-    page.wait_for_selector("text=The prompt is empty")
-    page.wait_for_selector("#run:enabled")
-
-
-def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..., Page]) -> None:
-    page = open_page("/?decoding_length=16&preset=Story")
-    page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
-    page.click("#settings button")
-    page.wait_for_timeout(500)  # Gradio sets the fields of a pane that opens once more, some 30 ms later
-    width = page.locator("#decoding-length input[type=number]")
-    width.fill("8")
-    width.press("Tab")
-    page.wait_for_function("new URLSearchParams(location.search).get('decoding_length') === '8'")
-    assert set(page.evaluate("[...new URLSearchParams(location.search).keys()]")) == {"decoding_length", "preset"}
-    width.fill("32")
-    width.press("Tab")
-    page.wait_for_function("location.search === '?preset=Story'")
-
-
 def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=24")
     page.fill("#document textarea", "")

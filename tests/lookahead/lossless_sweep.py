@@ -11,9 +11,13 @@ import argparse
 import itertools
 import json
 import random
+import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
 from lookahead.config import Strategy
