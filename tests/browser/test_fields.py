@@ -68,9 +68,8 @@ def test_a_lane_that_was_stopped_says_so(open_page: Callable[..., Page], passes:
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
     page.click("#run")
-    page.wait_for_function(
-        "(({ state, steps }) => state === 'running' && +steps > 3)(document.querySelector('#stage [data-state]').dataset)"
-    )
+    stage = "document.querySelector('#stage [data-state]').dataset"
+    page.wait_for_function(f"{stage}.state === 'running' && +{stage}.steps > 3")
     page.click("#stop")
     page.wait_for_selector("#run:enabled")
     lane = page.locator("#race [data-lane=lookahead]")
