@@ -120,3 +120,20 @@ def test_letters_split_over_output_tokens_come_whole(
     accepted = page.locator("#ribbon [data-kind=accepted]")
     assert "𝒳🌳" in "".join(accepted.all_text_contents())
     _unhurt(page)
+
+
+def test_right_to_left_text_is_read_from_right_to_left(open_page: Callable[..., Page]) -> None:
+    """Also where a token is a letter."""
+    page = open_page("/?max_new_tokens=2")
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "שלום")
+    page.wait_for_selector("#run:enabled")
+    page.click("#run")
+    page.wait_for_selector("#stage [data-state=finished]")
+    places = page.evaluate(
+        """[...document.querySelectorAll('#ribbon [data-kind=prompt]')]
+          .filter((span) => /[\\u05d0-\\u05ea]/.test(span.textContent))
+          .map((span) => span.getBoundingClientRect().left)"""
+    )
+    assert len(places) > 1
+    assert places == sorted(places, reverse=True)
