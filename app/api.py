@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.events import api
 
 from lookahead.backend import BackendError
-from lookahead.records import Method, RunRecord
+from lookahead.records import METHOD_WORDS, Method, RunRecord
 from lookahead.runs import runfile
 
 from . import whatif
@@ -74,9 +74,9 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
             )
             if decoding_length > WIDEST:  # T(n) is not known there: it would be measured while others wait
                 raise HostError(f"decoding_length={_shown(decoding_length)}; {WIDEST} is the most here")
-            if method not in ("lookahead", "greedy"):
+            if method not in METHOD_WORDS:
                 raise HostError(f"method={_shown(method)}; choose lookahead or greedy")
-            lane: Method = "greedy" if method == "greedy" else "lookahead"
+            lane: Method = METHOD_WORDS[method]
             with handlers.store.going("") as cancelled:
                 for update in updates(host, handlers.store, prompt, settings, lane, (), cancelled):
                     text, problem = _run_file(update.run)

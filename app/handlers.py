@@ -43,7 +43,7 @@ class Handlers:
 
     def compare(self, *values: Any) -> Generator[str, None, None]:
         """Compare: the lookahead run, then greedy decoding of the same prompt on the same model."""
-        yield from self._lanes(values, ("lookahead", "greedy"))
+        yield from self._lanes(values, ("lookahead", "plain"))
 
     def ended(self, request: gr.Request) -> tuple[str, str]:
         """After a run: a line on how it ended, and the run to draw figures of.

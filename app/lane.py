@@ -123,7 +123,7 @@ def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> Toke
 def how_it_ended(stored: StoredRun, run: RunRecord) -> str:
     """One line on a finished run."""
     count, tokens = len(stored.steps), len(run.token_ids)
-    name = "Greedy" if stored.lane == "greedy" else "Lookahead"
+    name = "Greedy" if stored.lane == "plain" else "Lookahead"
     ended: dict[FinishReason, str] = {
         "cancelled": "stopped",
         "context": "the model's context is full",

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from lookahead.config import DTYPES
-from lookahead.runs.rules import MAX_TOKENS
+from lookahead.config import DTYPES, MAX_TOKENS
 
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 

@@ -98,7 +98,7 @@ def head_data(
         corpus: Whether the server knows a corpus that the run can draft from.
     """
     return {
-        "method": method,
+        "method": "greedy" if method == "plain" else method,
         "prompt": list(prompt_pieces),
         "model": model_line(model),
         "settings": settings_line(method, config),
@@ -131,7 +131,14 @@ def message(
     end: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One update of one lane (``lookahead`` or ``greedy``)."""
-    return {"run": run_id, "lane": lane, "from": start, "steps": list(steps), "head": head, "end": end}
+    return {
+        "run": run_id,
+        "lane": "greedy" if lane == "plain" else lane,
+        "from": start,
+        "steps": list(steps),
+        "head": head,
+        "end": end,
+    }
 
 
 def step_ends(run: RunRecord) -> list[float]:
@@ -197,7 +204,7 @@ def short_count(value: int) -> str:
 
 def settings_line(method: str, config: LookaheadConfig) -> str:
     """The settings of a run in one line."""
-    if method == "greedy":
+    if method == "plain":
         return "plain greedy decoding"
     width = "width up to" if config.budget == "adaptive" else "width"
     parts = [f"{config.strategy}, {config.budget} {width} {config.decoding_length}"]

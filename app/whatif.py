@@ -59,7 +59,7 @@ def answer(
     """
     own = own or replayed(run, run.config, earlier, corpus)
     estimate = what_if(run, config, earlier, corpus)
-    exact = run.method == "greedy" or own == as_recorded(run)
+    exact = run.method == "plain" or own == as_recorded(run)
     return {"real": real(run), "estimate": estimate, "exact": exact, "again": _passes(run, own)}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
 
 METHODS = ("greedy", "lookahead", "hf-greedy", "hf-prompt-lookup")
+"""What runs by default; ``plain`` is another word for ``greedy``."""
 REFERENCE = "hf-greedy"
 FIRST_RUN_TOKENS = 16
 """Tokens of the untimed first run of every method: it pays for what only a first run pays."""
@@ -123,7 +124,7 @@ class Bench:
             prompt_ids,
             max_new_tokens=room,
             stop=self._plan.stop,
-            method="lookahead" if method == "lookahead" else "greedy",
+            method=method,
         ):
             if first is None:
                 first = perf_counter()

@@ -1,78 +1,331 @@
-"""What a run may choose: the width and shape of the draft, how it is ranked, and how large the trie may grow."""
+"""Settings, each described once: flags, page controls, URLs, endpoints, what-if knobs and run-file checks use it.
+
+A setting is one field of a dataclass here (``setting(...)``) and the code that uses it; ``settings_of`` lists them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+from lookahead.sources.registry import OFFERED, Source
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY
 
 Strategy = Literal["hierarchical", "parallel", "single"]
 Budget = Literal["adaptive", "fixed"]
 Ranking = Literal["probability", "frequency"]
-Source = Literal["prompt", "output", "corpus"]
+
+Kind = Literal["whole", "number", "choice", "choices", "switch"]
+"""A whole number, a number, one of several words, some of several words, on or off."""
+Place = Literal["generate", "replay", "page", "endpoint", "what-if"]
+"""Where a setting is offered: by ``generate`` and ``bench``; by ``replay`` and ``trie``; as a control of the page and
+in its URL; by the endpoint ``/generate``; as a what-if knob and by the endpoint ``/replay``."""
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What ``--dtype`` takes."""
-
 MAX_DECODING_LENGTH = 1024
 """Widest pass that is accepted; far beyond what pays on any hardware, and a bound for run files."""
+MAX_TOKENS = 1_000_000
+"""Most tokens of a prompt or of an output, and most steps, in a run file."""
+MAX_NUMBER = 2**53 - 1
+"""Largest whole number of any setting: the largest that every JSON reader keeps exactly."""
+
+_Settings = TypeVar("_Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The description of one setting.
+
+    Attributes:
+        name: Its name in Python, JSON and URLs; the flag is the same with hyphens.
+        kind: What values it takes.
+        default: Its default.
+        label: What the page calls it.
+        help: One line on what it does.
+        places: Where it is offered; every setting of ``LookaheadConfig`` stands in run files, whatever this says.
+        low: Least number.
+        high: Largest number.
+        choices: The words of a choice.
+        optional: Whether None is a value ("no limit of its own"). Where only numbers can be given (a slider, a URL, an
+            endpoint) 0 says it.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    label: str
+    help: str
+    places: tuple[Place, ...] = ()
+    low: float = 0
+    high: float = MAX_NUMBER
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The setting's flag on a command line.
+
+        >>> settings_of(LookaheadConfig)["branch_length"].flag
+        '--branch-length'
+        """
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, in a few words."""
+        if self.kind == "choice":
+            return f"choose one of {', '.join(self.choices)}"
+        if self.kind == "choices":
+            return f"choose among {', '.join(self.choices)}"
+        if self.kind == "switch":
+            return "need true or false"
+        what = "a whole number" if self.kind == "whole" else "a finite number"
+        if self.high >= MAX_NUMBER:
+            return f"need {what}, at least {self.low:g}"
+        return f"need {what}, {self.low:g} to {self.high:g}"
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError unless this is a value of the setting; the message names the value and the rule."""
+        if not self._takes(value):
+            raise ValueError(f"{self.name}={_shown(value)}; {self.rule}")
+
+    def _takes(self, value: Any) -> bool:
+        if value is None:
+            return self.optional
+        match self.kind:
+            case "whole":
+                return type(value) is int and self.low <= value <= self.high
+            case "number":
+                return type(value) in (int, float) and self.low <= value <= self.high and math.isfinite(value)
+            case "choice":
+                return isinstance(value, str) and value in self.choices
+            case "choices":
+                return isinstance(value, tuple) and all(isinstance(one, str) and one in self.choices for one in value)
+            case "switch":
+                return isinstance(value, bool)
+
+    def from_plain(self, value: Any) -> Any:
+        """The setting's value for a plain one (of JSON, a control, an endpoint), checked; 0 is None where it may be.
+
+        Raises:
+            ValueError: If it is not a value of this setting.
+        """
+        if self.kind == "choices" and isinstance(value, list | tuple):
+            known = tuple(word for word in self.choices if word in value)
+            value = known if len(known) == len(value) else tuple(value)
+        if self.optional and type(value) in (int, float) and value == 0:
+            value = None
+        if self.kind == "whole" and isinstance(value, float) and value.is_integer() and abs(value) <= MAX_NUMBER:
+            value = int(value)  # sliders and JavaScript know no whole numbers
+        if self.kind == "number" and type(value) is int and abs(value) <= MAX_NUMBER:
+            value = float(value)
+        self.check(value)
+        return value
+
+    def plain(self, value: Any) -> Any:
+        """The value as JSON, controls and endpoints carry it."""
+        if isinstance(value, tuple):
+            return list(value)
+        return 0 if value is None and self.kind in ("whole", "number") else value
+
+    def from_text(self, text: str) -> Any:
+        """The setting's value in a text (of a URL, a flag, the environment); several words are parted by commas.
+
+        Raises:
+            ValueError: If it is not a value of this setting.
+        """
+        match self.kind:
+            case "whole" | "number":
+                return self.from_plain(self._number(text.strip()))
+            case "choices":
+                return self.from_plain([word.strip() for word in text.split(",") if word.strip()])
+            case "switch":
+                if text.strip() not in ("0", "1"):
+                    raise ValueError(f"{self.name}={_shown(text)}; need 1 or 0")
+                return text.strip() == "1"
+            case _:
+                return self.from_plain(text)
+
+    def _number(self, text: str) -> int | float:
+        try:
+            if not text.isascii() or "_" in text or len(text) > 40:
+                raise ValueError
+            return int(text) if self.kind == "whole" else float(text)
+        except ValueError:
+            raise ValueError(f"{self.name}={_shown(text)}; {self.rule}") from None
+
+    def text(self, value: Any) -> str:
+        """The value as a URL writes it.
+
+        >>> settings_of(LookaheadConfig)["sources"].text(("prompt", "output"))
+        'prompt,output'
+        """
+        plain = self.plain(value)
+        if isinstance(plain, list):
+            return ",".join(plain)
+        return str(int(plain)) if isinstance(plain, bool) else str(plain)
+
+    def within(
+        self, low: float | None = None, high: float | None = None, choices: Sequence[str] | None = None
+    ) -> Setting:
+        """The same setting with narrower bounds, as one page or one command offers it; the default moves into them."""
+        low, high = self.low if low is None else max(low, self.low), self.high if high is None else min(high, self.high)
+        words = self.choices if choices is None else tuple(word for word in self.choices if word in choices)
+        default = self.default
+        if isinstance(default, tuple):
+            default = tuple(word for word in words if word in default)
+        elif type(default) in (int, float):
+            default = type(default)(min(max(default, low), high))
+        return dataclasses.replace(self, low=low, high=high, choices=words, default=default)
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as plain data, for the page's script."""
+        data = dataclasses.asdict(self)
+        return {**data, "default": self.plain(self.default), "places": list(self.places), "choices": list(self.choices)}
+
+
+def _shown(value: object) -> str:
+    """A value in a message: one short line."""
+    if type(value) is int and abs(value) >= 10**40:
+        return "a huge number"
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def setting(
+    default: Any,
+    label: str,
+    help: str,
+    *places: Place,
+    kind: Kind = "whole",
+    low: float = 0,
+    high: float = MAX_NUMBER,
+    choices: Sequence[str] = (),
+    optional: bool = False,
+) -> Any:
+    """A field of a settings dataclass, with its description (see ``Setting``)."""
+    described = Setting("", kind, default, label, help, places, low, high, tuple(choices), optional)
+    return dataclasses.field(default=default, metadata={"setting": described})
+
+
+def settings_of(*classes: type) -> dict[str, Setting]:
+    """The settings of these dataclasses by name, in the order of their fields."""
+    return {
+        field.name: dataclasses.replace(field.metadata["setting"], name=field.name)
+        for described in classes
+        for field in dataclasses.fields(described)
+        if "setting" in field.metadata
+    }
+
+
+def offered(place: Place, settings: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
+    """The settings that are offered at a place, by name (of all settings of the library where none are given)."""
+    settings = settings_of(RunSettings, LookaheadConfig) if settings is None else settings
+    return {name: one for name, one in settings.items() if place in one.places}
+
+
+def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
+    """The settings dataclass with those of the values that are its own; the others keep their defaults.
+
+    Raises:
+        ValueError: If one is not a value of its setting.
+    """
+    return cls(**{name: values[name] for name in settings_of(cls) if name in values})
+
+
+def _check_settings(settings: Any) -> None:
+    for name, described in settings_of(type(settings)).items():
+        described.check(getattr(settings, name))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The settings of a run that are not about its drafts.
+
+    Raises:
+        ValueError: If a value is out of its range; the message names the value and the rule.
+    """
+
+    max_new_tokens: int = setting(
+        128,
+        "Max new tokens",
+        "The output ends here at the latest.",
+        "generate",
+        "page",
+        "endpoint",
+        low=1,
+        high=MAX_TOKENS,
+    )
+
+    def __post_init__(self) -> None:
+        _check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)
 class LookaheadConfig:
-    """The settings of one engine or one replay; checked when made, never changed afterwards.
+    """The settings of the drafts of one engine or one replay; checked when made, never changed afterwards.
 
     Attributes:
         decoding_length: Most tokens in one forward pass, the root included (1 drafts nothing).
         branch_length: Most draft tokens in one branch; None takes ``decoding_length - 1``.
         strategy: ``hierarchical`` (one tree with shared prefixes), ``parallel`` (branches that part at
             the root) or ``single`` (one branch).
-        budget: ``adaptive`` drafts as wide as the measured pass costs pay for, ``fixed`` always up to
+        budget: ``adaptive`` drafts only as wide as the measured pass costs pay for, ``fixed`` always up to
             ``decoding_length``.
         ranking: ``probability`` (estimated path probability) or ``frequency`` (the paper's plain counts).
         sources: Where draft nodes may come from.
-        prompt_weight: How many occurrences in the output so far one occurrence in the prompt counts for; where
-            several tries propose a node, it also decides which source the node carries.
-        trie_capacity: Most nodes of a trie, the prompt of a running request left out.
-        trie_bytes: Most bytes of one, likewise.
+        prompt_weight: Weight of an occurrence in the prompt relative to one in the output. Also decides which source a
+            node is labelled with when several tries propose it.
+        trie_capacity: Upper bound on nodes per trie, not counting the running request's prompt.
+        trie_bytes: Upper bound on bytes per trie, with the same exception.
 
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.
     """
 
-    decoding_length: int = 64
-    branch_length: int | None = None
-    strategy: Strategy = "hierarchical"
-    budget: Budget = "adaptive"
-    ranking: Ranking = "probability"
-    sources: tuple[Source, ...] = ("prompt", "output", "corpus")
-    prompt_weight: float = 2.0
-    trie_capacity: int = 4_000_000
-    trie_bytes: int = 1_000_000_000
+    decoding_length: int = setting(
+        64, "decoding_length", "Most tokens in one forward pass, the root included. 1 drafts nothing.",
+        "generate", "replay", "page", "endpoint", "what-if", low=1, high=MAX_DECODING_LENGTH,
+    )  # fmt: skip
+    branch_length: int | None = setting(
+        None, "branch_length", "Most draft tokens in one branch. 0: as many as the width allows.",
+        "generate", "replay", "page", "endpoint", "what-if", low=1, optional=True,
+    )  # fmt: skip
+    strategy: Strategy = setting(
+        "hierarchical", "Strategy", "One tree with shared prefixes, branches that part at the root, or one branch.",
+        "generate", "replay", "page", "endpoint", "what-if", kind="choice", choices=get_args(Strategy),
+    )  # fmt: skip
+    budget: Budget = setting(
+        "adaptive", "Budget", "Adaptive: only as wide as the measured time of a pass pays for. Fixed: full width.",
+        "generate", "page", "endpoint", "what-if", kind="choice", choices=get_args(Budget),
+    )  # fmt: skip
+    ranking: Ranking = setting(
+        "probability", "Ranking", "Rank draft tokens by estimated probability, or by raw count as in the paper.",
+        "generate", "replay", "what-if", kind="choice", choices=get_args(Ranking),
+    )  # fmt: skip
+    sources: tuple[Source, ...] = setting(
+        OFFERED, "Sources", "Where draft tokens may come from.",
+        "page", "what-if", kind="choices", choices=OFFERED,
+    )  # fmt: skip
+    prompt_weight: float = setting(
+        2.0, "prompt_weight", "Weight of an occurrence in the prompt relative to one in the output.",
+        kind="number", low=1e-6, high=1e6,
+    )  # fmt: skip
+    trie_capacity: int = setting(
+        4_000_000, "trie_capacity", "Upper bound on nodes per trie, not counting the running request's prompt.",
+        low=MIN_CAPACITY,
+    )  # fmt: skip
+    trie_bytes: int = setting(
+        1_000_000_000, "trie_bytes", "Upper bound on bytes per trie, not counting the running request's prompt.",
+        low=MIN_BYTES,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("decoding_length", "branch_length", "trie_capacity", "trie_bytes"):
-            value = getattr(self, name)
-            if type(value) is not int and (name, value) != ("branch_length", None):
-                raise ValueError(f"{name}={value!r}; need a whole number")
-        if not 1 <= self.decoding_length <= MAX_DECODING_LENGTH:
-            rule = f"need 1 (the root alone) to {MAX_DECODING_LENGTH}"
-            raise ValueError(f"decoding_length={self.decoding_length}; {rule}")
-        if self.branch_length is not None and self.branch_length < 1:
-            raise ValueError(f"branch_length={self.branch_length}; need at least 1 draft token")
-        for name, allowed in (("strategy", Strategy), ("budget", Budget), ("ranking", Ranking)):
-            if getattr(self, name) not in get_args(allowed):
-                raise ValueError(f"{name}={getattr(self, name)!r}; choose one of {', '.join(get_args(allowed))}")
-        if unknown := [source for source in self.sources if source not in get_args(Source)]:
-            raise ValueError(f"sources={unknown!r}; choose among {', '.join(get_args(Source))}")
-        if not 0 < self.prompt_weight < math.inf:
-            raise ValueError(f"prompt_weight={self.prompt_weight}; need a finite number above 0")
-        if self.trie_capacity < MIN_CAPACITY:
-            raise ValueError(f"trie_capacity={self.trie_capacity}; need at least {MIN_CAPACITY} nodes")
-        if self.trie_bytes < MIN_BYTES:
-            raise ValueError(f"trie_bytes={self.trie_bytes}; need at least {MIN_BYTES}")
+        _check_settings(self)
 
     @property
     def longest_branch(self) -> int:

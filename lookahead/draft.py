@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ROOT_SOURCE = "root"
+from lookahead.sources.registry import ROOT_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class DraftTree:
         token_ids: Token of every node.
         parents: Index of every node's parent, -1 for the root.
         probabilities: Estimated probability that the node will be accepted (its whole path), 1.0 for the root.
-        sources: ``prompt``, ``output`` or ``corpus``: the source with the largest share; ``root`` for the root. Run
-            files know ``model`` (recycled logits) as well, which nothing drafts yet.
+        sources: Name of the source with the largest share of every node (``sources/registry.py``); ``root`` for the
+            root.
         counts: How often the node's token followed the context it was found in, in that source; 0 for the root.
         match_length: Tokens in the longest suffix of the context that a trie has read with something after it.
     """

@@ -15,7 +15,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
-from lookahead.records import Method, StepRecord, StepTimings
+from lookahead.records import METHOD_WORDS, StepRecord, StepTimings
 from lookahead.run_state import RunState
 from lookahead.verify import verify
 
@@ -81,7 +81,7 @@ class LookaheadEngine:
         *,
         max_new_tokens: int,
         stop: str | Sequence[str] = (),
-        method: Method = "lookahead",
+        method: str = "lookahead",
         cancelled: threading.Event | None = None,
     ) -> Iterator[StepRecord]:
         """One record per forward pass, as it happens; the last one carries the finish reason.
@@ -90,7 +90,7 @@ class LookaheadEngine:
             prompt_ids: The prompt, at least one token.
             max_new_tokens: Most tokens to emit (>= 1).
             stop: Strings that end the output; the token that completes one is its last.
-            method: ``greedy`` proposes nothing.
+            method: ``lookahead``, or ``plain`` (``greedy`` says the same), which proposes nothing.
             cancelled: Ends the run after the pass during which it is set.
 
         Raises:
@@ -101,11 +101,11 @@ class LookaheadEngine:
         prompt = tuple(prompt_ids)
         strings = (stop,) if isinstance(stop, str) else tuple(stop)
         self._check(prompt, max_new_tokens, strings, method)
-        return self._steps(prompt, max_new_tokens, strings, method, cancelled)
+        return self._steps(prompt, max_new_tokens, strings, METHOD_WORDS[method] == "lookahead", cancelled)
 
     def _check(self, prompt: tuple[int, ...], max_new_tokens: int, stop: tuple[str, ...], method: str) -> None:
-        if method not in ("lookahead", "greedy"):
-            raise ValueError(f"method={method!r}; choose lookahead or greedy")
+        if method not in METHOD_WORDS:
+            raise ValueError(f"method={method!r}; choose lookahead or plain")
         if max_new_tokens < 1:
             raise ValueError(f"max_new_tokens={max_new_tokens}; need at least 1")
         if any(not isinstance(string, str) or not string for string in stop):
@@ -124,18 +124,18 @@ class LookaheadEngine:
         prompt: tuple[int, ...],
         max_new_tokens: int,
         stop: tuple[str, ...],
-        method: Method,
+        drafts: bool,
         cancelled: threading.Event | None,
     ) -> Iterator[StepRecord]:
         stop = (*stop, *self.backend.stop_strings)
         checker = self.backend.stop_checker(stop, prompt) if stop else None
-        if method == "lookahead":
+        if drafts:
             self.prepare()
         session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))
         request: DraftRequest | None = None
         try:
             started = perf_counter()
-            drafting = method == "lookahead" and session.supports_trees
+            drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
             retrieve_seconds = perf_counter() - started
             run = RunState(session, request, checker, cancelled, self._eos_ids)

@@ -10,7 +10,13 @@ from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
-Method = Literal["lookahead", "greedy"]
+Method = Literal["lookahead", "plain"]
+"""``plain`` is the same loop without drafts: one token per pass."""
+METHOD_WORDS: dict[str, Method] = {"lookahead": "lookahead", "plain": "plain", "greedy": "plain"}
+"""What callers and run files may call a method. Plain decoding is greedy decoding here."""
+Reason = Literal["unseen", "pays", "branch_length", "width", "strategy"]
+"""Why a token was not drafted: no source had seen anything more there; it is less probable than what pays for a wider
+pass; its branch was full; the draft was full; its parent had the one child that the strategy gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,49 @@ class TrieChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token that a source had seen and that was not drafted.
+
+    Attributes:
+        token_id: The token.
+        parent: Draft node that it would have stood under.
+        probability: Estimated probability that the model would accept it (its whole path).
+        source: Name of the source that had seen it.
+        reason: Why it was left out.
+    """
+
+    token_id: int
+    parent: int
+    probability: float
+    source: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a search saw and did not draft, and why.
+
+    ``unseen`` counts draft nodes (the root included) after which no source had seen anything that was not drafted; the
+    other counts are places (a node and a level of one source there) where a next candidate was left out.
+
+    Attributes:
+        unseen: Nodes where the sources ended.
+        pays: Places cut because the next candidate was less probable than what pays.
+        branch_length: Nodes at the end of a full branch.
+        width: Places cut because the draft was full.
+        strategy: Places cut because the strategy gives their node one child.
+        best: The most probable candidate that was left out; None where there was none.
+    """
+
+    unseen: int = 0
+    pays: int = 0
+    branch_length: int = 0
+    width: int = 0
+    strategy: int = 0
+    best: Candidate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """One forward pass.
 
@@ -54,6 +103,7 @@ class StepRecord:
         timings: Seconds a phase.
         trie: What the tries held after the step.
         finish_reason: None until the last step.
+        left_out: What was seen and not drafted, and why; None for the prefill, and where nobody kept account.
     """
 
     index: int
@@ -66,6 +116,7 @@ class StepRecord:
     timings: StepTimings
     trie: TrieChange
     finish_reason: FinishReason | None = None
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +184,7 @@ class RunRecord:
         steps: One record per forward pass, the prefill first.
         config: The settings of the run.
         model: The target model.
-        method: ``lookahead``, or ``greedy`` (the same loop without drafts).
+        method: ``lookahead``, or ``plain`` (the same loop without drafts).
         finish_reason: Why it ended.
         seconds: Wall clock of the whole run, the prefill included.
         first_token_seconds: Wall clock until the first token; None when there was none.

@@ -13,7 +13,7 @@ from lookahead.cli.details import details
 from lookahead.cli.streaming import TextBeforeStop
 from lookahead.collector import everything_stays
 from lookahead.inputs import read_text
-from lookahead.records import RunRecord
+from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     prompt.add_argument("--prompt", metavar="TEXT", help="the prompt")
     prompt.add_argument("--prompt-file", metavar="FILE", help="a UTF-8 file that holds the prompt")
     parser.add_argument(
-        "--method", choices=("lookahead", "greedy"), default="lookahead", help="greedy drafts nothing; the same tokens"
+        "--method", choices=tuple(METHOD_WORDS), default="lookahead", help="greedy drafts nothing; the same tokens"
     )
     parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
     parser.add_argument(
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     from lookahead.engine import LookaheadEngine
 
     engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
-    if args.method == "lookahead":
+    if METHOD_WORDS[args.method] == "lookahead":
         options.note_lengths(backend, [prompt_ids], args.max_new_tokens)
         with forward_passes():
             engine.prepare()
@@ -114,8 +114,8 @@ def _generate(
 
     info = model_info(backend, options.model_name(args))
     stream = TextBeforeStop(backend.text_stream(), (*stop, *backend.stop_strings))
-    costs = engine.pass_costs if args.method == "lookahead" else None
-    recorder = RunRecorder(prompt_ids, engine.config, info, args.method, args.max_new_tokens, stop, costs)
+    costs = engine.pass_costs if METHOD_WORDS[args.method] == "lookahead" else None
+    recorder = RunRecorder(prompt_ids, engine.config, info, METHOD_WORDS[args.method], args.max_new_tokens, stop, costs)
     steps = engine.generate(prompt_ids, max_new_tokens=args.max_new_tokens, stop=stop, method=args.method)
     broken_off = None
     try:

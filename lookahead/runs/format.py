@@ -10,12 +10,12 @@ import dataclasses
 from datetime import datetime
 from typing import Any, get_args
 
-from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig
+from lookahead.config import MAX_DECODING_LENGTH, MAX_TOKENS, LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.records import (
+    METHOD_WORDS,
     FinishReason,
-    Method,
     ModelInfo,
     RunRecord,
     RunTexts,
@@ -23,7 +23,7 @@ from lookahead.records import (
     StepTimings,
     TrieChange,
 )
-from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, MAX_TOKENS
+from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS
 from lookahead.runs.schema import Fields, SchemaError
 from lookahead.trie import MAX_TOKEN_ID
 
@@ -104,7 +104,7 @@ def run_from_data(data: Any) -> RunRecord:
         ),
         config=_config_from(top.fields("config")),
         model=model,
-        method=top.choice("method", get_args(Method)),
+        method=METHOD_WORDS[top.choice("method", tuple(METHOD_WORDS))],
         finish_reason=top.choice("finish_reason", get_args(FinishReason)),
         seconds=top.number("seconds", 0, 1e9),
         first_token_seconds=top.number("first_token_seconds", 0, 1e9) if top.has("first_token_seconds") else None,

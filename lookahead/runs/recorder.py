@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import lookahead
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, RunTexts, StepRecord
+from lookahead.records import METHOD_WORDS, FinishReason, Method, ModelInfo, RunRecord, RunTexts, StepRecord
+
+if TYPE_CHECKING:
+    from lookahead.engine import LookaheadEngine
 
 
 class RunRecorder:
@@ -33,6 +38,8 @@ class RunRecorder:
         self.stop = tuple(stop)
         self.pass_costs = pass_costs if method == "lookahead" else None
         self.steps: list[StepRecord] = []
+        self.ends: list[float] = []
+        """When each step ended, seconds from the start of the run."""
         self.first_token_seconds: float | None = None
         self.seconds = 0.0
         self._created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -44,6 +51,7 @@ class RunRecorder:
         if self.first_token_seconds is None:
             self.first_token_seconds = self.seconds
         self.steps.append(step)
+        self.ends.append(self.seconds)
 
     def record(self, broken_off: FinishReason = "cancelled", texts: RunTexts | None = None) -> RunRecord:
         """The run so far.
@@ -68,3 +76,55 @@ class RunRecorder:
             created=self._created,
             version=lookahead.__version__,
         )
+
+
+class RecordedRun(RunRecorder):
+    """One run of an engine and its recorder in one: iterate it for the steps as they happen, then ask for ``record``.
+
+    What only a first run has to do (trying the model's masks, measuring T(n)) is done when it is made; the clock starts
+    with the iteration.
+
+    Args:
+        engine: What runs.
+        prompt_ids: The prompt, at least one token.
+        model: What the record says of the model.
+        method: A word of ``METHOD_WORDS``.
+        max_new_tokens: Most tokens to emit (>= 1).
+        stop: Strings that end the output.
+        cancelled: Ends the run after the pass during which it is set.
+
+    Raises:
+        ValueError: If an argument cannot be used; said by the first step.
+    """
+
+    def __init__(
+        self,
+        engine: LookaheadEngine,
+        prompt_ids: Sequence[int],
+        model: ModelInfo,
+        *,
+        max_new_tokens: int,
+        method: str = "lookahead",
+        stop: Sequence[str] = (),
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        kind = METHOD_WORDS[method]
+        if kind == "lookahead":
+            engine.prepare()
+        costs = engine.pass_costs if kind == "lookahead" else None
+        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
+        self._engine, self._cancelled = engine, cancelled
+
+    def __iter__(self) -> Iterator[StepRecord]:
+        """The steps; each is in the record by the time it comes out."""
+        steps = self._engine.generate(
+            self.prompt_ids,
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            method=self.method,
+            cancelled=self._cancelled,
+        )
+        self._started = perf_counter()
+        for step in steps:
+            self.add(step)
+            yield step

@@ -8,8 +8,6 @@ from lookahead.records import RunRecord, StepRecord
 from lookahead.runs.schema import SchemaError
 from lookahead.verify import verify
 
-MAX_TOKENS = 1_000_000
-"""Most tokens of a prompt or of an output in a run file, and most steps."""
 MAX_STOPS = 64
 """Most stop strings."""
 MAX_STOP_CHARACTERS = 1000
@@ -68,8 +66,8 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
         _fail(step.index, f"draft: {len(tree)} nodes; decoding_length is {run.config.decoding_length}")
     if (deepest := max(tree.depths())) > run.config.longest_branch:
         _fail(step.index, f"draft: a branch of {deepest} tokens; the longest allowed is {run.config.longest_branch}")
-    if run.method == "greedy" and len(tree) > 1:
-        _fail(step.index, "draft: a greedy run drafts nothing")
+    if run.method == "plain" and len(tree) > 1:
+        _fail(step.index, "draft: a plain run drafts nothing")
     if any((source == "root") != (node == 0) for node, source in enumerate(tree.sources)):
         _fail(step.index, "draft: the root, and nothing else, has the source root")
     if tree.match_length != step.match_length:

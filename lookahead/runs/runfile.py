@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from lookahead.atomic import write_whole
+from lookahead.config import MAX_TOKENS
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.format import run_from_data, run_to_data
-from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, MAX_TOKENS, check_run
+from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, check_run
 from lookahead.runs.schema import Fields, SchemaError, parse_json
 
 MAX_FILE_BYTES = 32_000_000
@@ -115,7 +116,7 @@ def _pair_from(data: Any) -> RunPair:
 
 
 def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
-    if run.method != "lookahead" or greedy.method != "greedy":
+    if run.method != "lookahead" or greedy.method != "plain":
         raise SchemaError("greedy: a greedy run stands beside a lookahead run only")
     for name in ("prompt_ids", "model", "stop"):
         if getattr(run, name) != getattr(greedy, name):

@@ -17,6 +17,7 @@ from app.settings import WIDEST
 from app.ui import launch
 from lookahead import metrics
 from lookahead.config import MAX_DECODING_LENGTH
+from lookahead.records import METHOD_WORDS
 from lookahead.runs import runfile
 
 
@@ -67,7 +68,7 @@ def test_generate_streams_every_step(client: Client, method: str) -> None:
     assert starts == sorted(starts)
     last = messages[-1]
     run = runfile.from_json(last["run_file"])
-    assert run.method == method
+    assert run.method == METHOD_WORDS[method]
     assert metrics.forward_passes(run.steps) == len(steps) == last["end"]["forward_passes"]
     assert run.texts is not None
     assert "".join(piece for step in steps for _, piece, _ in step["emitted"]) == "".join(run.texts.output_pieces)

@@ -20,14 +20,14 @@ def test_counts_are_whole_numbers(name: str, value: Any):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"decoding_length": 0}, "decoding_length=0; need 1"),
+        ({"decoding_length": 0}, "decoding_length=0; need a whole number, 1 to 1024"),
         ({"decoding_length": MAX_DECODING_LENGTH + 1}, "decoding_length"),
-        ({"branch_length": 0}, "branch_length=0; need at least 1"),
+        ({"branch_length": 0}, "branch_length=0; need a whole number, at least 1"),
         ({"strategy": "wide"}, "choose one of hierarchical, parallel, single"),
         ({"budget": "none"}, "adaptive, fixed"),
         ({"ranking": "random"}, "probability, frequency"),
         ({"sources": ("model",)}, "prompt, output, corpus"),
-        ({"prompt_weight": 0.0}, "above 0"),
+        ({"prompt_weight": 0.0}, "prompt_weight=0.0; need a finite number"),
         ({"prompt_weight": math.inf}, "finite"),
         ({"prompt_weight": math.nan}, "finite"),
         ({"trie_capacity": 1}, "trie_capacity=1"),

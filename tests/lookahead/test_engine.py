@@ -67,7 +67,7 @@ def test_lookahead_stops_where_greedy_does_and_for_the_same_reason(
     config = LookaheadConfig(decoding_length=width, budget="fixed")
     drafter = oracle(prompt, accuracy=0.7, seed=seed)
     engine = LookaheadEngine(backend, config, drafter)
-    greedy = list(engine.generate(prompt, max_new_tokens=new_tokens, stop=stop, method="greedy"))
+    greedy = list(engine.generate(prompt, max_new_tokens=new_tokens, stop=stop, method="plain"))
     drafted = list(engine.generate(prompt, max_new_tokens=new_tokens, stop=stop))
     assert emitted(drafted) == emitted(greedy)
     assert drafted[-1].finish_reason == greedy[-1].finish_reason
@@ -228,7 +228,7 @@ def test_the_drafter_is_told_width_depth_and_costs():
 def test_costs_are_measured_once_and_only_when_a_width_is_chosen_by_them():
     backend = FakeBackend()
     engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=4), Watcher())
-    list(engine.generate([4], max_new_tokens=3, method="greedy"))
+    list(engine.generate([4], max_new_tokens=3, method="plain"))
     assert backend.measured == 0
     list(engine.generate([4], max_new_tokens=3))
     list(engine.generate([4], max_new_tokens=3))

@@ -67,7 +67,7 @@ def valid_runs(draw: st.DrawFn, most_steps: int = 6, with_text: bool = True) -> 
         steps=tuple(steps),
         config=draw(configs()),
         model=ModelInfo("tiny", "cpu", "float32", 10, VOCAB),
-        method="greedy" if greedy else "lookahead",
+        method="plain" if greedy else "lookahead",
         finish_reason=reason,
         seconds=round((first or 0.0) + draw(seconds), 7),
         first_token_seconds=first,

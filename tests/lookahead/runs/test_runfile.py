@@ -126,7 +126,7 @@ def test_records_that_contradict_themselves_are_refused(golden: RunRecord) -> No
         "only the prefill": _with(golden, 1, draft=None),
         "decoding_length is 2": replace(golden, config=replace(golden.config, decoding_length=2)),
         "longest allowed is 1": replace(golden, config=replace(golden.config, branch_length=1)),
-        "a greedy run drafts nothing": replace(golden, method="greedy"),
+        "a plain run drafts nothing": replace(golden, method="plain"),
         "need 0 to 5": replace(golden, model=replace(golden.model, vocab_size=6)),
         "max_new_tokens is 3": replace(golden, max_new_tokens=3),
         "first token": replace(golden, first_token_seconds=None),

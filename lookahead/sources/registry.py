@@ -1,0 +1,54 @@
+"""The registry of sources: name, letter, symbol, colours and one line of help of everything that can propose tokens.
+
+Records, run files, the command line, the page and what-if read it. A new source is one entry here and one file beside
+this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["prompt", "output", "corpus"]
+"""What a run may draft from."""
+
+ROOT_SOURCE = "root"
+"""Source of a draft tree's node 0, the last committed token, which nothing proposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One source of draft tokens.
+
+    Attributes:
+        name: Name in records, settings and tables.
+        letter: One letter for it in run files.
+        symbol: Sign in front of its counts on the page.
+        light: Its colour on a light page, ``#rrggbb``.
+        dark: Its colour on a dark page.
+        help: One line: what it is.
+        offered: Whether a run can choose it; False for a letter that run files may hold and nothing drafts.
+    """
+
+    name: str
+    letter: str
+    symbol: str
+    light: str
+    dark: str
+    help: str
+    offered: bool = True
+
+
+SOURCES: dict[str, SourceInfo] = {
+    info.name: info
+    for info in (
+        SourceInfo("prompt", "p", "■", "#0072B2", "#56B4E9", "the prompt of this run"),
+        SourceInfo("output", "o", "●", "#B34700", "#F0A860", "the output so far and earlier outputs of this session"),
+        SourceInfo("corpus", "c", "▲", "#00795C", "#4CC9A4", "a trie file that the run was started with"),
+        SourceInfo("model", "m", "✦", "#7A3E9D", "#C79BE0", "recycled logits (read in run files only)", offered=False),
+    )
+}
+"""Every source by name, in the order in which they are shown."""
+
+OFFERED: tuple[str, ...] = tuple(name for name, info in SOURCES.items() if info.offered)
+"""Names of the sources that a run can choose."""
