@@ -108,7 +108,7 @@ def add_endpoints(handlers: Handlers, queue: dict[str, Any]) -> None:
         }
         try:
             if not isinstance(run_file, str):
-                raise HostError("no run file: need its text")
+                raise HostError("not a run file: need its text")
             run = runfile.from_json(run_file)
             return whatif.answer(run, whatif.changed(run.config, values))
         except ValueError as error:

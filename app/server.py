@@ -195,7 +195,7 @@ def open_run(store: RunStore, question: Answer) -> Answer:
     """What a run file holds, checked field by field, ready to be looked at: a message a lane."""
     text = question.get("text")
     if not isinstance(text, str):
-        raise QuestionError("no run file: no text")
+        raise QuestionError("not a run file: no text")
     pair = runfile.pair_from_json(text)
     note = str(question.get("note") or "opened from a file")[:60]
     lanes = [from_record(pair.run, note)]

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Any
 
-from lookahead.runs.schema import Fields, SchemaError, parse_json
+import msgspec
+from msgspec import Meta
+
+from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 from lookahead.trie import MAX_TOKEN_ID
 
-MAX_ID = MAX_TOKEN_ID - 1
-"""Largest token id: what a trie takes."""
 MAX_LINE = 32_000_000
 MAX_ROW_TOKENS = 2_000_000
 MAX_PROMPT_CHARACTERS = 4_000_000
@@ -20,8 +22,25 @@ TraceRow = tuple[tuple[int, ...], tuple[int, ...]]
 """Prompt ids and output ids of one recorded answer."""
 
 
+_Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
+"""Token ids as a trie takes them."""
+
+
 class InputError(ValueError):
     """A file that cannot be used; one line says what is wrong and where."""
+
+
+class _Row(msgspec.Struct):
+    """One line of a trace."""
+
+    prompt: _Ids
+    output: _Ids
+
+
+class _Prompt(msgspec.Struct):
+    """One line of a prompt file."""
+
+    prompt: Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 
 
 def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
@@ -31,19 +50,18 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
         limit: Read only this many rows.
 
     Raises:
-        InputError: If the file cannot be read, holds no row, or one of the rows read is no such row.
+        InputError: If the file cannot be read, holds no row, or one of the rows read is not such a row.
     """
     rows: list[TraceRow] = []
-    for place, fields in islice(_objects(path), None if limit is None else min(limit, sys.maxsize)):
+    for place, value in islice(_lines(path), None if limit is None else min(limit, sys.maxsize)):
         try:
-            prompt = fields.integers("prompt", 0, MAX_ID, MAX_ROW_TOKENS)
-            output = fields.integers("output", 0, MAX_ID, MAX_ROW_TOKENS)
-            if not prompt:
-                fields.fail("prompt", "need at least one token id")
+            row = checked(value, _Row)
+            if not row.prompt:
+                raise SchemaError("prompt: need at least one token id")
         except SchemaError as error:
             hint = 'a row is {"prompt": [ids], "output": [ids]}'
             raise InputError(f"{path}, line {place}: {error}; {hint}") from None
-        rows.append((prompt, output))
+        rows.append((row.prompt, row.output))
     if not rows:
         raise InputError(f'{path}: no row in it; a row is {{"prompt": [ids], "output": [ids]}}')
     return rows
@@ -53,14 +71,15 @@ def read_prompts(path: str | Path) -> list[str]:
     """The texts of a prompt file, ``{"prompt": text}`` a line; other fields are left alone.
 
     Raises:
-        InputError: If the file cannot be read, holds no prompt, or one line is no such prompt.
+        InputError: If the file cannot be read, holds no prompt, or one line is not such a prompt.
     """
     prompts: list[str] = []
-    for place, fields in _objects(path):
+    for place, value in _lines(path):
         try:
-            prompt = fields.text("prompt", MAX_PROMPT_CHARACTERS)
+            prompt = checked(value, _Prompt).prompt
+            refuse_half_pairs({"prompt": prompt})
             if not prompt.strip():
-                fields.fail("prompt", "is empty")
+                raise SchemaError("prompt: is empty")
         except SchemaError as error:
             raise InputError(f'{path}, line {place}: {error}; a line is {{"prompt": text}}') from None
         prompts.append(prompt)
@@ -73,7 +92,7 @@ def read_text(path: str | Path) -> str:
     """The text of a file, whole.
 
     Raises:
-        InputError: If it cannot be read or is no UTF-8 text.
+        InputError: If it cannot be read or is not UTF-8 text.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -86,8 +105,8 @@ def read_text(path: str | Path) -> str:
     return text
 
 
-def _objects(path: str | Path) -> Iterator[tuple[int, Fields]]:
-    """Line number and object of every line that is not blank."""
+def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
+    """Line number and JSON value of every line that is not blank."""
     try:
         with open(path, encoding="utf-8") as file:
             place = 0
@@ -98,11 +117,9 @@ def _objects(path: str | Path) -> Iterator[tuple[int, Fields]]:
                 if not line.strip():
                     continue
                 try:
-                    fields = Fields(parse_json(line), "the line")
+                    yield place, parse_json(line)
                 except SchemaError as error:
                     raise InputError(f"{path}, line {place}: {error}; need one JSON object a line (JSONL)") from None
-                fields.place = ""
-                yield place, fields
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:

@@ -1,243 +1,383 @@
-"""A RunRecord as plain JSON data and back: the layout of a run file, field by field.
+"""The layout of a run file: types that msgspec checks a file against, and a RunRecord both ways.
 
 ``{"format": "lookahead-run", "version": 1, ...}`` with the field names of ``records.py``; a draft's sources are one
-letter a node (``SOURCE_LETTERS``), probabilities keep 6 decimals and times the tenth of a microsecond.
+letter per node, probabilities keep 6 decimals and times the tenth of a microsecond. What fields must be to each other,
+and to the vocabulary, is said in ``rules.py``.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import re
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, get_args
+from typing import Annotated, Any
 
-from lookahead.config import MAX_DECODING_LENGTH, MAX_TOKENS, LookaheadConfig
+import msgspec
+from msgspec import Meta
+
+from lookahead.config import MAX_DECODING_LENGTH, MAX_NUMBER, MAX_TOKENS, LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.records import (
     METHOD_WORDS,
+    Candidate,
     FinishReason,
+    LeftOut,
     ModelInfo,
+    Reason,
     RunRecord,
     RunTexts,
     StepRecord,
     StepTimings,
     TrieChange,
 )
-from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS
-from lookahead.runs.schema import Fields, SchemaError
+from lookahead.sources.registry import ROOT_SOURCE, SOURCES
+from lookahead.strict_json import SchemaError
 from lookahead.trie import MAX_TOKEN_ID
 
 FORMAT = "lookahead-run"
 VERSION = 1
-SOURCE_LETTERS = {"r": "root", "p": "prompt", "o": "output", "c": "corpus", "m": "model"}
+MAX_STOPS = 64
+"""Most stop strings."""
+MAX_STOP_CHARACTERS = 1000
+"""Longest stop string."""
+MAX_TOKEN_CHARACTERS = 1000
+"""Longest text of one token."""
+MAX_CHOICES = 16
+"""Most words of one setting."""
 
-_LETTER_OF = {source: letter for letter, source in SOURCE_LETTERS.items()}
-_MAX_TEXT = 4_000_000
-_TIMINGS = ("retrieve_seconds", "forward_seconds", "verify_seconds", "commit_seconds")
+LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
+"""Source of a draft node and its letter."""
+_TOKEN_KEY = re.compile("0|[1-9][0-9]{0,9}")
+_SOURCE_OF = {letter: source for source, letter in LETTERS.items()}
+
+Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+TokenId = Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)]
+"""A replay draws from a trie, which takes no larger one; ``rules.py`` checks the model's vocabulary."""
+_Choice = Annotated[int, Meta(ge=-1, lt=MAX_TOKEN_ID)]
+_Node = Annotated[int, Meta(ge=0, le=MAX_DECODING_LENGTH)]
+_Accepted = Annotated[int, Meta(ge=1, le=MAX_DECODING_LENGTH)]
+_Parent = Annotated[int, Meta(ge=-1, le=MAX_DECODING_LENGTH)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+_Score = Annotated[float, Meta(ge=0, le=1e15)]
+_Name = Annotated[str, Meta(max_length=40)]
+_Text = Annotated[str, Meta(max_length=4_000_000)]
+_Piece = Annotated[str, Meta(max_length=10_000)]
+_PerNode = Meta(max_length=MAX_DECODING_LENGTH)
+_PerToken = Meta(max_length=MAX_TOKENS)
 
 
-def run_to_data(run: RunRecord) -> dict[str, Any]:
-    """The run as JSON data (tuples stand for lists)."""
+class _Part(msgspec.Struct, forbid_unknown_fields=True):
+    """One object of a run file."""
+
+
+class ModelPart(_Part, kw_only=True):
+    """``ModelInfo``."""
+
+    name: Annotated[str, Meta(max_length=1000)]
+    device: _Name
+    dtype: _Name
+    parameters: Count
+    vocab_size: Annotated[int, Meta(ge=1, le=2**31)]
+
+
+class CostsPart(_Part, kw_only=True):
+    """``PassCosts``."""
+
+    lengths: Annotated[tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Meta(max_length=4096)]
+    seconds: Annotated[tuple[Annotated[float, Meta(ge=0, le=1e6)], ...], Meta(max_length=4096)]
+
+
+class TextsPart(_Part, kw_only=True):
+    """``RunTexts``; JSON has texts for keys, so token ids are written as such."""
+
+    prompt: _Text
+    output: _Text
+    prompt_pieces: Annotated[tuple[_Piece, ...], _PerToken]
+    output_pieces: Annotated[tuple[_Piece, ...], _PerToken]
+    tokens: Annotated[dict[str, Any], _PerToken]
+
+
+class DraftPart(_Part, kw_only=True):
+    """``DraftTree``, a letter per source; the step holds its match_length."""
+
+    token_ids: Annotated[tuple[TokenId, ...], _PerNode]
+    parents: Annotated[tuple[_Parent, ...], _PerNode]
+    probabilities: Annotated[tuple[_Share, ...], _PerNode]
+    sources: Annotated[str, _PerNode]
+    counts: Annotated[tuple[Count, ...], _PerNode]
+
+
+class TimingsPart(_Part, kw_only=True):
+    """``StepTimings``."""
+
+    retrieve_seconds: _Seconds
+    forward_seconds: _Seconds
+    verify_seconds: _Seconds
+    commit_seconds: _Seconds
+
+
+class TriePart(_Part, kw_only=True):
+    """``TrieChange``."""
+
+    nodes: Count
+    added: Count
+    pruned: Count
+
+
+class CandidatePart(_Part, kw_only=True):
+    """``Candidate``, its source a letter."""
+
+    token_id: TokenId
+    parent: _Node
+    probability: _Share
+    source: Annotated[str, Meta(max_length=1)]
+    reason: Reason
+
+
+class LeftOutPart(_Part, kw_only=True):
+    """``LeftOut``."""
+
+    unseen: Count
+    pays: Count
+    branch_length: Count
+    width: Count
+    strategy: Count
+    best: CandidatePart | None
+
+
+class StepPart(_Part, kw_only=True):
+    """``StepRecord``; files of before it was kept have no ``left_out``."""
+
+    index: Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
+    context_length: Annotated[int, Meta(ge=1, le=2 * MAX_TOKENS)]
+    match_length: Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
+    draft: DraftPart | None = None
+    target_ids: Annotated[tuple[_Choice, ...], _PerNode]
+    accepted_nodes: Annotated[tuple[_Accepted, ...], _PerNode]
+    emitted_ids: Annotated[tuple[TokenId, ...], _PerNode]
+    timings: TimingsPart
+    trie: TriePart
+    finish_reason: FinishReason | None = None
+    left_out: LeftOutPart | None = None
+
+
+class RunPart(_Part, kw_only=True):
+    """``RunRecord``; a setting that ``config`` does not name takes its default (files made before it existed)."""
+
+    format: str
+    version: int
+    created: _Name
+    program_version: _Name
+    model: ModelPart
+    config: dict[str, Any]
+    method: str
+    max_new_tokens: Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
+    stop: Annotated[tuple[Annotated[str, Meta(max_length=MAX_STOP_CHARACTERS)], ...], Meta(max_length=MAX_STOPS)]
+    finish_reason: FinishReason
+    seconds: _Seconds
+    first_token_seconds: _Seconds | None = None
+    pass_costs: CostsPart | None = None
+    texts: TextsPart | None = None
+    prompt_ids: Annotated[tuple[TokenId, ...], _PerToken]
+    steps: Annotated[tuple[StepPart, ...], _PerToken]
+
+
+class GapPart(_Part, kw_only=True):
+    """``TokenGap``."""
+
+    gap: _Score
+    spacing: _Score
+
+
+class PairPart(RunPart, kw_only=True):
+    """A run, greedy decoding of the same prompt beside it, and how close the decision was where the two part."""
+
+    greedy: RunPart | None = None
+    parted: GapPart | None = None
+
+
+class Header(msgspec.Struct):
+    """What a file says of itself; looked at before anything else, so that a file of another kind is called that."""
+
+    format: str
+    version: int | None = None
+
+
+def check_header(header: Header | RunPart) -> None:
+    """Raise SchemaError unless this is a run file of this version."""
+    if header.format != FORMAT:
+        raise SchemaError(f"format: need {FORMAT!r}")
+    if header.version not in (None, VERSION):
+        raise SchemaError(f"version: {header.version}; this program reads version {VERSION}")
+
+
+def written(run: RunRecord) -> dict[str, Any]:
+    """The run as msgspec writes it: the objects of ``RunPart``, their fields named as in the records."""
     first = run.first_token_seconds
     return {
         "format": FORMAT,
         "version": VERSION,
         "created": run.created,
         "program_version": run.version,
-        "model": dataclasses.asdict(run.model),
-        "config": dataclasses.asdict(run.config),
+        "model": run.model,
+        "config": run.config,
         "method": run.method,
         "max_new_tokens": run.max_new_tokens,
         "stop": run.stop,
         "finish_reason": run.finish_reason,
         "seconds": round(run.seconds, 7),
         "first_token_seconds": None if first is None else round(first, 7),
-        "pass_costs": None if run.pass_costs is None else run.pass_costs.to_json(),
-        "texts": None if run.texts is None else dataclasses.asdict(run.texts),
+        "pass_costs": run.pass_costs,
+        "texts": run.texts,
         "prompt_ids": run.prompt_ids,
-        "steps": [_step_to_data(step) for step in run.steps],
+        "steps": [_written_step(step) for step in run.steps],
     }
 
 
-def _step_to_data(step: StepRecord) -> dict[str, Any]:
-    draft = step.draft
+def _written_step(step: StepRecord) -> dict[str, Any]:
     return {
         "index": step.index,
         "context_length": step.context_length,
         "match_length": step.match_length,
-        "draft": None
-        if draft is None
-        else {
-            "token_ids": draft.token_ids,
-            "parents": draft.parents,
-            "probabilities": [round(value, 6) for value in draft.probabilities],
-            "sources": "".join(_LETTER_OF[source] for source in draft.sources),
-            "counts": draft.counts,
-        },
+        "draft": None if step.draft is None else _written_draft(step.draft),
         "target_ids": step.target_ids,
         "accepted_nodes": step.accepted_nodes,
         "emitted_ids": step.emitted_ids,
-        "timings": {name: round(getattr(step.timings, name), 7) for name in _TIMINGS},
-        "trie": dataclasses.asdict(step.trie),
+        "timings": {name: round(seconds, 7) for name, seconds in asdict(step.timings).items()},
+        "trie": step.trie,
         "finish_reason": step.finish_reason,
+        "left_out": None if step.left_out is None else _written_left_out(step.left_out),
     }
 
 
-def run_from_data(data: Any) -> RunRecord:
-    """The run in JSON data; types, sizes and ranges are checked, ``rules.check_run`` checks the rest.
+def _written_draft(draft: DraftTree) -> dict[str, Any]:
+    return {
+        "token_ids": draft.token_ids,
+        "parents": draft.parents,
+        "probabilities": [round(value, 6) for value in draft.probabilities],
+        "sources": "".join(LETTERS[source] for source in draft.sources),
+        "counts": draft.counts,
+    }
+
+
+def _written_left_out(left_out: LeftOut) -> dict[str, Any]:
+    fields = asdict(left_out)
+    if (best := fields["best"]) is not None:
+        best |= {"probability": round(best["probability"], 6), "source": LETTERS[best["source"]]}
+    return fields
+
+
+def run_from(part: RunPart) -> RunRecord:
+    """The run that a file holds; ``rules.check_run`` checks that it agrees with itself.
 
     Raises:
-        SchemaError: If a field is missing, unknown, of the wrong type or out of its range.
+        SchemaError: If a field has a value that its type does not tell from a right one.
     """
-    top = Fields(data)
-    if top.text("format") != FORMAT:
-        top.fail("format", f"need {FORMAT!r}")
-    if (version := top.integer("version")) != VERSION:
-        top.fail("version", f"{version}; this program reads version {VERSION}")
-    model = _model_from(top.fields("model"))
-    last_id = min(model.vocab_size, MAX_TOKEN_ID) - 1  # a replay draws from a trie, which takes no larger one
-    run = RunRecord(
-        prompt_ids=top.integers("prompt_ids", 0, last_id, MAX_TOKENS),
-        steps=tuple(
-            _step_from(Fields(step, f"steps[{place}]"), last_id)
-            for place, step in enumerate(top.items("steps", MAX_TOKENS))
-        ),
-        config=_config_from(top.fields("config")),
-        model=model,
-        method=METHOD_WORDS[top.choice("method", tuple(METHOD_WORDS))],
-        finish_reason=top.choice("finish_reason", get_args(FinishReason)),
-        seconds=top.number("seconds", 0, 1e9),
-        first_token_seconds=top.number("first_token_seconds", 0, 1e9) if top.has("first_token_seconds") else None,
-        max_new_tokens=top.integer("max_new_tokens", 1, MAX_TOKENS),
-        stop=top.texts("stop", MAX_STOPS, MAX_STOP_CHARACTERS),
-        pass_costs=_costs_from(top),
-        texts=_texts_from(top.fields("texts"), last_id) if top.has("texts") else None,
-        created=_moment(top),
-        version=top.text("program_version", 40),
+    check_header(part)
+    if part.method not in METHOD_WORDS:
+        raise SchemaError(f"method: need one of {', '.join(METHOD_WORDS)}")
+    _check_moment(part.created)
+    return RunRecord(
+        prompt_ids=part.prompt_ids,
+        steps=tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps)),
+        config=_config_from(part.config),
+        model=ModelInfo(**msgspec.structs.asdict(part.model)),
+        method=METHOD_WORDS[part.method],
+        finish_reason=part.finish_reason,
+        seconds=part.seconds,
+        first_token_seconds=part.first_token_seconds,
+        max_new_tokens=part.max_new_tokens,
+        stop=part.stop,
+        pass_costs=None if part.pass_costs is None else _costs_from(part.pass_costs),
+        texts=None if part.texts is None else _texts_from(part.texts),
+        created=part.created,
+        version=part.program_version,
     )
-    top.done()
-    return run
 
 
-def _moment(top: Fields) -> str:
-    moment = top.text("created", 40)
+def _check_moment(moment: str) -> None:
     try:
         known = datetime.fromisoformat(moment).tzinfo is not None
     except ValueError:
         known = False
     if not known:
-        top.fail("created", "need an ISO 8601 time with its offset from UTC")
-    return moment
+        raise SchemaError("created: need an ISO 8601 time with its offset from UTC")
 
 
-def _model_from(fields: Fields) -> ModelInfo:
-    model = ModelInfo(
-        name=fields.text("name", 1000),
-        device=fields.text("device", 40),
-        dtype=fields.text("dtype", 40),
-        parameters=fields.integer("parameters"),
-        vocab_size=fields.integer("vocab_size", 1, 2**31),
-    )
-    fields.done()
-    return model
+def _config_from(values: dict[str, Any]) -> LookaheadConfig:
+    settings = settings_of(LookaheadConfig)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in settings:
+            raise SchemaError(f"config.{name[:40]}: unknown field")
+        if isinstance(value, list) and len(value) > MAX_CHOICES:
+            raise SchemaError(f"config.{name}: {len(value)} words; need at most {MAX_CHOICES}")
+        try:
+            settings[name].check(tuple(value) if isinstance(value, list) else value)
+        except ValueError as error:
+            raise SchemaError(f"config.{name}: {str(error).removeprefix(f'{name}=')}") from None
+        found[name] = tuple(value) if isinstance(value, list) else value
+        if settings[name].kind == "number" and type(value) is int:
+            found[name] = float(value)  # JSON may leave a fraction of zero out
+    return LookaheadConfig(**found)
 
 
-def _config_from(fields: Fields) -> LookaheadConfig:
-    """The settings; one that the file does not name takes its default (files made before it existed)."""
-    values: dict[str, Any] = {}
-    for setting in dataclasses.fields(LookaheadConfig):
-        if setting.name not in fields or (setting.default is None and not fields.has(setting.name)):
-            continue
-        if isinstance(setting.default, float):
-            values[setting.name] = fields.number(setting.name)
-        elif isinstance(setting.default, str):
-            values[setting.name] = fields.text(setting.name)
-        elif isinstance(setting.default, tuple):
-            values[setting.name] = fields.texts(setting.name, 16)
-        else:
-            values[setting.name] = fields.integer(setting.name)
-    fields.done()
+def _costs_from(part: CostsPart) -> PassCosts:
     try:
-        return LookaheadConfig(**values)
-    except ValueError as error:
-        raise SchemaError(f"config: {error}") from None
-
-
-def _costs_from(top: Fields) -> PassCosts | None:
-    if not top.has("pass_costs"):
-        return None
-    fields = top.fields("pass_costs")
-    lengths = fields.integers("lengths", 1, 4096, 4096)
-    seconds = fields.numbers("seconds", 0, 1e6, 4096)
-    fields.done()
-    try:
-        return PassCosts(lengths, seconds)
+        return PassCosts(part.lengths, part.seconds)
     except ValueError as error:
         raise SchemaError(f"pass_costs: {error}") from None
 
 
-def _texts_from(fields: Fields, last_id: int) -> RunTexts:
-    table = fields.take("tokens")
-    if type(table) is not dict or len(table) > MAX_TOKENS:
-        fields.fail("tokens", "need an object of token id to text")
-    entries = Fields(table, fields.at("tokens"))
+def _texts_from(part: TextsPart) -> RunTexts:
     tokens: dict[int, str] = {}
-    for key in table:
-        if not (key.isascii() and key.isdigit() and len(key) <= 10 and str(int(key)) == key and int(key) <= last_id):
-            entries.fail(key[:20], f"need a token id, 0 to {last_id}")
-        tokens[int(key)] = entries.text(key, 1000)
-    texts = RunTexts(
-        prompt=fields.text("prompt", _MAX_TEXT),
-        output=fields.text("output", _MAX_TEXT),
-        prompt_pieces=fields.texts("prompt_pieces", MAX_TOKENS, 10_000),
-        output_pieces=fields.texts("output_pieces", MAX_TOKENS, 10_000),
-        tokens=tokens,
+    for key, text in part.tokens.items():
+        if not _TOKEN_KEY.fullmatch(key):
+            raise SchemaError(f"texts.tokens.{key[:40]}: unknown field; need a token id")
+        if not isinstance(text, str) or len(text) > MAX_TOKEN_CHARACTERS:
+            raise SchemaError(f"texts.tokens.{key}: need a string of length <= {MAX_TOKEN_CHARACTERS}")
+        tokens[int(key)] = text
+    return RunTexts(part.prompt, part.output, part.prompt_pieces, part.output_pieces, tokens)
+
+
+def _step_from(part: StepPart, place: str) -> StepRecord:
+    return StepRecord(
+        index=part.index,
+        context_length=part.context_length,
+        match_length=part.match_length,
+        draft=None if part.draft is None else _draft_from(part.draft, part.match_length, f"{place}.draft"),
+        target_ids=part.target_ids,
+        accepted_nodes=part.accepted_nodes,
+        emitted_ids=part.emitted_ids,
+        timings=StepTimings(**msgspec.structs.asdict(part.timings)),
+        trie=TrieChange(**msgspec.structs.asdict(part.trie)),
+        finish_reason=part.finish_reason,
+        left_out=None if part.left_out is None else _left_out_from(part.left_out, f"{place}.left_out"),
     )
-    fields.done()
-    return texts
 
 
-def _step_from(fields: Fields, last_id: int) -> StepRecord:
-    match_length = fields.integer("match_length", 0, MAX_TOKENS)
-    step = StepRecord(
-        index=fields.integer("index", 0, MAX_TOKENS),
-        context_length=fields.integer("context_length", 1, 2 * MAX_TOKENS),
-        match_length=match_length,
-        draft=_draft_from(fields.fields("draft"), match_length, last_id) if fields.has("draft") else None,
-        target_ids=fields.integers("target_ids", -1, last_id, MAX_DECODING_LENGTH),
-        accepted_nodes=fields.integers("accepted_nodes", 1, MAX_DECODING_LENGTH, MAX_DECODING_LENGTH),
-        emitted_ids=fields.integers("emitted_ids", 0, last_id, MAX_DECODING_LENGTH),
-        timings=_timings_from(fields.fields("timings")),
-        trie=_trie_from(fields.fields("trie")),
-        finish_reason=fields.choice("finish_reason", get_args(FinishReason)) if fields.has("finish_reason") else None,
-    )
-    fields.done()
-    return step
-
-
-def _draft_from(fields: Fields, match_length: int, last_id: int) -> DraftTree:
-    letters = fields.text("sources", MAX_DECODING_LENGTH)
-    if any(letter not in SOURCE_LETTERS for letter in letters):
-        fields.fail("sources", f"need one letter a node, of {''.join(SOURCE_LETTERS)}")
-    tree = DraftTree(
-        token_ids=fields.integers("token_ids", 0, last_id, MAX_DECODING_LENGTH),
-        parents=fields.integers("parents", -1, MAX_DECODING_LENGTH, MAX_DECODING_LENGTH),
-        probabilities=fields.numbers("probabilities", 0, 1, MAX_DECODING_LENGTH),
-        sources=tuple(SOURCE_LETTERS[letter] for letter in letters),
-        counts=fields.integers("counts", 0, 2**53 - 1, MAX_DECODING_LENGTH),
+def _draft_from(part: DraftPart, match_length: int, place: str) -> DraftTree:
+    if not _SOURCE_OF.keys() >= set(part.sources):
+        raise SchemaError(f"{place}.sources: need one letter per node, of {''.join(_SOURCE_OF)}")
+    return DraftTree(
+        token_ids=part.token_ids,
+        parents=part.parents,
+        probabilities=part.probabilities,
+        sources=tuple(_SOURCE_OF[letter] for letter in part.sources),
+        counts=part.counts,
         match_length=match_length,
     )
-    fields.done()
-    return tree
 
 
-def _timings_from(fields: Fields) -> StepTimings:
-    timings = StepTimings(*(fields.number(name, 0, 1e9) for name in _TIMINGS))
-    fields.done()
-    return timings
-
-
-def _trie_from(fields: Fields) -> TrieChange:
-    change = TrieChange(fields.integer("nodes"), fields.integer("added"), fields.integer("pruned"))
-    fields.done()
-    return change
+def _left_out_from(part: LeftOutPart, place: str) -> LeftOut:
+    fields = msgspec.structs.asdict(part)
+    if part.best is not None:
+        best = msgspec.structs.asdict(part.best)
+        best["source"] = _SOURCE_OF.get(part.best.source, ROOT_SOURCE)
+        if best["source"] == ROOT_SOURCE:
+            letters = "".join(info.letter for info in SOURCES.values())
+            raise SchemaError(f"{place}.best.source: need one letter, of {letters}")
+        fields["best"] = Candidate(**best)
+    return LeftOut(**fields)

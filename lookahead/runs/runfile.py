@@ -6,20 +6,29 @@ Beside the run's own fields a file may hold ``greedy``, plain greedy decoding of
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lookahead.atomic import write_whole
 from lookahead.config import MAX_TOKENS
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
-from lookahead.runs.format import run_from_data, run_to_data
-from lookahead.runs.rules import MAX_STOP_CHARACTERS, MAX_STOPS, check_run
-from lookahead.runs.schema import Fields, SchemaError, parse_json
+from lookahead.runs.format import (
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    Header,
+    PairPart,
+    RunPart,
+    check_header,
+    run_from,
+    written,
+)
+from lookahead.runs.rules import check_run
+from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 
 MAX_FILE_BYTES = 32_000_000
 """Largest run file that is opened; 500 steps of 64 nodes are about 1 MB."""
@@ -52,16 +61,16 @@ def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | 
             text is larger than a file may be.
     """
     try:
-        data = run_to_data(run)
+        fields = written(run)
         if greedy is not None:
-            data |= {"greedy": run_to_data(greedy), "parted": None if parted is None else asdict(parted)}
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        size = len(text.encode("utf-8"))
-        if size > MAX_FILE_BYTES:
-            raise ValueError(f"{size} bytes; a run file has at most {MAX_FILE_BYTES}")
+            fields |= {"greedy": written(greedy), "parted": parted}
+        data = msgspec.json.encode(fields)
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"{len(data)} bytes; a run file has at most {MAX_FILE_BYTES}")
+        text = data.decode()
         from_json(text)
     except (ValueError, KeyError) as error:
-        raise RunFileError(f"this run makes no run file: {error}") from None
+        raise RunFileError(f"this run makes not a run file: {error}") from None
     return text
 
 
@@ -81,43 +90,43 @@ def pair_from_json(text: str) -> RunPair:
         RunFileError: If one is no run of this version or contradicts itself, or the two do not belong together.
     """
     if len(text) > MAX_FILE_BYTES:
-        raise RunFileError(f"no run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
+        raise RunFileError(f"not a run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
     try:
-        return _pair_from(parse_json(text))
+        data = parse_json(text)
+        refuse_half_pairs(data, text)
+        check_header(checked(data, Header))
+        return _pair_from(checked(data, PairPart))
     except SchemaError as error:
-        raise RunFileError(f"no run file: {error}") from None
+        raise RunFileError(f"not a run file: {error}") from None
 
 
-def _pair_from(data: Any) -> RunPair:
-    beside: dict[str, Any] = {}
-    if type(data) is dict:
-        beside = {name: data.pop(name) for name in ("greedy", "parted") if name in data}
-    run = run_from_data(data)
-    check_run(run)
-    fields = Fields(beside)
-    if not fields.has("greedy"):
-        if fields.has("parted"):
-            fields.fail("parted", "there is no greedy run to part from")
+def _pair_from(part: PairPart) -> RunPair:
+    run = _run_from(part)
+    if part.greedy is None:
+        if part.parted is not None:
+            raise SchemaError("parted: there is no greedy run to part from")
         return RunPair(run)
     try:
-        greedy = run_from_data(fields.take("greedy"))
-        check_run(greedy)
+        greedy = _run_from(part.greedy)
     except SchemaError as error:
-        raise SchemaError(f"greedy: {error}") from None
+        raise SchemaError(f"greedy.{error}") from None
     _check_beside(run, greedy)
-    if not fields.has("parted"):
+    if part.parted is None:
         return RunPair(run, greedy)
     if first_difference(run.token_ids, greedy.token_ids) is None:
-        fields.fail("parted", "the two runs have the same tokens")
-    gap = fields.fields("parted")
-    parted = TokenGap(gap.number("gap"), gap.number("spacing"))
-    gap.done()
-    return RunPair(run, greedy, parted)
+        raise SchemaError("parted: the two runs have the same tokens")
+    return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing))
+
+
+def _run_from(part: RunPart) -> RunRecord:
+    run = run_from(part)
+    check_run(run)
+    return run
 
 
 def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
     if run.method != "lookahead" or greedy.method != "plain":
-        raise SchemaError("greedy: a greedy run stands beside a lookahead run only")
+        raise SchemaError("greedy.method: only a plain run beside a lookahead run")
     for name in ("prompt_ids", "model", "stop"):
         if getattr(run, name) != getattr(greedy, name):
             raise SchemaError(f"greedy.{name}: not the same as the run's")
@@ -186,6 +195,6 @@ def load(path: str | Path) -> RunRecord:
     try:
         return from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
-        raise RunFileError(f"{path}: no run file: not UTF-8 text") from None
+        raise RunFileError(f"{path}: not a run file: not UTF-8 text") from None
     except RunFileError as error:
         raise RunFileError(f"{path}: {error}") from None

@@ -126,11 +126,11 @@ def test_what_generate_cannot_use_is_said_in_one_line(client: Client, values: di
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"run_file": ""}, "no run file"),
-        ({"run_file": "[" * 100_000}, "no run file"),
+        ({"run_file": ""}, "a run file"),
+        ({"run_file": "[" * 100_000}, "a run file"),
         ({"run_file": '{"format": "lookahead-run", "version": 99}'}, "version: 99"),
-        ({"run_file": None}, "no run file"),
-        ({"run_file": {"a": 1}}, "no run file"),
+        ({"run_file": None}, "a run file"),
+        ({"run_file": {"a": 1}}, "a run file"),
         ({"decoding_length": 0}, "decoding_length=0"),
         ({"decoding_length": "wide"}, "need a whole number"),
         ({"strategy": 3}, "strategy="),
@@ -154,4 +154,4 @@ def _refused(call: Any, words: str) -> None:
 
 
 def test_the_path_of_a_file_is_no_run_file(client: Client) -> None:
-    _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "no run file")
+    _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "a run file")

@@ -71,7 +71,7 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
     for wrong in ({}, {"run": "x"}, {**question, "step": 999}, 7):
         assert set(answers["trie_view"](wrong)) == {"error"}
     assert runfile.from_json(answers["run_file"](question)["text"]) == run
-    assert "no run file" in answers["open_run"]({"text": "{}"})["error"]
+    assert "a run file" in answers["open_run"]({"text": "{}"})["error"]
 
 
 def test_a_run_that_was_left_while_it_waited_never_begins() -> None:

@@ -169,7 +169,7 @@ def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
     assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
     path.write_text(json.dumps({"format": "something else"}))
     page.set_input_files("#open-run", path)
-    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('no run file')")
+    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('a run file')")
     for button, ending in (("[data-svg]", "svg"), ("[data-graphml]", "graphml")):
         with page.expect_download() as download:
             page.click(button)

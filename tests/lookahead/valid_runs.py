@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
-from lookahead.records import FinishReason, ModelInfo, RunRecord, RunTexts, StepRecord, StepTimings, TrieChange
+from lookahead.records import (
+    Candidate,
+    FinishReason,
+    LeftOut,
+    ModelInfo,
+    Reason,
+    RunRecord,
+    RunTexts,
+    StepRecord,
+    StepTimings,
+    TrieChange,
+)
 from lookahead.verify import verify
 
 VOCAB = 6
@@ -105,7 +117,17 @@ def _steps(draw: st.DrawFn, index: int, context: list[int], most_nodes: int) -> 
         timings=draw(timings),
         trie=draw(changes),
         finish_reason=reason,
+        left_out=None if tree is None else draw(st.none() | _left_out(len(tree))),
     )
+
+
+def _left_out(nodes: int) -> st.SearchStrategy[LeftOut]:
+    """What a search over a draft of so many nodes may have left out."""
+    sources, reasons = st.sampled_from(["prompt", "output", "corpus"]), st.sampled_from(get_args(Reason))
+    best = st.builds(
+        Candidate, ids, st.integers(0, nodes - 1), st.integers(0, 10**6).map(lambda n: n / 10**6), sources, reasons
+    )
+    return st.builds(LeftOut, *[st.integers(0, 99)] * 5, best=st.none() | best)
 
 
 def configs() -> st.SearchStrategy[LookaheadConfig]:

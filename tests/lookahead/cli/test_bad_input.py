@@ -96,15 +96,15 @@ def test_refused_before_any_model_is_loaded(name: str, refused: Callable[..., st
 
 
 TRACES = {
-    "negative id": ('{"prompt": [1, -2], "output": [1]}', "line 1: prompt[1]: need 0 to"),
+    "negative id": ('{"prompt": [1, -2], "output": [1]}', "line 1: prompt[1]: need an integer >= 0"),
     "true": ('{"prompt": [1], "output": [true]}', "need an integer, got true/false"),
     "float": ('{"prompt": [1.0], "output": [1]}', "need an integer"),
-    "id too large": ('{"prompt": [1], "output": [2147483647]}', "need 0 to"),
+    "id too large": ('{"prompt": [1], "output": [2147483647]}', "need an integer <= 16777215"),
     "id that no trie takes": (
         '{"prompt": [20000000, 1], "output": [1, 2, 3]}',
-        "line 1: prompt[0]: need 0 to 16777215",
+        "line 1: prompt[0]: need an integer <= 16777215",
     ),
-    "id far too large": ('{"prompt": [1], "output": [' + "9" * 30 + "]}", "a huge number"),
+    "id far too large": ('{"prompt": [1], "output": [' + "9" * 30 + "]}", "output[0]: need an integer <= 16777215"),
     "text": ('{"prompt": "abc", "output": "def"}', "need a list, got a string"),
     "no output": ('{"prompt": [1]}', "output: missing"),
     "empty prompt": ('{"prompt": [], "output": [1, 2]}', "need at least one token id"),
@@ -127,7 +127,7 @@ def test_traces_that_are_none(name: str, refused: Callable[..., str], tmp_path: 
 PROMPTS = {
     "no JSONL": ("Once upon a time\n", "need one JSON object a line"),
     "no prompt field": ('{"text": "a"}', "prompt: missing"),
-    "number": ('{"prompt": 3}', "need a string, got a number"),
+    "number": ('{"prompt": 3}', "need a string, got an integer"),
     "blank prompt": ('{"prompt": "a"}\n{"prompt": " "}', "line 2: prompt: is empty"),
     "half a surrogate": ('{"prompt": "\\ud800"}', "half a surrogate"),
     "empty": ("", "no prompt in it"),

@@ -46,8 +46,8 @@ def test_how_close_the_parting_was_comes_back(pair: tuple[RunRecord, RunRecord])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"greedy": 7}, "greedy: the whole: need an object"),
-        ({"greedy": {}}, "greedy: format: missing"),
+        ({"greedy": 7}, "greedy: need an object"),
+        ({"greedy": {}}, "greedy.format: missing"),
         ({"parted": {"gap": 0.1, "spacing": 0.1}}, "parted: the two runs have the same tokens"),
         ({"greedy": None, "parted": {"gap": 0.1, "spacing": 0.1}}, "parted: there is no greedy run"),
     ],
@@ -60,7 +60,17 @@ def test_what_does_not_fit_is_refused(pair: tuple[RunRecord, RunRecord], change:
 
 def test_another_prompt_or_method_is_refused(pair: tuple[RunRecord, RunRecord]) -> None:
     run, greedy = pair
-    with pytest.raises(RunFileError, match="a greedy run stands beside a lookahead run only"):
+    with pytest.raises(RunFileError, match="only a plain run beside a lookahead run"):
         runfile.to_json(run, run)
     with pytest.raises(RunFileError, match=r"greedy\.model: not the same"):
         runfile.to_json(run, replace(greedy, model=replace(greedy.model, name="another")))
+
+
+def test_a_refusal_inside_the_greedy_run_says_so(pair: tuple[RunRecord, RunRecord]) -> None:
+    data = json.loads(runfile.to_json(*pair))
+    data["greedy"]["steps"][2]["context_length"] += 1
+    with pytest.raises(RunFileError, match=r"not a run file: greedy\.steps\[2\]\.context_length: "):
+        runfile.pair_from_json(json.dumps(data))
+    data["greedy"]["greedy"] = None
+    with pytest.raises(RunFileError, match=r"not a run file: greedy\.greedy: unknown field"):
+        runfile.pair_from_json(json.dumps(data))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.draft import DraftTree
-from lookahead.records import RunRecord
+from lookahead.records import Candidate, LeftOut, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError
 from tests.lookahead.valid_runs import valid_runs
@@ -102,6 +102,8 @@ def test_the_golden_file_is_read_and_written_as_it_was(golden: RunRecord) -> Non
     """Files of version 1 stay readable; a changed layout needs a new version (a new setting in config does not)."""
     written, stored = json.loads(runfile.to_json(golden)), json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert stored.pop("config").keys() <= written.pop("config").keys()
+    for step in stored["steps"]:  # made before what a search left out was kept
+        step["left_out"] = None
     assert written == stored
     assert len(golden.steps) == 4
     assert golden.token_ids == (7, 8, 9, 5, 6, 7, 8, 2)
@@ -112,7 +114,7 @@ def test_records_that_contradict_themselves_are_refused(golden: RunRecord) -> No
     assert tree is not None
     backwards = replace(tree, parents=(-1, 2, 0, *tree.parents[3:]))
     wrong = {
-        "stand in order": _with(golden, 1, index=2),
+        "numbered from 0": _with(golden, 1, index=2),
         "committed before": _with(golden, 2, context_length=3),
         "a parent precedes": _with(golden, 1, draft=backwards),
         "last committed token": _with(golden, 1, draft=DraftTree.root_only(3), target_ids=(8,)),
@@ -145,10 +147,10 @@ HOSTILE = {
     "true is no number": ('{"format": "lookahead-run", "version": true}', "true/false"),
     "deep": ("[" * 100_000, "nested too deeply|not JSON"),
     "deep objects": ('{"a":' * 100_000, "nested too deeply|not JSON"),
-    "NaN": ('{"seconds": NaN}', "NaN is no number"),
-    "Infinity": ('{"seconds": -Infinity}', "Infinity is no number"),
-    "twice": ('{"format": "a", "format": "a"}', "stands twice"),
-    "long digits": ('{"seconds": ' + "9" * 5000 + "}", "thousands of digits"),
+    "NaN": ('{"seconds": NaN}', "seconds: NaN is not a number"),
+    "Infinity": ('{"seconds": -Infinity}', "seconds: -Infinity is not a number"),
+    "twice": ('{"format": "a", "format": "a"}', "format: stands twice"),
+    "long digits": ('{"seconds": ' + "9" * 5000 + "}", "seconds: a number of thousands of digits"),
 }
 
 
@@ -205,7 +207,7 @@ def test_a_token_id_that_no_trie_takes_is_refused(golden: RunRecord) -> None:
     text = runfile.to_json(replace(golden, model=model))
     tree = json.loads(text)
     tree["prompt_ids"][0] = 2**24
-    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need 0 to 16777215"):
+    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need an integer <= 16777215"):
         runfile.from_json(json.dumps(tree))
 
 
@@ -271,3 +273,70 @@ def test_a_long_wide_run_stays_small(golden: RunRecord) -> None:
     run = replace(golden, steps=tuple(steps), model=model, config=config, max_new_tokens=501, texts=None)
     run = replace(run, finish_reason="length")
     assert len(runfile.to_json(run)) < 1_500_000
+
+
+LEFT_OUT = LeftOut(1, 2, 0, 3, 0, Candidate(5, 4, 0.25, "corpus", "pays"))
+
+
+def test_what_a_search_left_out_comes_back(golden: RunRecord) -> None:
+    for left_out in (None, LeftOut(), LEFT_OUT):
+        run = _with(golden, 1, left_out=left_out)
+        assert runfile.from_json(runfile.to_json(run)) == run
+    text = runfile.to_json(_with(golden, 1, left_out=LEFT_OUT))
+    best = '{"token_id":5,"parent":4,"probability":0.25,"source":"c","reason":"pays"}'
+    assert f'{{"unseen":1,"pays":2,"branch_length":0,"width":3,"strategy":0,"best":{best}}}' in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pays": -1}, "pays: need an integer >= 0"),
+        ({"width": True}, "width: need an integer, got true/false"),
+        ({"another": 1}, "another: unknown field"),
+        ({"best": 7}, "best: need an object or null, got an integer"),
+        ({"best": {"parent": 5}}, "best.parent: 5; the draft has 5 nodes"),
+        ({"best": {"parent": -1}}, "best.parent: need an integer >= 0"),
+        ({"best": {"token_id": 512}}, "best.token_id: need 0 to 511, got 512"),
+        ({"best": {"probability": 1.01}}, "best.probability: need a number <= 1"),
+        ({"best": {"source": "r"}}, "best.source: need one letter, of pocm"),
+        ({"best": {"source": "?"}}, "best.source: need one letter"),
+        ({"best": {"reason": "bored"}}, "best.reason: unknown value 'bored'"),
+    ],
+)
+def test_what_cannot_have_been_left_out_is_refused(golden: RunRecord, change: dict[str, Any], message: str) -> None:
+    data = json.loads(runfile.to_json(_with(golden, 1, left_out=LEFT_OUT)))
+    left_out = data["steps"][1]["left_out"]
+    best = change.get("best")
+    left_out |= {"best": left_out["best"] | best} if isinstance(best, dict) else change
+    with pytest.raises(RunFileError, match=rf"steps\[1\]\.left_out\.{message}"):
+        runfile.from_json(json.dumps(data))
+
+
+def test_the_prefill_left_nothing_out(golden: RunRecord) -> None:
+    with pytest.raises(RunFileError, match=r"steps\[0\]\.left_out: the prefill"):
+        runfile.to_json(_with(golden, 0, left_out=LeftOut()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('"parents":[-1,0,0,1,1]', '"parents":[-1,0,0,1,1],"parents":[-1,0,0,1,1]', r"steps\[1\]\.draft\.parents"),
+        ('"parameters":260032', '"parameters":Infinity', r"model\.parameters"),
+        ('"nodes":22', '"nodes":' + "2" * 5000, r"steps\[2\]\.trie\.nodes"),
+        ('"8":"<b>"', r'"8":"\ud83d"', r"texts\.tokens\.8"),
+        ('"parents":[-1,0,0,1,1]', '"parents":[-1,0,0,null,1]', r"steps\[1\]\.draft\.parents\[3\]"),
+    ],
+)
+def test_a_refusal_says_where(old: str, new: str, place: str) -> None:
+    text = GOLDEN.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(RunFileError, match=f"^not a run file: {place}: "):
+        runfile.from_json(text.replace(old, new))
+
+
+def test_letters_beyond_the_first_plane_are_text_however_they_are_written() -> None:
+    text = GOLDEN.read_text(encoding="utf-8").replace('"8":"<b>"', r'"8":"\ud83d\ude00"')
+    run = runfile.from_json(text)
+    assert run.texts is not None
+    assert run.texts.tokens[8] == "\U0001f600"
+    assert runfile.from_json(runfile.to_json(run)) == run
