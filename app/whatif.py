@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, Request
-from lookahead.records import RunRecord, TrieChange
-from lookahead.replay import replay_output
+from lookahead.records import RunRecord
+from lookahead.replay import RunSteps, recorded_steps, replay_run
 from lookahead.trie import Trie
 
 Outputs = Sequence[Sequence[int]]
@@ -22,27 +20,12 @@ MOST_TOKENS = 4_000
 """Longest output that is replayed while somebody waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """The decode steps of a replay, each list with one number a step.
-
-    Attributes:
-        widths: Nodes of the draft, the root included.
-        accepted: Accepted draft tokens.
-        emitted: Tokens that the step added.
-    """
-
-    widths: list[int]
-    accepted: list[int]
-    emitted: list[int]
-
-
 def answer(
     run: RunRecord,
     config: LookaheadConfig,
     earlier: Outputs = (),
     corpus: Sequence[Trie] = (),
-    own: Replayed | None = None,
+    own: RunSteps | None = None,
 ) -> dict[str, Any]:
     """The run's numbers as they were (``real``) and as they would be with these settings (``estimate``).
 
@@ -59,44 +42,20 @@ def answer(
     """
     own = own or replayed(run, run.config, earlier, corpus)
     estimate = what_if(run, config, earlier, corpus)
-    exact = run.method == "plain" or own == as_recorded(run)
+    exact = run.method == "plain" or own == recorded_steps(run)
     return {"real": real(run), "estimate": estimate, "exact": exact, "again": _passes(run, own)}
 
 
-def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()) -> Replayed:
-    """The steps that the run would have taken with these settings.
-
-    The width is filled, whatever the budget says, where the run knows no T(n).
+def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()) -> RunSteps:
+    """The steps that the run would have taken with these settings (see ``replay_run``).
 
     Raises:
         ValueError: If the run is too long to be replayed here.
     """
-    output_ids = run.token_ids
-    if len(output_ids) > MOST_TOKENS:
-        raise ValueError(f"an output of {len(output_ids)} tokens; at most {MOST_TOKENS} are replayed here")
-    costs = run.pass_costs
-    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
-    drafter = Drafter(config, corpus)
-    for ids in earlier:
-        drafter.keep(ids)
-    table = costs.table(config.decoding_length) if adaptive and costs else None
-    # A run that filled the model's context had no more room than what it wrote.
-    room = len(output_ids) if run.finish_reason == "context" else run.max_new_tokens
-    request = _WithinRoom(drafter.start(run.prompt_ids), room)
-    steps = list(replay_output(request, output_ids, config, table, accept_last=True))
-    return Replayed(
-        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
-    )
-
-
-def as_recorded(run: RunRecord) -> Replayed:
-    """The run's own decode steps."""
-    steps = list(metrics.decode_steps(run.steps))
-    return Replayed(
-        [len(draft) for _, draft in steps],
-        [len(step.accepted_nodes) for step, _ in steps],
-        [len(step.emitted_ids) for step, _ in steps],
-    )
+    tokens = len(run.token_ids)
+    if tokens > MOST_TOKENS:
+        raise ValueError(f"an output of {tokens} tokens; at most {MOST_TOKENS} are replayed here")
+    return replay_run(run, config, earlier, corpus)
 
 
 def what_if(
@@ -122,7 +81,7 @@ def what_if(
     }
 
 
-def _passes(run: RunRecord, steps: Replayed) -> int:
+def _passes(run: RunRecord, steps: RunSteps) -> int:
     return len(steps.widths) + (1 if run.steps else 0)
 
 
@@ -130,27 +89,6 @@ def _estimated_seconds(run: RunRecord, widths: list[int], costs: PassCosts) -> f
     """The real decode time, scaled by T(n) of these passes against T(n) of the run's own."""
     own = sum(costs.at(len(draft)) for _, draft in metrics.decode_steps(run.steps))
     return metrics.decode_seconds(run) * sum(map(costs.at, widths)) / own if own and widths else None
-
-
-class _WithinRoom:
-    """A request whose branches end where the engine's would: before the run's last token."""
-
-    def __init__(self, request: Request, max_new_tokens: int) -> None:
-        self._request, self._room = request, max_new_tokens
-
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
-        longest = min(longest_branch, self._room - 1)
-        return self._request.draft(width if longest else 1, longest, pass_seconds)
-
-    def commit(self, token_ids: Sequence[int]) -> None:
-        self._room -= len(token_ids)
-        self._request.commit(token_ids)
-
-    def change(self) -> TrieChange:
-        return self._request.change()
-
-    def finish(self) -> None:
-        self._request.finish()
 
 
 def real(run: RunRecord) -> dict[str, Any]:

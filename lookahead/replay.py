@@ -1,15 +1,20 @@
-"""Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would go."""
+"""Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would go.
+
+Rows of a trace, the timing of a trie and the what-if of a recorded run all take the steps of one ``Replay``.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, DraftRequest
-from lookahead.records import TrieChange
+from lookahead.metrics import decode_steps
+from lookahead.records import RunRecord
+from lookahead.trie import Trie
 from lookahead.verify import verify
 
 
@@ -32,41 +37,72 @@ class ReplayStep:
     insert_seconds: float
 
 
-def replay_output(
-    request: DraftRequest,
-    output_ids: Sequence[int],
-    config: LookaheadConfig,
-    pass_seconds: Sequence[float] | None = None,
-    accept_last: bool = False,
-) -> Iterator[ReplayStep]:
-    """Decode steps of one recorded output, as they happen; ends the request.
+class Replay:
+    """One recorded output, replayed; iterate it once for the decode steps as they happen, which ends the request.
 
     The first token is the prefill's. A path is accepted up to the last token but one, and the next recorded
     token is the bonus.
 
     Args:
-        request: A request over the row's prompt.
+        request: A request over the prompt.
         output_ids: The recorded output, shape ``(m,)``; fewer than 2 tokens make no step.
         config: Width and strategy.
         pass_seconds: T(n) for an adaptive width; None drafts up to the full width.
+        room: Most tokens that the run could have emitted: as in the engine, branches end before the last of them. None
+            where nobody knows.
         accept_last: Whether the last token is accepted, too, where it was drafted, as in a real run that ends by it
             (a trace counts it as the bonus).
+
+    Attributes:
+        insert_seconds: Time that the request's tries took to read so far, what is kept of the output included.
     """
-    request.commit(output_ids[:1])
-    done = 1
-    most = len(output_ids) if accept_last else len(output_ids) - 1
-    while done < len(output_ids):
+
+    def __init__(
+        self,
+        request: DraftRequest,
+        output_ids: Sequence[int],
+        config: LookaheadConfig,
+        *,
+        pass_seconds: Sequence[float] | None = None,
+        room: int | None = None,
+        accept_last: bool = False,
+    ) -> None:
+        self.insert_seconds = 0.0
+        self._request, self._output_ids, self._config = request, output_ids, config
+        self._pass_seconds = pass_seconds
+        self._room = len(output_ids) + config.longest_branch if room is None else room
+        self._end = len(output_ids) if accept_last else len(output_ids) - 1
+
+    def __iter__(self) -> Iterator[ReplayStep]:
+        """The decode steps."""
+        output_ids = self._output_ids
+        self._commit(output_ids[:1])
+        done = 1
+        while done < len(output_ids):
+            started = time.perf_counter()
+            tree = self._draft(self._room - done)
+            retrieve_seconds = time.perf_counter() - started
+            following_ids = output_ids[done : min(self._end, done + len(tree))]
+            accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
+            emitted = min(accepted + 1, len(output_ids) - done)
+            insert_seconds = self._commit(output_ids[done : done + emitted])
+            done += emitted
+            yield ReplayStep(tree, accepted, emitted, retrieve_seconds, insert_seconds)
         started = time.perf_counter()
-        tree = request.draft(config.decoding_length, config.longest_branch, pass_seconds)
-        drafted = time.perf_counter()
-        accepted = len(verify(tree, _choices(tree, output_ids[done : min(most, done + len(tree))])).accepted_nodes)
-        emitted = min(accepted + 1, len(output_ids) - done)
-        verified = time.perf_counter()
-        request.commit(output_ids[done : done + emitted])
-        committed = time.perf_counter()
-        done += emitted
-        yield ReplayStep(tree, accepted, emitted, drafted - started, committed - verified)
-    request.finish()
+        self._request.finish()
+        self.insert_seconds += time.perf_counter() - started
+
+    def _draft(self, room: int) -> DraftTree:
+        longest_branch = min(self._config.longest_branch, room - 1)
+        width = self._config.decoding_length if longest_branch else 1
+        return self._request.draft(width, longest_branch, self._pass_seconds)
+
+    def _commit(self, token_ids: Sequence[int]) -> float:
+        started = time.perf_counter()
+        self._request.commit(token_ids)
+        seconds = time.perf_counter() - started
+        self.insert_seconds += seconds
+        return seconds
 
 
 def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
@@ -74,30 +110,52 @@ def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
 
-class _TimedReading:
-    """A request, and the time that its tries take to read (``seconds``)."""
+@dataclass(slots=True)
+class ReplayTotals:
+    """Sums over replayed steps; the ratios are None before the first one.
 
-    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
-        started = time.perf_counter()
-        self._request = drafter.start(prompt_ids)
-        self.seconds = time.perf_counter() - started
-        self.trie = self._request.trie
+    Attributes:
+        retrieve: Seconds of every draft.
+        commit_seconds: Seconds of all commits.
+        tokens: Tokens emitted.
+        draft_tokens: Tokens drafted.
+    """
 
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
-        return self._request.draft(width, longest_branch, pass_seconds)
+    retrieve: list[float] = field(default_factory=list)
+    commit_seconds: float = 0.0
+    tokens: int = 0
+    draft_tokens: int = 0
 
-    def commit(self, token_ids: Sequence[int]) -> None:
-        started = time.perf_counter()
-        self._request.commit(token_ids)
-        self.seconds += time.perf_counter() - started
+    def add(self, step: ReplayStep) -> None:
+        """Count one more step."""
+        self.retrieve.append(step.retrieve_seconds)
+        self.commit_seconds += step.insert_seconds
+        self.tokens += step.emitted
+        self.draft_tokens += len(step.draft) - 1
 
-    def change(self) -> TrieChange:
-        return self._request.change()
+    @property
+    def steps(self) -> int:
+        """Steps counted."""
+        return len(self.retrieve)
 
-    def finish(self) -> None:
-        started = time.perf_counter()
-        self._request.finish()
-        self.seconds += time.perf_counter() - started
+    @property
+    def mean_accepted_tokens(self) -> float | None:
+        """Tokens per step."""
+        return self.tokens / self.steps if self.steps else None
+
+    @property
+    def draft_tokens_per_step(self) -> float | None:
+        """Draft tokens per step."""
+        return self.draft_tokens / self.steps if self.steps else None
+
+    @property
+    def retrieve_us_mean(self) -> float | None:
+        """Microseconds per draft."""
+        return 1e6 * sum(self.retrieve) / self.steps if self.steps else None
+
+    def retrieve_us(self, share: float) -> float | None:
+        """Microseconds that this share of the drafts did not exceed."""
+        return 1e6 * sorted(self.retrieve)[min(self.steps - 1, int(self.steps * share))] if self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,33 +191,91 @@ def replay_rows(
     """
     config = replace(config, budget="fixed")
     drafter = Drafter(config)
-    retrieve: list[float] = []
+    totals = ReplayTotals()
     insert_seconds = 0.0
-    inserted = 0
-    steps = tokens = drafted = nodes = size = 0
+    inserted = nodes = size = 0
     for prompt_ids, output_ids in rows:
         if not shared:
             drafter = Drafter(config)
-        request = _TimedReading(drafter, prompt_ids)
-        for step in replay_output(request, output_ids, config):
-            steps += 1
-            tokens += step.emitted
-            drafted += len(step.draft) - 1
-            retrieve.append(step.retrieve_seconds)
-        insert_seconds += request.seconds
+        started = time.perf_counter()
+        request = drafter.start(prompt_ids)
+        insert_seconds += time.perf_counter() - started
+        trie = request.trie
+        replay = Replay(request, output_ids, config)
+        for step in replay:
+            totals.add(step)
+        insert_seconds += replay.insert_seconds
         inserted += len(prompt_ids) + 2 * len(output_ids)
-        session = drafter.session.stats()
-        own = request.trie.stats()
-        nodes, size = own.nodes + own.leaves + session.nodes + session.leaves, own.bytes + session.bytes
-    retrieve.sort()
+        stats = (trie.stats(), drafter.session.stats())
+        nodes, size = sum(one.nodes + one.leaves for one in stats), sum(one.bytes for one in stats)
     return ReplaySummary(
-        steps=steps,
-        tokens=tokens,
-        mean_accepted_tokens=tokens / steps if steps else None,
-        draft_tokens_per_step=drafted / steps if steps else None,
-        retrieve_us_mean=1e6 * sum(retrieve) / steps if steps else None,
-        retrieve_us_p99=1e6 * retrieve[min(steps - 1, int(steps * 0.99))] if steps else None,
-        insert_us_per_token=1e6 * insert_seconds / inserted if steps else None,
+        steps=totals.steps,
+        tokens=totals.tokens,
+        mean_accepted_tokens=totals.mean_accepted_tokens,
+        draft_tokens_per_step=totals.draft_tokens_per_step,
+        retrieve_us_mean=totals.retrieve_us_mean,
+        retrieve_us_p99=totals.retrieve_us(0.99),
+        insert_us_per_token=1e6 * insert_seconds / inserted if totals.steps else None,
         trie_nodes=nodes,
         trie_bytes=size,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunSteps:
+    """The decode steps of a run in numbers, each list with one number per step.
+
+    Attributes:
+        widths: Nodes of the draft, the root included.
+        accepted: Accepted draft tokens.
+        emitted: Tokens that the step added.
+    """
+
+    widths: list[int]
+    accepted: list[int]
+    emitted: list[int]
+
+
+def recorded_steps(run: RunRecord) -> RunSteps:
+    """The steps that a run took."""
+    steps = list(decode_steps(run.steps))
+    return RunSteps(
+        [len(draft) for _, draft in steps],
+        [len(step.accepted_nodes) for step, _ in steps],
+        [len(step.emitted_ids) for step, _ in steps],
+    )
+
+
+def replay_run(
+    run: RunRecord,
+    config: LookaheadConfig,
+    earlier: Sequence[Sequence[int]] = (),
+    corpus: Sequence[Trie] = (),
+) -> RunSteps:
+    """The steps that a run would have taken with these settings.
+
+    With the run's own settings, and everything that it drafted from, they are ``recorded_steps``. The width is filled,
+    whatever the budget says, where the run knows no T(n).
+
+    Args:
+        earlier: Earlier outputs that the run's trie knew, oldest first.
+        corpus: Tries that the run could draft from besides; only read.
+    """
+    costs, output_ids = run.pass_costs, run.token_ids
+    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
+    drafter = Drafter(config, corpus)
+    for ids in earlier:
+        drafter.keep(ids)
+    replay = Replay(
+        drafter.start(run.prompt_ids),
+        output_ids,
+        config,
+        pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
+        # A run that filled the model's context had no more room than what it wrote.
+        room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
+        accept_last=True,
+    )
+    steps = list(replay)
+    return RunSteps(
+        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
     )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from lookahead.collector import everything_stays
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
-from lookahead.replay import replay_output
+from lookahead.replay import Replay, ReplayTotals
 from lookahead.trie import Trie
 
 _VOCABULARY = 30_000
@@ -47,11 +47,11 @@ class TrieBench:
     bytes_per_token: float
     resident_bytes_per_token: float | None
     steps: int
-    mean_accepted_tokens: float
-    draft_tokens_per_step: float
-    retrieve_us_mean: float
-    retrieve_us_p50: float
-    retrieve_us_p99: float
+    mean_accepted_tokens: float | None
+    draft_tokens_per_step: float | None
+    retrieve_us_mean: float | None
+    retrieve_us_p50: float | None
+    retrieve_us_p99: float | None
     commit_us_per_token: float
     adaptive_mean_accepted_tokens: float | None = None
     adaptive_draft_tokens_per_step: float | None = None
@@ -98,12 +98,11 @@ def bench_trie(
     after = _resident_bytes()
     with everything_stays():
         drafted = _ask(trie, remaining, config)
-        if not drafted.retrieve:
+        if not drafted.steps:
             raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
-        stats, steps = trie.stats(), len(drafted.retrieve)
+        stats = trie.stats()
         trie.forget()
-        adaptive = _Drafted([]) if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
-    some = len(adaptive.retrieve)
+        adaptive = ReplayTotals() if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
     return TrieBench(
         tokens=read,
         insert_us_per_token=1e6 * seconds / read,
@@ -111,31 +110,18 @@ def bench_trie(
         trie_bytes=stats.bytes,
         bytes_per_token=stats.bytes / read,
         resident_bytes_per_token=None if before is None or after is None else (after - before) / read,
-        steps=steps,
-        mean_accepted_tokens=drafted.emitted / steps,
-        draft_tokens_per_step=drafted.nodes / steps,
-        retrieve_us_mean=1e6 * sum(drafted.retrieve) / steps,
-        retrieve_us_p50=drafted.quantile_us(0.5),
-        retrieve_us_p99=drafted.quantile_us(0.99),
-        commit_us_per_token=1e6 * drafted.commit_seconds / drafted.emitted,
-        adaptive_mean_accepted_tokens=adaptive.emitted / some if some else None,
-        adaptive_draft_tokens_per_step=adaptive.nodes / some if some else None,
-        adaptive_retrieve_us_mean=1e6 * sum(adaptive.retrieve) / some if some else None,
-        adaptive_retrieve_us_p99=adaptive.quantile_us(0.99) if some else None,
+        steps=drafted.steps,
+        mean_accepted_tokens=drafted.mean_accepted_tokens,
+        draft_tokens_per_step=drafted.draft_tokens_per_step,
+        retrieve_us_mean=drafted.retrieve_us_mean,
+        retrieve_us_p50=drafted.retrieve_us(0.5),
+        retrieve_us_p99=drafted.retrieve_us(0.99),
+        commit_us_per_token=1e6 * drafted.commit_seconds / drafted.tokens,
+        adaptive_mean_accepted_tokens=adaptive.mean_accepted_tokens,
+        adaptive_draft_tokens_per_step=adaptive.draft_tokens_per_step,
+        adaptive_retrieve_us_mean=adaptive.retrieve_us_mean,
+        adaptive_retrieve_us_p99=adaptive.retrieve_us(0.99),
     )
-
-
-@dataclass(slots=True)
-class _Drafted:
-    retrieve: list[float]
-    commit_seconds: float = 0.0
-    emitted: int = 0
-    nodes: int = 0
-
-    def quantile_us(self, share: float) -> float:
-        """The draft that this share of all drafts did not take longer than, microseconds."""
-        times = sorted(self.retrieve)
-        return 1e6 * times[min(len(times) - 1, int(len(times) * share))]
 
 
 def _ask(
@@ -143,22 +129,20 @@ def _ask(
     sequences: Iterator[Sequence[int]],
     config: LookaheadConfig,
     pass_seconds: Sequence[float] | None = None,
-) -> _Drafted:
+) -> ReplayTotals:
     """Draft along held-out sequences, the first quarter of each given as the prompt."""
     drafter = Drafter(config, warm=(trie,))
-    drafted = _Drafted([])
+    totals = ReplayTotals()
     for sequence in sequences:
         prompt = max(1, len(sequence) // 4)
         if len(sequence) - prompt < 2:
             continue
-        for step in replay_output(drafter.start(sequence[:prompt]), sequence[prompt:], config, pass_seconds):
-            drafted.retrieve.append(step.retrieve_seconds)
-            drafted.commit_seconds += step.insert_seconds
-            drafted.emitted += step.emitted
-            drafted.nodes += len(step.draft) - 1
-        if drafted.emitted >= _ASKED_TOKENS:
+        request = drafter.start(sequence[:prompt])
+        for step in Replay(request, sequence[prompt:], config, pass_seconds=pass_seconds):
+            totals.add(step)
+        if totals.tokens >= _ASKED_TOKENS:
             break
-    return drafted
+    return totals
 
 
 def synthetic_sequences(seed: int = 0) -> Iterator[list[int]]:

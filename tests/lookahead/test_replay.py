@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, NoDrafts
-from lookahead.replay import replay_output, replay_rows
+from lookahead.engine import LookaheadEngine
+from lookahead.records import ModelInfo
+from lookahead.replay import Replay, recorded_steps, replay_rows, replay_run
+from lookahead.runs.recorder import RecordedRun
+from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 from tests.lookahead.valid_runs import VOCAB, draft_trees
 
 ids = st.integers(0, VOCAB - 1)
@@ -45,7 +49,7 @@ class AnyDrafts(NoDrafts):
 @given(outputs, st.data())
 def test_any_drafts_at_all_emit_exactly_the_recorded_output(output, data):
     request = AnyDrafts(data)
-    steps = list(replay_output(request, output, CONFIG))
+    steps = list(Replay(request, output, CONFIG))
     assert request.committed == output
     assert request.finished == 1
     assert sum(step.emitted for step in steps) == max(0, len(output) - 1)
@@ -58,7 +62,7 @@ def test_any_drafts_at_all_emit_exactly_the_recorded_output(output, data):
 def test_the_drafter_emits_exactly_the_recorded_output(prompt, output, strategy, width):
     config = LookaheadConfig(decoding_length=width, strategy=strategy)
     drafter = Drafter(config)
-    steps = list(replay_output(drafter.start(prompt), output, config))
+    steps = list(Replay(drafter.start(prompt), output, config))
     assert [token_id for token_id in drafter.session.log if token_id >= 0] == output
     for step in steps:
         step.draft.check()
@@ -78,6 +82,32 @@ def test_a_summary_adds_up(rows, shared, width):
         assert summary.steps == summary.tokens
 
 
+@settings(max_examples=60)
+@given(
+    prompt=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=20),
+    period=st.integers(1, 9),
+    eos=st.lists(st.integers(0, 12), max_size=2),
+    limit=st.sampled_from([None, 30]),
+    most=st.integers(1, 30),
+    width=st.integers(1, 20),
+    branch=st.sampled_from([None, 3]),
+    budget=st.sampled_from(["fixed", "adaptive"]),
+)
+def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, limit, most, width, branch, budget):
+    backend = FakeBackend(lambda context: len(context) % period, eos_ids=eos, context_limit=limit)
+    config = LookaheadConfig(decoding_length=width, branch_length=branch, budget=budget)
+    info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
+    drafter = Drafter(config)
+    drafter.keep([1, 2, 3, 4])
+    run = RecordedRun(LookaheadEngine(backend, config, drafter), prompt, info, max_new_tokens=most)
+    for _ in run:
+        pass
+    record = run.record()
+    assert replay_run(record, config, earlier=[[1, 2, 3, 4]]) == recorded_steps(record)
+    plain = replay_run(record, LookaheadConfig(decoding_length=1))
+    assert plain.emitted == [1] * (len(record.token_ids) - 1)
+
+
 @pytest.mark.parametrize("output", [[], [3]])
 def test_an_output_of_no_decode_step_makes_none(output):
     summary = replay_rows([([1, 2], output)], CONFIG)
@@ -93,13 +123,12 @@ def test_the_time_of_reading_covers_prompt_output_and_what_is_kept(monkeypatch):
     summary = replay_rows([([1, 2, 3, 4], [10, 11, 12])], CONFIG)
     assert summary.steps == 2
     start, commits, finish = 1, 1 + 2, 1
-    # A tick more for each of the steps' commits, which are timed from outside as well.
     assert summary.insert_us_per_token == 1e6 * (start + commits + finish) / (4 + 2 * 3)
 
 
 def test_the_last_token_is_never_accepted_only_the_bonus():
     prompt = [1, 2, 3, 4, 5, 6, 1]
-    steps = list(replay_output(Drafter(CONFIG).start(prompt), [2, 3, 4, 5], CONFIG))
+    steps = list(Replay(Drafter(CONFIG).start(prompt), [2, 3, 4, 5], CONFIG))
     assert [(step.accepted, step.emitted) for step in steps] == [(2, 3)]
 
 
@@ -115,7 +144,7 @@ def test_shared_keeps_outputs_and_never_prompts():
 @given(prompts, outputs, st.lists(st.floats(0.5, 2), min_size=64, max_size=64))
 def test_an_adaptive_replay_emits_the_same_tokens(prompt, output, pass_seconds):
     drafter = Drafter(CONFIG)
-    for step in replay_output(drafter.start(prompt), output, CONFIG, pass_seconds):
+    for step in Replay(drafter.start(prompt), output, CONFIG, pass_seconds=pass_seconds):
         step.draft.check()
     assert [token_id for token_id in drafter.session.log if token_id >= 0] == output
 
