@@ -167,7 +167,6 @@ def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
 
     name = options.model or str(EMBEDDED_MODEL)
     backend = HFBackend.from_pretrained(name, device=options.device, dtype=options.dtype)
-    backend.spare_threads()  # the browser often draws on the same cores
     return backend, model_info(backend, "embedded" if options.model is None else name)
 
 
@@ -177,14 +176,10 @@ def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
     Raises:
         HostError: If it is no trie file, cut short, or of another tokenizer.
     """
-    if options.trie is None:
-        return ()
-    from lookahead.trie.file import TrieFileError, load_trie
+    from lookahead.trie.file import TrieFileError, load_corpus
 
-    config = LookaheadConfig()
-    bounds = (config.trie_capacity, config.trie_bytes)
     try:
-        return (load_trie(options.trie, backend.fingerprint, *bounds, vocab_size=backend.vocab_size),)
+        return load_corpus(options.trie, backend, LookaheadConfig())
     except TrieFileError as error:
         raise HostError(str(error)) from None
 

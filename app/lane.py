@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lookahead.failures import PASS_ERRORS, failure_line
@@ -48,7 +48,7 @@ def updates(
         HostError: If the prompt or a setting cannot be used.
         ValueError: If a setting is out of its range.
     """
-    from lookahead.hf.describe import RunTextStream
+    from lookahead.hf.describe import RunTextStream, with_texts
 
     config = settings.config()
     prompt_ids = host.encode(text)
@@ -80,13 +80,13 @@ def updates(
                 data.append(stage.step_data(step, pieces, texts.token_text, end))
             message = stored.add(batch.steps, data)
             if batch.run is not None:
-                run = _with_texts(host, batch.run, text)
+                run = with_texts(host.backend, batch.run, text)
                 message["end"] = stored.finish(run, _parted(host, beside, run))
                 yield Update(message, stored, run)
             else:
                 yield Update(message, stored)
     except Exception as error:  # whatever it is, the page must not wait for more
-        run = _with_texts(host, broken_off(request, host.info, stored.steps, ends, "error"), text)
+        run = with_texts(host.backend, broken_off(request, host.info, stored.steps, ends, "error"), text)
         stored.finish(run, problem=failure_line(error))
         yield Update(stored.since(len(stored.data)), stored, run)
         if not isinstance(error, PASS_ERRORS):
@@ -95,18 +95,11 @@ def updates(
     except GeneratorExit:  # the page has gone, or its connection: what there is stays, as of a run that was stopped
         if stored.run is None:
             run = broken_off(request, host.info, stored.steps, ends, "cancelled")
-            stored.finish(_with_texts(host, run, text))
+            stored.finish(with_texts(host.backend, run, text))
         raise
     finally:
         stored.close()
         batches.close()
-
-
-def _with_texts(host: ModelHost, run: RunRecord, prompt: str) -> RunRecord:
-    """The run with what its ids say."""
-    from lookahead.hf.describe import run_texts
-
-    return replace(run, texts=run_texts(host.backend, run, prompt, host.backend.decode(run.token_ids)))
 
 
 def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:

@@ -48,11 +48,17 @@ class DecodeSession(Protocol):
         ...
 
 
-class StopChecker(Protocol):
-    """Watches the text of one output for stop strings."""
+class OutputText(Protocol):
+    """The text of one output as it grows.
 
-    def push(self, token_id: int) -> bool:
-        """Whether a stop string stands in the output now that this token is part of it."""
+    Attributes:
+        stopped: Whether a stop string stands in the output.
+    """
+
+    stopped: bool
+
+    def push(self, token_ids: Sequence[int]) -> str:
+        """The text that may be shown now that these tokens are part of the output (may be empty)."""
         ...
 
 
@@ -85,8 +91,8 @@ class Backend(Protocol):
         """An empty session for a run of at most ``capacity`` tokens, the prompt's among them."""
         ...
 
-    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> StopChecker:
-        """A fresh watcher for these strings in what follows the prompt."""
+    def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> OutputText:
+        """The text of an output after the prompt, none of it yet; these strings end it."""
         ...
 
     def pass_costs(self, longest: int) -> PassCosts:

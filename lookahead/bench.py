@@ -143,7 +143,7 @@ class Bench:
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""
         from lookahead.hf.describe import model_info
-        from lookahead.hf.machine import environment
+        from lookahead.hf.measure import environment
 
         info, plan = model_info(self._backend, self._name), self._plan
         speedup = {name: self._speedup(name, "seconds") for name in plan.methods}

@@ -1,4 +1,7 @@
-"""What a forward pass of n tokens costs, and the draft width that this cost pays for."""
+"""What a forward pass of n tokens costs, T(n): the curve, the width that it pays for, and how long it is believed.
+
+Measuring passes needs a model and is done in ``hf/measure.py``; everything else about T(n) is here.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,32 @@ import hashlib
 import json
 import math
 import os
+import threading
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
 
 from lookahead.atomic import write_whole
 
 CACHE_VARIABLE = "LOOKAHEAD_CACHE"
 FORMAT = "lookahead-pass-costs"
 VERSION = 1
+SHORTEST_MEASURED = 64
+"""T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
+TRY_AGAIN_SECONDS = 600.0
+"""A remembered T(n) is tried again after this long, so that one taken on a busy machine does not persist."""
+STALE, BENT = 3.0, 1.6
+"""Remembered times that are off by the first factor, or whose ratio is off by the second, either way, were taken on a
+busy machine or on another one."""
+_TRIED = 16
+"""Width of the pass by which a remembered measurement is tried, beside a pass of one token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +89,14 @@ class PassCosts:
         """The measurement as a JSON object."""
         return {"lengths": list(self.lengths), "seconds": list(self.seconds)}
 
-    @classmethod
-    def from_json(cls, data: object) -> PassCosts:
-        """The measurement in a JSON object.
+    def agrees_with(self, one_seconds: float, wide_seconds: float, width: int) -> bool:
+        """Whether passes of 1 and of ``width`` tokens that took this long are, within a busy moment, as they were.
 
-        Raises:
-            ValueError: If it is none; the message says what is wrong.
+        >>> PassCosts((1, 16), (1.0, 2.0)).agrees_with(2.0, 4.0, 16)
+        True
         """
-        if not isinstance(data, Mapping):
-            raise ValueError(f"pass costs are a JSON object, not {type(data).__name__}")
-        lengths, seconds = data.get("lengths"), data.get("seconds")
-        if not isinstance(lengths, list) or not isinstance(seconds, list) or len(lengths) > 4096:
-            raise ValueError("pass costs need the lists 'lengths' and 'seconds'")
-        if not all(type(value) is int for value in lengths):
-            raise ValueError("pass costs: every length is an integer")
-        if not all(type(value) in (int, float) for value in seconds):
-            raise ValueError("pass costs: every time is a number")
-        return cls(tuple(lengths), tuple(float(value) for value in seconds))
+        off_one, off_wide = one_seconds / self.at(1), wide_seconds / self.at(width)
+        return 1 / STALE < off_one < STALE and 1 / STALE < off_wide < STALE and 1 / BENT < off_wide / off_one < BENT
 
 
 def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[float]) -> int:
@@ -142,21 +149,82 @@ def stored_costs_path(key: Mapping[str, str | int]) -> Path:
     return cache_folder() / "pass_costs" / f"{digest}.json"
 
 
+class _Stored(msgspec.Struct):
+    """A file of the cache folder."""
+
+    format: str
+    version: int
+    key: dict[str, Any]
+    costs: PassCosts
+
+
 def load_costs(key: Mapping[str, str | int]) -> PassCosts | None:
     """The remembered measurement of this setting; None where there is none that can be read."""
     try:
-        data = json.loads(stored_costs_path(key).read_text(encoding="utf-8"))
-        if data["format"] != FORMAT or data["version"] != VERSION or data["key"] != dict(key):
-            return None
-        return PassCosts.from_json(data["costs"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        stored = msgspec.json.decode(stored_costs_path(key).read_bytes(), type=_Stored)
+    except (OSError, ValueError, RecursionError):
         return None
+    known = (FORMAT, VERSION, dict(key))
+    return stored.costs if (stored.format, stored.version, stored.key) == known else None
 
 
 def store_costs(key: Mapping[str, str | int], costs: PassCosts) -> None:
-    """Remember a measurement; a folder that cannot be written to is no error, the next load measures again."""
+    """Remember a measurement; a folder that cannot be written to is not an error, the next load measures again."""
     path = stored_costs_path(key)
-    data = {"format": FORMAT, "version": VERSION, "key": dict(key), "costs": costs.to_json()}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(data).encode())
+        write_whole(path, msgspec.json.encode(_Stored(FORMAT, VERSION, dict(key), costs)))
+
+
+class PassTimer(Protocol):
+    """What times forward passes of one model, now."""
+
+    def measure(self, longest: int) -> PassCosts:
+        """T(n) for n = 1 to ``longest``, measured with care (seconds)."""
+        ...
+
+    def try_out(self, width: int) -> tuple[float, float]:
+        """Seconds of a pass of 1 and of ``width`` tokens, the fastest of a few."""
+        ...
+
+
+class CostCurve:
+    """T(n) of one model as it is known now, shared by its runs: in memory, and in the cache folder.
+
+    A curve belongs to one setting (the key: model, device, dtype, threads ...). It is used at once if it was measured
+    or tried out not long ago; otherwise a few passes say whether it still holds, and it is measured again where it does
+    not. Whoever learns about passes tells this class.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key: dict[str, Any] = {}
+        self._costs: PassCosts | None = None
+        self._tried: float | None = None
+
+    def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer) -> PassCosts:
+        """The time of a pass of 1 to ``longest`` tokens; measured where no curve that holds is known.
+
+        Args:
+            key: What the measurement depends on, as it is now.
+            timer: Times passes in this setting.
+        """
+        with self._lock:
+            if key != self._key:
+                self._key, self._costs, self._tried = dict(key), load_costs(key), None
+            known = 0 if self._costs is None else self._costs.lengths[-1]
+            if self._costs is None or known < longest or not self._holds(self._costs, timer):
+                # Never less far than before.
+                self._costs = timer.measure(max(longest, SHORTEST_MEASURED, known))
+                store_costs(key, self._costs)
+                self._tried = monotonic()
+            return self._costs
+
+    def _holds(self, costs: PassCosts, timer: PassTimer) -> bool:
+        """Whether the curve was found right, now or not long ago."""
+        if self._tried is not None and monotonic() - self._tried < TRY_AGAIN_SECONDS:
+            return True
+        if not costs.agrees_with(*timer.try_out(_TRIED), _TRIED):
+            return False
+        self._tried = monotonic()
+        return True

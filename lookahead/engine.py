@@ -128,7 +128,7 @@ class LookaheadEngine:
         cancelled: threading.Event | None,
     ) -> Iterator[StepRecord]:
         stop = (*stop, *self.backend.stop_strings)
-        checker = self.backend.stop_checker(stop, prompt) if stop else None
+        text = self.backend.output_text(stop, prompt) if stop else None
         if drafts:
             self.prepare()
         session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))
@@ -138,7 +138,7 @@ class LookaheadEngine:
             drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
             retrieve_seconds = perf_counter() - started
-            run = RunState(session, request, checker, cancelled, self._eos_ids)
+            run = RunState(session, request, text, cancelled, self._eos_ids)
             run.begin(prompt, max_new_tokens, self.backend.context_limit)
             record = self._prefill(run, prompt, retrieve_seconds)
             while record.finish_reason is None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lookahead.backend import DecodeSession, StopChecker
+from lookahead.backend import DecodeSession, OutputText
 from lookahead.drafter import DraftRequest
 from lookahead.records import FinishReason
 
@@ -18,7 +18,7 @@ class RunState:
     Attributes:
         session: The model's side.
         request: The drafter's side.
-        checker: Watches for stop strings; None where there are none.
+        text: Watches for stop strings; None where there are none.
         cancelled: Set from outside to end the run; None where nobody can.
         eos_ids: Token ids that end the output.
         context_length: Committed tokens, the prompt's among them.
@@ -29,7 +29,7 @@ class RunState:
 
     session: DecodeSession
     request: DraftRequest
-    checker: StopChecker | None
+    text: OutputText | None
     cancelled: threading.Event | None
     eos_ids: frozenset[int]
     context_length: int = 0
@@ -49,8 +49,10 @@ class RunState:
         for count, token_id in enumerate(token_ids, start=1):
             if token_id in self.eos_ids:
                 return count, "eos"
-            if self.checker is not None and self.checker.push(token_id):
-                return count, "stop"
+            if self.text is not None:
+                self.text.push((token_id,))
+                if self.text.stopped:
+                    return count, "stop"
             if count == self.room:
                 return count, self.finish_at_room
         if self.cancelled is not None and self.cancelled.is_set():

@@ -45,7 +45,7 @@ def test_the_folder_is_small_and_in_the_standard_layout() -> None:
 def test_every_text_comes_back(backend: HFBackend, text: str) -> None:
     ids = backend.encode(text, raw=True)
     assert backend.decode(ids) == text
-    stream = backend.text_stream()
+    stream = backend.output_text()
     assert "".join(stream.push((token_id,)) for token_id in ids) + stream.finish() == text
 
 

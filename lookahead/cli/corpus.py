@@ -33,12 +33,9 @@ def load_corpus(args: argparse.Namespace, backend: HFBackend, config: LookaheadC
     Raises:
         UsageError: If it is no trie file, cut short, or of another tokenizer.
     """
-    if args.trie is None:
-        return ()
-    from lookahead.trie.file import TrieFileError, load_trie
+    from lookahead.trie import file
 
-    bounds = (config.trie_capacity, config.trie_bytes)
     try:
-        return (load_trie(args.trie, backend.fingerprint, *bounds, vocab_size=backend.vocab_size),)
-    except TrieFileError as error:
+        return file.load_corpus(args.trie, backend, config)
+    except file.TrieFileError as error:
         raise UsageError(str(error)) from None

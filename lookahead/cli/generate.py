@@ -10,7 +10,6 @@ from lookahead import metrics
 from lookahead.cli import corpus, options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
-from lookahead.cli.streaming import TextBeforeStop
 from lookahead.collector import everything_stays
 from lookahead.inputs import read_text
 from lookahead.records import METHOD_WORDS, RunRecord
@@ -92,11 +91,9 @@ def run(args: argparse.Namespace) -> None:
     if args.details:
         print(f"\n{details(record)}", file=sys.stderr)
     if args.run_file is not None:
-        from dataclasses import replace
+        from lookahead.hf.describe import with_texts
 
-        from lookahead.hf.describe import run_texts
-
-        runfile.save(replace(record, texts=run_texts(backend, record, prompt, text)), args.run_file)
+        runfile.save(with_texts(backend, record, prompt), args.run_file)
     if broken_off is not None:
         raise broken_off
 
@@ -113,7 +110,7 @@ def _generate(
     from lookahead.runs.recorder import RunRecorder
 
     info = model_info(backend, options.model_name(args))
-    stream = TextBeforeStop(backend.text_stream(), (*stop, *backend.stop_strings))
+    stream = backend.output_text((*stop, *backend.stop_strings))
     costs = engine.pass_costs if METHOD_WORDS[args.method] == "lookahead" else None
     recorder = RunRecorder(prompt_ids, engine.config, info, METHOD_WORDS[args.method], args.max_new_tokens, stop, costs)
     steps = engine.generate(prompt_ids, max_new_tokens=args.max_new_tokens, stop=stop, method=args.method)

@@ -8,17 +8,15 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from lookahead.backend import BackendError, DecodeSession, StopChecker, UnsupportedCacheError
-from lookahead.costs import PassCosts
+from lookahead.backend import BackendError, DecodeSession, UnsupportedCacheError
+from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device, resolve_dtype
-from lookahead.hf.machine import describe
+from lookahead.hf.measure import SessionTimer, measured_setting
 from lookahead.hf.plain import PlainSession
 from lookahead.hf.plan import find_plan, rope_switch
-from lookahead.hf.remembered import SHORTEST_MEASURED, RememberedCosts
 from lookahead.hf.session import ForwardPlan, TreeSession
-from lookahead.hf.text import TextStops, TextStream, Vocabulary
-from lookahead.hf.threads import ThreadChoice
+from lookahead.hf.text import OutputText, Vocabulary
 
 
 class HFBackend:
@@ -49,12 +47,11 @@ class HFBackend:
         self.context_limit: int | None = limit if isinstance(limit, int) and limit > 0 else None
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
         self._rope_switch = rope_switch(config)
-        self._remembered = RememberedCosts(self.vocab_size, self.context_limit)
+        self._curve = CostCurve()
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
         self._notice: str | None = None
         self._fingerprint: str | None = None
-        self._threads: ThreadChoice | None = None
 
     @classmethod
     def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
@@ -69,15 +66,6 @@ class HFBackend:
         """
         place = resolve_device(device)
         return cls(*load(str(model_id), place, resolve_dtype(dtype, place)))
-
-    def spare_threads(self) -> None:
-        """From now on, let runs use half of the CPU threads while other programs hold up their passes.
-
-        For a program that shares the cores with what shows its output. Nothing changes before T(n) is measured, on
-        another device than a CPU or where passes take as long as they should.
-        """
-        if self.device.type == "cpu":
-            self._threads = ThreadChoice(torch.get_num_threads())
 
     @property
     def device(self) -> torch.device:
@@ -127,13 +115,12 @@ class HFBackend:
         """The text of these tokens, special ones left out."""
         return self.vocabulary.decode(ids)
 
-    def text_stream(self) -> TextStream:
-        """Turns tokens into text as they come; the pieces together are ``decode`` of all of them."""
-        return TextStream(self.vocabulary)
+    def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> OutputText:
+        """The text of an output after the prompt as it comes, none of it yet; these strings end it.
 
-    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> StopChecker:
-        """A fresh watcher for these strings (one at least) in what follows the prompt."""
-        return TextStops(self.vocabulary, stop, prompt_ids)
+        Without stop strings the pieces together are ``decode`` of all tokens.
+        """
+        return OutputText(self.vocabulary, stop, prompt_ids)
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens, prompt and output together.
@@ -144,7 +131,7 @@ class HFBackend:
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
             return PlainSession(self.model, self.rules, capacity, min(capacity, self.context_limit or capacity))
-        return TreeSession(self.model, plan, self.rules, capacity, self._threads)
+        return TreeSession(self.model, plan, self.rules, capacity)
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:
         """Why a run decodes one token at a time because of its length alone; None where the length is no reason.
@@ -173,12 +160,10 @@ class HFBackend:
         if plan is None:
             raise UnsupportedCacheError(self._notice)
         rules = self.rules.without_processors()
-        costs = self._remembered.up_to(
-            longest, describe(self.model), lambda rows: TreeSession(self.model, plan, rules, rows)
+        timer = SessionTimer(
+            lambda rows: TreeSession(self.model, plan, rules, rows), self.vocab_size, self.context_limit
         )
-        if self._threads is not None:
-            self._threads.costs = costs
-        return costs
+        return self._curve.up_to(longest, measured_setting(self.model), timer)
 
     def _find_plan(self) -> ForwardPlan | None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.text import TextStream
@@ -63,15 +64,18 @@ class RunTextStream:
         return self.tokens[token_id]
 
 
-def run_texts(backend: HFBackend, run: RunRecord, prompt: str, output: str) -> RunTexts:
-    """What the tokens of a run say: pieces in reading order, and every drafted or chosen token by itself.
+def with_texts(backend: HFBackend, run: RunRecord, prompt: str) -> RunRecord:
+    """The run with what its tokens say: the output up to a stop string, pieces in reading order, and every drafted or
+    chosen token by itself.
 
     Args:
         prompt: The prompt as it was given.
-        output: The generated text as it was shown.
     """
     if backend.tokenizer is None:
-        return RunTexts(prompt, output)
+        return replace(run, texts=RunTexts(prompt, ""))
+    output = backend.output_text((*run.stop, *backend.stop_strings))
+    output.push(run.token_ids)
+    output.finish()
     stream = RunTextStream(backend, run.prompt_ids)
     seen = {*run.prompt_ids, *run.token_ids}
     for step in run.steps:
@@ -82,4 +86,4 @@ def run_texts(backend: HFBackend, run: RunRecord, prompt: str, output: str) -> R
     last = pieces if pieces else stream.prompt_pieces
     last[-1] += stream.finish()
     tokens = {token_id: stream.token_text(token_id) for token_id in sorted(seen)}
-    return RunTexts(prompt, output, tuple(stream.prompt_pieces), tuple(pieces), tokens)
+    return replace(run, texts=RunTexts(prompt, output.text, tuple(stream.prompt_pieces), tuple(pieces), tokens))

@@ -1,8 +1,17 @@
-"""Measuring T(n): what a forward pass of n tokens costs on this model, device and dtype."""
+"""Measuring T(n): what a forward pass of n tokens costs on this model, device and dtype, and what that depends on."""
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from time import perf_counter
+from typing import Any
+
+import torch
+import transformers
+from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
@@ -14,9 +23,8 @@ BUDGET_SECONDS = 2.0
 MOST_ROUNDS = 25
 FEWEST_ROUNDS = 3
 _TRIALS = 5
-STALE, BENT = 3.0, 1.6
-"""Remembered times that are off by the first factor, or whose ratio is off by the second, either way, were taken on a
-busy machine or on another one."""
+_SPARE_ROWS = 1024
+"""Rows of a session beside those of its longest pass: the context, and what is accepted."""
 
 
 def trial_tree(count: int, vocab_size: int, deepest: int) -> DraftTree:
@@ -33,68 +41,62 @@ def trial_tree(count: int, vocab_size: int, deepest: int) -> DraftTree:
     return DraftTree(token_ids, tuple(parents), (1.0,) * count, ("prompt",) * count, (0,) * count)
 
 
-def measure_pass_costs(
-    session: TreeSession,
-    vocab_size: int,
-    longest: int,
-    context_limit: int | None,
-    budget_seconds: float = BUDGET_SECONDS,
-) -> PassCosts:
-    """Times of whole steps (pass, choices, accepted rows moved), the lengths in turns so that all see the same noise.
-
-    The lower quartile counts: other work on the machine only ever adds time, and would bend the ratios.
+class SessionTimer:
+    """Times whole steps (pass, choices, accepted rows moved) of one model: a ``PassTimer``.
 
     Args:
-        session: An empty session; it is used up.
-        longest: Longest pass to time.
+        new_session: An empty session of so many rows, in which the choices are the largest logits.
+        vocab_size: Token ids are below this.
         context_limit: Most tokens of a run; None where the model has no limit.
-        budget_seconds: No new round begins after this much time once three are done, nor after four times as much.
     """
-    lengths = measured_lengths(longest)
-    room = CONTEXT_ROWS if context_limit is None else min(CONTEXT_ROWS, context_limit - longest)
-    context = max(1, room)
-    session.prefill([(3 + 7 * index) % vocab_size for index in range(context)])
-    deepest = _deepest(context, longest, context_limit)
-    trees = {length: trial_tree(length, vocab_size, deepest) for length in lengths}
-    started = perf_counter()
-    times: dict[int, list[float]] = {length: [] for length in lengths}
-    for completed in range(MOST_ROUNDS):
-        spent = perf_counter() - started
-        if (completed >= FEWEST_ROUNDS and spent > budget_seconds) or (completed and spent > 4 * budget_seconds):
-            break
-        for length in lengths:
-            times[length].append(_timed_step(session, trees[length], context))
-    session.close()
-    # The first round picks kernels and fills buffers; it counts only where there was no time for another.
-    return PassCosts(lengths, tuple(_lower_quartile(times[length][1:] or times[length]) for length in lengths))
 
+    def __init__(self, new_session: Callable[[int], TreeSession], vocab_size: int, context_limit: int | None) -> None:
+        self._new_session = new_session
+        self._vocab_size, self._context_limit = vocab_size, context_limit
 
-def _deepest(context: int, longest: int, context_limit: int | None) -> int:
-    """Longest branch of a trial tree of ``longest`` tokens that ends within the model's positions."""
-    return longest if context_limit is None else max(1, min(longest, context_limit - context - 1))
+    def measure(self, longest: int) -> PassCosts:
+        """T(n) for n = 1 to ``longest``; the lengths take turns so that all see the same noise.
+
+        The lower quartile counts: other work on the machine only ever adds time, and would bend the ratios. No new
+        round begins after ``BUDGET_SECONDS`` once three are done, nor after four times as much.
+        """
+        lengths = measured_lengths(longest)
+        limit = self._context_limit
+        context = max(1, CONTEXT_ROWS if limit is None else min(CONTEXT_ROWS, limit - longest))
+        session = self._new_session(longest + _SPARE_ROWS)
+        session.prefill([(3 + 7 * index) % self._vocab_size for index in range(context)])
+        trees = {length: self._tree(length, context, longest) for length in lengths}
+        started = perf_counter()
+        times: dict[int, list[float]] = {length: [] for length in lengths}
+        for completed in range(MOST_ROUNDS):
+            spent = perf_counter() - started
+            if (completed >= FEWEST_ROUNDS and spent > BUDGET_SECONDS) or (completed and spent > 4 * BUDGET_SECONDS):
+                break
+            for length in lengths:
+                times[length].append(_timed_step(session, trees[length], context))
+        session.close()
+        # The first round picks kernels and fills buffers; it counts only where there was no time for another.
+        return PassCosts(lengths, tuple(_lower_quartile(times[length][1:] or times[length]) for length in lengths))
+
+    def try_out(self, width: int) -> tuple[float, float]:
+        """Seconds of a pass of 1 and of ``width`` tokens, in turns, the fastest of five."""
+        session = self._new_session(2 * width)
+        session.prefill([3 % self._vocab_size])
+        trees = [self._tree(length, 1, width) for length in (1, width)]
+        rounds = [[_timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
+        session.close()
+        one, wide = (min(times) for times in zip(*rounds[1:], strict=True))
+        return one, wide
+
+    def _tree(self, count: int, context: int, longest: int) -> DraftTree:
+        """A trial tree whose branches end within the model's positions."""
+        limit = self._context_limit
+        deepest = longest if limit is None else max(1, min(longest, limit - context - 1))
+        return trial_tree(count, self._vocab_size, deepest)
 
 
 def _lower_quartile(values: list[float]) -> float:
     return sorted(values)[len(values) // 4]
-
-
-def still_true(session: TreeSession, vocab_size: int, costs: PassCosts, widest: int, context_limit: int | None) -> bool:
-    """Whether a few passes now take about as long as remembered, and the wide one as many times as long as the narrow.
-
-    The fastest of five counts, of 1 token and of ``widest`` in turns.
-
-    Args:
-        session: An empty session; it is used up.
-        widest: The other length to try.
-        context_limit: Most tokens of a run; None where the model has no limit.
-    """
-    session.prefill([3 % vocab_size])
-    trees = [trial_tree(length, vocab_size, _deepest(1, widest, context_limit)) for length in (1, widest)]
-    rounds = [[_timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
-    session.close()
-    one, wide = (min(times) for times in zip(*rounds[1:], strict=True))
-    off_one, off_wide = one / costs.at(1), wide / costs.at(widest)
-    return 1 / STALE < off_one < STALE and 1 / STALE < off_wide < STALE and 1 / BENT < off_wide / off_one < BENT
 
 
 def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:
@@ -104,3 +106,55 @@ def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:
     seconds = perf_counter() - started
     session.rewind(context)
     return seconds
+
+
+def measured_setting(model: PreTrainedModel) -> dict[str, Any]:
+    """What a measurement on this model depends on: its shape, dtype, device, threads and the library versions."""
+    device = model.device
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        processor = _processor() or platform.processor() or platform.machine()
+        hardware = f"{processor} {torch.backends.cpu.get_cpu_capability()}"
+    config = model.config.get_text_config(decoder=True)
+    names = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+    shape = {name: str(getattr(config, name, None)) for name in (*names, "num_key_value_heads", "sliding_window")}
+    return {
+        **shape,
+        "parameters": model.num_parameters(),
+        "model": str(getattr(model.config, "name_or_path", "")),
+        "attention": str(getattr(model.config, "_attn_implementation", "")),
+        "device": str(device),
+        "hardware": hardware,
+        "threads": torch.get_num_threads(),
+        "dtype": str(model.dtype),
+        "torch": str(torch.__version__),
+        "transformers": str(transformers.__version__),
+    }
+
+
+def environment(model: PreTrainedModel) -> dict[str, Any]:
+    """Versions, processor and threads: what a measured time depends on besides the model."""
+    found = measured_setting(model)
+    return {
+        "python": platform.python_version(),
+        "torch": found["torch"],
+        "transformers": found["transformers"],
+        "platform": platform.platform(),
+        "hardware": found["hardware"],
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": found["threads"],
+        "attention": found["attention"],
+    }
+
+
+@cache
+def _processor() -> str:
+    """The processor's name on Linux; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    fields = ("vendor_id", "model name", "cpu family", "model\t")
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith(fields)]
+    return " ".join(dict.fromkeys(named))

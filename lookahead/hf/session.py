@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -14,7 +13,6 @@ from lookahead.draft import DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
-from lookahead.hf.threads import ThreadChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +41,11 @@ class TreeSession:
         plan: ForwardPlan,
         rules: GenerationRules,
         capacity: int,
-        threads: ThreadChoice | None = None,
     ) -> None:
         self._model = model
         self._plan = plan
         self._rules = rules
         self._capacity = capacity
-        self._threads = threads
         self._cache: RowCache | None = None
         self._masks = TreeMasks(plan.masks, model.dtype, model.device)
         self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
@@ -59,8 +55,6 @@ class TreeSession:
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt, shape of the pass ``(1, prompt)``, logits of its last token only."""
-        if self._threads is not None:
-            self._threads.apply()
         with torch.inference_mode():
             count = len(prompt_ids)
             self._cache = RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
@@ -75,17 +69,11 @@ class TreeSession:
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path where it depends on it."""
-        started = perf_counter()
         with torch.inference_mode():
             logits = self.logits(tree)
             if self._processors:
-                target_ids = self._choices_along_path(tree, logits, self._open_cache().length)
-            else:
-                target_ids = tuple(_choices(logits))
-        if self._threads is not None:
-            self._threads.observe(len(tree), perf_counter() - started)
-            self._threads.apply()
-        return target_ids
+                return self._choices_along_path(tree, logits, self._open_cache().length)
+            return tuple(_choices(logits))
 
     def logits(self, tree: DraftTree) -> Tensor:
         """The model's logits after every node, shape ``(n, vocab)``, from one forward pass."""
@@ -112,8 +100,6 @@ class TreeSession:
     def close(self) -> None:
         """Free the cache."""
         self._cache = None
-        if self._threads is not None:
-            self._threads.rest()
 
     def _open_cache(self) -> RowCache:
         if self._cache is None:

@@ -145,33 +145,76 @@ class TextStream:
         return piece
 
 
-class TextStops:
-    """Watches one output for stop strings, special tokens spelled out; one may begin in the prompt.
+class OutputText:
+    """The text of one output as it grows, up to its first stop string.
+
+    A stop string ends an output where it stands in the text with special tokens spelled out, and it may begin in the
+    prompt. ``push`` yields the text without special tokens, and holds back what may still become a stop string.
 
     Args:
         vocabulary: Spells the tokens.
-        stop: The strings, one at least, none empty.
+        stop: The stop strings, none empty.
         prompt_ids: What the output goes on from: its text is spelled after it, and nothing that ends there counts.
+
+    Attributes:
+        text: All that ``push`` and ``finish`` returned so far.
+        stopped: Whether a stop string stands in the output, its last letter at least.
     """
 
-    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> None:
-        self._stream = TextStream(vocabulary, skip_special=False)
+    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> None:
+        self.text = ""
+        self.stopped = False
         self._stop = tuple(stop)
-        self._longest = max(map(len, self._stop))
-        # After a letter, since some tokenizers drop the space that a text begins with, and generate counts it.
-        self._stream.push(vocabulary.encode("a", raw=True))
-        self._tail = self._last(self._stream.push(prompt_ids))
+        self._longest = max(map(len, self._stop), default=1)
+        self._stream = TextStream(vocabulary)
+        self._held = ""
+        self._cut = False
+        self._spelled, self._tail = TextStream(vocabulary, skip_special=False), ""
+        if self._stop:
+            # After a letter, since some tokenizers drop the space that a text begins with, and generate counts it.
+            self._spelled.push(vocabulary.encode("a", raw=True))
+            self._tail = self._last(self._spelled.push(prompt_ids))
 
-    def push(self, token_id: int) -> bool:
-        """Whether a stop string stands in the output, its last letter at least, now that this token is part of it."""
-        before = self._tail + self._stream.held_text
-        settled = self._tail + self._stream.push((token_id,))
-        text = settled + self._stream.held_text
+    def push(self, token_ids: Sequence[int]) -> str:
+        """The text that may be shown now (may be empty)."""
+        for token_id in token_ids if self._stop else ():
+            self.stopped = self.stopped or self._stops(token_id)
+        return self._shown(self._stream.push(token_ids), last=False)
+
+    def finish(self) -> str:
+        """The rest of it."""
+        return self._shown(self._stream.finish(), last=True)
+
+    def _stops(self, token_id: int) -> bool:
+        """Whether a stop string stands in the output now that this token is part of it."""
+        before = self._tail + self._spelled.held_text
+        settled = self._tail + self._spelled.push((token_id,))
+        text = settled + self._spelled.held_text
         # A later byte may have changed what was held back.
-        known = len(commonprefix((before, text)))  # noqa: RUF071, these are no paths
+        known = len(commonprefix((before, text)))  # noqa: RUF071, these are not paths
         self._tail = self._last(settled)
         return any(text.find(string, max(0, known - len(string) + 1)) >= 0 for string in self._stop)
 
     def _last(self, text: str) -> str:
-        """As much of its end as the longest string can begin in."""
+        """As much of its end as the longest stop string can begin in."""
         return text[max(0, len(text) - self._longest + 1) :]
+
+    def _shown(self, piece: str, last: bool) -> str:
+        if self._cut:
+            return ""
+        text = self._held + piece
+        found = [place for string in self._stop if (place := text.find(string)) >= 0]
+        if found:
+            self._cut, keep = True, min(found)
+        else:
+            keep = len(text) if last else len(text) - self._possible_start(text)
+        self._held = text[keep:]
+        self.text += text[:keep]
+        return text[:keep]
+
+    def _possible_start(self, text: str) -> int:
+        """Length of the longest end of the text with which a stop string begins."""
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            if any(string.startswith(text[-length:]) for string in self._stop):
+                return length
+        return 0

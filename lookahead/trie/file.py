@@ -10,6 +10,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,9 @@ from safetensors.numpy import save
 
 from lookahead.atomic import write_whole
 from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, Trie
+
+if TYPE_CHECKING:
+    from lookahead.config import LookaheadConfig
 
 FORMAT = "lookahead-trie"
 VERSION = "1"
@@ -106,6 +110,26 @@ def load_trie(
     except ValueError as error:
         raise TrieFileError(f"{path}: {error}") from error
     return trie
+
+
+class _Reader(Protocol):
+    """Who reads the trie's tokens: a backend."""
+
+    vocab_size: int
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
+    """The tries that a run of this backend may draft from besides its own: the one of the file, none where there is none.
+
+    Raises:
+        TrieFileError: As ``load_trie``.
+    """
+    if path is None:
+        return ()
+    return (load_trie(path, reader.fingerprint, config.trie_capacity, config.trie_bytes, reader.vocab_size),)
 
 
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:

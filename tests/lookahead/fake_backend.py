@@ -52,9 +52,9 @@ class FakeBackend:
         self.sessions.append(FakeSession(self))
         return self.sessions[-1]
 
-    def stop_checker(self, stop: Sequence[str], prompt_ids: Sequence[int] = ()) -> FakeStops:
-        """Watches ``<1><2>...``."""
-        return FakeStops(stop)
+    def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> FakeText:
+        """``<1><2>...``, watched."""
+        return FakeText(stop)
 
     def pass_costs(self, longest: int) -> PassCosts:
         """A pass of n tokens takes 1 + n / 100 seconds."""
@@ -95,13 +95,16 @@ class FakeSession:
         self.closed = True
 
 
-class FakeStops:
-    """Stop strings over ``<1><2>...``."""
+class FakeText:
+    """``<1><2>...``, and whether a stop string stands in it."""
 
     def __init__(self, stop: Sequence[str]) -> None:
+        self.stopped = False
         self._stop, self._text = stop, ""
 
-    def push(self, token_id: int) -> bool:
-        """Whether one stands in the text."""
-        self._text += f"<{token_id}>"
-        return any(string in self._text for string in self._stop)
+    def push(self, token_ids: Sequence[int]) -> str:
+        """The tokens as they are spelled."""
+        piece = "".join(f"<{token_id}>" for token_id in token_ids)
+        self._text += piece
+        self.stopped = any(string in self._text for string in self._stop)
+        return piece

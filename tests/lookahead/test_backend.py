@@ -40,7 +40,7 @@ def test_a_folder_is_loaded(stories260k):
     assert backend.supports_trees
     assert backend.notice is None
     assert len(backend.fingerprint) == 16
-    stream = backend.text_stream()
+    stream = backend.output_text()
     ids = backend.encode("Once upon a time")
     assert "".join(stream.push((token_id,)) for token_id in ids) + stream.finish() == backend.decode(ids)
 
@@ -137,7 +137,7 @@ def test_an_encoder_decoder_is_refused():
 def test_a_model_without_a_tokenizer_knows_ids_only():
     backend = HFBackend(tiny_model("llama"))
     assert backend.fingerprint == f"ids-{VOCAB_SIZE}"
-    for call in (lambda: backend.encode("x"), lambda: backend.decode([1]), lambda: backend.stop_checker(["x"])):
+    for call in (lambda: backend.encode("x"), lambda: backend.decode([1]), lambda: backend.output_text(["x"])):
         with pytest.raises(BackendError, match="no tokenizer"):
             call()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -45,11 +44,6 @@ def test_between_two_measurements_the_time_lies_between_theirs(costs, length):
     assert costs.table(length)[-1] == costs.at(length)
 
 
-@given(pass_costs())
-def test_json_keeps_everything(costs):
-    assert PassCosts.from_json(json.loads(json.dumps(costs.to_json()))) == costs
-
-
 @pytest.mark.parametrize(
     ("lengths", "seconds"),
     [((), ()), ((2,), (1.0,)), ((1, 1), (1.0, 1.0)), ((1, 2), (1.0,)), ((1,), (0.0,)), ((1,), (math.nan,))],
@@ -57,22 +51,6 @@ def test_json_keeps_everything(costs):
 def test_what_is_no_measurement_is_refused(lengths, seconds):
     with pytest.raises(ValueError, match=r"need|lengths"):
         PassCosts(lengths, seconds)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        None,
-        [],
-        {},
-        {"lengths": [1], "seconds": "1"},
-        {"lengths": [True], "seconds": [1.0]},
-        {"lengths": [1], "seconds": ["x"]},
-    ],
-)
-def test_json_that_is_no_measurement_is_refused(data):
-    with pytest.raises(ValueError, match="pass costs"):
-        PassCosts.from_json(data)
 
 
 def test_a_pass_has_a_token():

@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookahead import costs as costs_module
 from lookahead.backend import UnsupportedCacheError
 from lookahead.config import LookaheadConfig
 from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend, measure, remembered
-from lookahead.hf.machine import describe
-from lookahead.hf.measure import trial_tree
+from lookahead.hf import HFBackend
+from lookahead.hf.measure import measured_setting, trial_tree
 from tests.lookahead.tiny_models import tiny_mamba, tiny_model
 
 LIMITS = ("STALE", "BENT")
@@ -27,7 +27,7 @@ def _own_folder(tmp_path, monkeypatch):
 def accept_any_times(monkeypatch):
     """A tiny model's pass on a busy machine may take any time."""
     for limit in LIMITS:
-        monkeypatch.setattr(measure, limit, 1e9)
+        monkeypatch.setattr(costs_module, limit, 1e9)
 
 
 def passes_of(model) -> list[int]:
@@ -60,10 +60,10 @@ def test_remembered_pass_costs_that_are_far_off_are_measured_again(factors):
     costs = HFBackend(model).pass_costs(16)
     one, wide = factors
     wrong = PassCosts(costs.lengths, (costs.seconds[0] * one, *(seconds * wide for seconds in costs.seconds[1:])))
-    store_costs(describe(model), wrong)
+    store_costs(measured_setting(model), wrong)
     again = HFBackend(model).pass_costs(16)
     assert all(0.01 < now / then < 100 for now, then in zip(again.seconds, costs.seconds, strict=True))
-    assert load_costs(describe(model)) == again, "and remembered"
+    assert load_costs(measured_setting(model)) == again, "and remembered"
 
 
 @pytest.mark.parametrize("writable", [True, False])
@@ -87,7 +87,7 @@ def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
     model = tiny_model("llama", dtype=torch.float32)
     right = HFBackend(model).pass_costs(16)
     busy = PassCosts(right.lengths, tuple(1e4 * seconds for seconds in right.seconds))
-    store_costs(describe(model), busy)
+    store_costs(measured_setting(model), busy)
     backend = HFBackend(model)
     with monkeypatch.context() as then:
         accept_any_times(then)
@@ -95,7 +95,7 @@ def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
     passes = passes_of(model)
     assert backend.pass_costs(16) == busy
     assert not passes, "tried a moment ago"
-    monkeypatch.setattr(remembered, "TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(costs_module, "TRY_AGAIN_SECONDS", 0.0)
     assert backend.pass_costs(16).at(1) < busy.at(1) / 100
     assert passes
 
@@ -103,8 +103,8 @@ def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
 def test_a_second_measurement_is_as_wide_as_the_first(monkeypatch):
     backend = HFBackend(tiny_model("llama", dtype=torch.float32))
     backend.pass_costs(100)
-    monkeypatch.setattr(remembered, "TRY_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(measure, "BENT", 1.0)  # nothing is within that
+    monkeypatch.setattr(costs_module, "TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(costs_module, "BENT", 1.0)  # nothing is within that
     assert backend.pass_costs(16).lengths[-1] == 100
 
 

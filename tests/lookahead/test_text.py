@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, StopStringCriteria
 
-from lookahead.hf.text import REPLACEMENT, TextStops, TextStream, Vocabulary, spelled
+from lookahead.hf.text import REPLACEMENT, OutputText, TextStream, Vocabulary, spelled
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -98,6 +98,12 @@ def test_valid_text_streams_without_replacement_characters(text):
         assert not any("\ufffd" in piece for piece in pieces), "half a character was shown"
 
 
+def _stops(text: OutputText, token_id: int) -> bool:
+    """Whether a stop string stands in the text now that this token is part of it."""
+    text.push((token_id,))
+    return text.stopped
+
+
 def test_a_character_is_held_back_until_it_is_whole():
     vocabulary = Vocabulary(byte_level())
     ids = byte_level().encode("ж", add_special_tokens=False)
@@ -120,11 +126,11 @@ def test_a_stop_string_is_seen_at_the_first_token_after_which_the_text_holds_it(
         stop = [text[start : start + data.draw(st.integers(1, 6))], "zzz"]
     else:
         stop = data.draw(st.lists(st.text("abthe .<s>", min_size=1, max_size=4), min_size=1, max_size=3))
-    checker = TextStops(vocabulary, stop)
+    watched = OutputText(vocabulary, stop)
     for count, token_id in enumerate(ids, start=1):
         so_far = vocabulary.decode(letter + ids[:count], skip_special=False)[before:]
         found = any(string in so_far for string in stop)
-        assert checker.push(token_id) == found
+        assert _stops(watched, token_id) == found
         if found:
             break
 
@@ -142,10 +148,10 @@ def test_a_stop_string_ends_an_output_where_transformers_ends_it(name, data):
     start = data.draw(st.integers(0, max(0, len(text) - 1)))
     stop = [text[start : start + data.draw(st.integers(1, 6))] or "x", "zzz"]
     theirs = StopStringCriteria(tokenizer, stop)
-    checker = TextStops(vocabulary, stop, ids[:prompt])
+    watched = OutputText(vocabulary, stop, ids[:prompt])
     for count in range(prompt + 1, len(ids) + 1):
         found = bool(theirs(torch.tensor([ids[:count]]), None))  # pyright: ignore[reportArgumentType]
-        assert checker.push(ids[count - 1]) == found
+        assert _stops(watched, ids[count - 1]) == found
         if found:
             break
 
@@ -155,13 +161,13 @@ def test_a_space_that_a_text_begins_with_counts_as_it_does_for_transformers():
     space = tokenizer.get_vocab()["▁"]
     assert tokenizer.decode([space, space]) == " ", "one of the two is dropped"
     assert StopStringCriteria(tokenizer, ["  "])(torch.tensor([[space, space]]), None)  # pyright: ignore[reportArgumentType]
-    assert TextStops(Vocabulary(tokenizer), ["  "], [space]).push(space)
+    assert _stops(OutputText(Vocabulary(tokenizer), ["  "], [space]), space)
 
 
 def test_letters_that_a_later_byte_changes_count_as_new():
-    checker = TextStops(Vocabulary(byte_fallback()), [" a\ufffd"])
+    watched = OutputText(Vocabulary(byte_fallback()), [" a\ufffd"])
     first = byte_fallback().get_vocab()["<0x00>"]
-    assert [checker.push(token_id) for token_id in (byte_fallback().get_vocab()["▁a"], first, first + 128)] == [
+    assert [_stops(watched, token_id) for token_id in (byte_fallback().get_vocab()["▁a"], first, first + 128)] == [
         False,
         False,
         True,
@@ -172,13 +178,28 @@ def test_a_stop_string_may_begin_in_the_prompt_but_not_end_there():
     vocabulary = Vocabulary(byte_level())
     prompt, output = (vocabulary.encode(text, raw=True)[1:] for text in ("a fox", "ox jumps"))
     for stop, wanted in (("foxo", True), ("o", True), ("fox", False), ("x", False), ("a", False)):
-        assert TextStops(vocabulary, [stop, "far too long for that"], prompt).push(output[0]) == wanted, stop
+        text = OutputText(vocabulary, [stop, "far too long for that"], prompt)
+        assert _stops(text, output[0]) == wanted, stop
+
+
+@given(st.lists(st.lists(st.integers(0, 1), max_size=4)), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
+def test_the_shown_text_is_the_text_before_the_first_stop(chunks, stop):
+    vocabulary = Vocabulary(byte_level())
+    letters = [byte_level().get_vocab()[name] for name in "ab"]
+    output = OutputText(vocabulary, stop)
+    shown = [output.push([letters[which] for which in chunk]) for chunk in chunks] + [output.finish()]
+    # A run ends with the token that completes a stop string; what follows in the text never came.
+    text = "".join("ab"[which] for chunk in chunks for which in chunk)
+    assert "".join(shown) == output.text
+    assert output.stopped == any(string in text for string in stop)
+    assert output.text == text[: len(output.text)]
+    assert output.text == text if not output.stopped else not any(string in output.text for string in stop)
 
 
 def test_special_tokens_are_seen_as_stop_strings():
     vocabulary = Vocabulary(byte_level())
-    checker = TextStops(vocabulary, ["<|end|>"])
-    assert [checker.push(token_id) for token_id in (5, 60, 2)] == [False, False, True]
+    watched = OutputText(vocabulary, ["<|end|>"])
+    assert [_stops(watched, token_id) for token_id in (5, 60, 2)] == [False, False, True]
 
 
 def test_prompts_with_a_chat_template_get_one_bos():
