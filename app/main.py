@@ -8,8 +8,7 @@ import sys
 import threading
 
 from lookahead.backend import BackendError
-from lookahead.collector import everything_stays
-from lookahead.openmp import wait_briefly
+from lookahead.process import everything_stays, wait_briefly
 
 from .host import HostError, ModelHost
 from .options import parse

@@ -112,7 +112,7 @@ def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
 
 @dataclass(slots=True)
 class ReplayTotals:
-    """Sums over replayed steps; the ratios are None before the first one.
+    """Sums over replayed steps; the ratios are defined from the first step on.
 
     Attributes:
         retrieve: Seconds of every draft.
@@ -139,23 +139,23 @@ class ReplayTotals:
         return len(self.retrieve)
 
     @property
-    def mean_accepted_tokens(self) -> float | None:
+    def mean_accepted_tokens(self) -> float:
         """Tokens per step."""
-        return self.tokens / self.steps if self.steps else None
+        return self.tokens / self.steps
 
     @property
-    def draft_tokens_per_step(self) -> float | None:
+    def draft_tokens_per_step(self) -> float:
         """Draft tokens per step."""
-        return self.draft_tokens / self.steps if self.steps else None
+        return self.draft_tokens / self.steps
 
     @property
-    def retrieve_us_mean(self) -> float | None:
+    def retrieve_us_mean(self) -> float:
         """Microseconds per draft."""
-        return 1e6 * sum(self.retrieve) / self.steps if self.steps else None
+        return 1e6 * sum(self.retrieve) / self.steps
 
-    def retrieve_us(self, share: float) -> float | None:
+    def retrieve_us(self, share: float) -> float:
         """Microseconds that this share of the drafts did not exceed."""
-        return 1e6 * sorted(self.retrieve)[min(self.steps - 1, int(self.steps * share))] if self.steps else None
+        return 1e6 * sorted(self.retrieve)[min(self.steps - 1, int(self.steps * share))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +211,10 @@ def replay_rows(
     return ReplaySummary(
         steps=totals.steps,
         tokens=totals.tokens,
-        mean_accepted_tokens=totals.mean_accepted_tokens,
-        draft_tokens_per_step=totals.draft_tokens_per_step,
-        retrieve_us_mean=totals.retrieve_us_mean,
-        retrieve_us_p99=totals.retrieve_us(0.99),
+        mean_accepted_tokens=totals.mean_accepted_tokens if totals.steps else None,
+        draft_tokens_per_step=totals.draft_tokens_per_step if totals.steps else None,
+        retrieve_us_mean=totals.retrieve_us_mean if totals.steps else None,
+        retrieve_us_p99=totals.retrieve_us(0.99) if totals.steps else None,
         insert_us_per_token=1e6 * insert_seconds / inserted if totals.steps else None,
         trie_nodes=nodes,
         trie_bytes=size,

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from lookahead.collector import everything_stays
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
+from lookahead.process import everything_stays
 from lookahead.replay import Replay, ReplayTotals
 from lookahead.trie import Trie
 
@@ -47,11 +47,11 @@ class TrieBench:
     bytes_per_token: float
     resident_bytes_per_token: float | None
     steps: int
-    mean_accepted_tokens: float | None
-    draft_tokens_per_step: float | None
-    retrieve_us_mean: float | None
-    retrieve_us_p50: float | None
-    retrieve_us_p99: float | None
+    mean_accepted_tokens: float
+    draft_tokens_per_step: float
+    retrieve_us_mean: float
+    retrieve_us_p50: float
+    retrieve_us_p99: float
     commit_us_per_token: float
     adaptive_mean_accepted_tokens: float | None = None
     adaptive_draft_tokens_per_step: float | None = None
@@ -117,10 +117,10 @@ def bench_trie(
         retrieve_us_p50=drafted.retrieve_us(0.5),
         retrieve_us_p99=drafted.retrieve_us(0.99),
         commit_us_per_token=1e6 * drafted.commit_seconds / drafted.tokens,
-        adaptive_mean_accepted_tokens=adaptive.mean_accepted_tokens,
-        adaptive_draft_tokens_per_step=adaptive.draft_tokens_per_step,
-        adaptive_retrieve_us_mean=adaptive.retrieve_us_mean,
-        adaptive_retrieve_us_p99=adaptive.retrieve_us(0.99),
+        adaptive_mean_accepted_tokens=adaptive.mean_accepted_tokens if adaptive.steps else None,
+        adaptive_draft_tokens_per_step=adaptive.draft_tokens_per_step if adaptive.steps else None,
+        adaptive_retrieve_us_mean=adaptive.retrieve_us_mean if adaptive.steps else None,
+        adaptive_retrieve_us_p99=adaptive.retrieve_us(0.99) if adaptive.steps else None,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lookahead.openmp import wait_briefly
+from lookahead.process import wait_briefly
 
 wait_briefly()  # before any test imports torch
 

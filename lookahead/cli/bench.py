@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
-from lookahead.collector import everything_stays
 from lookahead.inputs import read_prompts
+from lookahead.process import everything_stays
 from lookahead.shapes import SHAPES
 
 if TYPE_CHECKING:

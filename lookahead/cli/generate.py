@@ -10,8 +10,8 @@ from lookahead import metrics
 from lookahead.cli import corpus, options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
-from lookahead.collector import everything_stays
 from lookahead.inputs import read_text
+from lookahead.process import everything_stays
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 

@@ -13,7 +13,7 @@ from lookahead.cli import bench, generate, make_trie, replay, trie
 from lookahead.cli.console import BrokenOff, UsageError, one_line
 from lookahead.cli.options import Parser
 from lookahead.inputs import InputError
-from lookahead.openmp import wait_briefly
+from lookahead.process import wait_briefly
 from lookahead.runs.runfile import RunFileError
 
 EXIT_BROKEN_OFF = 1

@@ -122,7 +122,7 @@ class _Reader(Protocol):
 
 
 def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
-    """The tries that a run of this backend may draft from besides its own: the one of the file, none where there is none.
+    """The tries of a run's corpus: the one in the file, within the settings' bounds; nothing where no file is named.
 
     Raises:
         TrieFileError: As ``load_trie``.

@@ -44,13 +44,13 @@ class CommandLine:
     def serve() -> None:
         """What the process does: the loop of ``python -m lookahead generate --json``."""
         sys.path.insert(0, str(ROOT))
-        from lookahead.openmp import wait_briefly
+        from lookahead.process import wait_briefly
 
         wait_briefly()  # as the command line does
         from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
         from lookahead.cli import generate
-        from lookahead.collector import everything_stays
         from lookahead.hf.quiet import quiet
+        from lookahead.process import everything_stays
 
         quiet()
         backend = HFBackend.from_pretrained(str(ROOT / "assets" / "model"))

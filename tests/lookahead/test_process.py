@@ -1,11 +1,30 @@
-"""How torch's threads wait."""
+"""What stays in memory is not looked through, and is again afterwards; how torch's threads wait."""
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
-from lookahead.openmp import SPINS, wait_briefly
+import pytest
+
+from lookahead.process import SPINS, everything_stays, wait_briefly
+
+
+def test_what_is_there_is_out_of_the_collectors_sight_while_it_lasts() -> None:
+    before = [[]]
+    with everything_stays():
+        made = [[]]
+        seen = gc.get_objects()
+        assert not any(item is before for item in seen)
+        assert any(item is made for item in seen)
+    assert any(item is before for item in gc.get_objects())
+
+
+def test_a_failure_inside_leaves_nothing_frozen() -> None:
+    with pytest.raises(ValueError, match="inside"), everything_stays():
+        raise ValueError("inside")
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_choice_of_ones_own_is_kept() -> None:
