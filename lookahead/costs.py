@@ -42,7 +42,7 @@ class PassCosts:
     """Measured times of forward passes, T(n).
 
     Between two measured lengths the time is taken on the straight line between them (T need not be monotonic);
-    beyond the last it goes on with the slope of the last piece, never downwards.
+    beyond the last the slope of the last piece continues, never downwards.
 
     Attributes:
         lengths: Tokens in a pass, increasing, the first is 1.

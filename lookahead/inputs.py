@@ -117,9 +117,12 @@ def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
                 if not line.strip():
                     continue
                 try:
-                    yield place, parse_json(line)
+                    value = parse_json(line)
+                    if not isinstance(value, dict):
+                        raise SchemaError("not an object")
                 except SchemaError as error:
                     raise InputError(f"{path}, line {place}: {error}; need one JSON object a line (JSONL)") from None
+                yield place, value
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:

@@ -106,7 +106,7 @@ class Replay:
 
 
 def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
-    """What a model that goes on with these tokens would choose after each node; -1 beyond them."""
+    """What a model whose output continues with these tokens would choose after each node; -1 beyond them."""
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
 

@@ -35,7 +35,7 @@ class SchemaError(ValueError):
 
 
 class _Refused:
-    """Stands in the parsed value where the text holds what no file may hold."""
+    """In the parsed value, in the place of what no file may hold."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -70,7 +70,7 @@ def parse_json(text: str) -> Any:
         if len(fields) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in fields if names.count(name) > 1)
-            fields[twice] = refuse("stands twice in one object")
+            fields[twice] = refuse("given twice in one object")
         return fields
 
     def integer(digits: str) -> int | _Refused:
@@ -123,17 +123,22 @@ def checked(value: Any, kind: type[Kind]) -> Kind:
         raise SchemaError(_plain(str(error))) from None
 
 
-def _values(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value inside, keys included, and where it stands."""
-    yield place or "the whole", value
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            at = f"{place}.{key[:40]}" if place else key[:40]
-            yield at, key
-            yield from _values(inner, at)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _values(inner, f"{place}[{index}]")
+def _values(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value inside, keys included, and its place."""
+    waiting = [("", value)]
+    while waiting:
+        place, inner = waiting.pop()
+        yield _short(place), inner
+        if isinstance(inner, dict):
+            named = [(f"{place}.{key[:40]}".lstrip("."), key, below) for key, below in inner.items()]
+            yield from ((_short(at), key) for at, key, _ in named)
+            waiting += [(at, below) for at, _, below in reversed(named)]
+        elif isinstance(inner, list):
+            waiting += [(f"{place}[{index}]", below) for index, below in enumerate(inner)][::-1]
+
+
+def _short(place: str) -> str:
+    return (place if len(place) <= 120 else f"{place[:100]}...") or "the whole"
 
 
 def _plain(message: str) -> str:
@@ -150,7 +155,7 @@ def _plain(message: str) -> str:
     rule = re.sub(r"`([\w |]+)`", lambda words: _translated(words[1]), rule.replace("Expected", "need", 1))
     rule = rule.replace("Invalid enum value", "unknown value", 1)
     rule = " ".join((rule[:1].lower() + rule[1:]).split())
-    return f"{place or 'the whole'}: {rule if len(rule) <= 160 else f'{rule[:157]}...'}"
+    return f"{_short(place)}: {rule if len(rule) <= 160 else f'{rule[:157]}...'}"
 
 
 def _translated(names: str) -> str:

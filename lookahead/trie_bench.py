@@ -28,8 +28,8 @@ class TrieBench:
         insert_us_per_token: Mean time to read one.
         trie_nodes: Nodes and leaves.
         trie_bytes: Bytes held, by the trie's own count.
-        bytes_per_token: The same a token.
-        resident_bytes_per_token: Growth of the process a token, None where the system does not tell.
+        bytes_per_token: The same per token.
+        resident_bytes_per_token: Growth of the process per token, None where the system does not tell.
         steps: Drafts asked for on held-out sequences.
         mean_accepted_tokens: What these drafts were worth.
         draft_tokens_per_step: Their mean size.

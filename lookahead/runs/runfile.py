@@ -35,7 +35,7 @@ MAX_FILE_BYTES = 32_000_000
 
 
 class RunFileError(ValueError):
-    """A file that is no run file, or one that cannot be written; one line says what is wrong."""
+    """A file that is not a run file, or one that cannot be written; one line says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def from_json(text: str) -> RunRecord:
     """The run in a JSON text.
 
     Raises:
-        RunFileError: If it is no run of this version, or contradicts itself.
+        RunFileError: If it is not a run of this version, or contradicts itself.
     """
     return pair_from_json(text).run
 
@@ -87,7 +87,7 @@ def pair_from_json(text: str) -> RunPair:
     """The run in a JSON text, and greedy decoding beside it where the text holds both.
 
     Raises:
-        RunFileError: If one is no run of this version or contradicts itself, or the two do not belong together.
+        RunFileError: If one is not a run of this version or contradicts itself, or the two do not belong together.
     """
     if len(text) > MAX_FILE_BYTES:
         raise RunFileError(f"not a run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
@@ -98,6 +98,8 @@ def pair_from_json(text: str) -> RunPair:
         return _pair_from(checked(data, PairPart))
     except SchemaError as error:
         raise RunFileError(f"not a run file: {error}") from None
+    except RecursionError:
+        raise RunFileError("not a run file: nested too deeply") from None
 
 
 def _pair_from(part: PairPart) -> RunPair:
@@ -156,7 +158,7 @@ def check_target(path: str | Path) -> None:
     if os.path.isdir(target):
         raise RunFileError(f"{path}: is a folder; name a file in it")
     if os.path.exists(target) and not os.path.isfile(target):
-        raise RunFileError(f"{path}: is no ordinary file, and would be replaced by one; name another")
+        raise RunFileError(f"{path}: not an ordinary file, and would be replaced by one; name another")
     if not os.path.isdir(folder):
         raise RunFileError(f"{path}: the folder {folder} does not exist; make it first")
     if not os.access(folder, os.W_OK):
@@ -170,7 +172,7 @@ def check_target(path: str | Path) -> None:
 
 
 def check_limits(max_new_tokens: int, stop: Sequence[str]) -> None:
-    """Raise RunFileError where no run file takes a run of these settings (call it before a long run)."""
+    """Raise RunFileError where a run of these settings does not fit into a run file (call it before a long run)."""
     if max_new_tokens > MAX_TOKENS:
         raise RunFileError(f"max_new_tokens={max_new_tokens}; a run file takes at most {MAX_TOKENS}")
     if len(stop) > MAX_STOPS:
@@ -183,7 +185,7 @@ def load(path: str | Path) -> RunRecord:
     """Read a run file.
 
     Raises:
-        RunFileError: If it cannot be read, is too large, is no run of this version, or contradicts itself.
+        RunFileError: If it cannot be read, is too large, is not a run of this version, or contradicts itself.
     """
     try:
         with open(path, "rb") as file:

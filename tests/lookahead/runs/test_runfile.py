@@ -149,9 +149,21 @@ HOSTILE = {
     "deep objects": ('{"a":' * 100_000, "nested too deeply|not JSON"),
     "NaN": ('{"seconds": NaN}', "seconds: NaN is not a number"),
     "Infinity": ('{"seconds": -Infinity}', "seconds: -Infinity is not a number"),
-    "twice": ('{"format": "a", "format": "a"}', "format: stands twice"),
+    "twice": ('{"format": "a", "format": "a"}', "format: given twice"),
     "long digits": ('{"seconds": ' + "9" * 5000 + "}", "seconds: a number of thousands of digits"),
 }
+
+
+HOSTILE |= {
+    f"{name} {depth} deep": (opening * depth + inside + closing * depth, "not a run file")
+    for name, opening, closing in (("list", "[", "]"), ("object", '{"config":{"decoding_length":', "}}"))
+    for inside in ("NaN", r'"\ud800"', "1")
+    for depth in (100, 450, 900)
+}
+HOSTILE["deep setting"] = (
+    GOLDEN.read_text(encoding="utf-8").replace('"branch_length":null', f'"branch_length":{"[" * 900 + "]" * 900}'),
+    "config.branch_length|nested too deeply",
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -160,6 +172,7 @@ def test_hostile_input_is_refused_with_one_line(name: str) -> None:
     with pytest.raises(RunFileError, match=message) as caught:
         runfile.from_json(text)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_infinity_in_disguise_is_refused() -> None:
@@ -228,7 +241,7 @@ def test_targets_that_cannot_be_written_are_refused_and_nothing_is_left(tmp_path
 def test_only_an_ordinary_file_is_replaced(tmp_path: Path, golden: RunRecord) -> None:
     pipe, link, real = (tmp_path / name for name in ("pipe", "link.json", "real.json"))
     os.mkfifo(pipe)
-    with pytest.raises(RunFileError, match="no ordinary file"):
+    with pytest.raises(RunFileError, match="not an ordinary file"):
         runfile.save(golden, pipe)
     assert pipe.is_fifo()
     link.symlink_to(real)
