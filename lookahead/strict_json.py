@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -41,17 +42,6 @@ class _Refused:
         self.rule = rule
 
 
-def read_json(text: str, kind: type[Kind]) -> Kind:
-    """The value of a JSON text, of that type.
-
-    Raises:
-        SchemaError: If the text is not such JSON, or a string in it cannot be written as UTF-8.
-    """
-    value = parse_json(text)
-    refuse_half_pairs(value, text)
-    return checked(value, kind)
-
-
 def parse_json(text: str) -> Any:
     """The value of one JSON text, of any shape; strings may still hold half a surrogate pair.
 
@@ -68,8 +58,7 @@ def parse_json(text: str) -> Any:
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in fields if names.count(name) > 1)
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
             fields[twice] = refuse("given twice in one object")
         return fields
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lookahead.costs import (
     CACHE_VARIABLE,
+    CostCurve,
     PassCosts,
     choose_width,
     load_costs,
@@ -136,3 +137,45 @@ def test_a_folder_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     store_costs(KEY, COSTS)
     assert load_costs(KEY) is None
+
+
+class FakeTimer:
+    """A machine whose passes take ``seconds`` times the number of tokens."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.measured: list[int] = []
+        self.tried = 0
+
+    def measure(self, longest: int) -> PassCosts:
+        self.measured.append(longest)
+        return PassCosts((1, longest), (self.seconds, longest * self.seconds))
+
+    def try_out(self, width: int) -> tuple[float, float]:
+        self.tried += 1
+        return self.seconds, width * self.seconds
+
+
+def test_a_curve_is_measured_once_and_tried_out_by_the_next_process(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    timer, curve = FakeTimer(0.25), CostCurve()
+    costs = curve.up_to(16, KEY, timer)
+    assert curve.up_to(64, KEY, timer) == costs
+    assert (timer.measured, timer.tried) == ([64], 0)
+    later = CostCurve()
+    assert later.up_to(16, KEY, timer) == later.up_to(16, KEY, timer) == costs
+    assert (timer.measured, timer.tried) == ([64], 1), "tried out once, then believed for a while"
+    assert later.up_to(100, KEY, timer).lengths[-1] == 100
+    assert later.up_to(16, {**KEY, "threads": 4}, timer) == costs
+    assert timer.measured == [64, 100, 64]
+
+
+@pytest.mark.parametrize(("slower", "again"), [(2.5, False), (3.5, True), (0.3, True), (0.5, False)])
+def test_a_curve_that_is_far_off_is_measured_again(tmp_path, monkeypatch, slower, again):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    CostCurve().up_to(100, KEY, FakeTimer(0.25))
+    timer = FakeTimer(0.25 * slower)
+    costs = CostCurve().up_to(16, KEY, timer)
+    assert timer.measured == ([100] if again else []), "never less far than before"
+    assert costs.at(1) == (timer.seconds if again else 0.25)
+    assert load_costs(KEY) == costs
