@@ -8,12 +8,13 @@ and to the vocabulary, is said in ``rules.py``.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from lookahead.config import MAX_DECODING_LENGTH, MAX_NUMBER, MAX_TOKENS, LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
@@ -48,6 +49,7 @@ MAX_CHOICES = 16
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
+Record = TypeVar("Record")
 _TOKEN_KEY = re.compile("0|[1-9][0-9]{0,9}")
 _SOURCE_OF = {letter: source for source, letter in LETTERS.items()}
 
@@ -237,19 +239,15 @@ def written(run: RunRecord) -> dict[str, Any]:
 
 
 def _written_step(step: StepRecord) -> dict[str, Any]:
-    return {
-        "index": step.index,
-        "context_length": step.context_length,
-        "match_length": step.match_length,
+    return _fields_of(step) | {
         "draft": None if step.draft is None else _written_draft(step.draft),
-        "target_ids": step.target_ids,
-        "accepted_nodes": step.accepted_nodes,
-        "emitted_ids": step.emitted_ids,
-        "timings": {name: round(seconds, 7) for name, seconds in asdict(step.timings).items()},
-        "trie": step.trie,
-        "finish_reason": step.finish_reason,
+        "timings": {name: round(seconds, 7) for name, seconds in _fields_of(step.timings).items()},
         "left_out": None if step.left_out is None else _written_left_out(step.left_out),
     }
+
+
+def _fields_of(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _written_draft(draft: DraftTree) -> dict[str, Any]:
@@ -263,10 +261,11 @@ def _written_draft(draft: DraftTree) -> dict[str, Any]:
 
 
 def _written_left_out(left_out: LeftOut) -> dict[str, Any]:
-    fields = asdict(left_out)
-    if (best := fields["best"]) is not None:
-        best |= {"probability": round(best["probability"], 6), "source": LETTERS[best["source"]]}
-    return fields
+    best = left_out.best
+    if best is None:
+        return _fields_of(left_out)
+    changed = {"probability": round(best.probability, 6), "source": LETTERS[best.source]}
+    return _fields_of(left_out) | {"best": _fields_of(best) | changed}
 
 
 def run_from(part: RunPart) -> RunRecord:
@@ -279,22 +278,23 @@ def run_from(part: RunPart) -> RunRecord:
     if part.method not in METHOD_WORDS:
         raise SchemaError(f"method: need one of {', '.join(METHOD_WORDS)}")
     _check_moment(part.created)
-    return RunRecord(
-        prompt_ids=part.prompt_ids,
-        steps=tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps)),
-        config=_config_from(part.config),
-        model=ModelInfo(**msgspec.structs.asdict(part.model)),
-        method=METHOD_WORDS[part.method],
-        finish_reason=part.finish_reason,
-        seconds=part.seconds,
-        first_token_seconds=part.first_token_seconds,
-        max_new_tokens=part.max_new_tokens,
-        stop=part.stop,
-        pass_costs=None if part.pass_costs is None else _costs_from(part.pass_costs),
-        texts=None if part.texts is None else _texts_from(part.texts),
-        created=part.created,
-        version=part.program_version,
-    )
+    kept = {field.name for field in fields(RunRecord)}
+    values = {name: value for name, value in asdict(part).items() if name in kept}
+    changed = {
+        "steps": tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps)),
+        "config": _config_from(part.config),
+        "model": _record(ModelInfo, part.model),
+        "method": METHOD_WORDS[part.method],
+        "pass_costs": None if part.pass_costs is None else _costs_from(part.pass_costs),
+        "texts": None if part.texts is None else _texts_from(part.texts),
+        "version": part.program_version,
+    }
+    return RunRecord(**(values | changed))
+
+
+def _record(kind: type[Record], part: msgspec.Struct, **changed: Any) -> Record:
+    """The record whose fields the part holds, some of them changed."""
+    return kind(**(asdict(part) | changed))
 
 
 def _check_moment(moment: str) -> None:
@@ -339,21 +339,16 @@ def _texts_from(part: TextsPart) -> RunTexts:
         if not isinstance(text, str) or len(text) > MAX_TOKEN_CHARACTERS:
             raise SchemaError(f"texts.tokens.{key}: need a string of length <= {MAX_TOKEN_CHARACTERS}")
         tokens[int(key)] = text
-    return RunTexts(part.prompt, part.output, part.prompt_pieces, part.output_pieces, tokens)
+    return _record(RunTexts, part, tokens=tokens)
 
 
 def _step_from(part: StepPart, place: str) -> StepRecord:
-    return StepRecord(
-        index=part.index,
-        context_length=part.context_length,
-        match_length=part.match_length,
+    return _record(
+        StepRecord,
+        part,
         draft=None if part.draft is None else _draft_from(part.draft, part.match_length, f"{place}.draft"),
-        target_ids=part.target_ids,
-        accepted_nodes=part.accepted_nodes,
-        emitted_ids=part.emitted_ids,
-        timings=StepTimings(**msgspec.structs.asdict(part.timings)),
-        trie=TrieChange(**msgspec.structs.asdict(part.trie)),
-        finish_reason=part.finish_reason,
+        timings=_record(StepTimings, part.timings),
+        trie=_record(TrieChange, part.trie),
         left_out=None if part.left_out is None else _left_out_from(part.left_out, f"{place}.left_out"),
     )
 
@@ -361,23 +356,16 @@ def _step_from(part: StepPart, place: str) -> StepRecord:
 def _draft_from(part: DraftPart, match_length: int, place: str) -> DraftTree:
     if not _SOURCE_OF.keys() >= set(part.sources):
         raise SchemaError(f"{place}.sources: need one letter per node, of {''.join(_SOURCE_OF)}")
-    return DraftTree(
-        token_ids=part.token_ids,
-        parents=part.parents,
-        probabilities=part.probabilities,
-        sources=tuple(_SOURCE_OF[letter] for letter in part.sources),
-        counts=part.counts,
-        match_length=match_length,
-    )
+    sources = tuple(_SOURCE_OF[letter] for letter in part.sources)
+    return _record(DraftTree, part, sources=sources, match_length=match_length)
 
 
 def _left_out_from(part: LeftOutPart, place: str) -> LeftOut:
-    fields = msgspec.structs.asdict(part)
-    if part.best is not None:
-        best = msgspec.structs.asdict(part.best)
-        best["source"] = _SOURCE_OF.get(part.best.source, ROOT_SOURCE)
-        if best["source"] == ROOT_SOURCE:
-            letters = "".join(info.letter for info in SOURCES.values())
-            raise SchemaError(f"{place}.best.source: need one letter, of {letters}")
-        fields["best"] = Candidate(**best)
-    return LeftOut(**fields)
+    best = part.best
+    if best is None:
+        return _record(LeftOut, part)
+    source = _SOURCE_OF.get(best.source, ROOT_SOURCE)
+    if source == ROOT_SOURCE:
+        letters = "".join(info.letter for info in SOURCES.values())
+        raise SchemaError(f"{place}.best.source: need one letter, of {letters}")
+    return _record(LeftOut, part, best=_record(Candidate, best, source=source))
