@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need into .venv and runs all of them:  bash tests/run.sh [pytest arguments]
-# PYTHON=python3.12 chooses the interpreter, NO_INSTALL=1 takes .venv as it is.
+# PYTHON=python3.12 chooses the interpreter, NO_INSTALL=1 takes .venv as it is. Without pytest arguments the engine's
+# tests run once more with the oldest transformers that pyproject.toml admits (.venv-oldest; the rest is .venv's).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,6 +39,37 @@ install_chromium() {
     missing "no Chromium for the browser tests: install Debian's 'chromium', or run .venv/bin/playwright install chromium"
 }
 
+# .venv-oldest holds that transformers and what it needs; everything else (torch, pytest) is found behind that in .venv.
+has_oldest() {
+    [ -x .venv-oldest/bin/python ] && .venv-oldest/bin/python -c "import sys, torch, pytest, transformers
+sys.exit(transformers.__version__ != '$1')" >/dev/null 2>&1
+}
+
+make_oldest() {
+    rm -rf .venv-oldest
+    .venv/bin/python -m venv --without-pip .venv-oldest &&
+        .venv/bin/python -m pip --python .venv-oldest/bin/python install -qq --disable-pip-version-check \
+            "transformers==$1" ||
+        missing "pip could not install transformers $1 into .venv-oldest (its own message is above)"
+    local packages='import sysconfig; print(sysconfig.get_path("purelib"))'
+    .venv/bin/python -c "$packages" >"$(.venv-oldest/bin/python -c "$packages")/behind.pth"
+}
+
+test_oldest() {
+    local oldest
+    oldest=$(sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+    if ! has_oldest "$oldest"; then
+        if [ -n "${NO_INSTALL:-}" ]; then
+            echo "tests/run.sh: no .venv-oldest with transformers $oldest here; run without NO_INSTALL=1 once to test it"
+            return
+        fi
+        make_oldest "$oldest"
+        has_oldest "$oldest" || missing "transformers $oldest in .venv-oldest cannot be imported"
+    fi
+    echo "tests/run.sh: the engine's tests with transformers $oldest"
+    .venv-oldest/bin/python -m pytest tests/lookahead/test_{backend,bench,families,generation,text,ties}.py
+}
+
 if [ -z "${NO_INSTALL:-}" ]; then
     make_venv
     install_packages
@@ -54,4 +86,5 @@ check "ruff format" .venv/bin/ruff format --check .
 check "pyright" .venv/bin/pyright --pythonpath .venv/bin/python
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
 .venv/bin/python -m pytest "$@" || exit
+[ $# -gt 0 ] || test_oldest || exit
 [ -z "$failed" ]

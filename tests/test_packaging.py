@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def test_the_package_needs_what_the_app_needs_less_the_user_interface() -> None:
+def test_the_app_pins_what_the_package_admits() -> None:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    required = {line for line in lines if line and not line.startswith("#")}
-    needed = set(PROJECT["project"]["dependencies"])
-    assert needed <= required
-    assert {re.split("[=<>]", line)[0] for line in required - needed} == {"gradio", "orjson", "plotly", "networkx"}
+    required = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    needed = {(need := Requirement(line)).name: need.specifier for line in PROJECT["project"]["dependencies"]}
+    assert {line.name for line in required} - needed.keys() == {"gradio", "orjson", "plotly", "networkx"}
+    shared = {line.name: line.specifier for line in required if line.name in needed}
+    assert shared.keys() == needed.keys()
+    (pin,) = shared.pop("transformers")
+    assert pin.operator == "=="
+    assert pin.version in needed.pop("transformers")
+    assert shared == needed
 
 
 def test_only_the_library_is_packaged_and_all_of_it() -> None:

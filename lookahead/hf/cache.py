@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,8 +166,16 @@ def brief(error: Exception) -> str:
     return f"{type(error).__name__}: {message[:100]}{'...' if len(message) > 100 else ''}"
 
 
-def learn_layer_shapes(model: PreTrainedModel) -> list[LayerShape | None]:
+def cache_argument(forward_arguments: Collection[str]) -> str:
+    """What a forward pass calls its cache, and its outputs too: ``cache`` from transformers 5.24 on."""
+    return "cache" if "cache" in forward_arguments else "past_key_values"
+
+
+def learn_layer_shapes(model: PreTrainedModel, argument: str) -> list[LayerShape | None]:
     """What each layer of the model caches, found out by a pass of two tokens.
+
+    Args:
+        argument: What its forward pass calls the cache.
 
     Raises:
         UnsupportedCacheError: If the model keeps anything but one row a token and layer.
@@ -175,10 +183,10 @@ def learn_layer_shapes(model: PreTrainedModel) -> list[LayerShape | None]:
     cache = DynamicCache()
     ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
     try:
-        outputs = model(input_ids=ids, past_key_values=cache, use_cache=True)
+        outputs = model(input_ids=ids, use_cache=True, **{argument: cache})
     except Exception as error:
         raise UnsupportedCacheError(f"it does not run with a plain KV cache ({brief(error)})") from error
-    if getattr(outputs, "past_key_values", None) is not cache or not cache.layers:
+    if getattr(outputs, argument, None) is not cache or not cache.layers:
         raise UnsupportedCacheError("it keeps a state that cannot drop rejected tokens")
     shapes: list[LayerShape | None] = []
     for layer in cache.layers:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 from transformers.generation.configuration_utils import GenerationMode
 
 from lookahead.backend import BackendError
@@ -43,6 +44,33 @@ def _token_ids(value: Any) -> tuple[int, ...]:
     return () if value is None else tuple(map(int, value)) if isinstance(value, list | tuple) else (int(value),)
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """What ``generate`` prepares for a decoding loop.
+
+    Attributes:
+        config: The model's settings with the library's defaults filled in.
+        processors: The logits processors, in ``generate``'s order.
+        arguments: What goes into the model's ``prepare_inputs_for_generation`` besides the tokens, its cache included.
+    """
+
+    config: GenerationConfig
+    processors: LogitsProcessorList
+    arguments: dict[str, Any]
+
+
+def _handed_over(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    **arguments: Any,
+) -> PreparedRun:
+    """What ``generate`` hands to a loop of one's own (``custom_generate``); it returns this as it is."""
+    return PreparedRun(generation_config, logits_processor, arguments)
+
+
 class GenerationRules:
     """The model's own generation_config, as ``generate(do_sample=False)`` applies it.
 
@@ -58,23 +86,26 @@ class GenerationRules:
         self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
         self.forward_arguments = frozenset(inspect.signature(model.forward).parameters)
         self.keeps_logits = "logits_to_keep" in self.forward_arguments
+        settings: Any = model.generation_config
         for name, counts in REFUSED.items():
-            if counts(value := getattr(model.generation_config, name, None)):
+            if counts(value := getattr(settings, name, None)):
                 raise BackendError(f"generation_config.{name}={value!r} cannot be honoured; set it to None")
-        # A dry run says whether there is anything to do at all, and fails now where a setting is broken.
+        self.cache_implementation: str | None = settings.cache_implementation
+        # A dry run says whether there is anything to do at all, and fails now where a setting is broken. Of the caches
+        # it makes the quantised one only: that may lack its library, and some releases keep a static one on the model.
         try:
-            config = self.prepared()
-            mode = config.get_generation_mode()
-            self._any = len(self._build(torch.zeros((1, 2), dtype=torch.long, device=model.device), 4)) > 0
-            if config.cache_implementation is not None:
-                self._model._prepare_cache_for_generation(config, {}, GenerationMode.GREEDY_SEARCH, 1, 4)
+            shortest = (settings.min_length or 0) + (settings.min_new_tokens or 0)
+            other_cache = {} if self.cache_implementation == "quantized" else {"cache_implementation": None}
+            two = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+            dry = self.prepare(two, 4 + shortest, **other_cache)
+            mode = dry.config.get_generation_mode()
         except (ValueError, TypeError, AttributeError, ImportError, RuntimeError, LookupError) as error:
             raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding is done here")
-        self.cache_implementation: str | None = config.cache_implementation
-        self.eos_ids = _token_ids(config.eos_token_id)
-        stop = config.stop_strings
+        self._any = len(dry.processors) > 0
+        self.eos_ids = _token_ids(dry.config.eos_token_id)
+        stop = settings.stop_strings
         self.stop_strings: tuple[str, ...] = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
 
     def no_processors(self) -> LogitsProcessorList:
@@ -88,7 +119,9 @@ class GenerationRules:
             prompt_ids: Shape ``(1, prompt)``.
             capacity: Prompt and most new tokens together (``max_length`` of ``generate``).
         """
-        return self._build(prompt_ids, capacity) if self._any else LogitsProcessorList()
+        if not self._any:
+            return LogitsProcessorList()
+        return self.prepare(prompt_ids, capacity, cache_implementation=None).processors
 
     def without_processors(self) -> GenerationRules:
         """These rules with the logits left as they are, to time a pass."""
@@ -96,21 +129,21 @@ class GenerationRules:
         plain._any = False
         return plain
 
-    def prepared(self) -> GenerationConfig:
-        """A copy of the model's settings with the library's defaults filled in, by transformers' own steps."""
-        config, _ = self._model._prepare_generation_config(None, do_sample=False)
-        return config
+    def prepare(self, prompt_ids: Tensor, length: int, **settings: Any) -> PreparedRun:
+        """What ``generate(do_sample=False)`` prepares for a run, by its own steps.
 
-    def _build(self, prompt_ids: Tensor, capacity: int) -> LogitsProcessorList:
-        config, count = self.prepared(), prompt_ids.shape[1]
-        config.max_length = capacity
-        if config.min_new_tokens is not None:
-            config.min_length = config.min_new_tokens + count
-        self._model._prepare_special_tokens(config, True, device=prompt_ids.device, batch_size=1)
-        return self._model._get_logits_processor(
-            generation_config=config,
-            input_ids_seq_length=count,
-            encoder_input_ids=prompt_ids,
-            device=prompt_ids.device,
-            model_kwargs={},
+        Args:
+            prompt_ids: Shape ``(1, prompt)``.
+            length: Most tokens of prompt and output together; a static cache is made that large at once.
+            settings: What is set otherwise than in the model's generation_config.
+        """
+        return self._model.generate(
+            prompt_ids,
+            attention_mask=torch.ones_like(prompt_ids),
+            do_sample=False,
+            max_length=None,
+            max_new_tokens=max(1, length - prompt_ids.shape[1]),
+            stop_strings=None,  # the engine watches for them
+            custom_generate=_handed_over,
+            **settings,
         )

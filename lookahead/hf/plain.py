@@ -1,4 +1,4 @@
-"""Plain decoding for models whose cache cannot drop tokens: transformers' own steps, one token a pass."""
+"""Plain decoding for models whose cache cannot drop tokens: one token a pass, on what ``generate`` prepares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedModel
-from transformers.generation.configuration_utils import GenerationMode
+from transformers.utils.generic import ModelOutput
 
 from lookahead.draft import DraftTree
 from lookahead.hf.generation import GenerationRules
@@ -29,20 +29,11 @@ class PlainSession:
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt."""
-        config = self._rules.prepared()
-        arguments: dict[str, Any] = {"use_cache": config.use_cache}
         with torch.inference_mode():
             self._context_ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
             self._processors = self._rules.processors(self._context_ids, self._capacity)
-            if "position_ids" in self._rules.forward_arguments:
-                arguments["position_ids"] = torch.arange(len(prompt_ids), device=self._model.device)[None]
-            if self._rules.keeps_logits:
-                arguments["logits_to_keep"] = 1
-            self._model._prepare_cache_for_generation(
-                config, arguments, GenerationMode.GREEDY_SEARCH, 1, self._rows - 1
-            )
-            self._arguments = arguments
-            return self._pass({"is_first_iteration": True})
+            self._arguments = self._rules.prepare(self._context_ids, self._rows).arguments
+            return self._pass(is_first_iteration=True)
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The model's choice after the root, shape ``(1,)``."""
@@ -51,7 +42,7 @@ class PlainSession:
         with torch.inference_mode():
             root = self._context_ids.new_tensor([[tree.token_ids[0]]])
             self._context_ids = torch.cat((self._context_ids, root), dim=1)
-            return (self._pass({"next_sequence_length": 1 if self._arguments["use_cache"] else None}),)
+            return (self._pass(next_sequence_length=1 if self._arguments["use_cache"] else None),)
 
     def keep(self, accepted_nodes: Sequence[int]) -> None:
         """Nothing to drop: the root's state is all there is."""
@@ -61,9 +52,17 @@ class PlainSession:
         """Free the cache."""
         self._arguments = {}
 
-    def _pass(self, iteration: dict[str, Any]) -> int:
+    def _pass(self, **iteration: Any) -> int:
         inputs = self._model.prepare_inputs_for_generation(self._context_ids, **iteration, **self._arguments)
         outputs = self._model(**inputs, return_dict=True)
-        self._arguments = self._model._update_model_kwargs_for_generation(outputs, self._arguments)
+        self._carry_over(outputs)
         scores = outputs.logits[:, -1].to(copy=True, dtype=torch.float32)
         return int(self._processors(self._context_ids, scores).argmax(dim=-1).item())  # type: ignore[arg-type]
+
+    def _carry_over(self, outputs: ModelOutput) -> None:
+        """Make the next pass's arguments: what this one returned under the name of one (its cache), one token more."""
+        arguments = self._arguments
+        arguments |= {name: value for name, value in outputs.items() if name in self._rules.forward_arguments}
+        for name, step in (("position_ids", 1), ("attention_mask", 0)):
+            if (rows := arguments.get(name)) is not None:
+                arguments[name] = torch.cat((rows, rows[..., -1:] + step), dim=-1)

@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from lookahead.backend import UnsupportedCacheError
 from lookahead.draft import DraftTree
-from lookahead.hf.cache import brief, learn_layer_shapes
+from lookahead.hf.cache import brief, cache_argument, learn_layer_shapes
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import MaskPlan
 from lookahead.hf.session import ForwardPlan, TreeSession
@@ -33,10 +33,11 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
     if rules.cache_implementation == "quantized":
         raise UnsupportedCacheError("its quantised cache cannot drop rejected tokens")
     masks = MaskPlan.of(config)
-    plan = ForwardPlan(tuple(learn_layer_shapes(model)), masks, rules.keeps_logits)
+    argument = cache_argument(rules.forward_arguments)
+    plan = ForwardPlan(tuple(learn_layer_shapes(model, argument)), argument, masks, rules.keeps_logits)
     try:
         with torch.inference_mode():
-            reason = _trial(model, plan, rules, getattr(config, "max_position_embeddings", None))
+            reason = _trial(model, plan, rules.without_processors(), getattr(config, "max_position_embeddings", None))
     except UnsupportedCacheError:
         raise
     except Exception as error:

@@ -86,21 +86,26 @@ def run_reference(
     elif backend.stop_strings:
         options |= {"tokenizer": backend.tokenizer}
     model: Any = backend.model
-    if prompt_lookup and model._is_stateful:
-        kind = type(model).__name__
-        raise BackendError(f"transformers has no prompt lookup for {kind}; leave hf-prompt-lookup out of --methods")
     ids = torch.tensor([list(prompt_ids)], device=backend.device)
     first = _FirstTokens()
     with _PassCounter(model) as counter:
         started = perf_counter()
-        output = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=max_new_tokens,
-            streamer=first,
-            **options,
-        )
+        try:
+            output = model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=max_new_tokens,
+                streamer=first,
+                **options,
+            )
+        except ValueError as error:
+            if not prompt_lookup or counter.passes:
+                raise
+            # It refuses models with a state that cannot be taken back before their first pass.
+            kind = type(model).__name__
+            hint = f"transformers has no prompt lookup for {kind}; leave hf-prompt-lookup out of --methods"
+            raise BackendError(hint) from error
         token_ids = tuple(output[0, len(prompt_ids) :].tolist())
         ended = perf_counter()
     decode_seconds = ended - first.moment if first.calls > 1 else 0.0

@@ -21,11 +21,13 @@ class ForwardPlan:
 
     Attributes:
         shapes: What each layer caches.
+        cache_argument: What its forward pass calls the cache.
         masks: Which attention masks it takes.
         keeps_logits: Whether it can compute the last logits only.
     """
 
     shapes: tuple[LayerShape | None, ...]
+    cache_argument: str
     masks: MaskPlan
     keeps_logits: bool
 
@@ -112,8 +114,8 @@ class TreeSession:
             input_ids=ids,
             attention_mask=mask,
             position_ids=position_ids,
-            past_key_values=self._cache,
             use_cache=True,
+            **{self._plan.cache_argument: self._cache},
             **last_only,
         )
         return outputs.logits[0]

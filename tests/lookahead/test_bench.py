@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from lookahead.backend import BackendError
 from lookahead.bench import METHODS, Bench, BenchPlan, TimedRun
 from lookahead.cli.bench import _same
 from lookahead.cli.main import main
 from lookahead.config import LookaheadConfig
 from lookahead.hf import HFBackend
+from lookahead.hf.reference import run_reference
+from tests.lookahead.tiny_models import tiny_mamba
 from tests.lookahead.tiny_models import tiny_model as make_tiny
 
 NUMBERS = {
@@ -145,3 +148,10 @@ def test_trained_weights_give_the_same_tokens_by_every_method(
     )
     assert all(numbers["identical_to_hf_greedy"] for numbers in result["methods"].values())
     assert all(numbers["tokens"] > 60 for numbers in result["methods"].values())
+
+
+def test_prompt_lookup_on_a_model_that_cannot_take_tokens_back_is_refused_by_name() -> None:
+    backend = HFBackend(tiny_mamba())
+    with pytest.raises(BackendError, match="no prompt lookup for MambaForCausalLM; leave hf-prompt-lookup out"):
+        run_reference(backend, [5, 6], 4, (), prompt_lookup=True)
+    assert len(run_reference(backend, [5, 6], 4, (), prompt_lookup=False).token_ids) == 4
