@@ -101,7 +101,6 @@ def bench_trie(
         if not drafted.retrieve:
             raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
         stats, steps = trie.stats(), len(drafted.retrieve)
-        trie.forget()
         adaptive = _Drafted([]) if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
     some = len(adaptive.retrieve)
     return TrieBench(
