@@ -27,7 +27,7 @@ def draft(request: Request) -> DraftTree:
 
 
 def copied(tree: DraftTree) -> list[tuple[int, str]]:
-    """Token and source of the nodes that count on from the root, one after the other (21 under 20, 22 under 21, ...)."""
+    """Token and source of the nodes that count on from the root: 21 under 20, 22 under 21, and so on."""
     found = [0]
     for node in range(1, len(tree)):
         if tree.parents[node] == found[-1] and tree.token_ids[node] == tree.token_ids[found[-1]] + 1:
