@@ -1,4 +1,4 @@
-"""The drafter: tries in, a draft tree out, a step at a time."""
+"""The drafter: sources in, one draft tree per step out."""
 
 from __future__ import annotations
 
@@ -8,22 +8,14 @@ from typing import Protocol
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.records import TrieChange
+from lookahead.records import LeftOut, TrieChange
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
-from lookahead.search.levels import CORPUS, REQUEST, SESSION, Levels
 from lookahead.search.width import StopRule
-from lookahead.search.work import HIERARCHICAL, PARALLEL, SINGLE
+from lookahead.sources.source import Source
+from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
-from lookahead.trie.locus import Follower
-
-MAX_DEPTH = 12
-"""Longest n-gram that is counted; a copy is followed beyond it in the token log."""
-FOLLOWED = 4 * MAX_DEPTH
-"""Last tokens of a prompt that are followed in the tries of others."""
-
-_BRANCHING = {"hierarchical": HIERARCHICAL, "parallel": PARALLEL, "single": SINGLE}
 
 
 class DraftRequest(Protocol):
@@ -40,6 +32,10 @@ class DraftRequest(Protocol):
         """
         ...
 
+    def left_out(self) -> LeftOut | None:
+        """What the last draft left out and why, asked before the next ``commit``; None where nobody searched."""
+        ...
+
     def commit(self, token_ids: Sequence[int]) -> None:
         """Append the tokens that the model emitted to the context."""
         ...
@@ -54,7 +50,7 @@ class DraftRequest(Protocol):
 
 
 class NoDrafts:
-    """A request that proposes nothing: plain greedy decoding in the same loop."""
+    """A request that proposes nothing: plain decoding in the same loop."""
 
     def __init__(self, context_ids: Sequence[int]) -> None:
         self._last_id = context_ids[-1]
@@ -62,6 +58,9 @@ class NoDrafts:
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
         """The root alone."""
         return DraftTree.root_only(self._last_id)
+
+    def left_out(self) -> None:
+        """Nothing was searched."""
 
     def commit(self, token_ids: Sequence[int]) -> None:
         """Remember the last token, the next root."""
@@ -93,10 +92,19 @@ class Drafter:
         self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
         self.lock = threading.Lock()
         """Held while the session trie is written to or read from."""
+        self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
     def start(self, prompt_ids: Sequence[int]) -> Request:
         """A request over this prompt, its n-grams read."""
         return Request(self, prompt_ids)
+
+    def others(self) -> list[ReadTrie]:
+        """The session's trie and the corpora as sources of a new request, those that are on and hold anything."""
+        session, *corpora = self._known
+        found = [ReadTrie(session, "session", "output")] if "output" in self.config.sources else []
+        if "corpus" in self.config.sources:
+            found += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
+        return [source for source in found if source.trie.log]
 
     def keep(self, output_ids: Sequence[int]) -> None:
         """Read the output of a request that ended into the session trie, within its bounds."""
@@ -110,40 +118,37 @@ class Request:
     def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
         config = drafter.config
         self._drafter, self._config = drafter, config
-        self.trie = Trie(MAX_DEPTH)
         self.confidence = Confidence()
         self._output: list[int] = []
         self._last_id = prompt_ids[-1]
-        self._writes = "output" in config.sources
-        others = [(SESSION, drafter.session)] if self._writes else []
-        if "corpus" in config.sources:
-            others += [(CORPUS, trie) for trie in drafter.warm]
-        with drafter.lock:  # another request may fill the session's trie meanwhile
-            others = [(kind, trie) for kind, trie in others if trie.log]
-            self._followers = [Follower(trie) for _, trie in others]
-        self._kinds = [REQUEST, *(kind for kind, _ in others)]
-        self._floor = self._expected = 0.0
-        self._versions: list[int] = []
-        """Of the others' tries when the draft was made: one that was pruned since has other nodes than those asked."""
-        self._search: Search | FrequencySearch | None = None
-        self._rule: StopRule | None = None
-        self._rule_for: Sequence[float] | None = None
-        self._change = TrieChange()
-        self._pruned = sum(follower.trie.pruned for follower in self._followers)
-        self._finished = False
-        if "prompt" in config.sources:
-            self.trie.border = len(prompt_ids)
-            self.trie.extend(prompt_ids)
+        self._own = OwnTrie(prompt_ids, config.sources, config.prompt_weight)
         # The bounds are for what comes after it: a running request's prompt is never pruned.
         self.trie.capacity = config.trie_capacity + len(self.trie) + self.trie.leaves
         self.trie.max_bytes = config.trie_bytes + self.trie.bytes()
-        if not self._writes:
-            # The trie holds the prompt alone, so the context is followed in it like in any other.
-            self.trie.begin()
-            self._own = Follower(self.trie)
-            self._own.follow(prompt_ids)
-        self._follow(prompt_ids[-FOLLOWED:])
+        with drafter.lock:  # another request may fill the session's trie meanwhile
+            self._others = drafter.others()
+            for source in self._others:
+                source.follow(prompt_ids[-FOLLOWED:])
+        self._versions: list[int] = []
+        """Of the sources when the draft was made: one that was pruned since has other places than those asked."""
+        self._search: Search | FrequencySearch | None = None
+        self._expected = 0.0
+        self._rule: StopRule | None = None
+        self._rule_for: Sequence[float] | None = None
+        self._change = TrieChange()
+        self._pruned = sum(source.trie.pruned for source in self._others)
+        self._finished = False
         self._note_change(0)
+
+    @property
+    def trie(self) -> Trie:
+        """The request's own trie."""
+        return self._own.trie
+
+    @property
+    def sources(self) -> list[Source]:
+        """What is asked for drafts; of levels of equal length the earlier source's comes first."""
+        return [self._own, *self._others]
 
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
         """A tree under the last committed token (see ``DraftRequest.draft``)."""
@@ -152,20 +157,24 @@ class Request:
         width, longest_branch = min(width, config.decoding_length), min(longest_branch, config.longest_branch)
         if width < 2 or longest_branch < 1:
             return DraftTree.root_only(self._last_id)
-        own = (self.trie.cursors()[-1], -1, 0) if self._writes else self._own.locus()
         rule = self._stop_rule(pass_seconds)
         with self._drafter.lock:
-            levels = Levels([self.trie, *(f.trie for f in self._followers)], self._kinds, config.prompt_weight)
-            loci = [own, *(follower.locus() for follower in self._followers)]
-            self._versions = [follower.trie.version for follower in self._followers]
+            self._versions = [source.version for source in self._others]
             if config.ranking == "frequency":
-                self._search = FrequencySearch(levels, loci, self._last_id)
+                self._search = FrequencySearch(self.sources, self._last_id)
             else:
-                self._search = Search(levels, loci, self.confidence, self._last_id, self._floor)
-            tree = self._search.run(width, longest_branch, _BRANCHING[config.strategy], rule)
-        self._floor = self._search.floor
+                self._search = Search(self.sources, self.confidence, self._last_id)
+            tree = self._search.run(width, longest_branch, config.strategy, rule)
         self._expected = tree.expected_tokens() - 1.0
         return tree
+
+    def left_out(self) -> LeftOut | None:
+        """What the last draft left out and why; None where nothing was searched, or a source was pruned since."""
+        with self._drafter.lock:
+            return self._search.left_out() if self._search is not None and self._unpruned() else None
+
+    def _unpruned(self) -> bool:
+        return self._versions == [source.version for source in self._others]
 
     def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
         if pass_seconds is None:
@@ -180,31 +189,25 @@ class Request:
             return
         if self._search is not None:
             with self._drafter.lock:
-                if self._versions == [follower.trie.version for follower in self._followers]:
+                if self._unpruned():
                     self._search.learn(token_ids)
             self.confidence.settle(self._expected, len(token_ids) - 1)
             self._search = None
-        if self._writes:
+        if self._own.reads_output:
             self.trie.make_room(len(token_ids))
         before = len(self.trie) + self.trie.leaves
-        if self._writes:
-            self.trie.extend(token_ids)
-        else:
-            self._own.follow(token_ids)
-        self._follow(token_ids)
+        self._own.follow(token_ids)
+        with self._drafter.lock:
+            for source in self._others:
+                source.follow(token_ids)
         self._output.extend(token_ids)
         self._last_id = token_ids[-1]
         self._note_change(before)
 
-    def _follow(self, token_ids: Sequence[int]) -> None:
-        with self._drafter.lock:
-            for follower in self._followers:
-                follower.follow(token_ids)
-
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves
-        others = sum(len(follower.trie) + follower.trie.leaves for follower in self._followers)
-        pruned = self.trie.pruned + sum(follower.trie.pruned for follower in self._followers)
+        others = sum(len(source.trie) + source.trie.leaves for source in self._others)
+        pruned = self.trie.pruned + sum(source.trie.pruned for source in self._others)
         self._change = TrieChange(nodes=own + others, added=own - before, pruned=pruned - self._pruned)
         self._pruned = pruned
 
@@ -221,8 +224,7 @@ class Request:
             return
         self._finished = True
         self._search = None
-        self.trie = Trie(MAX_DEPTH)
-        if self._writes:
+        reads_output = self._own.reads_output
+        self._own = self._own.emptied()
+        if reads_output:
             self._drafter.keep(self._output)
-        else:
-            self._own = Follower(self.trie)

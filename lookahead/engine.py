@@ -185,6 +185,7 @@ class LookaheadEngine:
         forward_started = perf_counter()
         target_ids = run.session.choose(tree)
         verify_started = perf_counter()
+        left_out = run.request.left_out()
         verification = verify(tree, target_ids)
         emitted = verification.emitted_ids(tree)
         count, finish_reason = run.cut(emitted)
@@ -210,6 +211,7 @@ class LookaheadEngine:
             ),
             trie=run.request.change(),
             finish_reason=finish_reason,
+            left_out=left_out,
         )
         run.advance(emitted)
         return record

@@ -101,7 +101,6 @@ def bench_trie(
         if not drafted.steps:
             raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
         stats = trie.stats()
-        trie.forget()
         adaptive = ReplayTotals() if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
     return TrieBench(
         tokens=read,

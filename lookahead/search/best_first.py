@@ -1,169 +1,280 @@
-"""The best-first search: which draft nodes, of all that the tries could propose, have the highest path probability.
+"""The best-first search: of all draft nodes that the sources could propose, those of the highest path probability.
 
-A heap holds three kinds of work, each with an upper bound of the probability it can still yield: a candidate (the
-next most frequent successor at a level), an escape (the next level of the same node, with the probability that
-the levels before it missed) and a level with many successors, put off until it is the best there is. Popping the
-largest bound first yields the nodes in falling path probability, parents before children: cut anywhere, the tree
-is the one of the highest expected accepted length under the estimates.
-
-A successor found at a level leads straight to the child's own first level: no longer suffix was followed by it, or
-it would have been proposed there. So a draft costs a few list operations a node; only an escape has to look up
-where the drafted context stands in the tries.
+At every node the sources are asked level by level, the longest suffix first. A level takes the share of the node's
+probability that it is taken to be sure of (its confidence) and leaves the rest to the next level: the escape of PPM.
+The heap holds one offer per level, with the most that it can still yield: its next candidate's probability, or what it
+leaves to the levels after it. Taking the largest first drafts nodes in falling probability, parents before children.
+So a draft cut anywhere is the tree of the highest expected accepted length under these estimates, up to what ``ESCAPE``
+allows, and what is left on the heap is everything that was seen and not drafted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from heapq import heapify, heappop, heappush, heappushpop
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush, heapreplace
 
+from lookahead.config import Strategy
 from lookahead.draft import DraftTree
-from lookahead.search.confidence import LENGTH_CLASS, LENGTHS, LONGEST, TOTALS, Confidence
-from lookahead.search.learning import learn
-from lookahead.search.levels import Levels
+from lookahead.records import Candidate as LeftCandidate
+from lookahead.records import LeftOut, Reason
+from lookahead.search.confidence import Confidence, level_class
+from lookahead.search.growing import TOKEN_BITS, GrowingTree
+from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
-from lookahead.search.work import (
-    ESCAPED,
-    FIRST,
-    HIERARCHICAL,
-    NEXT,
-    SINGLE,
-    TOKEN_BITS,
-    Entry,
-    Limits,
-    Work,
-)
-from lookahead.trie.locus import Locus
+from lookahead.sources.source import Candidate, Level, Locus, Source
 
-_FLOOR = 0.3
-"""Share of a draft's last path probability below which the next draft puts work off."""
-_TYPICAL = 0.6
-"""What a node that was read more than once is taken to yield at best, before it is looked at."""
-_NEVER = 1e-4
-"""Path probabilities below this are not worth a row of the pass, however wide it may be."""
+ESCAPE = 0.25
+"""Largest share of what a level leaves that one token of the next level is taken to have until that level is known.
+
+The one guess of the search: 1.0 would always hold, and looks at half as many levels again for the same accepted length.
+So the order may rise, after an escape, by a factor of 1 / ESCAPE at most.
+"""
+
+
+class Offer:
+    """One level at one draft node, and what it can still yield.
+
+    Attributes:
+        node: The draft node.
+        number: Which source.
+        level: The level.
+        kind: Number of its class of confidence.
+        scale: Probability of a candidate per unit of its weight.
+        probability: Of its next candidate; until they are listed, of all together.
+        leaves: Probability that it leaves to the levels after it; 0 once the next one has an offer of its own.
+        candidates: Its tokens, heaviest first; empty until they are listed.
+        index: Which of them is next.
+        following: The offer of the next level at the node.
+    """
+
+    __slots__ = (
+        "candidates", "following", "index", "kind", "leaves", "level", "node", "number", "probability", "scale",
+    )  # fmt: skip
+
+    def __init__(self, node: int, number: int, level: Level, kind: int, takes: float, leaves: float) -> None:
+        self.node, self.number, self.level, self.kind = node, number, level, kind
+        self.scale, self.probability, self.leaves = takes / level[1], takes, leaves
+        self.candidates: Sequence[Candidate] = ()
+        self.index = 0
+        self.following: Offer | None = None
 
 
 class Search:
     """One draft being made: ``run`` builds the tree, ``learn`` tells the confidence afterwards what was right.
 
     Args:
-        levels: The tries to ask.
-        loci: Where the context stands in each of them.
+        sources: What to ask; of levels of equal length the earlier source's comes first.
         confidence: Confidence per class of level; read while searching, changed by ``learn``.
         root_id: The last committed token.
-        floor: Work that can only yield less than this path probability is put off until nothing else can yield more;
-            what was enough for the draft before saves most of it. Afterwards, the floor for the next draft.
     """
 
-    def __init__(
-        self, levels: Levels, loci: Sequence[Locus], confidence: Confidence, root_id: int, floor: float
-    ) -> None:
-        self._levels, self._loci, self._confidence = levels, loci, confidence
-        self._work = Work(levels, loci, confidence.values, root_id, confidence.correction, floor)
-        self.floor = floor
+    def __init__(self, sources: Sequence[Source], confidence: Confidence, root_id: int) -> None:
+        self._sources, self._confidence = sources, confidence
+        self._values = [confidence.of(source).values for source in sources]
+        self._tree = GrowingTree(sources, root_id)
+        self._loci: dict[int, Sequence[Locus]] = {0: [source.locus() for source in sources]}
+        self._levels: dict[int, Iterator[tuple[int, Level]]] = {}
+        self._first: dict[int, Offer] = {}
+        self._heap: list[tuple[float, int, Offer]] = []
+        self._pushed = 0
+        self._closed: set[int] = set()
+        self._refused: list[tuple[float, int, Offer]] = []
+        self._ends: list[int] = []
+        self._kept = 1
+        self._ended: Reason = "width"
 
-    def run(self, width: int, longest_branch: int, branching: int, stop: StopRule | None) -> DraftTree:
+    def run(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes, the root included.
 
         Args:
             width: Most nodes.
-            longest_branch: Most draft tokens in one branch.
-            branching: ``HIERARCHICAL``, ``PARALLEL`` (only the root has several children) or ``SINGLE`` (no node has).
+            longest_branch: Most draft tokens in one branch (>= 1).
+            strategy: ``hierarchical``, ``parallel`` (only the root has several children) or ``single`` (no node has).
             stop: Ends the search where more nodes cannot pay any more; None fills the width.
         """
-        work, floor = self._work, self.floor
-        heap, later, nodes, proposed = work.heap, work.later, work.nodes, work.proposed
-        kinds, values, closed = work.kinds, work.values, work.closed
-        limits = Limits(width, longest_branch, branching, stop)
-        rest: Entry | None = None
-        while len(nodes) < width:
-            if rest is not None:
-                entry = heappushpop(heap, rest)
-            elif heap:
-                entry = heappop(heap)
-            elif later:
-                entry = later.pop()
-            else:
-                break
-            negative, _, node, candidates, index, mass, number, length = rest = entry
-            if later and negative > -floor:
-                # What was put off may yield more than the best that was not.
-                heap += later
-                heapify(heap)
-                later.clear()
-                floor = work.floor = 0.0
-                continue
-            rest = None
-            if negative > -_NEVER or (stop is not None and stop.reached(nodes, -negative)):
-                break
-            if branching != HIERARCHICAL and node in closed:
-                continue
-            if candidates is None:
-                if index == NEXT:
-                    rest = work.ask(node, mass)
-                elif index == FIRST:
-                    rest = work.first_level(node, limits)
-                else:
-                    rest = work.open(node, index, mass, number, length)
-                continue
-            several = len(candidates) > 1
-            depth = nodes[node][3] + 1
-            while True:
-                _, token_id, found = candidates[index]
-                if token_id < 0:
-                    self._levels.more(number, candidates)
-                    work.pushed += 1
-                    bound = mass * candidates[index][0]
-                    rest = (-bound, work.pushed, node, candidates, index, mass, number, length)
-                    break
-                key = (node << TOKEN_BITS) + token_id
-                child = proposed.get(key)
-                if child is None:
-                    child = proposed[key] = len(nodes)
-                    nodes.append((token_id, node, -negative, depth, length + 1, number, found))
-                    if branching != HIERARCHICAL and (node or branching == SINGLE):
-                        closed.add(node)
-                    if depth < longest_branch:
-                        # What the child may yield at best, looked up where it is cheap: most nodes stay at the rim.
-                        if found < 0:
-                            by_length = LENGTH_CLASS[length + 1 if length < LONGEST else LONGEST]
-                            likely = -negative * values[(kinds[number] * LENGTHS + by_length) * TOTALS * 4 + 2]
-                        else:
-                            likely = -negative * _TYPICAL
-                        first = (-likely, -child, child, None, FIRST, -negative, 0, 0)
-                        if likely < floor:
-                            later.append(first)
-                        elif (heap and likely < -heap[0][0]) or (first := work.first_level(child, limits)):
-                            heappush(heap, first)
-                elif nodes[child][5] != number and nodes[child][4] == length + 1:
-                    work.rivals.append((child, number, found))
-                work.pushed += 1
-                if several:
-                    index += 1
-                    if index == len(candidates):
-                        break
-                    bound = mass * candidates[index][0]
-                    best = bound > -heap[0][0] if heap else bound >= floor
-                    over = stop is not None and stop.over
-                    if len(nodes) < width and best and not over and node not in closed:
-                        negative = -bound
-                        continue
-                    rest = (-bound, work.pushed, node, candidates, index, mass, number, length)
-                else:
-                    escaped = mass + negative
-                    bound = escaped * ESCAPED
-                    rest = (-bound, work.pushed, node, None, NEXT, escaped, 0, 0)
-                if bound < floor:
-                    later.append(rest)
-                    rest = None
-                break
-        return self._finish(stop)
+        self._open(0, self._confidence.correction)
+        self._ended = self._grow(width, longest_branch, strategy, stop)
+        self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
+        return self._tree.tree(self._kept, self._tree.match_length(self._loci[0]))
 
-    def _finish(self, stop: StopRule | None) -> DraftTree:
-        nodes = self._work.nodes
-        self.floor = _FLOOR * nodes[-1][2] if len(nodes) > 1 else 0.0
-        kept = nodes if stop is None else nodes[: stop.width(nodes)]
-        return self._levels.tree(kept, self._loci, self._work.rivals)
+    def _grow(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> Reason:
+        """Draft the best candidates until the tree is full or more do not pay; returns which of the two.
+
+        The loop of the search, so the few calls that would make it shorter are spelled out.
+        """
+        tree, heap, closed, sources = self._tree, self._heap, self._closed, self._sources
+        nodes, probabilities, children = tree.nodes, tree.probabilities, tree.children
+        while heap and len(nodes) < width:
+            negative, _, offer = heap[0]
+            if stop is not None and stop.reached(probabilities, -negative):
+                return "pays"
+            parent = offer.node
+            if parent in closed:
+                self._refused.append(heappop(heap))
+                continue
+            if offer.probability < offer.leaves * ESCAPE:
+                self._look_further(offer)
+                continue
+            if not (candidates := offer.candidates):
+                candidates = offer.candidates = sources[offer.number].candidates(offer.level)
+                if len(candidates) > 1:
+                    self._weigh(offer)
+                    continue
+            _, token_id, place = candidates[offer.index]
+            offer.index = index = offer.index + 1
+            offer.probability = offer.scale * candidates[index][0] if index < len(candidates) else 0.0
+            self._put_back(offer)
+            key = (parent << TOKEN_BITS) + token_id
+            length = offer.level[0] + 1
+            if key in children:
+                tree.also(children[key], length, offer.number, place)
+                continue
+            child = children[key] = len(nodes)
+            depth = nodes[parent][2] + 1
+            nodes.append((token_id, parent, depth, length, offer.number, place))
+            probabilities.append(-negative)
+            if strategy != "hierarchical" and (parent or strategy == "single"):
+                closed.add(parent)
+            if depth >= longest_branch:
+                self._ends.append(child)
+            elif level := sources[offer.number].after(place, length):
+                # No longer suffix was followed by its token, or it would have been proposed there.
+                self._first[child] = self._offer(child, offer.number, level, -negative, 0)
+            else:
+                self._open(child, -negative)
+        return "width"
 
     def learn(self, token_ids: Sequence[int]) -> None:
-        """Compare the levels that were asked along the model's own tokens with what the model chose."""
-        learn(self._confidence, self._levels, self._work.nodes, self._work.asked, token_ids)
+        """Follow the model's own tokens through the draft and tell the confidence which levels held them.
+
+        Args:
+            token_ids: What the model emitted, from the root on.
+        """
+        node: int | None = 0
+        for token_id in token_ids:
+            offer = self._first.get(node)
+            while offer is not None:
+                source = self._sources[offer.number]
+                held = source.holds(offer.level, token_id)
+                self._confidence.of(source).learn(offer.kind, held)
+                if held:
+                    break
+                offer = offer.following
+            node = self._tree.child(node, token_id)
+            if offer is None or node is None:
+                return
+
+    # ------------------------------------------------------------------ offers
+
+    def _open(self, node: int, probability: float) -> None:
+        """Offer a node's longest level, if there is one."""
+        for number, level in self._levels_at(node):
+            self._first[node] = self._offer(node, number, level, probability, 0)
+            return
+
+    def _look_further(self, offer: Offer) -> None:
+        """Offer the level after the one on top of the heap, if there is one, with all that this one leaves."""
+        left, offer.leaves = offer.leaves, 0.0
+        self._put_back(offer)
+        first = self._first[offer.node]
+        for number, level in self._levels_at(offer.node):
+            if number != first.number or level[3] != first.level[3]:
+                offer.following = self._offer(offer.node, number, level, left, 1)
+                return
+
+    def _offer(self, node: int, number: int, level: Level, reached: float, escaped: int) -> Offer:
+        """Put a level on the heap that this probability reaches.
+
+        Args:
+            escaped: 1 where another level of the node was offered before it.
+        """
+        kind = level_class(level[0], level[1], level[2], escaped)
+        takes = reached * self._values[number][kind]
+        left = reached - takes
+        offer = Offer(node, number, level, kind, takes, left)
+        self._pushed -= 1
+        heappush(self._heap, (-max(takes, left * ESCAPE), self._pushed, offer))
+        return offer
+
+    def _weigh(self, offer: Offer) -> None:
+        """Give the offer on top of the heap, just listed, the probability of its first candidate."""
+        heaviest = offer.candidates[0][0]
+        # Counts that were halved by a prune may sum to more than their parent's.
+        offer.scale *= min(1.0, offer.level[1] / heaviest)
+        offer.probability = offer.scale * heaviest
+        self._put_back(offer)
+
+    def _put_back(self, offer: Offer) -> None:
+        """Give the offer on top of the heap its new place, or drop it where it can yield nothing more."""
+        bound = max(offer.probability, offer.leaves * ESCAPE)
+        if bound:
+            heapreplace(self._heap, (-bound, self._heap[0][1], offer))
+        else:
+            heappop(self._heap)
+
+    def _levels_at(self, node: int) -> Iterator[tuple[int, Level]]:
+        """The levels at a node that are still to be offered, the longest first, each with its source."""
+        levels = self._levels.get(node)
+        if levels is None:
+            levels = self._levels[node] = longest_first(self._sources, self._loci_of(node))
+        return levels
+
+    def _loci_of(self, node: int) -> Sequence[Locus]:
+        """Where the drafted context of a node is in every source."""
+        above = []
+        while node not in self._loci:
+            above.append(node)
+            node = self._tree.nodes[node][1]
+        loci = self._loci[node]
+        for below in reversed(above):
+            token_id = self._tree.nodes[below][0]
+            loci = [source.advance(locus, token_id) for source, locus in zip(self._sources, loci, strict=True)]
+            self._loci[below] = loci
+        return loci
+
+    # ------------------------------------------------------------------ what was left out
+
+    def left_out(self) -> LeftOut:
+        """What was seen and is not in the draft, and why; asked once, before the context grows."""
+        tree, heap, ends, closed = self._tree, self._heap, set(self._ends), self._closed
+        kept, ended = self._kept, self._ended
+        for entry in self._refused:
+            heappush(heap, entry)
+        for node in self._ends:
+            self._open(node, tree.probabilities[node])
+
+        def why(node: int) -> Reason:
+            return "branch_length" if node in ends else "strategy" if node in closed else ended
+
+        best = self._best_left(why)
+        left = [offer.node for _, _, offer in heap if offer.node < kept]
+        counts = Counter([why(node) for node in left])
+        if kept < len(tree):
+            counts["pays"] += len(tree) - kept
+            cut = tree.candidate(kept, "pays")
+            best = cut if best is None or cut.probability >= best.probability else best
+        unseen = kept - len(set(left))
+        return LeftOut(unseen, counts["pays"], counts["branch_length"], counts["width"], counts["strategy"], best)
+
+    def _best_left(self, why: Callable[[int], Reason]) -> LeftCandidate | None:
+        """The most probable candidate that is not in the tree."""
+        while self._heap:
+            negative, _, offer = self._heap[0]
+            if offer.probability < offer.leaves * ESCAPE:
+                self._look_further(offer)
+                continue
+            if not offer.candidates:
+                offer.candidates = self._sources[offer.number].candidates(offer.level)
+                if len(offer.candidates) > 1:
+                    self._weigh(offer)
+                continue
+            _, token_id, place = offer.candidates[offer.index]
+            if self._tree.child(offer.node, token_id) is None:
+                name = self._sources[offer.number].origin(place).name
+                return LeftCandidate(token_id, offer.node, -negative, name, why(offer.node))
+            offer.index += 1
+            more = offer.index < len(offer.candidates)
+            offer.probability = offer.scale * offer.candidates[offer.index][0] if more else 0.0
+            self._put_back(offer)
+        return None

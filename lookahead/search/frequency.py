@@ -10,93 +10,86 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
+from lookahead.config import Strategy
 from lookahead.draft import DraftTree
-from lookahead.search.levels import Levels, Node, Rival
+from lookahead.records import Candidate as LeftCandidate
+from lookahead.records import LeftOut
+from lookahead.search.growing import GrowingTree
+from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
-from lookahead.search.work import HIERARCHICAL, SINGLE
-from lookahead.trie import NO_TOKEN, ROOT
-from lookahead.trie.locus import Locus
+from lookahead.sources.source import Level, Place, Source
+
+_Entry = tuple[float, int, int, float, int, Place]
+"""Minus the weight, a running number, the parent node, the path probability, the token, its place."""
 
 
 class FrequencySearch:
-    """One draft by frequency. Has the two methods of ``Search``.
+    """One draft by frequency; has the methods of ``Search``.
 
     Args:
-        levels: The tries to ask.
-        loci: Where the context stands in each of them.
+        sources: What to ask; of levels of equal length the earlier source's comes first.
         root_id: The last committed token.
     """
 
-    def __init__(self, levels: Levels, loci: Sequence[Locus], root_id: int) -> None:
-        self.floor = 0.0
-        self._levels = levels
-        self._loci = loci
-        self._nodes: list[Node] = [(root_id, -1, 1.0, 0, 0, -1, ROOT)]
-        self._children: dict[tuple[int, int], int] = {}
+    def __init__(self, sources: Sequence[Source], root_id: int) -> None:
+        self._sources = sources
+        self._tree = GrowingTree(sources, root_id)
         self._parents: set[int] = set()
-        self._rivals: list[Rival] = []
+        self._heap: list[_Entry] = []
+        self._number = 0
+        self._kept = 1
 
-    def run(self, width: int, longest_branch: int, branching: int, stop: StopRule | None) -> DraftTree:
+    def run(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes (see ``Search.run``)."""
-        for length, number, position, trie_node in self._stages():
-            if len(self._nodes) >= width:
+        loci = [source.locus() for source in self._sources]
+        for number, level in longest_first(self._sources, loci):
+            if len(self._tree) >= width:
                 break
-            self._fill(width, longest_branch, branching, (length, -number, position, trie_node))
-        nodes = self._nodes if stop is None else self._nodes[: stop.width(self._nodes)]
-        return self._levels.tree(nodes, self._loci, self._rivals)
+            self._fill(width, longest_branch, strategy, number, level)
+        self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
+        return self._tree.tree(self._kept, self._tree.match_length(loci))
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""
 
-    def _stages(self) -> list[tuple[int, int, int, int]]:
-        """Every suffix the tries know, the longest first, the request's own trie first among equals."""
-        stages = []
-        for number, (node, position, length) in enumerate(self._loci):
-            if position >= 0:
-                stages.append((length, -number, position, ROOT))
-            trie = self._levels.tries[number]
-            while True:
-                stages.append((trie.depths[node], -number, -1, node))
-                if node == ROOT:
-                    break
-                node = trie.links[node]
-        return sorted(stages, reverse=True)
+    def left_out(self) -> LeftOut:
+        """What did not fit or did not pay; shorter suffixes than the last one asked are not counted."""
+        cut = len(self._tree) - self._kept
+        best: LeftCandidate | None = self._tree.candidate(self._kept, "pays") if cut else None
+        if best is None and self._heap:
+            _, _, parent, probability, token_id, place = self._heap[0]
+            name = self._sources[self._number].origin(place).name
+            best = LeftCandidate(token_id, parent, probability, name, "width")
+        return LeftOut(pays=cut, width=len(self._heap), best=best)
 
-    def _fill(self, width: int, longest_branch: int, branching: int, stage: tuple[int, int, int, int]) -> None:
+    def _fill(self, width: int, longest_branch: int, strategy: Strategy, number: int, level: Level) -> None:
         """Merge the most frequent nodes under one suffix into the tree."""
-        length, number, position, trie_node = stage
-        heap: list[tuple[float, int, int, float, int, int]] = []
-        pushed = self._push(heap, 0, 0, 1.0, number, ~position if position >= 0 else trie_node)
-        while heap and len(self._nodes) < width:
-            _, _, parent, probability, token_id, found = heappop(heap)
-            node = self._children.get((parent, token_id))
-            depth = self._nodes[parent][3] + 1
+        tree, heap = self._tree, []
+        self._heap, self._number = heap, number
+        pushed = self._push(heap, 0, 0, 1.0, number, level)
+        while heap and len(tree) < width:
+            _, _, parent, probability, token_id, place = heappop(heap)
+            node = tree.child(parent, token_id)
+            length = level[0] + tree.nodes[parent][2] + 1
             if node is None:
-                if branching != HIERARCHICAL and parent in self._parents and (parent or branching == SINGLE):
+                if strategy != "hierarchical" and parent in self._parents and (parent or strategy == "single"):
                     continue
-                node = len(self._nodes)
-                self._nodes.append((token_id, parent, probability, depth, length + depth, number, found))
-                self._children[parent, token_id] = node
+                node = tree.add(parent, token_id, probability, length, number, place)
                 self._parents.add(parent)
-            elif self._nodes[node][5] != number and self._nodes[node][4] == length + depth:
-                self._rivals.append((node, number, found))
-            if depth < longest_branch:
+            else:
+                tree.also(node, length, number, place)
+            if tree.nodes[node][2] < longest_branch:
                 # A node that a longer suffix proposed keeps the probability it has there.
-                pushed = self._push(heap, pushed, node, self._nodes[node][2], number, found)
+                below = self._sources[number].after(place, length)
+                pushed = self._push(heap, pushed, node, tree.probabilities[node], number, below)
 
-    def _push(self, heap: list, pushed: int, parent: int, probability: float, number: int, found: int) -> int:
-        """Put the successors of a trie node or of a log position on the heap; returns the running number."""
-        trie = self._levels.tries[number]
-        if found < 0:
-            token_id = trie.following(~found)
-            candidates, total = ([(1.0, token_id, found - 1)], 1.0) if token_id != NO_TOKEN else ([], 1.0)
-        else:
-            if trie.depths[found] >= trie.max_depth:
-                found = trie.links[found]
-            candidates, total, _ = self._levels.successors(number, found)
-            while candidates and candidates[-1][1] == NO_TOKEN:
-                self._levels.more(number, candidates)  # type: ignore[arg-type]
-        for weight, token_id, child in candidates:
+    def _push(
+        self, heap: list[_Entry], pushed: int, parent: int, probability: float, number: int, level: Level | None
+    ) -> int:
+        """Put the tokens of a level on the heap; returns the running number."""
+        if level is None:
+            return pushed
+        for weight, token_id, place in self._sources[number].candidates(level):
             pushed += 1
-            heappush(heap, (-weight, pushed, parent, probability * (weight / total), token_id, child))
+            heappush(heap, (-weight, pushed, parent, probability * (weight / level[1]), token_id, place))
         return pushed

@@ -42,18 +42,18 @@ class StopRule:
         copy.over, copy._next_check, copy._best_rate, copy._done, copy._sum = False, 1, 0.0, 0, 1.0
         return copy
 
-    def reached(self, nodes: Sequence[tuple], bound: float) -> bool:
+    def reached(self, probabilities: Sequence[float], bound: float) -> bool:
         """Whether no tree wider than the nodes at hand can be better than the best cut of them; once so, always.
 
         Args:
-            nodes: The nodes so far, the root first; the third entry of each is its path probability.
+            probabilities: Path probability of every node so far, the root's 1.0 first.
             bound: Most that any further node's path probability can be.
         """
-        n = len(nodes)
+        n = len(probabilities)
         if self.over or n < self._next_check:
             return self.over
         self._next_check = n + 1 + (n >> 2)
-        self._advance(nodes)
+        self._advance(probabilities)
         seconds, total = self._seconds, self._sum
         if n < len(seconds) and (total + bound) / seconds[n] > self._best_rate:
             return False
@@ -62,16 +62,16 @@ class StopRule:
         )
         return self.over
 
-    def _advance(self, nodes: Sequence[tuple]) -> None:
-        for n in range(self._done, len(nodes)):
+    def _advance(self, probabilities: Sequence[float]) -> None:
+        for n in range(self._done, len(probabilities)):
             if n:
-                self._sum += nodes[n][2]
+                self._sum += probabilities[n]
             self._best_rate = max(self._best_rate, self._sum / self._seconds[n])
-        self._done = len(nodes)
+        self._done = len(probabilities)
 
-    def width(self, nodes: Sequence[tuple]) -> int:
+    def width(self, probabilities: Sequence[float]) -> int:
         """The best number of nodes, the root included; the narrower one of equals."""
-        return choose_width([node[2] for node in nodes[1:]], self._seconds)
+        return choose_width(probabilities[1:], self._seconds)
 
 
 def _bends(seconds: Sequence[float], n: int) -> bool:

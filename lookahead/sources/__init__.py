@@ -1,1 +1,1 @@
-"""What can be drafted from: ``registry`` names every source; each other file is one kind of it."""
+"""What can be drafted from: ``registry`` names the sources, ``source`` says what one can do, the rest are kinds."""

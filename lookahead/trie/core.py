@@ -13,7 +13,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, SEVERAL, NodeTable
 from lookahead.trie.prune import prune
@@ -24,9 +23,6 @@ MIN_BYTES = 1_000_000
 _NODE_BYTES = 8 * 4 + 2
 _DICT_BYTES = 240
 _ENTRY_BYTES = 100
-_ANSWERS = 8192
-"""Answers remembered at most."""
-_ANSWER_BYTES, _CANDIDATE_BYTES = 300, 130
 _GROWTH_BYTES = 500
 """Most that one more node can add, a dict of its parent's included."""
 
@@ -134,9 +130,6 @@ class Trie(NodeTable):
         nodes = tokens * (self.max_depth + 1)
         full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
         heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
-        if heavy:
-            self.forget()
-            heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
         if full or heavy:
             room = (nodes, nodes * _GROWTH_BYTES)
             prune(self, *room)
@@ -206,27 +199,6 @@ class Trie(NodeTable):
 
     # ------------------------------------------------------------------ bounds
 
-    def remember(self, node: int, answer: Any, candidates: int) -> None:
-        """Keep what a reader worked out about a node's successors until the node is read again, within the bounds.
-
-        Args:
-            node: A node.
-            answer: Read again from ``successors``, beside the count for which it holds.
-            candidates: How many successors the answer lists.
-        """
-        size = _ANSWER_BYTES + candidates * _CANDIDATE_BYTES
-        if len(self.successors) >= _ANSWERS:
-            self.forget()
-        if self.max_bytes is None or self.bytes() + size <= self.max_bytes:
-            if node not in self.successors:
-                self.remembered += size
-            self.successors[node] = self.counts[node], answer
-
-    def forget(self) -> None:
-        """Drop everything remembered."""
-        self.successors.clear()
-        self.remembered = 0
-
     def bytes(self) -> int:
         """Bytes held, by the number of nodes, dict entries and tokens (an estimate from above)."""
         return (
@@ -235,7 +207,6 @@ class Trie(NodeTable):
             + self.entries * _ENTRY_BYTES
             + len(self.log) * self.log.itemsize
             + len(self.ranked) * (RANKED * 8 + 200)
-            + self.remembered
         )
 
     def stats(self) -> TrieStats:

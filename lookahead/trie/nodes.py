@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from heapq import nlargest
-from typing import Any
 
 ROOT = 0
 MAX_TOKEN_ID = 1 << 24
@@ -44,10 +43,6 @@ class NodeTable:
         """Wide node -> tokens of its most frequent children."""
         self.rank_again: dict[int, int] = {}
         """Wide node -> count at which to look for them again."""
-        self.successors: dict[int, tuple[int, Any]] = {}
-        """What readers worked out for nodes of this trie, each with the count of the node it holds for."""
-        self.remembered = 0
-        """Bytes of that."""
         self.leaves = 0
         self.entries = 0
         """Children in all dicts together."""
@@ -93,7 +88,7 @@ class NodeTable:
         self.leaves += sum(child < 0 for children in fans.values() for child in children.values())
         self.entries = sum(map(len, fans.values()))
         self.fans = list(fans.values())
-        self.ranked, self.rank_again, self.successors, self.remembered = {}, {}, {}, 0
+        self.ranked, self.rank_again = {}, {}
         for place, (node, children) in enumerate(fans.items()):
             self.only_token[node], self.only_child[node] = SEVERAL, place
             if len(children) > WIDE:

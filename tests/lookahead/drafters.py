@@ -26,6 +26,15 @@ def draft(request: Request) -> DraftTree:
     return request.draft(64, 63, None)
 
 
+def copied(tree: DraftTree) -> list[tuple[int, str]]:
+    """Token and source of the nodes that count on from the root: 21 under 20, 22 under 21, and so on."""
+    found = [0]
+    for node in range(1, len(tree)):
+        if tree.parents[node] == found[-1] and tree.token_ids[node] == tree.token_ids[found[-1]] + 1:
+            found.append(node)
+    return [(tree.token_ids[node], tree.sources[node]) for node in found[1:]]
+
+
 def tree_of(token_ids: Sequence[int], parents: Sequence[int]) -> DraftTree:
     """A draft tree of these nodes, everything else filled in."""
     count = len(token_ids)
@@ -82,6 +91,9 @@ class OracleRequest:
             if goes_on:
                 right.append(len(token_ids) - 1)
         return tree_of(token_ids, parents)
+
+    def left_out(self) -> None:
+        """Nobody kept account."""
 
     def commit(self, token_ids: Sequence[int]) -> None:
         """Grow the output."""

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.drafter import Drafter
+from lookahead.drafter import Drafter, Request
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
 from lookahead.trie.locus import Follower
-from tests.lookahead.drafters import RANKINGS, draft, drafter
+from tests.lookahead.drafters import RANKINGS, copied, draft, drafter
 from tests.lookahead.ngrams import check_trie, nodes_of, spelled, trie_of
 
 
@@ -25,6 +25,9 @@ def test_a_session_that_is_pruned_between_draft_and_commit_teaches_nothing_wrong
     def text(most: int, length: int) -> list[int]:
         return [generator.randrange(1, most) for _ in range(length)]
 
+    def values(request: Request) -> list[list[float]]:
+        return [list(request.confidence.of(source).values) for source in request.sources]
+
     for _ in range(20):
         owner = Drafter(LookaheadConfig(trie_capacity=2000, decoding_length=16))
         for _ in range(3):
@@ -32,10 +35,10 @@ def test_a_session_that_is_pruned_between_draft_and_commit_teaches_nothing_wrong
         request = owner.start(text(13, 20))
         for _ in range(10):
             request.draft(16, 15, None)
-            version, before = owner.session.version, list(request.confidence.values)
+            version, before = owner.session.version, values(request)
             owner.keep(text(200, 600))
             request.commit(text(200, 3))
-            assert owner.session.version == version or request.confidence.values == before
+            assert owner.session.version == version or values(request) == before
 
 
 def test_the_session_stays_within_its_bounds_while_a_request_follows_it():
@@ -118,8 +121,7 @@ def test_requests_of_one_drafter_may_run_in_threads():
 
 
 def test_a_session_that_is_filled_while_a_request_starts_takes_no_other_tries_name(monkeypatch):
-    owner = drafter(sources=("output", "corpus"))
-    owner.warm = (trie_of([[20, 21, 22, 23]], 12),)
+    owner = Drafter(LookaheadConfig(sources=("output", "corpus")), (trie_of([[20, 21, 22, 23]], 12),))
     keeping = threading.Thread(target=owner.keep, args=([7, 8, 9] * 5,))
 
     def follower(trie: Trie) -> Follower:
@@ -128,12 +130,11 @@ def test_a_session_that_is_filled_while_a_request_starts_takes_no_other_tries_na
             keeping.join(0.2)
         return Follower(trie)
 
-    monkeypatch.setattr("lookahead.drafter.Follower", follower)
+    monkeypatch.setattr("lookahead.sources.tries.Follower", follower)
     request = owner.start([3, 20])
     keeping.join()
     tree = draft(request)
-    assert tree.token_ids[:4] == (20, 21, 22, 23)
-    assert set(tree.sources[1:4]) == {"corpus"}
+    assert copied(tree) == [(21, "corpus"), (22, "corpus"), (23, "corpus")]
 
 
 def test_a_step_tells_what_other_requests_pruned_from_the_session():
@@ -150,21 +151,33 @@ def test_a_step_tells_what_other_requests_pruned_from_the_session():
     assert request.change().pruned == 0
 
 
-def test_what_drafts_remember_stays_within_the_bound_on_bytes():
-    """Answers about wide nodes are kept for the next draft: they count, and give way to tokens."""
-    owner = drafter(trie_bytes=MIN_BYTES)
-    generator = random.Random(3)
-    for _ in range(40):
-        owner.keep([min(199, int(generator.expovariate(0.05))) for _ in range(300)])
-        request = owner.start([1, 2, 3])
-        for _ in range(20):
-            draft(request)
-            request.commit([generator.randrange(60)])
-            assert owner.session.bytes() <= MIN_BYTES
-    assert owner.session.successors, "something was remembered"
-    assert owner.session.remembered > 0
-    owner.session.forget()
-    assert owner.session.remembered == 0
+def test_what_drafts_remember_of_a_trie_is_bounded_and_leaves_the_trie_as_it_was(monkeypatch):
+    monkeypatch.setattr("lookahead.sources.tries.ANSWERS", 5)
+    corpus = trie_of([[n, n + 1 + m, 7] for n in range(40) for m in range(12)], 12)
+    before = corpus.stats()
+    owner = Drafter(LookaheadConfig(), (corpus,))
+    request = owner.start([1, 2, 3])
+    for token_id in range(30):
+        draft(request).check()
+        assert all(len(known) <= 5 for known in owner._known)
+        request.commit([token_id])
+    assert any(len(known) for known in owner._known), "something was remembered"
+    assert corpus.stats() == before
+
+
+def test_a_corpus_is_never_written_to():
+    """Its arrays, dicts and rankings are the same objects with the same content after it was drafted from."""
+    corpus = trie_of([[7, token_id, 9] for token_id in range(20, 60) for _ in range(60 - token_id)], 12)
+    before = {name: repr(value) for name, value in vars(corpus).items()}
+    owner = Drafter(LookaheadConfig(), (corpus,))
+    for prompt in ([7], [20, 9], [1, 7]):
+        request = owner.start(prompt)
+        draft(request).check()
+        request.left_out()
+        request.commit([25, 9, 7])
+        draft(request).check()
+        request.finish()
+    assert {name: repr(value) for name, value in vars(corpus).items()} == before
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)

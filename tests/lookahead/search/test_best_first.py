@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from unittest import mock
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +12,7 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
-from lookahead.search.best_first import Search
-from lookahead.search.confidence import LONGEST, level_class
+from lookahead.search.best_first import ESCAPE
 from lookahead.trie import Trie
 from tests.lookahead.ngrams import sequences, trie_of
 
@@ -84,42 +86,108 @@ def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, str
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_copy_that_is_all_there_is_is_drafted_however_improbable_it_is(strategy):
     request = request_after([*range(2, 20), 1], [], strategy=strategy)
-    request._floor = 0.05
     assert len(request.draft(12, 11, None)) == 12
 
 
 @settings(max_examples=150)
-@given(prompts, texts, texts, texts, widths, st.sampled_from([1e-6, 0.01, 0.3, 1.0]))
-def test_work_that_is_put_off_is_not_left_out(prompt, output, session, corpus, width, floor):
-    """A draft is as wide whatever the draft before it was like.
+@given(prompts, texts, texts, texts, st.sets(st.sampled_from(["prompt", "output", "corpus"]), min_size=1))
+def test_probabilities_never_rise_but_by_what_an_escape_may_yield(prompt, output, session, corpus, sources):
+    """Every source alone, and all together."""
+    request = request_after(prompt, output, session, corpus, sources=tuple(sorted(sources)))
+    for emitted in ([1], [2, 0, 1]):
+        probabilities = request.draft(64, 63, None).probabilities[1:]
+        lowest = 1.0
+        for probability in probabilities:
+            assert probability <= lowest / ESCAPE * (1 + 1e-9)
+            lowest = min(lowest, probability)
+        request.commit(emitted)
 
-    A draft of one branch need not be: of two that are equally probable it takes another, which may end earlier.
-    """
-    plain, putting_off = (request_after(prompt, output, session, corpus) for _ in range(2))
-    plain._floor, putting_off._floor = 0.0, floor
-    wanted, found = (request.draft(width, 63, None) for request in (plain, putting_off))
-    assert len(found) == len(wanted)
 
-
-@settings(max_examples=80)
+@settings(max_examples=100)
 @given(prompts, texts, texts, texts)
-def test_levels_are_of_the_class_that_confidence_counts_them_in(prompt, output, session, corpus):
-    """The search works these numbers out by itself, for speed."""
-    request = request_after(prompt, output, session, corpus)
-    request.draft(64, 63, None)
-    search = request._search
-    assert isinstance(search, Search)
-    work = search._work
-    for node, levels in work.asked.items():
-        for place, (number, candidates, trie, trie_node) in enumerate(levels):
-            single = len(candidates) == 1
-            if single and candidates[0][2] < 0:  # a copy, of any length
-                lengths, total = range(LONGEST + 1), candidates[0][0]
-            else:
-                lengths = (work.nodes[node][4], work.tries[trie].depths[trie_node])
-                total = search._levels.successors(trie, trie_node)[1]
-            classes = [level_class(work.kinds[trie], length, int(total), single, place > 0) for length in lengths]
-            assert number in classes
+def test_with_a_bound_that_always_holds_probabilities_never_rise(prompt, output, session, corpus):
+    with mock.patch("lookahead.search.best_first.ESCAPE", 1.0):
+        probabilities = request_after(prompt, output, session, corpus).draft(64, 63, None).probabilities
+    assert all(after <= before * (1 + 1e-9) for before, after in pairwise(probabilities))
+
+
+@settings(max_examples=100)
+@given(prompts, texts, texts, texts, st.lists(st.floats(0.5, 3), min_size=64, max_size=64))
+def test_a_search_that_stops_has_found_the_best_of_all_widths(prompt, output, session, corpus, seconds):
+    """With a bound that always holds, no cut of the full draft brings more tokens per second."""
+    with mock.patch("lookahead.search.best_first.ESCAPE", 1.0):
+        full, cut = (
+            request_after(prompt, output, session, corpus).draft(64, 63, seconds if adaptive else None)
+            for adaptive in (False, True)
+        )
+    rates = [(1 + sum(full.probabilities[1:n])) / seconds[n - 1] for n in range(1, len(full) + 1)]
+    assert cut.token_ids == full.token_ids[: len(cut)]
+    assert cut.expected_tokens() / seconds[len(cut) - 1] >= max(rates) * (1 - 1e-5)
+
+
+# ------------------------------------------------------------------ what was left out
+
+
+@settings(max_examples=150)
+@given(prompts, texts, texts, widths, st.none() | st.integers(1, 6), strategies)
+def test_the_best_candidate_left_out_follows_from_the_draft_and_is_not_in_it(
+    prompt, output, corpus, width, branch, strategy
+):
+    request = request_after(prompt, output, (), corpus, strategy=strategy)
+    tree = request.draft(width, branch or width, None)
+    left = request.left_out()
+    if width < 2:
+        assert left is None
+        return
+    counts = (left.unseen, left.pays, left.branch_length, left.width, left.strategy)
+    assert min(counts) >= 0
+    assert left.unseen <= len(tree)
+    best = left.best
+    assert (best is None) == (sum(counts[1:]) == 0)
+    if best is None:
+        return
+    assert 0 <= best.parent < len(tree)
+    assert 0 < best.probability <= tree.probabilities[best.parent]
+    assert getattr(left, best.reason) > 0
+    siblings = [t for t, parent in zip(tree.token_ids, tree.parents, strict=True) if parent == best.parent]
+    assert best.token_id not in siblings
+    if best.reason == "branch_length":
+        assert tree.depths()[best.parent] == min(branch or width, 63)
+    if best.reason == "width":
+        assert len(tree) == min(width, 64)
+
+
+@settings(max_examples=60)
+@given(prompts, texts, texts)
+def test_what_did_not_fit_is_the_next_node_of_a_wider_draft(prompt, output, corpus):
+    wide = request_after(prompt, output, (), corpus).draft(64, 63, None)
+    for width in range(2, len(wide)):
+        request = request_after(prompt, output, (), corpus)
+        request.draft(width, 63, None)
+        best = request.left_out().best
+        assert (best.token_id, best.parent, best.reason) == (wide.token_ids[width], wide.parents[width], "width")
+        assert best.probability == wide.probabilities[width]
+
+
+def test_each_reason_is_told():
+    """A text that is a copy of itself, cut in every way."""
+    prompt = [*range(10, 30), 1, *range(10, 15)]
+
+    def reason(width=8, branch=63, seconds=None, **config):
+        request = request_after(prompt, [], **config)
+        request.draft(width, branch, seconds)
+        return request.left_out().best
+
+    assert (reason().reason, reason().token_id) == ("width", 22)
+    assert (reason(branch=3).reason, reason(branch=3).token_id) == ("branch_length", 18)
+    dear = reason(seconds=[1.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0])
+    assert (dear.reason, dear.token_id, dear.parent) == ("pays", 15, 0)
+    single = request_after([1, 2, 1, 3, 1], [], strategy="single")
+    single.draft(64, 63, None)
+    assert single.left_out().strategy > 0
+    nothing = request_after([1, 2, 3], [4], sources=("corpus",))
+    nothing.draft(64, 63, None)
+    assert (nothing.left_out().unseen, nothing.left_out().best) == (1, None)
 
 
 def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():
@@ -132,9 +200,10 @@ def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():
             trie.insert(sequence)
         request = Drafter(LookaheadConfig(), (trie,)).start([9, 1, 2])
         request.draft(width, 1, None)
-        before = list(request.confidence.values)
+        table = request.confidence.of(request.sources[-1])
+        before = list(table.values)
         request.commit([50 + 39])
-        after = request.confidence.values
+        after = table.values
         taught.append([(n, new) for n, (old, new) in enumerate(zip(before, after, strict=True)) if new != old])
     assert taught[0] == taught[1] != []
 

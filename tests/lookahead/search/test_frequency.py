@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import MAX_DEPTH, Drafter
+from lookahead.drafter import Drafter
+from lookahead.sources.tries import MAX_DEPTH
 from tests.lookahead.ngrams import occurrences, sequences
 
 texts = sequences | st.lists(st.integers(0, 8), max_size=60)
@@ -66,8 +67,17 @@ def test_the_more_frequent_branch_goes_deeper_first():
 
 def test_learning_changes_nothing():
     request = Drafter(LookaheadConfig(ranking="frequency")).start([1, 2, 3, 1])
-    before = list(request.confidence.values)
+    before = list(request.confidence.of(request.sources[0]).values)
     for _ in range(3):
         request.draft(8, 7, None)
         request.commit([2, 3, 1])
-    assert request.confidence.values == before
+    assert request.confidence.of(request.sources[0]).values == before
+
+
+def test_what_does_not_fit_is_told():
+    request = Drafter(LookaheadConfig(ranking="frequency")).start([5, 6, 5, 7, 5])
+    request.draft(2, 1, None)
+    left = request.left_out()
+    assert left is not None
+    assert left.best is not None
+    assert (left.best.token_id, left.best.reason) == (6, "width")

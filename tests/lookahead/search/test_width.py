@@ -21,8 +21,9 @@ def measured_seconds(draw) -> list[float]:
     return PassCosts(lengths, tuple(draw(times) for _ in lengths)).table(64)
 
 
-def nodes_of(probabilities) -> list[tuple]:
-    return [(0, -1, 1.0), *((0, 0, probability) for probability in probabilities)]
+def nodes_of(probabilities) -> list[float]:
+    """Path probability of every node, the root first."""
+    return [1.0, *probabilities]
 
 
 def rate(probabilities, seconds, width: int) -> float:
