@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from gradio import themes
 
-WEB = Path(__file__).parent / "web"
+from app.serve.modules import read
 
 STAGE_STYLES = ("stage.css", "tree.css")
 
@@ -17,8 +16,8 @@ HEAD = '<meta name="color-scheme" content="light dark">'
 def page_css() -> str:
     """Style of the whole page.
 
-    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, and
-    the browser then works out the style of the whole page.
+    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, after
+    which the browser works out the style of the whole page.
     """
     return read("page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
@@ -83,8 +82,3 @@ def page_options() -> dict[str, Any]:
         "run_history": False,
         "ssr_mode": False,
     }
-
-
-def read(name: str) -> str:
-    """A file of the page."""
-    return (WEB / name).read_text(encoding="utf-8")
