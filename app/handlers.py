@@ -61,7 +61,8 @@ class Handlers:
         session = _session(request)
         drawn = reason = ""
         first: RunRecord | None = None
-        due, told = 0.0, 0
+        due = 0.0
+        ids: list[str] = []
         try:
             with self.store.going(session) as cancelled:
                 if cancelled.is_set():
@@ -79,9 +80,10 @@ class Handlers:
                             self.store.leave_ending(session, Ending(how_it_ended(update.stored, update.run), drawn))
                         begins, now = not update.stored.data, time.monotonic()
                         if begins or update.run is not None or now >= due:
-                            message = update.message if begins else update.stored.beat(told)
-                            due, told = now + BEAT_SECONDS, message["from"] + len(message["steps"])
-                            yield stage.to_json(message)
+                            due = now + BEAT_SECONDS
+                            if update.stored.run_id not in ids:
+                                ids.append(update.stored.run_id)
+                            yield stage.to_json({"scene": ids, "of": len(lanes)})
                     if cancelled.is_set() or reason == "error":
                         break
         except (HostError, BackendError, ValueError) as error:

@@ -10,21 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from . import stage
 from .store import RunStore
 from .stored_run import StoredRun
+from .theme import WEB
 
 PATH = "/gradio_api/lookahead/steps"
 """Under Gradio's own prefix: whatever stands before the server lets it through."""
 LEAVE = "/gradio_api/lookahead/leave"
 
 
-def routes(store: RunStore) -> list[Route]:
+def routes(store: RunStore) -> list[Any]:
     """What the server answers besides Gradio's own: ``PATH?run=ID&from=N``, the steps of a run from N on, as they come.
 
     A connection that was cut goes on where it was. ``No content`` says that there is nothing more to wait for. What is
@@ -47,7 +50,8 @@ def routes(store: RunStore) -> list[Route]:
             run.cancelled.set()
         return Response(status_code=204)
 
-    return [Route(PATH, steps), Route(LEAVE, leave, methods=["POST"])]
+    web = Mount("/gradio_api/lookahead/web", StaticFiles(directory=WEB))
+    return [Route(PATH, steps), Route(LEAVE, leave, methods=["POST"]), web]
 
 
 async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:

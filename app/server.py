@@ -182,10 +182,10 @@ def what_if(store: RunStore, question: Answer) -> Answer:
 def run_file(store: RunStore, question: Answer) -> Answer:
     """The text of the run's file; ``greedy`` names the greedy run that goes into it, too."""
     run = _finished(_run(store, question))
-    beside = store.get(question.get("greedy"))
+    beside = store.get(question.get("beside"))
     if beside is None or beside.run is None:
         answer = {"text": runfile.to_json(run)}
-        if question.get("greedy"):
+        if question.get("beside"):
             answer["note"] = "Saved without greedy decoding, which is no longer on the server."
         return answer
     return {"text": runfile.to_json(run, beside.run, beside.parted)}

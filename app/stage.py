@@ -98,7 +98,7 @@ def head_data(
         corpus: Whether the server knows a corpus that the run can draft from.
     """
     return {
-        "method": "greedy" if method == "plain" else method,
+        "method": method,
         "prompt": list(prompt_pieces),
         "model": model_line(model),
         "settings": settings_line(method, config),
@@ -133,7 +133,7 @@ def message(
     """One update of one lane (``lookahead`` or ``greedy``)."""
     return {
         "run": run_id,
-        "lane": "greedy" if lane == "plain" else lane,
+        "method": lane,
         "from": start,
         "steps": list(steps),
         "head": head,

@@ -9,9 +9,14 @@ from gradio import themes
 
 WEB = Path(__file__).parent / "web"
 
-STAGE_STYLES = ("stage.css", "tree.css")
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
 
-HEAD = '<meta name="color-scheme" content="light dark">'
+PRELOADED = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js") if path.name not in ("boot.js", "url.js"))
+"""The stage's modules."""
+
+HEAD = '<meta name="color-scheme" content="light dark">' + "".join(
+    f'<link rel="modulepreload" href="./gradio_api/lookahead/web/{name}">' for name in PRELOADED
+)
 
 
 def page_css() -> str:
@@ -20,7 +25,7 @@ def page_css() -> str:
     The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, and
     the browser then works out the style of the whole page.
     """
-    return read("page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
+    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
 
 def theme() -> themes.Base:

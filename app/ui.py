@@ -22,12 +22,6 @@ from .stage import short_count
 from .store import RunStore
 from .theme import page_options, read
 
-SCRIPTS = (
-    *("text.js", "fold.js", "tree.js", "node.js", "mask.js", "trie.js", "ribbon.js", "numbers.js", "race.js"),
-    *("stage.js", "whatif.js", "files.js", "wire.js"),
-)
-"""The stage's parts, in the order in which they are joined."""
-
 SESSIONS = 500
 """Tabs whose part of the page the server keeps."""
 
@@ -65,9 +59,9 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
                 view = gr.HTML(
-                    first_sight(store, runs),
+                    first_sight(store, runs, host.sources),
                     html_template=read("stage.html"),
-                    js_on_load="\n".join(read(name) for name in SCRIPTS),
+                    js_on_load=read("boot.js"),
                     apply_default_css=False,
                     server_functions=server.functions(store),
                     elem_id="stage",
