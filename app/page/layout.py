@@ -16,16 +16,10 @@ from app.page.theme import page_options
 from app.run.store import RunStore
 from app.serve import modules, steps
 from app.serve.endpoints import add_endpoints
-from app.serve.modules import WEB, read
+from app.serve.modules import read
 from app.serve.questions import functions
 from app.views.first_sight import RUNS, first_sight
 from app.views.step_messages import short_count
-
-SCRIPTS = (
-    *("text.js", "fold.js", "tree.js", "node.js", "mask.js", "trie.js", "ribbon.js", "numbers.js", "race.js"),
-    *("stage.js", "whatif.js", "files.js", "wire.js"),
-)
-"""The stage's parts, in the order in which they are joined."""
 
 SESSIONS = 500
 """Tabs whose part of the page the server keeps."""
@@ -64,7 +58,7 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
                 view = gr.HTML(
                     first_sight(host, store, runs),
                     html_template=read("stage.html"),
-                    js_on_load=_script(),
+                    js_on_load=read("boot.js"),
                     apply_default_css=False,
                     server_functions=functions(store),
                     elem_id="stage",
@@ -80,13 +74,6 @@ def build_demo(host: ModelHost, store: RunStore, runs: Path = RUNS) -> gr.Blocks
     demo._queue.sleep_when_free = 0.05
     demo._queue.progress_update_sleep_when_free = 0.25
     return demo
-
-
-def _script() -> str:
-    """What the stage runs when it is loaded."""
-    if (WEB / "boot.js").is_file():
-        return read("boot.js")
-    return "\n".join(read(name) for name in SCRIPTS)
 
 
 def _figures() -> list[Component | gr.Accordion]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from gradio import themes
 
-from app.serve.modules import read
+from app.serve.modules import PREFIX, WEB, read
 
-STAGE_STYLES = ("stage.css", "tree.css")
-
-HEAD = '<meta name="color-scheme" content="light dark">'
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
+NO_MODULES = ("boot.js", "url.js")
+"""Scripts that Gradio runs."""
 
 
 def page_css() -> str:
@@ -19,7 +19,7 @@ def page_css() -> str:
     The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, after
     which the browser works out the style of the whole page.
     """
-    return read("page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
+    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
 
 def theme() -> themes.Base:
@@ -72,12 +72,19 @@ def theme() -> themes.Base:
     )
 
 
+def head() -> str:
+    """The head of the page: the browser loads all modules of the stage at once, not one after another."""
+    modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
+    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+
+
 def page_options() -> dict[str, Any]:
     """How the page looks, for Gradio's ``launch``."""
     return {
         "theme": theme(),
         "css": page_css(),
-        "head": HEAD,
+        "head": head(),
         "footer_links": ["api"],
         "run_history": False,
         "ssr_mode": False,
