@@ -75,11 +75,11 @@ def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page]
     start(page, "#compare")
     page.wait_for_function("document.querySelector('[data-race-hint]').textContent.startsWith('Greedy is running')")
     rows, hint = page.locator("[data-what-if-rows] tr"), page.locator("[data-what-if-hint]")
-    expect(hint).to_contain_text("Greedy decoding is being timed")
+    expect(hint).to_contain_text("Another run is being timed")
     page.locator("[data-knob=decoding_length]").fill("1")
     page.locator("[data-search] input").fill("abc")
     page.locator("[data-search] button").click()
-    expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is looked for when it has ended")
+    expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is searched for when it has finished")
     expect(page.locator("#save-run")).to_be_disabled()
     assert rows.count() == 0
     page.locator("#scrubber").fill("4")
@@ -110,7 +110,7 @@ def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
     page.locator("#scrubber").fill("4")
     page.locator("#draft-tree [data-node='1']").click()
     detail = page.locator("[data-detail]")
-    expect(detail).to_contain_text("told when the run has ended")
+    expect(detail).to_contain_text("is shown when the run has finished")
     assert state(page) == "running"
     finished(page)
     expect(detail.locator("q mark")).to_be_visible()
