@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from app.model import zero_gpu
+from app.model.engine_thread import EngineThread, Result
+from app.model.runs import Generate, Outputs, RunRequest, generate, recorded_run
+from app.options import AppOptions
 from lookahead.config import LookaheadConfig
 from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
-from lookahead.records import ModelInfo, TokenGap
+from lookahead.records import ModelInfo, RunRecord, TokenGap
+from lookahead.sources.registry import OFFERED
 from lookahead.trie import Trie
-
-from . import zero_gpu
-from .options import AppOptions
-from .runner import Batches, EngineThread, RunRequest, Stream
-from .settings import SOURCES, WIDEST
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
+    from lookahead.hf.describe import RunTextStream
+
+WIDEST = 128
+"""Largest ``decoding_length`` of the page and its endpoints: T(n) is measured up to it when the model is loaded."""
 
 
 class HostError(ValueError):
@@ -35,26 +41,38 @@ class ModelHost:
         info: What runs say about it.
         options: The limits.
         thread: Where it was loaded, and where it runs.
+        corpus: Tries that every run may draft from.
 
     Attributes:
         sources: Where the drafts of a run may come from here.
-        corpus: Tries that every run may draft from.
+        notice: Why the model decodes one token per pass; empty where it drafts, or nothing is known yet.
+        generate: Makes a run; to be called in the engine's thread (see ``start``).
     """
 
-    def __init__(self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread) -> None:
+    def __init__(
+        self,
+        backend: HFBackend,
+        info: ModelInfo,
+        options: AppOptions,
+        thread: EngineThread,
+        corpus: Sequence[Trie] = (),
+    ) -> None:
         self.backend = backend
         self.info = info
         self.options = options
         self.notice = ""
-        self.corpus = tuple(thread.corpus)
-        self.sources = (*SOURCES, "corpus") if self.corpus else SOURCES
+        self.corpus = tuple(corpus)
+        self.sources = tuple(name for name in OFFERED if name != "corpus" or self.corpus)
+        self.generate: Generate = partial(generate, backend, info, self.corpus)
         self._thread = thread
-        self._generate: Stream = partial(thread.stream, backend, info)
-        self._gap: Callable[..., TokenGap] = lambda *ids: thread.call(partial(_token_gap, backend, *ids))
+        self._gap: Callable[..., TokenGap] = partial(_token_gap, backend)
 
     @classmethod
-    def load(cls, options: AppOptions) -> ModelHost:
+    def load(cls, options: AppOptions, decorate: Callable[[Any], Any] | None = None) -> ModelHost:
         """The model that the options name, ready to run: its masks tried, its T(n) measured.
+
+        Args:
+            decorate: What lends a GPU (see ``zero_gpu.decorator``); None where the model keeps its device.
 
         Raises:
             HostError, BackendError: If it cannot be loaded.
@@ -63,26 +81,34 @@ class ModelHost:
             raise HostError("there is no embedded model in assets/model; name one with --model ID_OR_DIR")
         if options.trie is not None and not os.path.isfile(options.trie):
             raise HostError(f"{options.trie}: there is no such file; python -m lookahead make-trie makes one")
-        decorate = zero_gpu.decorator()
         thread = EngineThread()
         if decorate is None:
             backend, info = thread.call(partial(_load, options))
-            thread.corpus = _corpus(options, backend)
-            host = cls(backend, info, options, thread)
+            host = cls(backend, info, options, thread, _corpus(options, backend))
             host.notice = thread.call(partial(_prepare, backend))
             return host
         backend, info = _load(options)
-        thread.corpus = _corpus(options, backend)
-        host = cls(backend, info, options, thread)
+        host = cls(backend, info, options, thread, _corpus(options, backend))
         host._gap = decorate(lambda *ids: _token_gap(backend, *ids))
-        host._generate = zero_gpu.lent(
-            decorate, _in_a_fresh_thread(backend, info, thread.corpus), lambda: backend.notice or "", info
+        host.generate = zero_gpu.lent(
+            decorate,
+            lambda request: recorded_run(backend, info, host.corpus, request, threading.Event()),
+            info,
+            lambda: backend.notice or "",
+            host._note,
         )
         return host
 
+    def start(self, task: Callable[[], Result], cancelled: threading.Event) -> Future[Result]:
+        """Have the task, which makes a run, done in the engine's thread; ``cancelled`` ends the run."""
+        return self._thread.start(task, cancelled)
+
     def close(self) -> None:
-        """End a run that is still going."""
+        """End the run in progress."""
         self._thread.close()
+
+    def _note(self, notice: str) -> None:
+        self.notice = notice or self.notice
 
     @property
     def most_prompt_tokens(self) -> int:
@@ -104,7 +130,7 @@ class ModelHost:
         try:
             prompt.encode("utf-8")
         except UnicodeEncodeError:
-            raise HostError("The prompt holds half a character (a lone surrogate); write it anew.") from None
+            raise HostError("The prompt holds an invalid character (a lone surrogate). Please retype it.") from None
         ids = tuple(self.backend.encode(prompt))
         room = self.most_prompt_tokens
         if len(ids) > room:
@@ -114,20 +140,8 @@ class ModelHost:
             raise HostError("The prompt has no tokens for this model. Write something else.")
         return ids
 
-    def new_tokens(self, wanted: int) -> int:
-        """That many new tokens, if a run may have them.
-
-        Raises:
-            HostError: If not.
-        """
-        if not 1 <= wanted <= self.options.max_new_tokens:
-            raise HostError(
-                f"{wanted} new tokens were asked for; 1 to {self.options.max_new_tokens} are possible here."
-            )
-        return wanted
-
     def notice_for(self, request: RunRequest) -> str:
-        """Why this run decodes one token at a time although it could draft; empty where nothing is known of it."""
+        """Why this run decodes one token per pass although it could draft; empty where no reason is known."""
         prompt_length = len(request.prompt_ids)
         by_length = self.backend.run_notice(prompt_length + request.max_new_tokens, prompt_length)
         return self.notice or (by_length if by_length and request.method == "lookahead" else "")
@@ -135,21 +149,30 @@ class ModelHost:
     def token_gap(
         self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
     ) -> TokenGap | None:
-        """How close the model's decision between two tokens is; None where there is no room to ask it."""
+        """How close the model's decision between two tokens is; None where there is no room to ask it.
+
+        To be called in the engine's thread.
+        """
         try:
             return self._gap(prompt_ids, output_ids, token_id, other_id)
         except RuntimeError:  # a pass over the whole context does not fit into the device's memory
             return None
 
-    def stream(self, request: RunRequest, cancelled: threading.Event) -> Batches:
-        """The run as it goes, a batch every ``UPDATE_SECONDS``; closing the iterator ends it within one step."""
-        batches = self._generate(request, cancelled)
-        try:
-            for batch in batches:
-                self.notice = batch.notice or self.notice
-                yield batch
-        finally:
-            batches.close()
+    def texts(self, prompt_ids: Sequence[int]) -> RunTextStream:
+        """What the tokens of a run say, as it is made."""
+        from lookahead.hf.describe import RunTextStream
+
+        return RunTextStream(self.backend, prompt_ids)
+
+    def with_texts(self, run: RunRecord, prompt: str) -> RunRecord:
+        """The run together with what its token ids say.
+
+        Args:
+            prompt: The prompt as it was given.
+        """
+        from lookahead.hf.describe import run_texts
+
+        return replace(run, texts=run_texts(self.backend, run, prompt, self.backend.decode(run.token_ids)))
 
 
 def _token_gap(backend: HFBackend, *ids: Any) -> TokenGap:
@@ -159,9 +182,6 @@ def _token_gap(backend: HFBackend, *ids: Any) -> TokenGap:
 
 
 def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
-    from lookahead.hf.quiet import quiet
-
-    quiet()
     from lookahead.hf.backend import HFBackend
     from lookahead.hf.describe import model_info
 
@@ -172,10 +192,10 @@ def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
 
 
 def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
-    """The trie that the options name; nothing where they name none.
+    """The trie that the options name, if any.
 
     Raises:
-        HostError: If it is no trie file, cut short, or of another tokenizer.
+        HostError: If the file is not a trie file, is cut short, or was made with another tokenizer.
     """
     if options.trie is None:
         return ()
@@ -190,25 +210,12 @@ def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
 
 
 def _prepare(backend: HFBackend) -> str:
-    """What the first run would do otherwise; returns why the model decodes one token at a time, if it does."""
+    """Do what the first run would do otherwise; returns why the model decodes one token per pass, if it does."""
     LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
     return backend.notice or ""
 
 
-def _in_a_fresh_thread(backend: HFBackend, info: ModelInfo, corpus: Sequence[Trie]) -> Stream:
-    """Runs in a process that is made for them: threads do not come along into it."""
-
-    def stream(request: RunRequest, cancelled: threading.Event) -> Batches:
-        thread = EngineThread(corpus)
-        try:
-            yield from thread.stream(backend, info, request, cancelled)
-        finally:
-            thread.close()
-
-    return stream
-
-
-def most_recent(outputs: Sequence[tuple[int, ...]], most_tokens: int = 32_000) -> tuple[tuple[int, ...], ...]:
+def most_recent(outputs: Outputs, most_tokens: int = 32_000) -> Outputs:
     """The last outputs that together have at most that many tokens.
 
     >>> most_recent([(1, 2), (3, 4), (5,)], 3)

@@ -1,25 +1,22 @@
 """Step records as the page draws them: small JSON objects with the text of every token in them.
 
-A **message** is what one update of the page carries: ``{"run", "lane", "from", "steps", "head", "end"}``. ``head``
-comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed. A message
-may have no steps: then it says how far the run is.
+A **message** is what one update of the page carries: ``{"run", "method", "from", "steps", "head", "end"}``. ``head``
+comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from app.run.stored_run import StoredRun, TokenText
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.node_metrics import node_statuses
-from lookahead.records import ModelInfo, RunRecord, StepRecord, TokenGap
-
-TokenText = Callable[[int], str]
-"""The text of one token by itself."""
+from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord, TokenGap
 
 STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u"}
 
@@ -60,6 +57,7 @@ def step_data(step: StepRecord, pieces: Sequence[str], token_text: TokenText, at
         "trie": [trie.nodes, trie.added, trie.pruned],
         "at": round(at_seconds, 5),
         "finish": step.finish_reason,
+        "left_out": None if step.left_out is None else left_out_data(step.left_out, token_text),
     }
 
 
@@ -80,32 +78,32 @@ def draft_data(step: StepRecord, token_text: TokenText) -> dict[str, Any] | None
     }
 
 
-def head_data(
-    *,
-    prompt_pieces: Sequence[str],
-    method: str,
-    model: ModelInfo,
-    config: LookaheadConfig,
-    limit: int,
-    note: str = "",
-    corpus: bool = False,
-) -> dict[str, Any]:
-    """What the page knows of a run before its first step.
+def left_out_data(left_out: LeftOut, token_text: TokenText) -> dict[str, Any]:
+    """What the search of a step saw and did not draft: counts, and the most probable token with its text."""
+    data = dataclasses.asdict(left_out)
+    if left_out.best is not None:
+        best = left_out.best
+        data["best"] = {
+            "text": token_text(best.token_id),
+            "p": round(best.probability, 4),
+            "source": best.source,
+            "reason": best.reason,
+            "parent": best.parent,
+        }
+    return data
 
-    Args:
-        limit: Most tokens that the run may emit.
-        note: Something to say about it ("a recorded run"), or nothing.
-        corpus: Whether the server knows a corpus that the run can draft from.
-    """
+
+def head_data(run: StoredRun) -> dict[str, Any]:
+    """What the page knows of a run before its first step. ``corpus``: whether the run's corpus is known here."""
     return {
-        "method": method,
-        "prompt": list(prompt_pieces),
-        "model": model_line(model),
-        "settings": settings_line(method, config),
-        "config": dataclasses.asdict(config),
-        "limit": limit,
-        "note": note,
-        "corpus": corpus,
+        "method": run.method,
+        "prompt": list(run.texts.prompt_pieces),
+        "model": model_line(run.model),
+        "settings": settings_line(run.method, run.config),
+        "config": dataclasses.asdict(run.config),
+        "limit": run.request.max_new_tokens,
+        "note": run.note,
+        "corpus": bool(run.corpus),
     }
 
 
@@ -113,7 +111,7 @@ def end_data(run: RunRecord, parted: TokenGap | None = None, problem: str = "") 
     """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens.
 
     Args:
-        parted: How close the decision was where the run beside it took another token.
+        parted: How close the decision was where the run before it in its scene took another token.
         problem: What broke it off, in one line.
     """
     numbers = metrics.summary(run)
@@ -122,66 +120,55 @@ def end_data(run: RunRecord, parted: TokenGap | None = None, problem: str = "") 
     return numbers | {"tokens": len(run.token_ids), "parted": near, "problem": problem or None}
 
 
-def message(
-    run_id: str,
-    lane: str,
-    start: int,
-    steps: Sequence[dict[str, Any]],
-    head: dict[str, Any] | None = None,
-    end: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """One update of one lane (``lookahead`` or ``greedy``)."""
+def steps_data(run: StoredRun) -> list[dict[str, Any]]:
+    """All steps so far for the page; each is made once, by whoever asks first."""
+    with run.spelling:
+        for place in range(len(run.shown), len(run.steps)):
+            step = run.steps[place]
+            pieces = run.texts.push(step.emitted_ids)
+            if step.finish_reason is not None and pieces:
+                pieces[-1] += run.texts.finish()
+            run.shown.append(step_data(step, pieces, run.texts.token_text, run.ends[place]))
+        return run.shown
+
+
+def since(run: StoredRun, start: int, head: bool | None = None) -> dict[str, Any]:
+    """The message with everything from that step on.
+
+    Args:
+        head: Whether it has the head; None where it begins with step 0.
+    """
+    record = run.run  # before the steps: with it, they are all there
     return {
-        "run": run_id,
-        "method": lane,
+        "run": run.run_id,
+        "method": run.method,
         "from": start,
-        "steps": list(steps),
-        "head": head,
-        "end": end,
+        "steps": steps_data(run)[start:],
+        "head": head_data(run) if (start == 0 if head is None else head) else None,
+        "end": None if record is None else end_data(record, run.parted, run.problem),
     }
 
 
-def step_ends(run: RunRecord) -> list[float]:
-    """When each step ended, seconds from the start of the run, shape ``(steps,)``.
-
-    A run file keeps the phases of every step but not the moments between them; these are spread evenly, so that the
-    first step ends at ``first_token_seconds`` and the last one at ``seconds``.
-    """
-    if not run.steps or run.first_token_seconds is None:
-        return []
-    spent = [step.timings.total_seconds for step in run.steps[1:]]
-    scale = metrics.decode_seconds(run) / sum(spent) if sum(spent) > 0 else 0.0
-    ends = [run.first_token_seconds]
-    for seconds in spent:
-        ends.append(ends[-1] + scale * seconds)
-    return ends
-
-
-def run_steps(run: RunRecord) -> list[dict[str, Any]]:
-    """All steps of a finished run for the page; token ids stand in where the run kept no text."""
-    texts = run.texts
-    table = texts.tokens if texts else {}
-
-    def token_text(token_id: int) -> str:
-        return table.get(token_id, f"#{token_id}")
-
-    pieces = iter(texts.output_pieces if texts and texts.output_pieces else map(token_text, run.token_ids))
-    return [
-        step_data(step, take(pieces, len(step.emitted_ids)), token_text, end)
-        for step, end in zip(run.steps, step_ends(run), strict=True)
-    ]
+def how_it_ended(run: StoredRun) -> str:
+    """One line on a finished run, for the status line."""
+    record = run.run
+    assert record is not None
+    count, tokens = len(record.steps), len(record.token_ids)
+    name = "Greedy" if run.method == "plain" else "Lookahead"
+    ended: dict[FinishReason, str] = {
+        "cancelled": "stopped",
+        "context": "the model's context is full",
+        "eos": "ended by itself",
+        "error": f"broke off: {run.problem}",
+        "length": "reached the limit",
+        "stop": "reached a stop string",
+    }
+    made = f"{_count(tokens, 'token', 'tokens')} in {_count(count, 'forward pass', 'forward passes')}"
+    return f"{name}: {made}, {record.seconds:.2f} s, {ended[record.finish_reason]}."
 
 
-def take(pieces: Iterable[str], count: int) -> list[str]:
-    """The next ``count`` items of an iterator."""
-    return [piece for _, piece in zip(range(count), pieces, strict=False)]
-
-
-def prompt_pieces(run: RunRecord) -> list[str]:
-    """The prompt of a finished run, a piece a token (all in one where the run kept no pieces)."""
-    if run.texts is None:
-        return [f"#{token_id}" for token_id in run.prompt_ids]
-    return list(run.texts.prompt_pieces) or [run.texts.prompt]
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def model_line(model: ModelInfo) -> str:
@@ -190,7 +177,7 @@ def model_line(model: ModelInfo) -> str:
 
 
 def short_count(value: int) -> str:
-    """A number as people say it.
+    """A number the way people say it.
 
     >>> short_count(8_712_320), short_count(260_032)
     ('8.7M', '260k')

@@ -1,18 +1,20 @@
-"""The tries of a run as one step found them, built again from its tokens: the engine keeps no pictures."""
+"""The tries of a run as one step found them, built again from its tokens; as pictures and as GraphML."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import networkx as nx
+
+from app.run.stored_run import StoredRun, TokenText
 from lookahead.drafter import FOLLOWED, MAX_DEPTH
 from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower, Locus
 from lookahead.trie.view import TrieNodeView, neighbourhood
-
-from .stored_run import StoredRun
 
 MOST_NODES = 28
 """n-grams in one picture."""
@@ -39,7 +41,7 @@ class TrieAt:
 def trie_at(stored: StoredRun, step: int) -> TrieAt:
     """The request's trie as the draft of this step found it; call it under ``stored.lock``.
 
-    Growing forwards reads only the new tokens; going back begins anew (a few microseconds a token).
+    Moving forwards reads only the new tokens; moving back starts again (a few microseconds per token).
     """
     output = [token_id for record in stored.steps[:step] for token_id in record.emitted_ids]
     context = (*stored.prompt_ids, *output)
@@ -150,7 +152,7 @@ def _suffixes(trie: Trie, locus: Locus, kind: Kind) -> list[Level]:
 
 
 def around(level: Level) -> list[TrieNodeView]:
-    """What a picture of this level shows; a slim one goes deeper."""
+    """What a picture of this level shows; a narrow one is deeper."""
     views = neighbourhood(level.trie, level.start, MOST_NODES, DEEPEST)
     return views if len(views) > 2 * DEEPEST else neighbourhood(level.trie, level.start, MOST_NODES, 3 * DEEPEST)
 
@@ -158,3 +160,85 @@ def around(level: Level) -> list[TrieNodeView]:
 def a_little(level: Level) -> list[TrieNodeView]:
     """The same for a shorter suffix beside the match."""
     return neighbourhood(level.trie, level.start, 10, 2)
+
+
+def picture_of(stored: StoredRun, step: int, now: TrieAt, level: Level, whole: bool) -> dict[str, list[Any]]:
+    """A level as a picture; n-grams that the step before read are new. Call it under ``stored.lock``.
+
+    Args:
+        whole: Whether it gets all the room that one picture has.
+    """
+    views = around(level) if whole else a_little(level)
+    new: set[int] = set()
+    if level.kind == "own" and step and "output" in stored.config.sources:
+        newest = now.trie.end - len(stored.steps[step - 1].emitted_ids)
+        new = {place for place, view in enumerate(views) if place and view.last_position >= newest}
+    return picture(views, stored.texts.token_text, new, level.kind)
+
+
+def sizes(stored: StoredRun, now: TrieAt) -> dict[str, Any]:
+    """The size of all tries together; what the earlier outputs and the corpus hold, None where they are not asked."""
+    others = [(kind, trie.stats()) for kind, trie in other_tries(stored)]
+    found = [now.trie.stats(), *(size for _, size in others)]
+    corpus = [size.nodes + size.leaves for kind, size in others if kind == "corpus"]
+    earlier = {"outputs": len(stored.earlier), "tokens": sum(map(len, stored.earlier))}
+    return {
+        "size": {
+            "n_grams": sum(size.nodes + size.leaves for size in found),
+            "bytes": sum(size.bytes for size in found),
+        },
+        "earlier": earlier if any(kind == "earlier" for kind, _ in others) else None,
+        "corpus": {"n_grams": sum(corpus)} if corpus else None,
+    }
+
+
+def picture(
+    views: Sequence[TrieNodeView], token_text: TokenText, new: Collection[int] = (), kind: Kind = "own"
+) -> dict[str, list[Any]]:
+    """The n-grams of a neighbourhood as the page draws them, every field a list over its nodes.
+
+    Node 0 is where it begins, and parents come before their children. ``prompt``, ``output``, ``earlier`` and
+    ``corpus`` count where each n-gram was read: all counts of another trie than the run's own are of its kind.
+
+    Args:
+        new: Places of the nodes that are marked as new.
+    """
+    counts = {name: [view.count if kind == name else 0 for view in views] for name in ("earlier", "corpus")}
+    return {
+        "id": [view.token_id for view in views],
+        "text": [token_text(view.token_id) if view.token_id >= 0 else "" for view in views],
+        "prompt": [view.prompt_count for view in views],
+        "output": [view.count - view.prompt_count if kind == "own" else 0 for view in views],
+        **counts,
+        "new": [place in new for place in range(len(views))],
+        "parent": [view.parent for view in views],
+    }
+
+
+def graphml(pictures: Sequence[dict[str, list[Any]]]) -> str:
+    """Pictures as one GraphML text, a tree each; characters that XML cannot carry are replaced."""
+    graph = nx.DiGraph()
+    for drawn in pictures:
+        first = len(graph)
+        for place, parent in enumerate(drawn["parent"]):
+            counts = {f"{name}_count": drawn[name][place] for name in ("prompt", "output", "earlier", "corpus")}
+            graph.add_node(
+                first + place,
+                token=drawn["id"][place],
+                text=_for_xml(drawn["text"][place]),
+                count=sum(counts.values()),
+                **counts,
+                new=drawn["new"][place],
+            )
+            if parent >= 0:
+                graph.add_edge(first + parent, first + place)
+    buffer = io.BytesIO()
+    nx.write_graphml(graph, buffer)
+    return buffer.getvalue().decode("utf-8")
+
+
+def _for_xml(text: str) -> str:
+    return "".join(
+        letter if letter in "\t\n\r" or (letter >= " " and letter not in "\ufffe\uffff") else "\ufffd"
+        for letter in text
+    )

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from gradio import themes
 
-WEB = Path(__file__).parent / "web"
+from app.serve.modules import PREFIX, WEB, read
 
 STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
-
-PRELOADED = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js") if path.name not in ("boot.js", "url.js"))
-"""The stage's modules."""
-
-HEAD = '<meta name="color-scheme" content="light dark">' + "".join(
-    f'<link rel="modulepreload" href="./gradio_api/lookahead/web/{name}">' for name in PRELOADED
-)
+NO_MODULES = ("boot.js", "url.js")
+"""Scripts that Gradio runs."""
 
 
 def page_css() -> str:
     """Style of the whole page.
 
-    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, and
-    the browser then works out the style of the whole page.
+    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, after
+    which the browser works out the style of the whole page.
     """
     return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
@@ -78,18 +72,20 @@ def theme() -> themes.Base:
     )
 
 
+def head() -> str:
+    """The head of the page: the browser loads all modules of the stage at once, not one after another."""
+    modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
+    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+
+
 def page_options() -> dict[str, Any]:
     """How the page looks, for Gradio's ``launch``."""
     return {
         "theme": theme(),
         "css": page_css(),
-        "head": HEAD,
+        "head": head(),
         "footer_links": ["api"],
         "run_history": False,
         "ssr_mode": False,
     }
-
-
-def read(name: str) -> str:
-    """A file of the page."""
-    return (WEB / name).read_text(encoding="utf-8")

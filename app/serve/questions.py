@@ -1,7 +1,7 @@
-"""What the stage asks the server for, a function a question. Each takes one JSON object and answers with one.
+"""What the page asks the server, one function per question. Each takes one JSON object and answers with one.
 
 A question about a run names it by its id, which only its own tab knows. A question that cannot be answered gets
-``{"error": one line}``; nothing is raised towards the page.
+``{"error": one line}``; the page never sees an exception.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import networkx as nx
-
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun, from_record
+from app.views import tries
+from app.views import what_if as replays
+from app.views.search import search
+from app.views.seen_in import where_seen
+from app.views.step_messages import since, steps_data
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
-
-from . import graph, look, places, whatif
-from .store import RunStore
-from .stored_run import StoredRun, from_record
 
 Answer = dict[str, Any]
 
@@ -64,8 +65,8 @@ def _step(run: StoredRun, question: Answer) -> int:
 
 
 def steps(store: RunStore, question: Answer) -> Answer:
-    """All steps from ``from`` on: what fills a gap."""
-    return _run(store, question).since(int(question.get("from", 0)))
+    """The message with all steps from ``from`` on."""
+    return since(_run(store, question), max(0, int(question.get("from", 0))))
 
 
 def trie_view(store: RunStore, question: Answer) -> Answer:
@@ -73,14 +74,14 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
-        now = look.trie_at(run, step)
+        now = tries.trie_at(run, step)
         text = str(question.get("text") or "")
         if text:
-            shown = places.search(run, now, _pieces(run, step), text)
+            shown = search(run, now, _pieces(run, step), text)
             if not shown:
                 raise QuestionError(f"“{text[:40]}” is not in the trie at step {step}.")
         else:
-            shown = [(level, list(now.context[len(now.context) - level.length :])) for level in look.levels(run, now)]
+            shown = [(level, list(now.context[len(now.context) - level.length :])) for level in tries.levels(run, now)]
         first = {id(level.trie): level for level, _ in reversed(shown)}
         return {
             "step": step,
@@ -88,43 +89,13 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
                 {
                     "kind": level.kind,
                     "length": level.length,
-                    "match": [run.token_text(token_id) for token_id in tokens[-MOST_CHIPS:]],
-                    "picture": graph.picture(_graph(run, step, now, level, whole=level is first[id(level.trie)])),
+                    "match": [run.texts.token_text(token_id) for token_id in tokens[-MOST_CHIPS:]],
+                    "picture": tries.picture_of(run, step, now, level, whole=level is first[id(level.trie)]),
                 }
                 for level, tokens in shown
             ],
-            **_sizes(run, now),
+            **tries.sizes(run, now),
         }
-
-
-def _sizes(run: StoredRun, now: look.TrieAt) -> Answer:
-    """The size of all tries together; what the earlier outputs and the corpus hold, None where they are not asked."""
-    others = [(kind, trie.stats()) for kind, trie in look.other_tries(run)]
-    sizes = [now.trie.stats(), *(size for _, size in others)]
-    corpus = [size.nodes + size.leaves for kind, size in others if kind == "corpus"]
-    earlier = {"outputs": len(run.earlier), "tokens": sum(map(len, run.earlier))}
-    return {
-        "size": {
-            "n_grams": sum(size.nodes + size.leaves for size in sizes),
-            "bytes": sum(size.bytes for size in sizes),
-        },
-        "earlier": earlier if any(kind == "earlier" for kind, _ in others) else None,
-        "corpus": {"n_grams": sum(corpus)} if corpus else None,
-    }
-
-
-def _graph(run: StoredRun, step: int, now: look.TrieAt, level: look.Level, whole: bool) -> nx.DiGraph:
-    """A level as a graph; n-grams that the step before read are new.
-
-    Args:
-        whole: Whether it gets all the room that one picture has.
-    """
-    views = look.around(level) if whole else look.a_little(level)
-    new: set[int] = set()
-    if level.kind == "own" and step and "output" in run.config.sources:
-        newest = now.trie.end - len(run.steps[step - 1].emitted_ids)
-        new = {index for index, view in enumerate(views) if index and view.last_position >= newest}
-    return graph.trie_graph(views, run.token_text, new, level.kind)
 
 
 def graph_file(store: RunStore, question: Answer) -> Answer:
@@ -132,12 +103,13 @@ def graph_file(store: RunStore, question: Answer) -> Answer:
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
-        now = look.trie_at(run, step)
-        first: dict[int, look.Level] = {}
-        for level in look.levels(run, now):
+        now = tries.trie_at(run, step)
+        first: dict[int, tries.Level] = {}
+        for level in tries.levels(run, now):
             first.setdefault(id(level.trie), level)
-        graphs = [_graph(run, step, now, level, whole=True) for level in first.values()]
-        return {"text": graph.graphml(nx.disjoint_union_all(graphs))}
+        return {
+            "text": tries.graphml([tries.picture_of(run, step, now, level, whole=True) for level in first.values()])
+        }
 
 
 def node_seen(store: RunStore, question: Answer) -> Answer:
@@ -148,15 +120,15 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise QuestionError("only a draft token was seen somewhere before")
-    seen = places.where_seen(run, step, node)
+    seen = where_seen(run, step, node)
     if seen is None and draft.sources[node] == "corpus":
         raise QuestionError("in the corpus, a trie file that the run drafted from; its text is not known here")
     if seen is None:
         raise QuestionError("not in the prompt, nor in an output that is still remembered")
     ids = (*seen.before, *seen.after)
-    # In this text's own words where it is this text: tokens by themselves may lack its blanks and capitals.
+    # As this run's own text says it, where it is from there: a token by itself may lack its space or its capital.
     own = None if seen.start is None else _pieces(run, step)[seen.start : seen.start + len(ids)]
-    words = list(map(run.token_text, ids)) if own is None or len(own) < len(ids) else own
+    words = list(map(run.texts.token_text, ids)) if own is None or len(own) < len(ids) else own
     at = len(seen.before)
     return {
         "where": seen.where,
@@ -171,50 +143,54 @@ def what_if(store: RunStore, question: Answer) -> Answer:
     """Numbers of the run under other settings, beside the real ones."""
     run = _run(store, question)
     finished = _finished(run)
-    config = whatif.changed(finished.config, question.get("config") or {})
+    config = replays.changed(finished.config, question.get("config") or {})
     with run.lock:
         own = run.cache.get("own")
         if own is None:
-            own = run.cache["own"] = whatif.replayed(finished, finished.config, run.earlier, run.corpus)
-    return whatif.answer(finished, config, run.earlier, run.corpus, own)
+            own = run.cache["own"] = replays.replayed(finished, finished.config, run.earlier, run.corpus)
+    return replays.answer(finished, config, run.earlier, run.corpus, own)
 
 
 def run_file(store: RunStore, question: Answer) -> Answer:
-    """The text of the run's file; ``greedy`` names the greedy run that goes into it, too."""
+    """The text of the run's file; ``beside`` names a greedy run of the same prompt that is saved in it, too."""
     run = _finished(_run(store, question))
-    beside = store.get(question.get("beside"))
+    asked = question.get("beside")
+    beside = store.get(asked)
+    if not asked:
+        return {"text": runfile.to_json(run)}
     if beside is None or beside.run is None:
-        answer = {"text": runfile.to_json(run)}
-        if question.get("beside"):
-            answer["note"] = "Saved without greedy decoding, which is no longer on the server."
-        return answer
-    return {"text": runfile.to_json(run, beside.run, beside.parted)}
+        note = "Saved without greedy decoding, which is no longer on the server."
+    elif (run.method, beside.method) != ("lookahead", "plain"):
+        note = "Saved without the other run: a run file holds a lookahead run and, beside it, greedy decoding."
+    else:
+        return {"text": runfile.to_json(run, beside.run, beside.parted)}
+    return {"text": runfile.to_json(run), "note": note}
 
 
 def open_run(store: RunStore, question: Answer) -> Answer:
-    """What a run file holds, checked field by field, ready to be looked at: a message a lane."""
+    """What a run file holds, checked field by field and stored: one message per run."""
     text = question.get("text")
     if not isinstance(text, str):
-        raise QuestionError("no run file: no text")
+        raise QuestionError("not a run file: no text")
     pair = runfile.pair_from_json(text)
     note = str(question.get("note") or "opened from a file")[:60]
-    lanes = [from_record(pair.run, note)]
+    runs = [from_record(pair.run, note)]
     if pair.greedy is not None:
-        lanes.append(from_record(pair.greedy, note, pair.parted))
-    for lane in lanes:
-        store.add(lane)
-    return {"messages": [lane.since(0) for lane in lanes]}
+        runs.append(from_record(pair.greedy, note, pair.parted))
+    for run in runs:
+        store.add(run)
+    return {"messages": [since(run, 0) for run in runs]}
 
 
 def _finished(run: StoredRun) -> RunRecord:
     if run.run is None:
-        raise QuestionError("the run is still going; wait for its end")
+        raise QuestionError("the run is in progress; wait for its end")
     return run.run
 
 
 def _pieces(run: StoredRun, step: int) -> list[str]:
     """The text of every token of the context at a step."""
-    output = [piece for data in run.data[:step] for _, piece, _ in data["emitted"]]
-    if len(run.prompt_pieces) == len(run.prompt_ids):
-        return [*run.prompt_pieces, *output]
-    return [*map(run.token_text, run.prompt_ids), *output]
+    output = [piece for data in steps_data(run)[:step] for _, piece, _ in data["emitted"]]
+    if len(run.texts.prompt_pieces) == len(run.prompt_ids):
+        return [*run.texts.prompt_pieces, *output]
+    return [*map(run.texts.token_text, run.prompt_ids), *output]

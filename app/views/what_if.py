@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lookahead import metrics
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, offered
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
@@ -165,21 +165,11 @@ def real(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def changed(config: LookaheadConfig, values: dict[str, Any]) -> LookaheadConfig:
-    """The settings with the page's values in place of some of them.
+def changed(config: LookaheadConfig, values: Mapping[str, Any]) -> LookaheadConfig:
+    """The settings with those of the plain values that are what-if knobs in place of their own.
 
     Raises:
-        ValueError: If a value is out of its range or of the wrong kind.
+        ValueError: If one is not a value of its setting.
     """
-    known: dict[str, Any] = {}
-    for name in ("decoding_length", "branch_length"):
-        if name in values:
-            if not isinstance(values[name], int) or isinstance(values[name], bool):
-                raise ValueError(f"{name}={values[name]!r}; need a whole number")
-            known[name] = None if name == "branch_length" and values[name] == 0 else values[name]
-    for name in ("strategy", "budget", "ranking"):
-        if name in values:
-            known[name] = str(values[name])
-    if "sources" in values:
-        known["sources"] = tuple(str(source) for source in values["sources"])
-    return replace(config, **known)
+    knobs = offered("what-if")
+    return replace(config, **{name: one.from_plain(values[name]) for name, one in knobs.items() if name in values})
