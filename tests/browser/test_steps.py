@@ -169,7 +169,7 @@ def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
     assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
     path.write_text(json.dumps({"format": "something else"}))
     page.set_input_files("#open-run", path)
-    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('no run file')")
+    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('run file')")
     for button, ending in (("[data-svg]", "svg"), ("[data-graphml]", "graphml")):
         with page.expect_download() as download:
             page.click(button)
@@ -214,7 +214,8 @@ def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_r
 
 def test_where_two_whole_runs_part_the_race_says_so(page: Page, recorded_run: Path, tmp_path: Path) -> None:
     run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
-    expect(page.locator("[data-race-hint]")).to_contain_text(f"Same {len(run.token_ids)} tokens in {len(run.steps)} passes instead of")
+    same = f"Same {len(run.token_ids)} tokens in {len(run.steps)} passes instead of"
+    expect(page.locator("[data-race-hint]")).to_contain_text(same)
     steps = list(greedy.steps[:10])
     other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])
     steps[-1] = dataclasses.replace(steps[-1], target_ids=(other,), emitted_ids=(other,), finish_reason="eos")
