@@ -60,6 +60,7 @@ class StoredRun:
         mistake: The error of this program that broke it off, to be raised again; None otherwise.
         bytes: About what it takes in memory: a step 1.5 kB, a draft node 0.5 kB, a token of the prompt 0.2 kB.
         cancelled: Set it to end the run.
+        was_read: Whether a page has read the steps as they came.
         cache: What readers have worked out (under ``lock``).
         shown: The steps as the page draws them, made when somebody first asks for them (under ``spelling``).
     """
@@ -94,6 +95,7 @@ class StoredRun:
         self.shown: list[dict[str, Any]] = []
         self._over = threading.Event()
         self._waiting: list[Future[None]] = []
+        self.was_read = False
         self._readers = 0
         self._unread_since = monotonic()
         self._news = threading.Lock()
@@ -178,6 +180,7 @@ class StoredRun:
         """While the ``with`` lasts, a page reads the steps as they come."""
         with self._news:
             self._readers += 1
+            self.was_read = True
         try:
             yield
         finally:

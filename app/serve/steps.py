@@ -23,8 +23,9 @@ PATH = f"{PREFIX}/steps"
 LEAVE = f"{PREFIX}/leave"
 UPDATE_SECONDS = 0.04
 """Time between two messages of a run: the steps made meanwhile travel together, since each message costs the engine."""
-UNREAD_SECONDS = 3.0
-"""A run of the page that no page has read for so long is cancelled: a reload reconnects sooner."""
+FIRST_READ_SECONDS, UNREAD_SECONDS = 10.0, 3.0
+"""A run of the page that no page reads is cancelled: so long after it began, so long after its last reader left. A
+connection that was cut is back sooner."""
 
 
 def routes(store: RunStore) -> list[Route]:
@@ -102,7 +103,7 @@ def wait_while_read(run: StoredRun) -> None:
         Exception: What broke the run off where that is a mistake of this program.
     """
     while not run.wait(0.5):
-        if run.unread_seconds > UNREAD_SECONDS:
+        if run.unread_seconds > (UNREAD_SECONDS if run.was_read else FIRST_READ_SECONDS):
             run.cancelled.set()
     if run.mistake is not None:
         raise run.mistake

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.host import HostError, ModelHost
-from app.lane import updates
+from app.model.host import HostError, ModelHost
 from app.options import AppOptions
-from app.settings import Settings
-from app.store import RunStore
-from app.ui import build_demo
+from app.page.layout import build_demo
+from app.run.store import RunStore
+from tests.app.making import finished, record_of
 
 CONTEXT = 128
 """Tokens that the tiny model reads and writes together."""
@@ -45,12 +43,10 @@ def test_the_limit_that_is_said_is_the_one_that_holds(host: ModelHost) -> None:
     assert len(host.encode(_longest(host))) == most
     with pytest.raises(HostError, match=f"{most} is the most"):
         host.encode(_longest(host) + "a")
-    assert _said(host).startswith(f"Sent as your message, {most} tokens at most")
+    assert _said(host).startswith(f"Sent as your message. Up to {most} tokens")
 
 
 def test_fewer_new_tokens_are_announced_where_the_context_cuts_them(host: ModelHost) -> None:
-    settings = Settings(max_new_tokens=50, decoding_length=1)
-    *_, last = updates(host, RunStore(), _longest(host), settings, "lookahead", (), threading.Event())
-    assert last.run is not None
-    assert len(last.run.token_ids) == min(50, CONTEXT - host.most_prompt_tokens)
-    assert ("fewer new tokens" in _said(host)) == (last.run.finish_reason == "context")
+    run = record_of(finished(host, prompt=_longest(host), max_new_tokens=50, decoding_length=1))
+    assert len(run.token_ids) == min(50, CONTEXT - host.most_prompt_tokens)
+    assert ("less room for the answer" in _said(host)) == (run.finish_reason == "context")

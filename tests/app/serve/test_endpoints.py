@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from gradio_client import Client
 
-from app.host import ModelHost
+from app.model.host import WIDEST, ModelHost
 from app.options import AppOptions
-from app.recorded import RUNS
-from app.settings import WIDEST
-from app.ui import launch
+from app.page.layout import launch
+from app.views.first_sight import RUNS
 from lookahead import metrics
-from lookahead.config import MAX_DECODING_LENGTH
+from lookahead.config import MAX_DECODING_LENGTH, offered
 from lookahead.records import METHOD_WORDS
 from lookahead.runs import runfile
 
@@ -49,6 +48,24 @@ def test_three_endpoints_and_no_more(client: Client) -> None:
     assert not info["unnamed_endpoints"]
     for name, widest in (("/generate", WIDEST), ("/replay", MAX_DECODING_LENGTH)):
         assert f"decoding_length is 1 to {widest}" in info["named_endpoints"][name]["description"]
+
+
+def test_parameters_keep_their_names_and_order_and_share_the_defaults_of_the_settings(client: Client) -> None:
+    info: Any = client.view_api(return_format="dict")
+    asked = {
+        name: {one["parameter_name"]: one.get("parameter_default") for one in endpoint["parameters"]}
+        for name, endpoint in info["named_endpoints"].items()
+    }
+    assert list(asked["/generate"]) == [
+        *("prompt", "max_new_tokens", "decoding_length", "branch_length", "strategy", "budget", "method")
+    ]
+    assert list(asked["/replay"])[:6] == [
+        *("run_file", "decoding_length", "branch_length", "strategy", "budget", "ranking")
+    ]
+    for name, place in (("/generate", "endpoint"), ("/replay", "what-if")):
+        for setting in offered(place).values():  # type: ignore[arg-type]
+            default = None if setting.kind == "choices" else setting.plain(setting.default)
+            assert asked[name][setting.name] == default
 
 
 def test_models_tell_device_and_limits(client: Client) -> None:
@@ -104,12 +121,12 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"prompt": 7}, "prompt=7; need a text"),
         ({"prompt": None}, "need a text"),
         ({"prompt": "a " * 5000}, "Shorten it"),
-        ({"max_new_tokens": 0}, "0 new tokens were asked for"),
-        ({"max_new_tokens": 10**12}, "are possible here"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0; need a whole number, 1 to 200"),
+        ({"max_new_tokens": 10**12}, "need a whole number, 1 to 200"),
         ({"max_new_tokens": "many"}, "max_new_tokens='many'; need a whole number"),
         ({"max_new_tokens": 1.5}, "need a whole number"),
         ({"decoding_length": -1}, "decoding_length=-1"),
-        ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; {WIDEST} is the most here"),
+        ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; need a whole number, 1 to {WIDEST}"),
         ({"decoding_length": 10**9}, "decoding_length=1000000000"),
         ({"decoding_length": [1]}, "need a whole number"),
         ({"branch_length": True}, "need a whole number"),
@@ -126,11 +143,11 @@ def test_what_generate_cannot_use_is_said_in_one_line(client: Client, values: di
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"run_file": ""}, "no run file"),
-        ({"run_file": "[" * 100_000}, "no run file"),
+        ({"run_file": ""}, "run file"),
+        ({"run_file": "[" * 100_000}, "run file"),
         ({"run_file": '{"format": "lookahead-run", "version": 99}'}, "version: 99"),
-        ({"run_file": None}, "no run file"),
-        ({"run_file": {"a": 1}}, "no run file"),
+        ({"run_file": None}, "run file"),
+        ({"run_file": {"a": 1}}, "run file"),
         ({"decoding_length": 0}, "decoding_length=0"),
         ({"decoding_length": "wide"}, "need a whole number"),
         ({"strategy": 3}, "strategy="),
@@ -153,5 +170,5 @@ def _refused(call: Any, words: str) -> None:
     assert len(message) < 300
 
 
-def test_the_path_of_a_file_is_no_run_file(client: Client) -> None:
-    _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "no run file")
+def test_the_path_of_a_file_is_not_a_run_file(client: Client) -> None:
+    _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "run file")

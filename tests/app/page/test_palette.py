@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.theme import read
+from app.serve.modules import read
 
 ON = {
     "accepted": ("fill", "well", "tint"),
@@ -41,7 +41,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("line", [0, 1], ids=["light", "dark"])
 def test_text_has_contrast(line: int) -> None:
-    sheets = [text for text in read("stage.css").splitlines() if "--accepted:" in text]
+    sheets = [text for text in read("styles/stage.css").splitlines() if "--accepted:" in text]
     colours = dict(re.findall(r"--([a-z]+): (#[0-9A-Fa-f]+)", sheets[line]))
     for name, grounds in ON.items():
         for ground in grounds:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from app.handlers import Handlers
-from app.host import ModelHost
+from app.model.host import ModelHost
+from app.model.runs import Outputs
 from app.options import AppOptions
-from app.store import RunStore
-from app.stored_run import Outputs
+from app.page.events import RUN, Handlers
+from app.run.store import RunStore
 from lookahead.records import RunRecord
+from tests.app.making import controls_of, played, record_of
 
 PROMPT = "Tell a story that begins: One autumn morning"
 
@@ -36,12 +35,11 @@ def handlers(model: ModelHost, request: pytest.FixtureRequest, monkeypatch: pyte
 
 def _run(handlers: Handlers, tab: str, keep_trie: bool = True) -> tuple[RunRecord, Outputs]:
     """A run of the tab, and the earlier outputs that its trie knew."""
-    controls = [40, 32, 0, "hierarchical", "fixed", ["prompt", "output"], keep_trie]
-    message, *_ = map(json.loads, handlers.run(*controls, "", PROMPT, SimpleNamespace(session_hash=tab)))
-    stored = handlers.store.get(message["run"])
+    values = controls_of(handlers, PROMPT, max_new_tokens=40, decoding_length=32, budget="fixed", keep_trie=keep_trie)
+    *_, (_, _, drawn) = played(handlers, RUN, tab, values)
+    stored = handlers.store.get(drawn)
     assert stored
-    assert stored.run
-    return stored.run, stored.earlier
+    return record_of(stored), stored.earlier
 
 
 def test_another_tab_profits_only_where_the_trie_is_shared(handlers: Handlers) -> None:

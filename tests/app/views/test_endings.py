@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from app.lane import how_it_ended
-from app.recorded import RUNS
-from app.stored_run import from_record
+from app.run.stored_run import from_record
+from app.views.first_sight import RUNS
+from app.views.step_messages import how_it_ended
 from lookahead.records import FinishReason
 from lookahead.runs import runfile
 
@@ -19,7 +19,7 @@ def test_every_ending_is_told_in_words(reason: FinishReason) -> None:
     run = dataclasses.replace(runfile.load(RUNS / "edit-code.json"), finish_reason=reason)
     stored = from_record(run)
     stored.finish(run, problem="out of memory" if reason == "error" else "")
-    line = how_it_ended(stored, run)
+    line = how_it_ended(stored)
     assert line.startswith(f"Lookahead: {len(run.token_ids)} tokens in {len(run.steps)} forward passes, ")
     words = line.rpartition(" s, ")[2]
     assert words != f"{reason}."

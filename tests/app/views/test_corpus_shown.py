@@ -7,16 +7,15 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import look, places
-from app.server import functions
-from app.store import RunStore
-from app.stored_run import StoredRun, from_record
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun, from_record
+from app.views import search, seen_in, tries
 from lookahead.drafter import MAX_DEPTH
 from lookahead.runs import runfile
 from lookahead.trie import Trie
 from lookahead.trie.prune import prune
-from tests.app.test_corpus import GOLDEN
-from tests.app.test_look import corpus_of, stored_run
+from tests.app.making import asking, corpus_of, counted_run
+from tests.app.model.test_corpus import GOLDEN
 
 ALL = ("prompt", "output", "corpus")
 
@@ -29,15 +28,15 @@ def said(stored: StoredRun) -> list[int]:
 def corpus_run(sources=ALL, corpus: tuple[Trie, ...] | None = None) -> StoredRun:
     """A run of a prompt that nobody but the corpus knows how to go on with."""
     if corpus is None:
-        corpus = corpus_of(said(stored_run([3], (), most=40, modulo=50)))
-    return stored_run([3], sources, most=40, modulo=50, corpus=corpus)
+        corpus = corpus_of(said(counted_run([3], (), most=40, modulo=50)))
+    return counted_run([3], sources, most=40, modulo=50, corpus=corpus)
 
 
 def asked(stored: StoredRun):
     """``name, step, **more`` to the run's answer."""
     store = RunStore()
     store.add(stored)
-    answers = {function.__name__: function for function in functions(store)}
+    answers = asking(store)
     return lambda name, step, **more: answers[name]({"run": stored.run_id, "step": step, **more})
 
 
@@ -69,17 +68,17 @@ def test_a_run_without_the_source_shows_nothing_of_the_corpus() -> None:
 
 def test_a_long_prompt_is_followed_in_the_corpus_as_the_draft_follows_it() -> None:
     prompt = random.Random(4).choices(range(50), k=100)
-    corpus = corpus_of(said(stored_run(prompt, (), most=20, modulo=50)))
-    stored = stored_run(prompt, ("corpus",), most=20, modulo=50, corpus=corpus)
-    level = look.levels(stored, look.trie_at(stored, 1))[0]
+    corpus = corpus_of(said(counted_run(prompt, (), most=20, modulo=50)))
+    stored = counted_run(prompt, ("corpus",), most=20, modulo=50, corpus=corpus)
+    level = tries.levels(stored, tries.trie_at(stored, 1))[0]
     assert level.length == stored.steps[1].match_length < len(prompt)
 
 
 def test_where_nothing_is_recognised_the_root_shown_is_of_a_trie_that_can_guess() -> None:
-    stored = stored_run([3], ("corpus",), most=4, modulo=50, corpus=corpus_of([40, 41, 42, 40]))
-    (level,) = look.levels(stored, look.trie_at(stored, 1))
+    stored = counted_run([3], ("corpus",), most=4, modulo=50, corpus=corpus_of([40, 41, 42, 40]))
+    (level,) = tries.levels(stored, tries.trie_at(stored, 1))
     assert (level.length, level.kind) == (0, "corpus")
-    assert len(look.around(level)) > 1
+    assert len(tries.around(level)) > 1
 
 
 def test_looking_writes_nothing_into_the_corpus() -> None:
@@ -112,7 +111,7 @@ LETTERS = ["a", "b", "ab", "ba", "aab", "", "c"]
 )
 def test_a_text_is_found_exactly_where_the_corpus_says_it(texts: list[list[int]], wanted: str) -> None:
     (trie,) = corpus_of(*texts)
-    tokens = places.spelled(trie, wanted, LETTERS.__getitem__)
+    tokens = search.spelled(trie, wanted, LETTERS.__getitem__)
     spelled = ["".join(map(LETTERS.__getitem__, text)) for text in texts]
     assert bool(tokens) == any(wanted in text for text in spelled)
     if tokens:
@@ -122,7 +121,7 @@ def test_a_text_is_found_exactly_where_the_corpus_says_it(texts: list[list[int]]
 
 def test_the_most_frequent_spelling_is_found() -> None:
     (trie,) = corpus_of([0, 1], [2, 6], [2, 0])
-    assert places.spelled(trie, "ab", LETTERS.__getitem__) == [2]
+    assert search.spelled(trie, "ab", LETTERS.__getitem__) == [2]
 
 
 def test_a_node_of_the_corpus_is_quoted_from_it() -> None:
@@ -145,11 +144,11 @@ def test_a_node_of_the_corpus_is_quoted_from_it() -> None:
 
 
 def test_a_quote_ends_where_the_text_does_and_begins_where_it_begins() -> None:
-    seen = places.where_in_corpus(corpus_of([1, 2], [3, 4, 5], [6]), [9, 3, 4])
+    seen = seen_in.where_in_corpus(corpus_of([1, 2], [3, 4, 5], [6]), [9, 3, 4])
     assert seen is not None
     assert (seen.where, seen.matched, seen.before, seen.after) == ("the corpus", 1, (3,), (4, 5))
-    assert places.where_in_corpus(corpus_of([1, 2]), [7]) is None
-    assert places.where_in_corpus((), [7]) is None
+    assert seen_in.where_in_corpus(corpus_of([1, 2]), [7]) is None
+    assert seen_in.where_in_corpus((), [7]) is None
 
 
 def test_a_corpus_that_lost_its_oldest_text_is_quoted_from_what_it_has() -> None:
@@ -161,7 +160,7 @@ def test_a_corpus_that_lost_its_oldest_text_is_quoted_from_what_it_has() -> None
     assert trie.log_start > 0
     for _ in range(200):
         wanted = [numbers.randrange(6) for _ in range(8)]
-        seen = places.where_in_corpus((trie,), wanted)
+        seen = seen_in.where_in_corpus((trie,), wanted)
         assert seen is not None
         assert seen.after[0] == wanted[-1]
         assert (

@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import look
-from app.host import ModelHost
-from app.lane import updates
+from app.model.host import ModelHost
 from app.options import AppOptions
-from app.runner import RunRequest
-from app.server import functions
-from app.settings import Settings
-from app.store import RunStore
-from app.stored_run import StoredRun
+from app.run.start import start_run
+from app.run.store import RunStore
+from app.views import tries
 from lookahead.config import LookaheadConfig
-from lookahead.drafter import MAX_DEPTH, Drafter
-from lookahead.engine import LookaheadEngine
-from lookahead.trie import ROOT, Trie
-from tests.lookahead.fake_backend import FakeBackend
+from lookahead.trie import ROOT
+from tests.app.making import asking, corpus_of, counted_run
 
 SOURCES = [(), ("prompt",), ("output",), ("prompt", "output"), ("corpus",), ("prompt", "output", "corpus")]
 ids = st.integers(0, 8)
-
-
-def corpus_of(*texts: Sequence[int]) -> tuple[Trie, ...]:
-    """A corpus trie that has read these texts; none where there are none."""
-    trie = Trie(MAX_DEPTH)
-    for text in texts:
-        trie.insert(text)
-    return (trie,) if texts else ()
-
-
-def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modulo: int = 9, corpus=()) -> StoredRun:
-    """A real run that is still going, after its last step."""
-    config = LookaheadConfig(decoding_length=8, budget="fixed", sources=sources)
-    drafter = Drafter(config, corpus)
-    for output_ids in earlier:
-        drafter.keep(output_ids)
-    backend = FakeBackend(lambda context: (7 * context[-1] + len(context) // 3) % modulo)
-    request = RunRequest(tuple(prompt), config, most, "lookahead", tuple(map(tuple, earlier)))
-    stored = StoredRun("id", "lookahead", request, [f"<{token_id}>" for token_id in prompt], {}, corpus)
-    stored.token_text = lambda token_id: f"<{token_id}>"
-    engine = LookaheadEngine(backend, config, drafter)
-    steps = list(engine.generate(prompt, max_new_tokens=most))
-    data = [{"draft": None, "emitted": [[t, f"<{t}>", "bonus"] for t in step.emitted_ids]} for step in steps]
-    stored.add(steps, data)
-    return stored
 
 
 @settings(max_examples=40)
@@ -61,16 +27,16 @@ def stored_run(prompt: Sequence[int], sources, earlier=(), most: int = 25, modul
     texts=st.lists(st.lists(ids, min_size=1, max_size=25), max_size=3),
 )
 def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, sources, earlier, texts):
-    stored = stored_run(prompt, sources, earlier, corpus=corpus_of(*texts))
+    stored = counted_run(prompt, sources, earlier, corpus=corpus_of(*texts))
     for step in stored.steps[1:-1]:  # the last one may have no room for a draft
-        now = look.trie_at(stored, step.index)
-        levels = look.levels(stored, now)
+        now = tries.trie_at(stored, step.index)
+        levels = tries.levels(stored, now)
         # Nothing follows an n-gram that ended every other text with it: no picture begins there.
         others = bool(earlier or texts)
         assert levels[0].length == step.match_length or (others and levels[0].length < step.match_length)
         assert len(now.context) == step.context_length
         for level in levels:
-            views = look.around(level)
+            views = tries.around(level)
             assert views[0].child == level.start
             assert len(views) > 1 or level.start == ROOT
             if level.length:
@@ -78,45 +44,47 @@ def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, source
 
 
 def test_without_the_source_output_the_match_moves_on_with_the_context():
-    stored = stored_run([1, 2, 3, 4, 5, 6, 7, 8, 1], ("prompt",))
+    stored = counted_run([1, 2, 3, 4, 5, 6, 7, 8, 1], ("prompt",))
     lengths = []
     for step in stored.steps[1:]:
-        now = look.trie_at(stored, step.index)
-        level = look.levels(stored, now)[0]
+        now = tries.trie_at(stored, step.index)
+        level = tries.levels(stored, now)[0]
         context = now.context[len(now.context) - level.length :]
-        assert look.around(level)[0].token_id == (context[-1] if context else -1)
+        assert tries.around(level)[0].token_id == (context[-1] if context else -1)
         lengths.append(level.length)
     assert len(set(lengths)) > 1
 
 
-def test_a_run_that_is_going_knows_the_text_of_any_token():
+def test_a_run_in_progress_knows_the_text_of_any_token():
     host = ModelHost.load(AppOptions())
     store = RunStore()
-    trie_view = functions(store)[1]
+    trie_view = asking(store)["trie_view"]
     output = tuple(host.encode("a text of an earlier run, which this one does not say"))
-    settings = Settings(max_new_tokens=12, decoding_length=4)
-    lane = updates(host, store, "abc abc abc", settings, "lookahead", (output,), threading.Event())
-    stored = next(lane).stored
-    assert "an earlier run, which this one does not say" in "".join(map(stored.token_text, output))
-    for _ in lane:
-        answer = trie_view({"run": stored.run_id, "step": len(stored.steps) - 1})
+    run = start_run(host, store, "abc abc abc", LookaheadConfig(decoding_length=4), 12, earlier=(output,))
+    assert "an earlier run, which this one does not say" in "".join(map(run.texts.token_text, output))
+    seen = 0
+    while seen < 12 and run.going:
+        run.news(seen).result(60)
+        seen = len(run.steps)
+        answer = trie_view({"run": run.run_id, "step": seen - 1})
         texts = [text for level in answer["levels"] for text in level["picture"]["text"]]
         assert texts
         assert not [text for text in texts if text.startswith("#")]
+    assert seen
     host.close()
 
 
 @pytest.fixture
 def ask():
     """A second run of a prompt that is in nobody's trie; ``question, **more`` to its trie view."""
-    first = stored_run([3], ("prompt", "output"), most=40, modulo=50)
+    first = counted_run([3], ("prompt", "output"), most=40, modulo=50)
     output = [token_id for step in first.steps for token_id in step.emitted_ids]
     store = RunStore()
-    stored = stored_run([3], ("prompt", "output"), [output], most=40, modulo=50)
+    stored = counted_run([3], ("prompt", "output"), [output], most=40, modulo=50)
     assert len(stored.steps) < len(first.steps)
     store.add(stored)
-    answers = {function.__name__: function for function in functions(store)}
-    return lambda name, step, **more: answers[name]({"run": "id", "step": step, **more})
+    answers = asking(store)
+    return lambda name, step, **more: answers[name]({"run": stored.run_id, "step": step, **more})
 
 
 def test_earlier_outputs_are_shown_and_told_apart(ask):
@@ -132,8 +100,9 @@ def test_earlier_outputs_are_shown_and_told_apart(ask):
 
 def test_earlier_outputs_without_a_repeated_n_gram_count_too():
     store = RunStore()
-    store.add(stored_run([1, 2], ("prompt", "output"), [[3, 4, 5]]))
-    answer = functions(store)[1]({"run": "id", "step": 1})
+    stored = counted_run([1, 2], ("prompt", "output"), [[3, 4, 5]])
+    store.add(stored)
+    answer = asking(store)["trie_view"]({"run": stored.run_id, "step": 1})
     assert answer["earlier"] == {"outputs": 1, "tokens": 3}
 
 

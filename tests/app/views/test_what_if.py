@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import whatif
-from app.recorded import RUNS
-from app.server import functions
-from app.store import RunStore
-from app.stored_run import from_record
+from app.run.store import RunStore
+from app.run.stored_run import from_record
+from app.views import what_if
+from app.views.first_sight import RUNS
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
@@ -20,6 +19,7 @@ from lookahead.hf.backend import HFBackend
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
+from tests.app.making import asking
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 
 INFO = ModelInfo("tiny", "cpu", "float32", 1, 300)
@@ -42,9 +42,9 @@ def numbers(found: dict) -> list:
 
 
 def test_the_run_at_first_sight_is_one_that_this_version_takes():
-    """Otherwise its what-if says "not exact": make ``assets/runs`` anew when drafts change."""
+    """Otherwise its what-if says "not exact": record ``assets/runs`` again when drafts change."""
     run = runfile.load(RUNS / "edit-code.json")
-    assert whatif.answer(run, run.config)["exact"]
+    assert what_if.answer(run, run.config)["exact"]
 
 
 @settings(max_examples=60)
@@ -64,7 +64,7 @@ def test_the_same_settings_are_the_run_itself(prompt, period, eos, stop, limit, 
     backend = FakeBackend(lambda context: (context[-1] + 1) % period, eos_ids=eos, context_limit=limit)
     config = LookaheadConfig(decoding_length=width, branch_length=branch, budget=budget)
     run = recorded(backend, prompt, config, most, stop)
-    answer = whatif.answer(run, config)
+    answer = what_if.answer(run, config)
     # The file does not say where a model's context ends, so a run that stopped just before may have had less room.
     known = limit is None or run.finish_reason == "context" or len(prompt) + most <= limit
     assert answer["exact"] or not known
@@ -82,7 +82,7 @@ def test_runs_of_a_real_model_that_stop_inside_an_accepted_path(tiny_model: Path
         for drafter in (None, drafter_that_knows(config, whole.token_ids)):
             run = recorded(backend, prompt, config, 60, (stop,) if stop else (), drafter)
             earlier = (whole.token_ids,) if drafter else ()
-            answer = whatif.answer(run, config, earlier)
+            answer = what_if.answer(run, config, earlier)
             assert numbers(answer["estimate"]) == numbers(answer["real"])
             assert answer["exact"]
             cut += len(run.steps[-1].emitted_ids) == len(run.steps[-1].accepted_nodes)
@@ -105,10 +105,10 @@ def second() -> RunRecord:
 
 
 def test_a_run_whose_earlier_outputs_are_not_known_is_not_called_exact(second: RunRecord):
-    answer = whatif.answer(second, second.config)
+    answer = what_if.answer(second, second.config)
     assert not answer["exact"]
     assert answer["again"] == answer["estimate"]["forward_passes"] > answer["real"]["forward_passes"]
-    known = whatif.answer(second, second.config, (second.token_ids,))
+    known = what_if.answer(second, second.config, (second.token_ids,))
     assert known["exact"]
     assert known["again"] == known["real"]["forward_passes"]
 
@@ -117,7 +117,7 @@ def test_an_opened_run_says_so_for_any_settings(second: RunRecord):
     store = RunStore()
     stored = from_record(runfile.from_json(runfile.to_json(second)))
     store.add(stored)
-    ask = {function.__name__: function for function in functions(store)}["what_if"]
+    ask = asking(store)["what_if"]
     for config in ({}, {"decoding_length": 4}, {"strategy": "single"}):
         answer = ask({"run": stored.run_id, "config": config})
         assert answer["exact"] is False

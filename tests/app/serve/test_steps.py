@@ -11,7 +11,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -20,24 +19,25 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.handlers import Handlers
-from app.host import ModelHost
-from app.live import LEAVE, PATH, _events, routes
+from app.model.host import ModelHost
 from app.options import AppOptions
-from app.recorded import RUNS
-from app.store import RunStore
-from app.stored_run import StoredRun, from_record
-from app.ui import launch
+from app.page.layout import launch
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun, from_record
+from app.serve import steps as stream
+from app.serve.steps import LEAVE, PATH, _events, messages, routes
+from app.views.first_sight import RUNS
+from app.views.step_messages import steps_data
 from lookahead.runs import runfile
+from tests.app.making import finished
 
 RUN = runfile.load(RUNS / "edit-code.json")
 
 
 def _going() -> tuple[StoredRun, StoredRun]:
     """The recorded run, and one that has still to get its steps."""
-    whole, growing = from_record(RUN), from_record(RUN)
-    growing.steps, growing.data, growing.end, growing.run, growing.going = [], [], None, None, True
-    return whole, growing
+    whole, texts = from_record(RUN), from_record(RUN).texts
+    return whole, StoredRun(whole.request, whole.model, texts)
 
 
 async def _read(run: StoredRun, start: int) -> list[dict[str, Any]]:
@@ -59,14 +59,21 @@ def _steps(messages: list[dict[str, Any]], start: int) -> list[dict[str, Any]]:
     return found
 
 
-@given(cuts=st.lists(st.integers(0, len(RUN.steps)), max_size=6), start=st.integers(0, 5), left=st.booleans())
-def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int, left: bool) -> None:
+@given(
+    cuts=st.lists(st.integers(0, len(RUN.steps)), max_size=6),
+    start=st.integers(0, 5),
+    left=st.booleans(),
+    threaded=st.booleans(),
+)
+def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int, left: bool, threaded: bool) -> None:
     whole, growing = _going()
-    edges = [0, *sorted(cuts), len(whole.data)]
+    edges = [0, *sorted(cuts), len(whole.steps)]
 
     def grow() -> None:
         for begin, end in itertools.pairwise(edges):
-            growing.add(whole.steps[begin:end], whole.data[begin:end])
+            for place in range(begin, end):
+                growing.add(whole.steps[place], whole.ends[place])
+            threading.Event().wait(0.0001)
         if left:
             growing.close()
         else:
@@ -77,30 +84,46 @@ def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int
         reader = asyncio.create_task(_read(growing, start))
         await asyncio.sleep(0)
         grower.start()
-        messages = await asyncio.wait_for(reader, 20)
+        found = await asyncio.wait_for(reader, 20)
         grower.join()
-        return messages
+        return found
 
-    messages = _run(read())
-    assert _steps(messages, start) == json.loads(json.dumps(whole.data[start:]))
-    assert [message["end"] is not None for message in messages] == [False] * (len(messages) - 1) + [not left]
-    assert not growing._watchers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "UPDATE_SECONDS", 0.0002)
+        if threaded:
+            start = 0
+            grower = threading.Thread(target=grow)
+            grower.start()
+            found = json.loads(json.dumps(list(messages(growing))))
+            grower.join()
+        else:
+            found = _run(read())
+    assert _steps(found, start) == json.loads(json.dumps(steps_data(whole)[start:]))
+    assert [bool(message["end"]) for message in found[:-1]] == [False] * (len(found) - 1)
+    assert not found or bool(found[-1]["end"]) == (not left)
+    assert [bool(message["head"]) for message in found[1:]] == [False] * (len(found) - 1)
+    assert not found or bool(found[0]["head"]) == (start == 0)
+    assert not growing._waiting
+    assert not growing._readers
 
 
-def test_a_reader_that_goes_away_is_forgotten() -> None:
+def test_a_reader_that_goes_away_is_forgotten_and_counted_as_away() -> None:
     _, growing = _going()
 
     async def leave() -> None:
         reader = asyncio.create_task(_read(growing, 0))
-        await asyncio.sleep(0.01)
-        assert len(growing._watchers) == 1
+        await asyncio.sleep(0.1)
+        assert growing._readers == len(growing._waiting) == 1
+        assert growing.unread_seconds == 0
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
 
     _run(leave())
-    assert not growing._watchers
+    assert not growing._readers
+    assert growing.unread_seconds > 0
     growing.finish(RUN)
+    assert not growing._waiting
 
 
 @pytest.fixture(scope="module")
@@ -111,30 +134,12 @@ def host() -> Iterator[ModelHost]:
     found.close()
 
 
-@pytest.mark.parametrize("watched", [True, False])
-def test_the_queue_carries_the_steps_where_nobody_watches_and_beats_alone_where_somebody_does(
-    host: ModelHost, watched: bool
-) -> None:
-    store = RunStore()
-    controls = [120, 1, 0, "hierarchical", "adaptive", ["prompt", "output"], True]
-    queue = map(json.loads, Handlers(host, store).run(*controls, "", "abc abc abc", None))
-    first = next(queue)
-    assert first["head"]
-    assert (first["from"], first["steps"]) == (0, [])
-    run = store.get(first["run"])
-    assert run
-    told: list[str] = []
-    with run.watched(lambda: told.append("more")) if watched else nullcontext():
-        beats = list(queue)
-    assert [bool(beat["end"]) for beat in beats] == [False] * (len(beats) - 1) + [True]
-    if not watched:
-        assert _steps(beats, 0) == json.loads(json.dumps(run.data))
-        return
-    assert told
-    assert all(beat["steps"] == [] for beat in beats)
-    places = [beat["from"] for beat in beats]
-    assert places == sorted(places)
-    assert places[-1] == len(run.data)
+def test_a_reader_that_closes_cancels_its_run(host: ModelHost) -> None:
+    run = finished(host, max_new_tokens=3)
+    found = messages(run)
+    next(found)
+    found.close()
+    assert run.cancelled.is_set()
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +166,26 @@ def test_the_server_answers_beside_gradio(url: str) -> None:
     assert message["end"] == run["end"]
     _, (message,) = _ask(url, f"run={run['run']}", **{"Last-Event-ID": str(count - 1)})
     assert message["steps"] == run["steps"][-1:]
+    assert message["method"] == "lookahead"
+
+
+def test_the_modules_of_the_page_are_served_and_nothing_else(url: str) -> None:
+    address = f"{url}/gradio_api/lookahead/web/"
+    with urllib.request.urlopen(address + "stage.js") as answer:
+        assert answer.headers["content-type"].partition(";")[0] in ("text/javascript", "application/javascript")
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["last-modified"]
+        again = urllib.request.Request(address + "stage.js", headers={"If-None-Match": answer.headers["etag"]})
+    for question, status in (
+        (again, 304),
+        (address + "no.js", 404),
+        (address + "../main.py", 404),
+        (address + "%2e%2e/main.py", 404),
+        (address + "..%2fmain.py", 404),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(question)
+        assert refused.value.code == status
 
 
 def test_a_page_that_leaves_ends_its_own_run_alone() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,29 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from app import whatif
-from app.host import HostError, ModelHost
-from app.lane import updates
+from app.model.host import HostError, ModelHost
 from app.options import AppOptions
-from app.runner import RunRequest
-from app.server import functions
-from app.settings import SOURCES, Settings, as_query, from_query
-from app.store import RunStore
-from app.stored_run import StoredRun, from_record
-from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
+from app.run.settings import from_query, offered_here
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun, from_record
+from app.views import what_if
+from lookahead import RunRecord, Trie, save_trie
 from lookahead.runs import runfile
 from lookahead.trie import ROOT
 from lookahead.trie.view import neighbourhood
+from tests.app.making import asking, finished, record_of
 
-GOLDEN = Path(__file__).resolve().parents[1] / "lookahead" / "runs" / "golden_run.json"
+GOLDEN = Path(__file__).resolve().parents[2] / "lookahead" / "runs" / "golden_run.json"
 
 
 def _run(host: ModelHost) -> RunRecord:
-    config = LookaheadConfig(decoding_length=16, budget="fixed")
-    request = RunRequest(host.encode("Once upon a time"), config, 60, "lookahead")
-    run = list(host.stream(request, threading.Event()))[-1].run
-    assert run is not None
-    return run
+    return record_of(finished(host, prompt="Once upon a time", decoding_length=16, budget="fixed"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +34,7 @@ def cold() -> RunRecord:
     """A run of a page that has no corpus."""
     host = ModelHost.load(AppOptions())
     run = _run(host)
-    assert host.sources == SOURCES
+    assert host.sources == ("prompt", "output")
     assert host.corpus == ()
     host.close()
     return run
@@ -63,16 +56,14 @@ def host(cold: RunRecord, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def pages(host: ModelHost) -> tuple[RunStore, StoredRun]:
-    """A run of that page, made by its button's handler."""
+    """A run of that page, and where it is stored."""
     store = RunStore()
-    settings = Settings(max_new_tokens=60, decoding_length=16, budget="fixed", sources=host.sources)
-    *_, last = updates(host, store, "Once upon a time", settings, "lookahead", (), threading.Event())
-    return store, last.stored
+    return store, finished(host, store, "Once upon a time", decoding_length=16, budget="fixed")
 
 
 def test_runs_draft_from_the_trie_and_give_the_same_tokens(host: ModelHost, cold: RunRecord) -> None:
     warm = _run(host)
-    assert host.sources == (*SOURCES, "corpus")
+    assert host.sources == ("prompt", "output", "corpus")
     assert warm.token_ids == cold.token_ids
     assert len(warm.steps) < len(cold.steps) / 2
     assert any("corpus" in step.draft.sources for step in warm.steps if step.draft is not None)
@@ -80,7 +71,7 @@ def test_runs_draft_from_the_trie_and_give_the_same_tokens(host: ModelHost, cold
 
 def test_the_panes_of_a_run_know_its_corpus(pages: tuple[RunStore, StoredRun]) -> None:
     store, stored = pages
-    answers = {function.__name__: function for function in functions(store)}
+    answers = asking(store)
     draft = stored.steps[1].draft
     assert draft is not None
     question = {"run": stored.run_id, "step": 1}
@@ -99,19 +90,19 @@ def test_the_panes_of_a_run_know_its_corpus(pages: tuple[RunStore, StoredRun]) -
 
 def test_what_if_replays_a_run_with_its_corpus_exactly(pages: tuple[RunStore, StoredRun]) -> None:
     store, stored = pages
-    what_if = {function.__name__: function for function in functions(store)}["what_if"]
-    assert stored.head["corpus"]
-    same = what_if({"run": stored.run_id, "config": {}})
+    ask = asking(store)["what_if"]
+    assert stored.corpus
+    same = ask({"run": stored.run_id, "config": {}})
     assert same["exact"]
     assert same["estimate"]["forward_passes"] == same["real"]["forward_passes"] == same["again"]
-    without = what_if({"run": stored.run_id, "config": {"sources": ["prompt", "output"]}})
+    without = ask({"run": stored.run_id, "config": {"sources": ["prompt", "output"]}})
     assert without["exact"]
     assert without["estimate"]["forward_passes"] > 2 * same["real"]["forward_passes"]
 
 
 def test_the_file_of_a_run_does_not_carry_its_corpus(pages: tuple[RunStore, StoredRun]) -> None:
     store, stored = pages
-    answers = {function.__name__: function for function in functions(store)}
+    answers = asking(store)
     text = answers["run_file"]({"run": stored.run_id})["text"]
     (message,) = answers["open_run"]({"text": text})["messages"]
     assert not message["head"]["corpus"]
@@ -132,17 +123,17 @@ def test_many_replays_at_once_while_others_look_give_the_same(pages: tuple[RunSt
     configs = [replace(run.config, ranking=ranking) for ranking in ("probability", "frequency")]
     output = replace(run.steps[0], emitted_ids=tuple(numbers.choices(range(vocabulary), k=150)), finish_reason=None)
     noisy = replace(run, steps=(output, *run.steps[1:]), max_new_tokens=400)
-    alone = [whatif.replayed(noisy, config, corpus=(trie,)) for config in configs]
+    alone = [what_if.replayed(noisy, config, corpus=(trie,)) for config in configs]
     trie.forget()
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(whatif.replayed, noisy, config, (), (trie,)) for config in configs * 4]
+        jobs = [pool.submit(what_if.replayed, noisy, config, (), (trie,)) for config in configs * 4]
         for _ in range(50):
             neighbourhood(trie, ROOT, 28, 6)
             trie.stats()
         assert [job.result() for job in jobs] == alone * 4
 
 
-def test_a_file_that_is_none_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "page.trie"
     with pytest.raises(HostError, match=r"page\.trie: there is no such file"):
         ModelHost.load(AppOptions(trie=str(path)))
@@ -151,13 +142,13 @@ def test_a_file_that_is_none_is_said_in_one_line(tmp_path: Path) -> None:
         ModelHost.load(AppOptions(trie=str(path)))
 
 
-def test_a_url_names_a_corpus_only_where_there_is_one() -> None:
-    offered = (*SOURCES, "corpus")
-    assert from_query({}, 512, offered).sources == offered
-    assert from_query({"sources": "corpus"}, 512, offered).sources == ("corpus",)
-    assert from_query({"sources": "corpus,prompt"}, 512).sources == ("prompt",)
-    settings = Settings(sources=("prompt", "corpus"))
-    assert from_query(as_query(settings), 512, offered) == settings
+def test_a_url_names_a_corpus_only_where_there_is_one(host: ModelHost) -> None:
+    here = offered_here(host, "page")
+    elsewhere = here | {"sources": here["sources"].within(choices=("prompt", "output"))}
+    assert from_query({}, here)["sources"] == ("prompt", "output", "corpus")
+    assert from_query({"sources": "corpus"}, here)["sources"] == ("corpus",)
+    assert from_query({"sources": "corpus,prompt"}, elsewhere)["sources"] == ("prompt",)
+    assert from_query({}, elsewhere)["sources"] == ("prompt", "output")
 
 
 def test_a_node_of_the_corpus_is_not_said_to_come_from_the_prompt() -> None:
@@ -166,6 +157,6 @@ def test_a_node_of_the_corpus_is_not_said_to_come_from_the_prompt() -> None:
     store.add(stored)
     draft = stored.steps[1].draft
     assert draft is not None
-    answers = {function.__name__: function for function in functions(store)}
+    answers = asking(store)
     question = {"run": stored.run_id, "step": 1, "node": draft.sources.index("corpus")}
     assert answers["node_seen"](question)["error"].startswith("in the corpus")

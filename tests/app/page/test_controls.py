@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.options import AppOptions
-from app.store import RunStore
-from app.ui import build_demo
+from app.page.layout import build_demo
+from app.run.store import RunStore
 
 
 @pytest.mark.parametrize(("share_trie", "whose"), [(False, "of this tab"), (True, "of all visitors")])

@@ -8,15 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import store as place
-from app.recorded import RUNS, first_sight
-from app.runner import RunRequest
-from app.server import functions
-from app.store import RunStore
-from app.stored_run import StoredRun, from_record, new_id
+from app.model.host import ModelHost
+from app.model.runs import RunRequest
+from app.options import AppOptions
+from app.run import store as place
+from app.run import tabs
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun, from_record
+from app.run.tabs import Tabs
+from app.views.first_sight import RUNS, first_sight
+from app.views.step_messages import steps_data
 from lookahead import LookaheadConfig
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
+from tests.app.making import INFO, Words, asking
 
 
 @pytest.fixture(scope="module")
@@ -26,30 +31,32 @@ def run() -> RunRecord:
 
 
 def _stored(prompt_tokens: int, going: bool = False) -> StoredRun:
-    request = RunRequest((1,) * prompt_tokens, LookaheadConfig(), 10, "lookahead")
-    stored = StoredRun(new_id(), "lookahead", request, (), {})
-    stored.going = going
+    request = RunRequest((1,) * prompt_tokens, LookaheadConfig(), 10)
+    stored = StoredRun(request, INFO, Words(()))
+    if not going:
+        stored.close()
     return stored
 
 
 def test_recorded_runs_stay_and_are_saved_with_greedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "MOST_RUNS", 2)
-    store = RunStore()
-    run, greedy = (message["run"] for message in json.loads(first_sight(store))["messages"])
+    store, host = RunStore(), ModelHost.load(AppOptions())
+    host.close()
+    run, greedy = (message["run"] for message in json.loads(first_sight(host, store))["messages"])
     for _ in range(5):
         store.add(_stored(1))
-    asked = {function.__name__: function for function in functions(store)}
+    asked = asking(store)
     assert "error" not in asked["trie_view"]({"run": run, "step": 1})
-    saved = asked["run_file"]({"run": run, "greedy": greedy})["text"]
+    saved = asked["run_file"]({"run": run, "beside": greedy})["text"]
     assert runfile.pair_from_json(saved).greedy is not None
 
 
 def test_a_file_without_the_greedy_run_that_is_gone_says_so(run: RunRecord) -> None:
     store, stored = RunStore(), from_record(run)
     store.add(stored)
-    asked = {function.__name__: function for function in functions(store)}
-    assert asked["run_file"]({"run": stored.run_id, "greedy": None}) == {"text": runfile.to_json(run)}
-    answer = asked["run_file"]({"run": stored.run_id, "greedy": "gone"})
+    asked = asking(store)
+    assert asked["run_file"]({"run": stored.run_id, "beside": None}) == {"text": runfile.to_json(run)}
+    answer = asked["run_file"]({"run": stored.run_id, "beside": "gone"})
     assert answer["text"] == runfile.to_json(run)
     assert "without greedy decoding" in answer["note"]
 
@@ -75,23 +82,45 @@ def test_the_others_stay_within_both_bounds(sizes: list[tuple[int, bool]]) -> No
 
 
 def test_the_size_of_a_run_is_about_what_it_takes(run: RunRecord) -> None:
-    """Measured: 460 bytes a draft node and 1.5 kB a step besides, records and page data together."""
+    """Measured: 460 bytes per draft node and 1.5 kB per step besides, records and page data together."""
     import tracemalloc
 
     text = runfile.to_json(run)
-    from_record(run)
+    steps_data(from_record(run))
     tracemalloc.start()
     stored = from_record(runfile.from_json(text))
+    steps_data(stored)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken / 2 < stored.bytes < taken * 3
 
 
-def test_outputs_are_remembered_for_the_sessions_that_ran_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "MOST_MEMORIES", 2)
-    store = RunStore()
-    for session in ("first", "second", "first", "third"):
-        store.remember(session, (*store.memory(session), (len(session),)))
-    assert store.memory("first") == ((5,), (5,))
-    assert store.memory("second") == ()
-    assert store.memory("third") == ((5,),)
+def test_outputs_are_remembered_for_the_tabs_that_ran_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabs, "MOST_MEMORIES", 2)
+    known = Tabs()
+    for tab in ("first", "second", "first", "third"):
+        known.remember(tab, (*known.memory(tab), (len(tab),)))
+    assert known.memory("first") == ((5,), (5,))
+    assert known.memory("second") == ()
+    assert known.memory("third") == ((5,),)
+
+
+def test_a_run_that_was_left_while_it_was_queued_never_begins() -> None:
+    known = Tabs()
+    assert not known.stop("tab")
+    with known.going("other") as cancelled:
+        assert not cancelled.is_set()
+    assert cancelled.is_set()
+    with known.going("tab") as cancelled:
+        assert cancelled.is_set()
+    with known.going("tab") as cancelled:
+        assert not cancelled.is_set()
+        assert known.stop("tab")
+        assert cancelled.is_set()
+    known.stop("tab")
+    known.arrive("tab")
+    with known.going("tab") as cancelled:
+        assert not cancelled.is_set()
+    for number in range(1000):
+        known.stop(str(number))
+    assert len(known._left) < 1000
