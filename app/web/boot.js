@@ -3,7 +3,7 @@
 const values = [props.value];
 let take = (value) => values.push(value);
 watch('value', () => take(props.value));
-const base = new URL((window.gradio_config || {}).root || '/', location.href).pathname.replace(/\/$/, '');
+const base = new URL((window.gradio_config || {}).root || '/', location.href).pathname.replace(/\/+$/, '');
 import(base + '/gradio_api/lookahead/web/stage.js').then(({ mount }) => {
   const stage = mount(element, { server, props, trigger }, values.shift());
   take = stage.receive;

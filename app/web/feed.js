@@ -11,7 +11,7 @@ const TRY_AGAIN = 1000; // milliseconds
 /** An address of the app's own routes, wherever the app is served. @param {string} name @param {Record<string, any>} query */
 export function route(name, query) {
   const { root } = /** @type {any} */ (window).gradio_config || {};
-  const base = new URL(root || '/', location.href).pathname.replace(/\/$/, '');
+  const base = new URL(root || '/', location.href).pathname.replace(/\/+$/, '');
   return base + '/gradio_api/lookahead/' + name + '?' + new URLSearchParams(query);
 }
 

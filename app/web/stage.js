@@ -21,7 +21,7 @@ import { fileOf, makeKeeper } from './restore.js';
  * @typedef {import('./types').StepMessage} StepMessage
  */
 
-/** Panes by the name that a box carries in `data-pane`. @type {Record<string, import('./types').Mount>} */
+/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, a line here, a box in stage.html. @type {Record<string, import('./types').Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** The documented ids of the page, and what carries them. @type {Record<string, string>} */
@@ -53,7 +53,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** The scene that was announced last; it takes the stage when it has a run. */
   let announced = scene;
   /** @type {string | null} */
-  let shown = null; // id of the run whose steps are looked at
+  let shown = null; // id of the run whose steps are looked at: the first of the scene until another is chosen
+  let chosen = false;
   let recorded = false, restoring = false;
   let step = 0, speed = 3, speedChosen = false, following = true, playing = false, overTime = false, byHand = false;
   /** @type {number | null} */
@@ -94,7 +95,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function hear(run) {
     if (announced.ids.includes(run.id) && announced !== scene) setScene(announced);
     if (!scene.ids.includes(run.id)) return;
-    if (shown === null || !feed.runs.has(shown)) shown = run.id;
+    if (!chosen) shown = runs()[0].id;
     if (!recorded && !restoring) keepIds(run);
     if (run.id === shown) {
       if (run.end) setSpeed(run);
@@ -119,6 +120,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     scene = announced = next;
     keptIds = new Set();
     shown = null;
+    chosen = false;
     step = 0;
     recorded = false;
     showPlaying(false);
@@ -149,7 +151,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     recorded = asRecorded;
     messages.forEach(feed.take);
     restoring = false;
-    shown = ids[0] ?? null;
     schedule();
     return '';
   }
@@ -248,6 +249,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @param {string} id */
   function showRun(id) {
     const atEnd = step === last();
+    chosen = true;
     shown = id;
     step = atEnd ? last() : Math.min(step, last());
     if (!speedChosen) setSpeed(/** @type {Run} */ (main()));
@@ -306,7 +308,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     sources: first.page?.sources || [],
     go,
     play,
-    setSpeed(chosen) { speed = chosen; speedChosen = true; if (playing) play(true); },
+    setSpeed(stepsPerSecond) { speed = stepsPerSecond; speedChosen = true; if (playing) play(true); },
     follow(on) { following = on; if (on && live()) go(Infinity); },
     raceOver(time) { overTime = time; schedule(); },
     show: showRun,

@@ -25,7 +25,7 @@ const CELL = 6.7;
 const GAP = 20, ROW = 26, BOX = 21;
 const TIMED_PAUSE = 1000; // milliseconds between two questions beside runs that are timed
 
-/** Where n-grams are read: the sign of their counts, and in words. @typedef {{ place: string, sign: string, words: string, light: string, dark: string }} Sign */
+/** Where n-grams are read: the sign of their counts, and in words. @typedef {{ place: string, sign: string, words: string }} Sign */
 
 /** @type {import('../types').Mount} */
 export function mount(box, context) {
@@ -34,6 +34,7 @@ export function mount(box, context) {
   const form = /** @type {HTMLFormElement} */ (one(box, '[data-search]')), field = input(form, 'input'), graphml = button(box, '[data-graphml]');
   const signs = signsOf(context.sources);
   const legend = new Map(signs.map((sign) => [sign.place, make('span', { class: 'k' }, sign.sign + ' times in ' + sign.words)]));
+  for (const [name, sign] of legend) sign.hidden = !ALWAYS.includes(name);
   one(box, '[data-signs]').append(...legend.values(), make('span', { class: 'k' }, '+ new or seen again since the last step'));
 
   /** @type {import('../types').State | null} */
@@ -86,7 +87,7 @@ export function mount(box, context) {
     adds = 'This step adds ' + plural(step.trie[1], 'n-gram') + (answer.step < steps.length - 1 ? ', marked + at the next step.' : '.');
     tell(null);
     put(hint, waiting() || alsoDraftsFrom(answer, step));
-    for (const [name, sign] of legend) sign.hidden = name === 'corpus' && !answer.corpus;
+    for (const [name, sign] of legend) sign.hidden = !ALWAYS.includes(name) && !(name === 'corpus' && answer.corpus);
     room ||= place.clientWidth - 26;
     const had = grams().findIndex((gram) => gram === document.activeElement);
     place.replaceChildren(...answer.levels.map((level, i) => {
@@ -139,12 +140,13 @@ export function mount(box, context) {
 
 /** @param {import('../types').Source[]} sources @returns {Sign[]} */
 function signsOf(sources) {
-  const signs = sources.map(({ name, symbol, light, dark }) => ({ place: name, sign: symbol, words: WORDS[name] || name, light, dark }));
+  const signs = sources.map(({ name, symbol }) => ({ place: name, sign: symbol, words: WORDS[name] || name }));
   const output = signs.findIndex(({ place }) => place === 'output');
   // Earlier outputs are the same source, but counted apart.
-  if (output >= 0 && !signs.some(({ place }) => place === 'earlier')) signs.splice(output + 1, 0, { ...signs[output], place: 'earlier', sign: '◆', words: 'earlier outputs' });
+  if (output >= 0 && !signs.some(({ place }) => place === 'earlier')) signs.splice(output + 1, 0, { place: 'earlier', sign: '◆', words: 'earlier outputs' });
   return signs;
 }
+const ALWAYS = ['prompt', 'output', 'earlier']; // in the legend whether they are read or not
 /** @type {Record<string, string>} */
 const WORDS = { prompt: 'the prompt', output: 'this output', corpus: 'the corpus', earlier: 'earlier outputs' };
 

@@ -82,7 +82,7 @@ function nodeFacts(step, node, seen, sources) {
 /** @param {string | Seen} seen */
 function readIn(seen) {
   if (typeof seen === 'string') return make('p', { 'data-seen': '' }, seen);
-  if (seen.error) return make('p', { 'data-seen': '' }, seen.error);
+  if (seen.error) return make('p', { 'data-seen': '' }, 'Where it was read: ' + seen.error);
   const agree = seen.matched === 0 ? 'only this token matches' : 'with the ' + (seen.matched === 1 ? 'token' : seen.matched + ' tokens') + ' before it';
   const place = make('p', { 'data-seen': '' }, 'Read in ' + seen.where + ' (' + agree + '): ');
   const quote = make('q');
