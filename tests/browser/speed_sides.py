@@ -95,7 +95,7 @@ class App:
         _post(f"{self.url}/gradio_api/queue/join", body)
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:
             first = next(line for line in events if b'"process_generating"' in line)
-            run = json.loads(json.loads(first.removeprefix(b"data: "))["output"]["data"][0])["run"]
+            run = json.loads(json.loads(first.removeprefix(b"data: "))["output"]["data"][0])["scene"][0]
             with urllib.request.urlopen(f"{self.url}/gradio_api/lookahead/steps?run={run}") as steps:
                 *_, last = (line for line in steps if line.startswith(b"data: "))
             next(line for line in events if b'"process_completed"' in line)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.options import AppOptions
 from lookahead import Trie, save_trie
 from lookahead.drafter import MAX_DEPTH
@@ -23,7 +23,7 @@ TEXT = " in a little house on a high mountain lived an owl, who had read every b
 @pytest.fixture(scope="module")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app whose corpus has read one sentence."""
-    from app.ui import launch
+    from app.page.layout import launch
 
     trie = Trie(MAX_DEPTH)
     trie.insert(host.backend.encode(PROMPT + TEXT))
@@ -52,10 +52,10 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
     level = page.locator("[data-level=corpus]").first
     expect(level).to_contain_text("In the corpus, after")
     expect(level).to_contain_text("▲")
-    sign, knob = page.locator("[data-corpus-sign]"), page.locator("[data-source-knob=corpus]")
+    sign, knob = page.locator("[data-signs]").get_by_text("in the corpus"), page.locator("[data-source-knob=corpus]")
     hint, exact = page.locator("[data-trie-hint]"), page.locator("[data-what-if-hint]")
     expect(sign).to_be_visible()
-    expect(hint).to_contain_text("A corpus that also guesses")
+    expect(hint).to_contain_text("Also drafting from a corpus (")
     expect(knob).to_be_checked()
     expect(exact).to_contain_text("Passes and acceptance are exact")
     page.locator("[data-search] input").fill("every book of the Island")
@@ -72,6 +72,6 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
     page.set_input_files("#open-run", GOLDEN)
     expect(page.locator("[data-about]")).to_contain_text("opened from golden_run")
     page.locator("#scrubber").fill("1")
-    expect(hint).to_contain_text("came from a corpus, which is not known here")
+    expect(hint).to_contain_text("came from a corpus that this page does not have")
     expect(sign).to_be_hidden()
     expect(knob).to_be_hidden()

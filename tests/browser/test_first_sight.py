@@ -19,7 +19,7 @@ def test_a_recorded_run_plays_by_itself(open_page: Callable[..., Page]) -> None:
     page.wait_for_function("document.querySelectorAll('#draft-tree [data-status=accepted]').length > 0")
     before = page.input_value("#scrubber")
     page.wait_for_function(f"document.querySelector('#scrubber').value !== '{before}'")
-    assert page.locator("#race [data-lane=greedy]").inner_text()
+    assert page.locator("#race [data-lane=plain]").inner_text()
     assert page.inner_text("[data-badge]") == "same tokens ✓"
     assert "a recorded run" in page.inner_text("[data-about]")
 

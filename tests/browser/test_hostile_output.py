@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.host import ModelHost
-from app.runner import Batch, Batches, RunRequest
+from app.model.host import ModelHost
+from app.model.runs import RunRequest, Take
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
-from lookahead.records import ModelInfo, RunTexts
+from lookahead.records import ModelInfo, RunRecord, RunTexts
 from lookahead.runs import runfile
-from lookahead.runs.recorder import RunRecorder
+from lookahead.runs.recorder import RecordedRun, RunRecorder
 from tests.lookahead.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.browser
@@ -94,18 +94,18 @@ def test_letters_split_over_output_tokens_come_whole(
     assert host.backend.tokenizer
     output = host.backend.tokenizer(said, add_special_tokens=False)["input_ids"]
 
-    def says_it_twice(request: RunRequest, cancelled: threading.Event) -> Batches:
+    def says_it_twice(request: RunRequest, cancelled: threading.Event, take: Take) -> RunRecord:
         """A run of a model that writes those tokens, whatever it is asked."""
         start, most = len(request.prompt_ids), 2 * len(output)
         backend = FakeBackend(lambda context: output[(len(context) - start) % len(output)])
         backend.vocab_size = host.backend.vocab_size
-        recorder = RunRecorder(request.prompt_ids, request.config, host.info, "lookahead", most)
-        for step in LookaheadEngine(backend, request.config).generate(request.prompt_ids, max_new_tokens=most):
-            recorder.add(step)
-            yield Batch((step,), (recorder.seconds,))
-        yield Batch((), (), recorder.record())
+        engine = LookaheadEngine(backend, request.config)
+        run = RecordedRun(engine, request.prompt_ids, host.info, max_new_tokens=most, method="lookahead")
+        for step in run:
+            take(step, run.seconds)
+        return run.record()
 
-    monkeypatch.setattr(host, "_generate", says_it_twice)
+    monkeypatch.setattr(host, "generate", says_it_twice)
     page = open_page("/?budget=fixed&keep_trie=0", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "Say it.")

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from app.handlers import Handlers
-from app.stored_run import StoredRun
+from app.page.events import Handlers
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
@@ -59,11 +58,6 @@ def state(page: Page) -> str | None:
     return page.get_attribute("#stage [data-state]", "data-state")
 
 
-def asks_for_steps(request: Request) -> bool:
-    """Whether this is the question that fills a gap."""
-    return '"fn_name":"steps"' in (request.post_data or "")
-
-
 def finished(page: Page) -> None:
     """Wait for the end of both lanes."""
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
@@ -75,11 +69,11 @@ def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page]
     start(page, "#compare")
     page.wait_for_function("document.querySelector('[data-race-hint]').textContent.startsWith('Greedy is running')")
     rows, hint = page.locator("[data-what-if-rows] tr"), page.locator("[data-what-if-hint]")
-    expect(hint).to_contain_text("Greedy decoding is being timed")
+    expect(hint).to_contain_text("Another run is being timed")
     page.locator("[data-knob=decoding_length]").fill("1")
     page.locator("[data-search] input").fill("abc")
     page.locator("[data-search] button").click()
-    expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is looked for when it has ended")
+    expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is searched for when it has finished")
     expect(page.locator("#save-run")).to_be_disabled()
     assert rows.count() == 0
     page.locator("#scrubber").fill("4")
@@ -110,7 +104,7 @@ def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
     page.locator("#scrubber").fill("4")
     page.locator("#draft-tree [data-node='1']").click()
     detail = page.locator("[data-detail]")
-    expect(detail).to_contain_text("told when the run has ended")
+    expect(detail).to_contain_text("is shown when the run has finished")
     assert state(page) == "running"
     finished(page)
     expect(detail.locator("q mark")).to_be_visible()
@@ -122,9 +116,9 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
     page = open_page("/?max_new_tokens=60&decoding_length=2&budget=fixed")
     remember = Handlers._remember
 
-    def stopping(self: Handlers, session: str, *rest: Any) -> None:
-        remember(self, session, *rest)
-        self.store.stop(session)
+    def stopping(self: Handlers, tab: str, *rest: Any) -> None:
+        remember(self, tab, *rest)
+        self.tabs.stop(tab)
 
     monkeypatch.setattr(Handlers, "_remember", stopping)
     start(page, "#compare")
@@ -133,27 +127,16 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
     expect(page.locator("#save-run")).to_be_enabled()
 
 
-def test_the_recorded_run_stays_until_the_head_of_another_is_there(
-    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch, recorded_run: Path
+def test_the_recorded_run_stays_until_another_has_begun(
+    open_page: Callable[..., Page], passes: list[int], recorded_run: Path
 ) -> None:
     page = open_page("/?max_new_tokens=400&decoding_length=1")
-    since = StoredRun.since
     held: list[Route] = []
-
-    def headless(self: StoredRun, start: int) -> dict[str, Any]:
-        return since(self, start) | ({} if self.data else {"head": None})
-
-    monkeypatch.setattr(StoredRun, "since", headless)
-    monkeypatch.setattr("app.handlers.BEAT_SECONDS", 3600)
-
-    def hold(route: Route) -> None:
-        held.append(route) if asks_for_steps(route.request) else route.continue_()
-
-    page.route("**/component_server/**", hold)
+    page.route("**/lookahead/steps?**", lambda route: held.append(route))
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
-    with page.expect_request(asks_for_steps):
+    with page.expect_request("**/lookahead/steps?**"):
         page.click("#run")
     page.locator("#scrubber").fill("0")
     expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {len(runfile.load(recorded_run).steps) - 1}")

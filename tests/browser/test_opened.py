@@ -56,7 +56,7 @@ def test_a_run_that_is_going_keeps_the_stage(
     run = page.get_attribute("#stage [data-run]", "data-run")
     hint = page.locator("[data-file-hint]")
     page.set_input_files("#open-run", second_run)
-    expect(hint).to_have_text("second.json: a run is going; open it when that has ended")
+    expect(hint).to_have_text("second.json: A run is in progress; open the file when it has finished.")
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 20")
     assert page.get_attribute("#stage [data-run]", "data-run") == run
     page.click("#stop")

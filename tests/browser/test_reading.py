@@ -98,7 +98,7 @@ def test_a_mismatch_says_what_the_model_wanted(page: Page) -> None:
     wanted = rejected.text_content() or ""
     assert wanted.startswith("✗ ")
     assert " ≠ " in wanted
-    assert "the model wanted" in (rejected.get_attribute("aria-label") or "")
+    assert "the model chose" in (rejected.get_attribute("aria-label") or "")
     unchecked = page.locator("#draft-tree [data-status=unchecked]")
     assert int(page.inner_text("[data-count=unchecked]")) == unchecked.count() > 0
     assert (unchecked.first.text_content() or "").startswith("○ ")
@@ -147,7 +147,7 @@ def test_up_and_down_move_among_the_nodes(page: Page) -> None:
     assert page.evaluate("document.activeElement.dataset.node") == "1"
     assert "linked" in (page.get_attribute("#mask [data-row='1']", "class") or "")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Seen in')")
+    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Read in')")
     step = int(page.input_value("#scrubber"))
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"+document.querySelector('#scrubber').value === {step - 1}")
@@ -185,16 +185,16 @@ def test_the_text_has_one_tab_stop_whose_token_is_told(page: Page, recorded: Run
 
 def test_up_and_down_move_among_the_n_grams_of_the_trie(page: Page) -> None:
     page.locator("#scrubber").fill("2")
-    expect(page.locator("[data-trie-fact]")).to_contain_text("Step 2 found")
+    expect(page.locator("[data-trie-fact]")).to_contain_text(" n-grams (")
     stop, says = page.locator("[data-trie-box] [tabindex='0']"), page.locator("[data-trie-says]")
-    expect(says).to_contain_text("Step 2 adds")
+    expect(says).to_contain_text("This step adds")
     stop.focus()
     page.keyboard.press("ArrowDown")
     assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
     expect(says).to_contain_text(re.compile(r": \d+ in the prompt"))
     assert stop.get_attribute("aria-label") == says.inner_text()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("[data-trie-fact]")).to_contain_text("Step 1 found")
+    page.wait_for_function("document.querySelector('[data-step-count]').textContent.startsWith('step 1 ')")
     assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
     expect(stop).to_have_count(1)
 

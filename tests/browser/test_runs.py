@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app import presets
+from app.page import presets
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., P
     assert page.inner_text("[data-badge]") == "same tokens ✓"
     assert float(page.get_attribute("#numbers [data-metric=speedup]", "data-value") or "nan") > 0
     page.click("[data-over=time]")
-    expect(page.locator("#race [data-lane=greedy]")).to_contain_text("s of")
+    expect(page.locator("#race [data-lane=plain]")).to_contain_text("s of")
     page.wait_for_selector("#figures .js-plotly-plot", timeout=120_000)
 
 
@@ -140,7 +140,7 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     page.wait_for_selector("#decoding-length input[type=number]")
     for step in (0, 1, int(page.get_attribute("#scrubber", "max") or 0)):
         page.locator("#scrubber").fill(str(step))
-        expect(page.locator("[data-trie-fact]")).to_contain_text(f"Step {step} found")
+        expect(page.locator("[data-trie-fact]")).to_contain_text("n-grams (")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate(OUTSIDE) == []
 
@@ -155,25 +155,30 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     page.click("#run")
     page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=first)
     _finished(page)
-    page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.startsWith('Earlier outputs')")
+    page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.startsWith('Also drafting from')")
     page.locator("#scrubber").fill("1")
     level = page.locator("[data-level=earlier]").first
-    expect(level).to_contain_text("In earlier outputs, after")
+    expect(level).to_contain_text("earlier outputs")
     expect(level).to_contain_text("◆")
-    expect(page.locator("[data-trie-fact]")).to_contain_text("; step 0 (+) added")
+    expect(page.locator("[data-trie-fact]")).to_contain_text(" of them new since the last one")
 
 
 @pytest.mark.parametrize("button", ["#run", "#compare"])
-@pytest.mark.parametrize("way", ["feed", "queue"])
-def test_a_run_is_whole_by_either_way_alone(open_page: Callable[..., Page], way: str, button: str) -> None:
+@pytest.mark.parametrize("refused", [0, 1])
+def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
+    open_page: Callable[..., Page], refused: int, button: str
+) -> None:
     page = open_page("/?max_new_tokens=120&decoding_length=1")
-    if way == "queue":
-        page.route("**/lookahead/steps?**", lambda route: route.fulfill(status=204))
-    with page.expect_response("**/lookahead/steps?**") as answer:
-        _asking_for_steps_fails(page)
-        _run(page, "abc abc abc", button)
-    assert answer.value.status == (200 if way == "feed" else 204)
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=204) if len(asked) <= refused else route.continue_()
+
+    page.route("**/lookahead/steps?**", answer)
+    _run(page, "abc abc abc", button)
     page.wait_for_selector("#run:enabled")
+    assert len(asked) == refused + (2 if button == "#compare" else 1)
     passes = re.search(r"in (\d+) forward", page.inner_text("#status"))
     assert passes
     assert page.get_attribute("#stage [data-steps]", "data-steps") == passes[1]
@@ -181,16 +186,6 @@ def test_a_run_is_whole_by_either_way_alone(open_page: Callable[..., Page], way:
     expect(page.locator("#sentence")).to_contain_text("With decoding_length 1 the Trie is not asked.")
     if button == "#compare":
         expect(page.locator("[data-badge]")).to_contain_text("same tokens")
-
-
-def _asking_for_steps_fails(page: Page) -> None:
-    def answer(route: Route) -> None:
-        if '"fn_name":"steps"' in (route.request.post_data or ""):
-            route.fulfill(json={"error": "blocked"})
-        else:
-            route.continue_()
-
-    page.route("**/component_server/**", answer)
 
 
 def test_a_reload_while_greedy_still_runs_shows_both_lanes_as_far_as_they_came(

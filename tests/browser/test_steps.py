@@ -81,8 +81,8 @@ def test_a_node_shows_its_details_and_its_row(page: Page) -> None:
     node.hover()
     assert "linked" in (page.get_attribute("#mask [data-row='1']", "class") or "")
     node.click()
-    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('the prompt, after')")
-    assert "rank 1 of" in page.inner_text("[data-detail]")
+    page.wait_for_function("document.querySelector('[data-detail]').textContent.includes('Read in the prompt (')")
+    assert "(1st of" in page.inner_text("[data-detail]")
     assert page.inner_text("[data-mask-row]").startswith("Row 1 sees 2 tokens")
 
 
@@ -133,14 +133,14 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     run = runfile.load(recorded_run)
     fact, adds = page.locator("[data-trie-fact]"), page.locator("[data-trie-says]")
     page.locator("#scrubber").fill("0")
-    expect(fact).to_have_text(re.compile(r"^Step 0 found [\d,]+ n-grams, \d+ kB$"))
+    expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\) at this step$"))
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
-        expect(fact).to_contain_text(f"; step {step - 1} (+) added {run.steps[step - 1].trie.added}, pruned 0")
-        expect(adds).to_contain_text(f"Step {step} adds {run.steps[step].trie.added} n-gram")
+        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new since the last one")
+        expect(adds).to_contain_text(f"This step adds {run.steps[step].trie.added} n-gram")
         expect(adds).to_contain_text("marked + at the next step")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))
-    expect(adds).to_have_text(re.compile(rf"^Step {len(run.steps) - 1} adds \d+ n-grams?\.$"))
+    expect(adds).to_have_text(re.compile(r"^This step adds \d+ n-grams?\.$"))
 
 
 def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
@@ -169,7 +169,7 @@ def test_save_and_open_a_run(page: Page, tmp_path: Path) -> None:
     assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
     path.write_text(json.dumps({"format": "something else"}))
     page.set_input_files("#open-run", path)
-    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('a run file')")
+    page.wait_for_function("document.querySelector('[data-file-hint]').textContent.includes('run file')")
     for button, ending in (("[data-svg]", "svg"), ("[data-graphml]", "graphml")):
         with page.expect_download() as download:
             page.click(button)
@@ -186,7 +186,7 @@ def test_a_pair_is_saved_and_opened_with_its_race_and_figures(page: Page, tmp_pa
     page.set_input_files("#open-run", path)
     page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from pair.json')")
     assert page.inner_text("[data-badge]") == "same tokens ✓"
-    assert f"of {len(pair.greedy.steps)} passes" in page.inner_text("#race [data-lane=greedy]")
+    assert f"of {len(pair.greedy.steps)} passes" in page.inner_text("#race [data-lane=plain]")
     page.wait_for_selector("#figures .js-plotly-plot")
 
 
@@ -209,12 +209,13 @@ def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_r
         page.wait_for_function(
             "(words) => document.querySelector('[data-badge]').textContent.includes(words)", arg=words
         )
-        assert "part at number 10" in page.inner_text("[data-badge]")
+        assert "different from token 10 on" in page.inner_text("[data-badge]")
 
 
 def test_where_two_whole_runs_part_the_race_says_so(page: Page, recorded_run: Path, tmp_path: Path) -> None:
     run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
-    expect(page.locator("[data-race-hint]")).to_contain_text("Same tokens, each lane run by itself")
+    same = f"Same {len(run.token_ids)} tokens in {len(run.steps)} passes instead of"
+    expect(page.locator("[data-race-hint]")).to_contain_text(same)
     steps = list(greedy.steps[:10])
     other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])
     steps[-1] = dataclasses.replace(steps[-1], target_ids=(other,), emitted_ids=(other,), finish_reason="eos")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import presets
+from app.page import presets
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 
@@ -99,7 +99,7 @@ def test_tries_runs_and_settings_of_two_tabs_do_not_mix(
     _search(second, word)
     expect(second.locator("[data-trie-hint]")).to_contain_text("not in the trie")
     _start(second, STORY)
-    known = f"Earlier outputs that also guess: 1 ({len(two.token_ids)} tokens)."
+    known = f"Also drafting from 1 earlier output ({len(two.token_ids)} tokens)."
     expect(second.locator("[data-trie-hint]")).to_have_text(known)
     _state(second, "finished")
     _search(first, "")

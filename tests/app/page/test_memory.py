@@ -1,0 +1,68 @@
+"""What a run may know of earlier ones: those of its own tab, of all tabs where they share a trie, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from app.model.host import ModelHost
+from app.model.runs import Outputs
+from app.options import AppOptions
+from app.page.events import RUN, Handlers
+from app.run.store import RunStore
+from lookahead.records import RunRecord
+from tests.app.making import controls_of, played, record_of
+
+PROMPT = "Tell a story that begins: One autumn morning"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ModelHost]:
+    """The embedded model."""
+    found = ModelHost.load(AppOptions())
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=[False, True], ids=["a trie a tab", "one trie for all"])
+def handlers(model: ModelHost, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Handlers:
+    """A page of either kind on which nothing has run."""
+    monkeypatch.setattr(model, "options", replace(model.options, share_trie=request.param))
+    return Handlers(model, RunStore())
+
+
+def _run(handlers: Handlers, tab: str, keep_trie: bool = True) -> tuple[RunRecord, Outputs]:
+    """A run of the tab, and the earlier outputs that its trie knew."""
+    values = controls_of(handlers, PROMPT, max_new_tokens=40, decoding_length=32, budget="fixed", keep_trie=keep_trie)
+    *_, (_, _, drawn) = played(handlers, RUN, tab, values)
+    stored = handlers.store.get(drawn)
+    assert stored
+    return record_of(stored), stored.earlier
+
+
+def test_another_tab_profits_only_where_the_trie_is_shared(handlers: Handlers) -> None:
+    first, known = _run(handlers, "one")
+    assert known == ()
+    second, known = _run(handlers, "two")
+    assert second.token_ids == first.token_ids
+    if handlers.host.options.share_trie:
+        assert known == (first.token_ids,)
+        assert len(second.steps) < len(first.steps) / 2
+    else:
+        assert known == ()
+        assert len(second.steps) == len(first.steps)
+    again, known = _run(handlers, "one")
+    assert known[0] == first.token_ids
+    assert len(again.steps) < len(first.steps) / 2
+
+
+def test_a_fresh_run_knows_nothing_and_leaves_nothing(handlers: Handlers) -> None:
+    first, _ = _run(handlers, "one")
+    fresh, known = _run(handlers, "one", keep_trie=False)
+    assert known == ()
+    assert fresh.token_ids == first.token_ids
+    assert [step.draft for step in fresh.steps] == [step.draft for step in first.steps]
+    _, known = _run(handlers, "one")
+    assert known == (first.token_ids,)

@@ -1,0 +1,49 @@
+"""The stage's colours, read from its style sheet: text is readable on every ground that it stands on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.serve.modules import read
+
+ON = {
+    "accepted": ("fill", "well", "tint"),
+    "rejected": ("fill", "well", "tint"),
+    "bonus": ("fill", "well", "tint"),
+    "unchecked": ("fill", "well", "tint"),
+    "soft": ("fill", "well"),
+    "text": ("fill", "well", "tint"),
+    "fill": ("text",),
+}
+"""Which colour is text on which ground."""
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2).
+
+    >>> luminance("#fff"), luminance("#000000")
+    (1.0, 0.0)
+    """
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of two colours, 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("line", [0, 1], ids=["light", "dark"])
+def test_text_has_contrast(line: int) -> None:
+    sheets = [text for text in read("styles/stage.css").splitlines() if "--accepted:" in text]
+    colours = dict(re.findall(r"--([a-z]+): (#[0-9A-Fa-f]+)", sheets[line]))
+    for name, grounds in ON.items():
+        for ground in grounds:
+            assert contrast(colours[name], colours[ground]) >= 4.5, f"{name} on {ground}"
+    assert contrast(colours["edge"], colours["fill"]) >= 3  # the outline of a control

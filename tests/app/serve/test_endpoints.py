@@ -1,0 +1,174 @@
+"""The public endpoints as a script uses them, through Gradio's own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client
+
+from app.model.host import WIDEST, ModelHost
+from app.options import AppOptions
+from app.page.layout import launch
+from app.views.first_sight import RUNS
+from lookahead import metrics
+from lookahead.config import MAX_DECODING_LENGTH, offered
+from lookahead.records import METHOD_WORDS
+from lookahead.runs import runfile
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of a running app."""
+    host = ModelHost.load(AppOptions(max_new_tokens=200))
+    demo, url = launch(host, quiet=True)
+    folder = tmp_path_factory.mktemp("client")
+    yield Client(url, verbose=False, download_files=str(folder), analytics_enabled=False)
+    demo.close()
+    host.close()
+
+
+@pytest.fixture(scope="module")
+def recorded() -> str:
+    """A run file's text."""
+    return (RUNS / "edit-code.json").read_text(encoding="utf-8")
+
+
+def _generate(client: Client, *values: Any, **named: Any) -> list[dict[str, Any]]:
+    job: Any = client.submit(*values, api_name="/generate", **named)
+    return [json.loads(text) for text in job]
+
+
+def test_three_endpoints_and_no_more(client: Client) -> None:
+    info: Any = client.view_api(return_format="dict")
+    assert set(info["named_endpoints"]) == {"/generate", "/replay", "/models"}
+    assert not info["unnamed_endpoints"]
+    for name, widest in (("/generate", WIDEST), ("/replay", MAX_DECODING_LENGTH)):
+        assert f"decoding_length is 1 to {widest}" in info["named_endpoints"][name]["description"]
+
+
+def test_parameters_keep_their_names_and_order_and_share_the_defaults_of_the_settings(client: Client) -> None:
+    info: Any = client.view_api(return_format="dict")
+    asked = {
+        name: {one["parameter_name"]: one.get("parameter_default") for one in endpoint["parameters"]}
+        for name, endpoint in info["named_endpoints"].items()
+    }
+    assert list(asked["/generate"]) == [
+        *("prompt", "max_new_tokens", "decoding_length", "branch_length", "strategy", "budget", "method")
+    ]
+    assert list(asked["/replay"])[:6] == [
+        *("run_file", "decoding_length", "branch_length", "strategy", "budget", "ranking")
+    ]
+    for name, place in (("/generate", "endpoint"), ("/replay", "what-if")):
+        for setting in offered(place).values():  # type: ignore[arg-type]
+            default = None if setting.kind == "choices" else setting.plain(setting.default)
+            assert asked[name][setting.name] == default
+
+
+def test_models_tell_device_and_limits(client: Client) -> None:
+    (model,) = client.predict(api_name="/models")
+    assert model["name"] == "embedded"
+    assert model["dtype"] == "float32"
+    assert (model["max_new_tokens"], model["max_prompt_tokens"]) == (200, model["context_limit"] - 1)
+
+
+@pytest.mark.parametrize("method", ["lookahead", "greedy"])
+def test_generate_streams_every_step(client: Client, method: str) -> None:
+    messages = _generate(client, "abc abc abc", max_new_tokens=150, decoding_length=2, method=method)
+    assert len(messages) > 2
+    steps = [step for message in messages for step in message["steps"]]
+    assert [step["i"] for step in steps] == list(range(len(steps)))
+    starts = [message["from"] for message in messages]
+    assert starts == sorted(starts)
+    last = messages[-1]
+    run = runfile.from_json(last["run_file"])
+    assert run.method == METHOD_WORDS[method]
+    assert metrics.forward_passes(run.steps) == len(steps) == last["end"]["forward_passes"]
+    assert run.texts is not None
+    assert "".join(piece for step in steps for _, piece, _ in step["emitted"]) == "".join(run.texts.output_pieces)
+
+
+def test_a_run_too_large_for_a_file_keeps_its_last_message(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 1000)
+    last = _generate(client, "abc abc abc", max_new_tokens=20)[-1]
+    assert last["end"]["finish_reason"] in ("length", "eos")
+    assert last["run_file"] is None
+    assert "a run file has at most 1000" in last["run_file_problem"]
+
+
+def test_characters_split_over_tokens_come_whole(client: Client) -> None:
+    prompt = "🌳🌳🌳 👩‍🚀 𝒳𝒴 שלום 🌳🌳🌳 👩‍🚀 𝒳𝒴 שלום"
+    messages = _generate(client, prompt, max_new_tokens=12)
+    assert "".join(messages[0]["head"]["prompt"]).count("🌳") == 6
+    assert "\ufffd" not in "".join(messages[0]["head"]["prompt"])
+
+
+def test_replay_answers_with_both(client: Client, recorded: str) -> None:
+    answer: Any = client.predict(recorded, 1, api_name="/replay")
+    assert answer["estimate"]["mean_accepted_tokens"] == 1.0
+    assert answer["real"]["forward_passes"] < answer["estimate"]["forward_passes"]
+    assert answer["exact"]
+    assert answer["again"] == answer["real"]["forward_passes"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": 7}, "prompt=7; need a text"),
+        ({"prompt": None}, "need a text"),
+        ({"prompt": "a " * 5000}, "Shorten it"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0; need a whole number, 1 to 200"),
+        ({"max_new_tokens": 10**12}, "need a whole number, 1 to 200"),
+        ({"max_new_tokens": "many"}, "max_new_tokens='many'; need a whole number"),
+        ({"max_new_tokens": 1.5}, "need a whole number"),
+        ({"decoding_length": -1}, "decoding_length=-1"),
+        ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; need a whole number, 1 to {WIDEST}"),
+        ({"decoding_length": 10**9}, "decoding_length=1000000000"),
+        ({"decoding_length": [1]}, "need a whole number"),
+        ({"branch_length": True}, "need a whole number"),
+        ({"strategy": "<img src=x>"}, "strategy='<img src=x>'"),
+        ({"strategy": {"a": 1}}, "strategy="),
+        ({"budget": None}, "budget="),
+        ({"method": "sampling"}, "choose lookahead or greedy"),
+    ],
+)
+def test_what_generate_cannot_use_is_said_in_one_line(client: Client, values: dict[str, Any], words: str) -> None:
+    _refused(lambda: client.submit(**{"prompt": "abc", **values}, api_name="/generate").result(timeout=30), words)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"run_file": ""}, "run file"),
+        ({"run_file": "[" * 100_000}, "run file"),
+        ({"run_file": '{"format": "lookahead-run", "version": 99}'}, "version: 99"),
+        ({"run_file": None}, "run file"),
+        ({"run_file": {"a": 1}}, "run file"),
+        ({"decoding_length": 0}, "decoding_length=0"),
+        ({"decoding_length": "wide"}, "need a whole number"),
+        ({"strategy": 3}, "strategy="),
+        ({"ranking": "best"}, "ranking="),
+    ],
+)
+def test_what_replay_cannot_use_is_said_in_one_line(
+    client: Client, recorded: str, values: dict[str, Any], words: str
+) -> None:
+    _refused(lambda: client.predict(**{"run_file": recorded, **values}, api_name="/replay"), words)
+
+
+def _refused(call: Any, words: str) -> None:
+    with pytest.raises(Exception, match=r".") as error:  # whatever the client makes of it
+        call()
+    message = str(error.value)
+    assert words in message
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert len(message) < 300
+
+
+def test_the_path_of_a_file_is_not_a_run_file(client: Client) -> None:
+    _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "run file")

@@ -1,0 +1,137 @@
+"""Panes by themselves: several of a kind at once, each at a step of its own, and runs side by side in one race."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+MOUNT = """async (wanted) => {
+  const web = (path) => import('/gradio_api/lookahead/web/' + path);
+  const { makeFeed } = await web('feed.js');
+  const stage = gradio_config.components.find((component) => component.props.elem_id === 'stage');
+  const first = JSON.parse(stage.props.value);
+  const feed = makeFeed(() => {});
+  first.messages.forEach(feed.take);
+  const [lookahead, plain] = [...feed.runs.values()];
+  const runs = { lookahead, plain, again: { ...lookahead, id: 'again' } };
+  const server = new Proxy({}, { get: () => async () => ({ error: 'not asked' }) });
+  for (const { pane, run, runs: beside, step } of wanted) {
+    const box = document.createElement('section');
+    box.className = 'mine';
+    document.querySelector('#stage [data-pane]').parentElement.append(box);
+    const { mount } = await web('panes/' + pane + '.js');
+    const context = { ...first.page, server, show: (id) => { box.dataset.shows = id; } };
+    mount(box, context).draw({ run: runs[run], step, runs: (beside || [run]).map((name) => runs[name]) });
+  }
+}"""
+
+PANES = (
+    "attention_mask", "draft_tree", "headline", "live_trie", "node_details", "numbers", "race", "run_files",
+    "transport", "what_if", "written_text",
+)  # fmt: skip
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The recorded run, standing still at its last step."""
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    return page
+
+
+def test_panes_of_a_kind_show_steps_of_their_own(page: Page) -> None:
+    before = page.inner_text("#sentence")
+    tree = page.inner_html("#draft-tree")
+    page.evaluate(MOUNT, [{"pane": name, "run": "lookahead", "step": step} for name in PANES for step in (1, 3)])
+    mine = page.locator(".mine")
+    expect(mine).to_have_count(2 * len(PANES))
+    for place, name in enumerate(PANES):
+        if name in ("attention_mask", "draft_tree", "headline", "node_details", "numbers"):
+            assert mine.nth(2 * place).inner_html() != mine.nth(2 * place + 1).inner_html(), name
+    assert page.evaluate("document.querySelectorAll('.mine [id]').length") == 0
+    trees = page.locator(".mine [data-tree]")
+    assert trees.first.inner_html() != trees.last.inner_html()
+    mine.locator("[data-node='1']").first.click()
+    page.locator("#scrubber").fill("2")
+    page.locator("#scrubber").fill(page.get_attribute("#scrubber", "max") or "")
+    expect(page.locator("#sentence")).to_have_text(before)
+    assert page.inner_html("#draft-tree") == tree
+
+
+def test_a_race_has_a_lane_for_every_run(page: Page) -> None:
+    sides = ["lookahead", "again", "plain"]
+    page.evaluate(MOUNT, [{"pane": "race", "run": "again", "runs": sides, "step": 3}])
+    race = page.locator(".mine")
+    names = race.locator(".name")
+    expect(names).to_have_text(["Lookahead", "Lookahead 2", "Greedy"])
+    expect(race.locator("[data-badge]")).to_have_text(["Lookahead 2: same tokens ✓", "Greedy: same tokens ✓"])
+    expect(race.locator(".name[aria-pressed=true]")).to_have_text("Lookahead 2")
+    counts = race.locator(".count").all_inner_texts()
+    assert counts[0] == counts[1] != counts[2]
+    hint = race.locator("[data-race-hint]")
+    expect(hint).to_contain_text("in 8 passes instead of 8: 1.0x")
+    expect(hint).to_contain_text("in 8 passes instead of 87: 5.2x faster")
+    names.last.press("Enter")
+    assert race.get_attribute("data-shows")
+
+
+def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page) -> None:
+    steps = page.get_attribute("#stage [data-steps]", "data-steps")
+    name = page.locator("#race").get_by_role("button", name="Greedy")
+    name.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-step-count]")).to_have_text("step 86 / 86")
+    expect(page.locator("#sentence")).to_have_text("Greedy decoding: one pass, one token.")
+    expect(page.locator("#ribbon .group")).to_have_count(87)
+    expect(page.locator("#what-if")).to_be_hidden()
+    expect(name).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#race [data-lane=lookahead] .count")).to_have_text("87 tokens, 8 of 8 passes ✓")
+    expect(page.locator("[data-gram]").first).to_be_visible()
+    page.keyboard.press("Home")
+    expect(page.locator("[data-step-count]")).to_have_text("step 0 / 86")
+    page.locator("#race").get_by_role("button", name="Lookahead").click()
+    expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {int(steps or 0) - 1}")
+    expect(page.locator("#what-if")).to_be_visible()
+
+
+def test_runs_one_after_the_other_leave_nothing_behind(
+    open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each figure that Gradio replaces stays in memory: not of the stage's making.
+    monkeypatch.setattr("app.views.figures.all_figures", lambda run: [gr.skip()] * 6)
+    page = open_page("/?max_new_tokens=12&decoding_length=8", reduced_motion="reduce")
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    session = page.context.new_cdp_session(page)
+
+    def held() -> tuple[int, int]:
+        page.wait_for_timeout(500)
+        for _ in range(3):
+            session.send("HeapProfiler.collectGarbage")
+        counters = session.send("Memory.getDOMCounters")
+        return counters["nodes"], counters["jsEventListeners"]
+
+    def run() -> None:
+        before = page.get_attribute("#stage [data-run]", "data-run")
+        page.wait_for_selector("#run:enabled")
+        page.click("#run")
+        page.wait_for_function(
+            "(id) => { const { run, state } = document.querySelector('#stage [data-run]').dataset;"
+            " return run !== id && state === 'finished'; }",
+            arg=before,
+        )
+        page.wait_for_selector("#run:enabled")
+
+    for _ in range(3):
+        run()
+    nodes, listeners = held()
+    for _ in range(17):
+        run()
+    more_nodes, more_listeners = held()
+    assert more_nodes < nodes + 17, "a node per run"
+    assert more_listeners < listeners + 17, "a listener per run"
