@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.embedded import EMBEDDED_MODEL
+from lookahead.models import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, TokenGap
 from lookahead.trie import Trie

@@ -11,7 +11,7 @@ from lookahead.cli import corpus, options
 from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
 from lookahead.collector import everything_stays
 from lookahead.inputs import read_prompts
-from lookahead.shapes import SHAPES
+from lookahead.models import SHAPES
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -67,7 +67,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_model_options(parser)
     options.add_run_options(parser)
-    options.add_draft_options(parser)
+    options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
     parser.set_defaults(run=run)
 

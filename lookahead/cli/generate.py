@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     options.add_model_options(parser)
     options.add_run_options(parser)
-    options.add_draft_options(parser)
+    options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
     parser.set_defaults(run=run)
 

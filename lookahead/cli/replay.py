@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--limit", type=options.count(1), metavar="N", help="replay the first N rows only")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    options.add_draft_options(parser, budget=False)
+    options.add_draft_options(parser, "replay")
     parser.set_defaults(run=run)
 
 

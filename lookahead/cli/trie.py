@@ -11,7 +11,7 @@ from lookahead.cli.console import UsageError, print_json, progress, table
 from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
 from lookahead.inputs import TraceRow, read_trace
-from lookahead.shapes import SHAPES
+from lookahead.models import SHAPES
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, sticky pairs, passages that come again. Drafts are made
@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    options.add_draft_options(parser, budget=False)
+    options.add_draft_options(parser, "replay")
     parser.set_defaults(run=run)
 
 
