@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.models import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
+from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import ModelInfo, TokenGap
 from lookahead.trie import Trie
 

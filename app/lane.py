@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lookahead.failures import PASS_ERRORS, failure_line
+from lookahead.backend import PASS_ERRORS, failure_line
 from lookahead.metrics import first_difference
 from lookahead.records import FinishReason, Method, RunRecord, TokenGap
 

@@ -15,7 +15,7 @@ import orjson
 
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
-from lookahead.node_metrics import node_statuses
+from lookahead.metrics import node_statuses
 from lookahead.records import ModelInfo, RunRecord, StepRecord, TokenGap
 
 TokenText = Callable[[int], str]

@@ -1,4 +1,4 @@
-"""Settings, each described once: flags, page controls, URLs, endpoints, what-if knobs and run-file checks are made of it.
+"""Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files are made of that.
 
 To add a setting, add one field with ``setting(...)`` to a dataclass here and write the code that uses it.
 """
@@ -99,7 +99,11 @@ class Setting:
                 return "need true or false"
         low, high = (str(end) if type(end) is int else f"{end:g}" for end in (self.low, self.high))
         what = "a whole number" if self.kind == "whole" else "a finite number"
-        return f"need {what}, at least {low} and below 2^53" if self.high == MAX_NUMBER else f"need {what}, {low} to {high}"
+        return (
+            f"need {what}, at least {low} and below 2^53"
+            if self.high == MAX_NUMBER
+            else f"need {what}, {low} to {high}"
+        )
 
     def check(self, value: Any) -> None:
         """Raise ValueError unless this is a value of the setting; the message names the value and the rule."""
@@ -134,7 +138,7 @@ class Setting:
         if self.kind == "whole" and isinstance(value, float) and value.is_integer():
             value = int(value)  # sliders and JavaScript do not know whole numbers
         self.check(value)
-        if self.kind == "choices":
+        if isinstance(value, tuple):
             return tuple(word for word in self.choices if word in value)
         return float(value) if self.kind == "number" and value is not None else value
 

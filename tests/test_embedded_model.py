@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.embedded import EMBEDDED_MODEL
+from lookahead.models import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.inputs import read_prompts

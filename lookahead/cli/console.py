@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lookahead.failures import PASS_ERRORS, failure_line
+from lookahead.backend import PASS_ERRORS, failure_line
 
 
 class UsageError(ValueError):

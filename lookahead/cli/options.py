@@ -31,8 +31,10 @@ class Parser(argparse.ArgumentParser):
         """Refuse, and name the help of the command that was called."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse unknown arguments here: otherwise the parser above would, which knows only its own help."""
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
+        """Parse, and refuse unknown arguments here: the parser of all commands would name its own help."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")

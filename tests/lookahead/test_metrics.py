@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead import metrics, node_metrics
+from lookahead import metrics
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 from tests.lookahead.valid_runs import valid_runs
@@ -32,7 +32,7 @@ def test_counts_by_hand(golden: RunRecord) -> None:
 
 
 def test_node_statuses_by_hand(golden: RunRecord) -> None:
-    statuses = [node_metrics.node_statuses(step) for step in golden.steps]
+    statuses = [metrics.node_statuses(step) for step in golden.steps]
     assert statuses[0] == ()
     assert statuses[1] == ("root", "accepted", "rejected", "accepted", "rejected")
     assert statuses[2] == ("root",)
@@ -40,15 +40,15 @@ def test_node_statuses_by_hand(golden: RunRecord) -> None:
 
 
 def test_acceptance_by_kind_by_hand(golden: RunRecord) -> None:
-    by_source = node_metrics.acceptance_by_source(golden.steps)
+    by_source = metrics.acceptance_by_source(golden.steps)
     assert by_source == {
-        "corpus": node_metrics.Acceptance(1, 1, 0),
-        "output": node_metrics.Acceptance(1, 1, 0),
-        "prompt": node_metrics.Acceptance(4, 4, 4),
+        "corpus": metrics.Acceptance(1, 1, 0),
+        "output": metrics.Acceptance(1, 1, 0),
+        "prompt": metrics.Acceptance(4, 4, 4),
     }
     assert by_source["prompt"].rate == 1.0
-    assert node_metrics.acceptance_by_depth(golden.steps)[1] == node_metrics.Acceptance(3, 3, 2)
-    assert node_metrics.acceptance_by_match_length(golden.steps)[3] == node_metrics.Acceptance(2, 2, 2)
+    assert metrics.acceptance_by_depth(golden.steps)[1] == metrics.Acceptance(3, 3, 2)
+    assert metrics.acceptance_by_match_length(golden.steps)[3] == metrics.Acceptance(2, 2, 2)
 
 
 def test_time_by_hand(golden: RunRecord) -> None:
@@ -65,7 +65,7 @@ def test_time_by_hand(golden: RunRecord) -> None:
 
 
 def test_calibration_by_hand(golden: RunRecord) -> None:
-    bins = node_metrics.calibration(golden.steps, bins=2)
+    bins = metrics.calibration(golden.steps, bins=2)
     low, high = bins
     assert (low.low, low.high, low.nodes, low.observed) == (0.0, 0.5, 2, 0.0)
     assert low.estimated == pytest.approx((0.1 + 0.123457) / 2)
@@ -108,22 +108,22 @@ def test_every_draft_node_is_counted_once_by_every_kind(run: RunRecord, bins: in
     drafted = sum(len(draft) - 1 for _, draft in metrics.decode_steps(run.steps))
     accepted = sum(len(step.accepted_nodes) for step in run.steps)
     for by_kind in (
-        node_metrics.acceptance_by_source,
-        node_metrics.acceptance_by_depth,
-        node_metrics.acceptance_by_match_length,
+        metrics.acceptance_by_source,
+        metrics.acceptance_by_depth,
+        metrics.acceptance_by_match_length,
     ):
         kinds = by_kind(run.steps).values()
         assert sum(kind.drafted for kind in kinds) == drafted
         assert sum(kind.accepted for kind in kinds) == accepted
         assert all(kind.accepted <= kind.checked <= kind.drafted for kind in kinds)
-    for entry in node_metrics.calibration(run.steps, bins):
+    for entry in metrics.calibration(run.steps, bins):
         assert entry.low - 1e-9 <= entry.estimated <= entry.high + 1e-9
 
 
 @given(valid_runs())
 def test_a_status_says_what_the_model_said(run: RunRecord) -> None:
     for step, draft in metrics.decode_steps(run.steps):
-        statuses = node_metrics.node_statuses(step)
+        statuses = metrics.node_statuses(step)
         for node in range(1, len(draft)):
             parent = draft.parents[node]
             agrees = step.target_ids[parent] == draft.token_ids[node]
