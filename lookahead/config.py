@@ -44,7 +44,7 @@ class Setting:
         kind: What values it takes.
         default: Its default.
         label: What the page calls it.
-        summary: One line on what it does.
+        help: One line on what it does, and what 0 says where None is a value.
         places: Where it is offered. Run files hold every setting of ``LookaheadConfig``, whatever this says.
         low: Least number.
         high: Largest number.
@@ -57,7 +57,7 @@ class Setting:
     kind: Kind
     default: Any
     label: str
-    summary: str
+    help: str
     places: tuple[Place, ...] = ()
     low: float = 0
     high: float = MAX_NUMBER
@@ -70,13 +70,16 @@ class Setting:
         return bool(self.none)
 
     @property
-    def help(self) -> str:
-        """The summary and what 0 says, for places where None is written as 0.
+    def summary(self) -> str:
+        """The help without what 0 says, for places where None is said by leaving the setting out.
 
-        >>> settings_of(LookaheadConfig)["branch_length"].help
+        >>> described = settings_of(LookaheadConfig)["branch_length"]
+        >>> described.help
         'Most draft tokens in one branch. 0: as many as the width allows.'
+        >>> described.summary
+        'Most draft tokens in one branch.'
         """
-        return f"{self.summary} 0: {self.none}." if self.none else self.summary
+        return self.help.removesuffix(_zero(self.none))
 
     @property
     def flag(self) -> str:
@@ -200,8 +203,12 @@ class Setting:
 
     def to_json(self) -> dict[str, Any]:
         """The description as plain data, for the page's script."""
-        data = dataclasses.asdict(self) | {"help": self.help, "optional": self.optional}
+        data = dataclasses.asdict(self) | {"optional": self.optional}
         return {**data, "default": self.plain(self.default), "places": list(self.places), "choices": list(self.choices)}
+
+
+def _zero(none: str) -> str:
+    return f" 0: {none}." if none else ""
 
 
 def _shown(value: object) -> str:
@@ -216,7 +223,7 @@ def _shown(value: object) -> str:
 def setting(
     default: Any,
     label: str,
-    summary: str,
+    help: str,
     *places: Place,
     kind: Kind = "whole",
     low: float = 0,
@@ -224,8 +231,8 @@ def setting(
     choices: Sequence[str] = (),
     none: str = "",
 ) -> Any:
-    """A field of a settings dataclass, with its description (see ``Setting``)."""
-    described = Setting("", kind, default, label, summary, places, low, high, tuple(choices), none)
+    """A field of a settings dataclass, with its description (see ``Setting``; what 0 says is added to the help)."""
+    described = Setting("", kind, default, label, help + _zero(none), places, low, high, tuple(choices), none)
     return dataclasses.field(default=default, metadata={"setting": described})
 
 

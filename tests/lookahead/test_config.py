@@ -159,9 +159,11 @@ def test_narrower_bounds_take_the_default_along():
 
 def test_the_help_says_what_0_means_and_the_summary_does_not():
     branch = ALL["branch_length"]
-    assert branch.help == f"{branch.summary} 0: {branch.none}."
+    assert branch.help == "Most draft tokens in one branch. 0: as many as the width allows."
+    assert branch.summary == "Most draft tokens in one branch."
     assert branch.to_json()["help"] == branch.help
     assert branch.to_json()["default"] == 0
+    assert branch.to_json()["optional"] is True
     assert ALL["strategy"].help == ALL["strategy"].summary
 
 
