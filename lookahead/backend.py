@@ -14,7 +14,7 @@ class BackendError(ValueError):
 
 
 class UnsupportedCacheError(RuntimeError):
-    """The model's cache or masks cannot take a draft tree; the run goes on as plain decoding."""
+    """The model's cache or masks cannot take a draft tree; the run continues without drafts."""
 
 
 PASS_ERRORS = (RuntimeError, MemoryError)
@@ -39,7 +39,7 @@ def failure_line(error: BaseException) -> str:
 class DecodeSession(Protocol):
     """The model's side of ONE run: its cache grows with the committed tokens.
 
-    The order of calls is ``prefill``, then ``choose`` and ``keep`` in turns, then ``close``.
+    The order of calls is ``prefill``, then ``choose`` and ``keep`` in turn, then ``close``.
 
     Attributes:
         supports_trees: Whether ``choose`` takes more than the root.
@@ -71,7 +71,7 @@ class StopChecker(Protocol):
     """Watches the text of one output for stop strings."""
 
     def push(self, token_id: int) -> bool:
-        """Whether a stop string stands in the output now that this token is part of it."""
+        """Whether the output, this token included, contains a stop string."""
         ...
 
 

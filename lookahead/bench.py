@@ -103,7 +103,7 @@ class Bench:
         return self._backend.pass_costs(self._plan.config.decoding_length) if self._backend.supports_trees else None
 
     def run(self) -> None:
-        """Every prompt by every method, ``repeat`` times; the order of the methods rotates."""
+        """Run every prompt by every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
         for method in methods:
             self._once(method, plan.prompts[0], self._drafter(), FIRST_RUN_TOKENS)
@@ -189,11 +189,11 @@ class Bench:
         }
 
     def _totals(self, name: str, field: str) -> list[float]:
-        """Seconds of all prompts together, one sum a repeat."""
+        """Seconds of all prompts together, one sum per repeat."""
         return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
 
     def _speedup(self, name: str, field: str) -> list[float]:
-        """Time of the reference / of the method, repeat by repeat; empty where there is no reference or no time."""
+        """Time of the reference divided by the method's, per repeat; empty where there is no reference or no time."""
         if REFERENCE not in self.runs:
             return []
         pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)

@@ -287,20 +287,6 @@ class RunSettings:
 class LookaheadConfig:
     """The settings of the drafts of one engine or one replay; checked when made, never changed afterwards.
 
-    Attributes:
-        decoding_length: Most tokens in one forward pass, the root included (1 drafts nothing).
-        branch_length: Most draft tokens in one branch; None takes ``decoding_length - 1``.
-        strategy: ``hierarchical`` (one tree with shared prefixes), ``parallel`` (branches that part at
-            the root) or ``single`` (one branch).
-        budget: ``adaptive`` drafts only as wide as the measured pass costs pay for, ``fixed`` always up to
-            ``decoding_length``.
-        ranking: ``probability`` (estimated path probability) or ``frequency`` (the paper's plain counts).
-        sources: Where draft nodes may come from.
-        prompt_weight: Weight of an occurrence in the prompt relative to one in the output. Also decides which source a
-            node is labelled with when several tries propose it.
-        trie_capacity: Upper bound on nodes per trie, not counting the running request's prompt.
-        trie_bytes: Upper bound on bytes per trie, with the same exception.
-
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.
     """
@@ -330,7 +316,9 @@ class LookaheadConfig:
         "page", "what-if", kind="choices", choices=OFFERED,
     )  # fmt: skip
     prompt_weight: float = setting(
-        2.0, "prompt_weight", "Weight of an occurrence in the prompt relative to one in the output.",
+        2.0, "prompt_weight",
+        "Weight of an occurrence in the prompt relative to one in the output. It also decides which source a node is "
+        "labelled with when several tries propose it.",
         kind="number", low=1e-6, high=1e6,
     )  # fmt: skip
     trie_capacity: int = setting(

@@ -122,7 +122,7 @@ def tokens_per_second(run: RunRecord) -> float:
 
 
 def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
-    """Where the time of a decode step goes on average, phase by phase.
+    """Mean time of a decode step in each phase.
 
     Raises:
         ValueError: If no step decoded anything.
@@ -144,7 +144,7 @@ def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:
 
 
 def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None:
-    """Index of the first token that differs; the shorter length where one goes on; None where they are the same.
+    """Index of the first token that differs; the shorter length where one is a prefix of the other; None if equal.
 
     >>> first_difference([5, 6, 7], [5, 6])
     2
@@ -160,7 +160,7 @@ def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Draft nodes of one kind: how many were drafted, how many the model looked at, how many it accepted."""
+    """Draft nodes of one kind: how many were drafted, checked by the model, and accepted."""
 
     drafted: int
     checked: int
@@ -174,7 +174,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Draft nodes whose estimated probability lies in ``low..high``: what was estimated, what was observed."""
+    """Draft nodes with an estimated probability in ``low..high``: mean estimate and observed acceptance."""
 
     low: float
     high: float
@@ -221,7 +221,7 @@ def acceptance_by_match_length(steps: Iterable[StepRecord]) -> dict[int, Accepta
 
 
 def in_ranges(kinds: dict[int, Acceptance]) -> dict[str, Acceptance]:
-    """Depths or match lengths put together in ranges 0, 1, 2, 3-4, 5-8, 9-16, ..., shortest first.
+    """Depths or match lengths grouped in ranges 0, 1, 2, 3-4, 5-8, 9-16, ..., shortest first.
 
     >>> in_ranges({3: Acceptance(2, 2, 1), 4: Acceptance(1, 0, 0)})
     {'3-4': Acceptance(drafted=3, checked=2, accepted=1)}
@@ -256,7 +256,7 @@ def _by_kind(
 def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[CalibrationBin]:
     """Estimated against observed acceptance of draft nodes, in equal bins of the estimate; empty bins left out.
 
-    A step that the end of the output cut short is left out: nobody knows what its other nodes would have become.
+    A step that the end of the output cut short is left out: what its other nodes would have become is unknown.
     """
     nodes, estimated, accepted = [0] * bins, [0.0] * bins, [0] * bins
     for step, draft in decode_steps(steps):

@@ -42,12 +42,13 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "bench",
+        run,
         help="measure the speedup against transformers' own decoding",
         description="Run the same prompts by several methods in turn and compare wall clock and tokens.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
     parser.add_argument("--shape", metavar="NAME", help="a random model of this shape instead of --model")
@@ -70,7 +71,6 @@ def add_parser(commands: Any) -> None:
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

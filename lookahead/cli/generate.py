@@ -33,12 +33,13 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "generate",
+        run,
         help="continue one prompt",
         description="Continue one prompt; the text streams to stdout, what it took goes to stderr.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     prompt = parser.add_mutually_exclusive_group(required=True)
     prompt.add_argument("--prompt", metavar="TEXT", help="the prompt")
@@ -51,14 +52,15 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
     parser.add_argument(
-        "--details", action="store_true", help="also say which draft tokens were accepted, and where the time went"
+        "--details",
+        action="store_true",
+        help="also say which draft tokens were accepted, what was not drafted and why, and where the time went",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -41,6 +41,16 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
 
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, description: str, epilog: str
+) -> Parser:
+    """The parser of a new command that ``run`` carries out."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=shape)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def count(low: int) -> Callable[[str], int]:
     """A whole number of at least ``low``, as an argparse type."""
     return _reader(Setting("", "whole", low, "", "", low=low, high=MAX_NUMBER))
@@ -86,7 +96,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         default="auto",
         choices=DTYPES,
-        help="auto: float32, on CUDA bfloat16. Other dtypes than float32 may break near-ties (default: auto)",
+        help="auto: float32, on CUDA bfloat16. Other dtypes may decide near-ties differently (default: auto)",
     )
 
 
@@ -121,7 +131,7 @@ def check_stop(stop: list[str]) -> tuple[str, ...]:
     """The stop strings.
 
     Raises:
-        UsageError: If one is empty or no text.
+        UsageError: If one is empty or not text.
     """
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
@@ -155,7 +165,7 @@ def model_folder(args: argparse.Namespace) -> str:
 
 
 def load_backend(args: argparse.Namespace) -> HFBackend:
-    """The model that the options name, other libraries kept quiet.
+    """The model that the options name; other libraries are kept quiet.
 
     Raises:
         UsageError: If there is no embedded model to fall back on.
@@ -212,7 +222,7 @@ def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, wha
 
 
 def note_lengths(backend: HFBackend, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-    """Say on stderr which runs decode one token at a time because of their length."""
+    """Say on stderr how many runs decode one token at a time because of their length."""
     notices = [backend.run_notice(len(prompt_ids) + max_new_tokens, len(prompt_ids)) for prompt_ids in prompts]
     found = [notice for notice in notices if notice is not None]
     if found:
