@@ -263,6 +263,8 @@ def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
 
 def _check_settings(settings: Any) -> None:
     for name, described in settings_of(type(settings)).items():
+        if isinstance(getattr(settings, name), list):  # what never changes holds tuples
+            object.__setattr__(settings, name, tuple(getattr(settings, name)))
         described.check(getattr(settings, name))
 
 

@@ -217,6 +217,11 @@ def test_what_is_out_of_range_is_refused_by_name_and_rule(settings: dict[str, An
         LookaheadConfig(**settings)
 
 
+def test_a_list_of_words_is_kept_as_a_tuple():
+    words: Any = ["output", "prompt"]
+    assert LookaheadConfig(sources=words) == LookaheadConfig(sources=("output", "prompt"))
+
+
 def test_the_longest_branch_is_no_longer_than_the_draft():
     longest = [LookaheadConfig(decoding_length=8, branch_length=most).longest_branch for most in (None, 3, 50)]
     assert longest == [7, 3, 7]
