@@ -7,16 +7,16 @@ import signal
 import sys
 import threading
 
+from app.model import zero_gpu
+from app.model.host import HostError, ModelHost
+from app.options import parse
 from lookahead.backend import BackendError
 from lookahead.collector import everything_stays
 from lookahead.openmp import wait_briefly
 
-from .host import HostError, ModelHost
-from .options import parse
-
 
 def main() -> None:
-    """Load the model, then serve the page; Ctrl-C ends a run that is going, and the program, at once."""
+    """Load the model, then serve the page; Ctrl-C ends the run in progress and the program at once."""
     try:
         _serve()
     except KeyboardInterrupt:
@@ -28,12 +28,16 @@ def _serve() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     wait_briefly()
     print("Loading the model ...", file=sys.stderr)
+    decorate = zero_gpu.decorator()  # before anything imports torch
+    from lookahead.hf.quiet import quiet
+
+    quiet()
     try:
-        host = ModelHost.load(options)
+        host = ModelHost.load(options, decorate)
     except (HostError, BackendError) as error:
         print(f"app.py: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    from .ui import launch
+    from app.page.layout import launch
 
     interrupted = noted_interrupts()
     try:
@@ -48,9 +52,9 @@ def _serve() -> None:
 
 
 def noted_interrupts() -> threading.Event:
-    """What Ctrl-C sets from now on, in place of an exception: Python drops one where a finalizer happens to be running.
+    """The event that Ctrl-C sets from now on. An exception instead would be lost where Python runs a finalizer.
 
-    The second one raises it again. Nothing changes where Ctrl-C is ignored, in the background.
+    A second Ctrl-C raises one again. Nothing changes where Ctrl-C is ignored (in the background).
     """
     interrupted = threading.Event()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.options import AppOptions
 from lookahead.hf.session import TreeSession
 
@@ -39,7 +39,7 @@ def host() -> ModelHost:
 @pytest.fixture(scope="session")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app."""
-    from app.ui import launch
+    from app.page.layout import launch
 
     demo, url = launch(host, quiet=True)
     yield url

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.options import AppOptions
 from lookahead import Trie, save_trie
 from lookahead.drafter import MAX_DEPTH
@@ -23,7 +23,7 @@ TEXT = " in a little house on a high mountain lived an owl, who had read every b
 @pytest.fixture(scope="module")
 def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app whose corpus has read one sentence."""
-    from app.ui import launch
+    from app.page.layout import launch
 
     trie = Trie(MAX_DEPTH)
     trie.insert(host.backend.encode(PROMPT + TEXT))

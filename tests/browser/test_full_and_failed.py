@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.options import AppOptions
-from app.ui import launch
+from app.page.layout import launch
 from lookahead.hf.session import TreeSession
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 from app.runner import Batch, Batches, RunRequest
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from app.handlers import Handlers
-from app.stored_run import StoredRun
+from app.page.events import Handlers
+from app.run.stored_run import StoredRun
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
@@ -144,7 +144,7 @@ def test_the_recorded_run_stays_until_the_head_of_another_is_there(
         return since(self, start) | ({} if self.data else {"head": None})
 
     monkeypatch.setattr(StoredRun, "since", headless)
-    monkeypatch.setattr("app.handlers.BEAT_SECONDS", 3600)
+    monkeypatch.setattr("app.serve.steps.UNREAD_SECONDS", 3600)
 
     def hold(route: Route) -> None:
         held.append(route) if asks_for_steps(route.request) else route.continue_()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from app.host import ModelHost
+from app.model.host import ModelHost
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def test_a_closed_tab_ends_its_run(open_page: Callable[..., Page], passes: list[
 def test_a_page_that_is_left_says_so(
     leave: str, open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.handlers.BEAT_SECONDS", 3600)
+    monkeypatch.setattr("app.serve.steps.UNREAD_SECONDS", 3600)
     page = open_page(LONG, left=True)
     _start(page)
     _watch(page)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app import presets
+from app.page import presets
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser

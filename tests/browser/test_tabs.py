@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import presets
+from app.page import presets
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 

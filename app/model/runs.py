@@ -1,0 +1,94 @@
+"""One run of the model as plain data: what is asked for, the steps as they are made, the record at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import Drafter
+from lookahead.engine import LookaheadEngine
+from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, StepRecord
+from lookahead.runs.recorder import RecordedRun, RunRecorder
+from lookahead.trie import Trie
+
+if TYPE_CHECKING:
+    from lookahead.hf.backend import HFBackend
+
+Outputs = tuple[tuple[int, ...], ...]
+"""Outputs of earlier runs, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run as plain data, so that it can travel to another process.
+
+    Attributes:
+        prompt_ids: The prompt.
+        config: Settings of the drafts.
+        max_new_tokens: Most tokens to emit.
+        method: ``lookahead`` or ``plain``.
+        earlier: Outputs of earlier runs that the trie knows, oldest first.
+    """
+
+    prompt_ids: tuple[int, ...]
+    config: LookaheadConfig
+    max_new_tokens: int
+    method: Method = "lookahead"
+    earlier: Outputs = ()
+
+
+Take = Callable[[StepRecord, float], None]
+"""Gets each step as soon as it is made, and when it ended, in seconds from the start of the run."""
+Generate = Callable[[RunRequest, threading.Event, Take], RunRecord]
+"""Makes a run in the thread that calls it, until the event is set; an error comes after the steps before it."""
+
+
+def recorded_run(
+    backend: HFBackend, info: ModelInfo, corpus: Sequence[Trie], request: RunRequest, cancelled: threading.Event
+) -> RecordedRun:
+    """The run, ready to be iterated.
+
+    Args:
+        corpus: Tries that every run may draft from besides what it reads itself.
+    """
+    drafter = Drafter(request.config, corpus)
+    for output_ids in request.earlier:
+        drafter.keep(output_ids)
+    engine = LookaheadEngine(backend, request.config, drafter)
+    return RecordedRun(
+        engine,
+        request.prompt_ids,
+        info,
+        max_new_tokens=request.max_new_tokens,
+        method=request.method,
+        cancelled=cancelled,
+    )
+
+
+def generate(
+    backend: HFBackend,
+    info: ModelInfo,
+    corpus: Sequence[Trie],
+    request: RunRequest,
+    cancelled: threading.Event,
+    take: Take,
+) -> RunRecord:
+    """The record of the run; ``take`` gets its steps as they are made."""
+    run = recorded_run(backend, info, corpus, request, cancelled)
+    for step in run:
+        take(step, run.seconds)
+    return run.record()
+
+
+def broken_off(
+    request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float], reason: FinishReason
+) -> RunRecord:
+    """The record of a run that ended after these steps."""
+    recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
+    recorder.steps = list(steps)
+    if ends:
+        recorder.first_token_seconds, recorder.seconds = ends[0], ends[-1]
+    return recorder.record(reason)

@@ -1,0 +1,108 @@
+"""The column beside the stage: prompt, buttons and settings, each with a line that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from app.model.host import ModelHost
+from app.page import presets
+from app.run.settings import offered_here
+from lookahead.config import Setting
+
+
+class Controls:
+    """The column beside the stage.
+
+    Attributes:
+        described: The settings of the page by name.
+        settings: Their controls, by the same names.
+    """
+
+    def __init__(self, host: ModelHost) -> None:
+        first = presets.PRESETS[0]
+        gr.HTML("<h2>Run your own prompt</h2>", apply_default_css=False, elem_id="controls-title")
+        self.preset = gr.Dropdown(
+            presets.names(),
+            value=first.name,
+            label="Start from",
+            info=EXAMPLES_LINE + (TINY_LINE if host.info.name == "embedded" else ""),
+            elem_id="preset",
+        )
+        self.document = gr.Textbox(
+            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded,
+            info="Placed before the question. The answer quotes it, and that is where most guesses come from.",
+        )  # fmt: skip
+        self.prompt = gr.Textbox(
+            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
+            info=_prompt_line(host),
+        )  # fmt: skip
+        with gr.Row(elem_id="buttons"):
+            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
+            self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
+        gr.HTML(BUTTONS_LINE, apply_default_css=False, elem_id="buttons-line")
+        self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
+        self.described = offered_here(host, "page")
+        with gr.Accordion("Settings", open=False, elem_id="settings"):
+            self.settings = {name: control(one) for name, one in self.described.items()}
+            gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
+
+    @property
+    def inputs(self) -> dict[str, Component]:
+        """Everything that a run depends on, by name."""
+        return {**self.settings, "document": self.document, "prompt": self.prompt}
+
+    def shown(self, values: Mapping[str, Any]) -> dict[Component, Any]:
+        """Settings as the page's controls show them."""
+        return {self.settings[name]: self.described[name].plain(value) for name, value in values.items()}
+
+
+def control(one: Setting) -> Component:
+    """The control of a setting."""
+    says: dict[str, Any] = {"label": one.label, "info": one.help, "elem_id": one.name.replace("_", "-")}
+    value = one.plain(one.default)
+    match one.kind:
+        case "whole":
+            return gr.Slider(0 if one.optional else one.low, one.high, value, step=1, **says)
+        case "number":
+            return gr.Number(value, minimum=one.low, maximum=one.high, **says)
+        case "choice":
+            return gr.Radio(list(one.choices), value=value, **says)
+        case "choices":
+            return gr.CheckboxGroup(list(one.choices), value=value, **says)
+        case "switch":
+            return gr.Checkbox(value, **says)
+
+
+EXAMPLES_LINE = "Built-in examples."
+TINY_LINE = " The built-in model is tiny and often wrong; the point is that both runs write exactly the same text."
+BUTTONS_LINE = (
+    "<p class='limits'>Run uses lookahead. Compare also times plain greedy decoding. Stop takes effect after the "
+    "current pass.</p>"
+)
+OTHER_MODEL = (
+    "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "
+    "environment.</p>"
+)
+STATUS = "<p role='status'>Ready.</p>"
+STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
+"""The status line is text, whatever it says."""
+GROUPS_SCRIPT = """
+const settings = element.closest('#settings');
+new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
+  group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
+})).observe(settings, { childList: true, subtree: true });
+"""
+"""Gradio's groups of radios and checkboxes, which appear a moment later, have no name for a screen reader."""
+
+
+def _prompt_line(host: ModelHost) -> str:
+    """What a prompt may be, and, where it matters, that it shares the model's context with the answer."""
+    most, context = host.most_prompt_tokens, host.backend.context_limit
+    shared = context is not None and most + host.options.max_new_tokens > context
+    fewer = "; a longer prompt leaves less room for the answer" if shared else ""
+    return f"Sent as your message. Up to {most:,} tokens{fewer}."

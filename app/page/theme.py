@@ -1,0 +1,91 @@
+"""How the page looks around the stage: Gradio's theme in the stage's colours, and the page's own style."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio import themes
+
+from app.serve.modules import PREFIX, WEB, read
+
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
+NO_MODULES = ("boot.js", "url.js")
+"""Scripts that Gradio runs."""
+
+
+def page_css() -> str:
+    """Style of the whole page.
+
+    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, after
+    which the browser works out the style of the whole page.
+    """
+    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
+
+
+def theme() -> themes.Base:
+    """The page's theme: the system's own fonts, one blue."""
+    return themes.Base(
+        primary_hue=themes.colors.blue,
+        neutral_hue=themes.colors.gray,
+        radius_size=themes.sizes.radius_md,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        button_primary_background_fill="#0072B2",
+        button_primary_background_fill_hover="#005F95",
+        button_primary_background_fill_dark="#0072B2",
+        button_primary_background_fill_hover_dark="#005F95",
+        button_primary_text_color="white",
+        button_secondary_background_fill="#FFFFFF",
+        button_secondary_background_fill_hover="#F7F8FA",
+        button_secondary_border_color="#8A8F98",
+        button_secondary_background_fill_dark="#16191F",
+        button_secondary_background_fill_hover_dark="#22262E",
+        button_secondary_border_color_dark="#7C828C",
+        body_text_color="#1C1F23",
+        body_text_color_dark="#E8EAED",
+        checkbox_background_color_selected="#0072B2",
+        checkbox_background_color_selected_dark="#0072B2",
+        checkbox_border_color_selected="#0072B2",
+        checkbox_border_color_selected_dark="#56B4E9",
+        checkbox_border_color_focus="#0072B2",
+        checkbox_border_color_focus_dark="#56B4E9",
+        slider_color="#0072B2",
+        slider_color_dark="#56B4E9",
+        block_title_text_color="#1C1F23",
+        block_title_text_color_dark="#E8EAED",
+        body_text_color_subdued="#5C6370",
+        body_text_color_subdued_dark="#A3A9B3",
+        block_info_text_color="#5C6370",
+        block_info_text_color_dark="#A3A9B3",
+        body_background_fill_dark="#0F1115",
+        background_fill_primary_dark="#0F1115",
+        background_fill_secondary_dark="#16191F",
+        block_background_fill_dark="#0F1115",
+        input_background_fill="#FFFFFF",
+        input_background_fill_dark="#16191F",
+        input_border_color="#8A8F98",
+        input_border_color_dark="#7C828C",
+        input_border_width="1px",
+        border_color_primary="#E2E4E8",
+        border_color_primary_dark="#33373E",
+    )
+
+
+def head() -> str:
+    """The head of the page: the browser loads all modules of the stage at once, not one after another."""
+    modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
+    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+
+
+def page_options() -> dict[str, Any]:
+    """How the page looks, for Gradio's ``launch``."""
+    return {
+        "theme": theme(),
+        "css": page_css(),
+        "head": head(),
+        "footer_links": ["api"],
+        "run_history": False,
+        "ssr_mode": False,
+    }

@@ -1,0 +1,74 @@
+"""The settings of a run as this page offers them: the library's descriptions, narrowed to what is possible here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.model.host import WIDEST, ModelHost
+from lookahead.config import LookaheadConfig, Place, RunSettings, Setting, offered, setting, settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """The settings that only the page has."""
+
+    keep_trie: bool = setting(
+        True,
+        "Keep the trie between runs",
+        "Earlier outputs help the next run (the last 32,000 tokens). Off: every run starts fresh.",
+        "page",
+        kind="switch",
+    )
+
+
+def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
+    """The settings that this page offers at a place, by name, in the order in which they are shown."""
+    known = offered(place, settings_of(RunSettings, LookaheadConfig, PageSettings))
+    whose = "of all visitors" if host.options.share_trie else "of this tab"
+    narrowed = {
+        "max_new_tokens": lambda one: one.within(high=host.options.max_new_tokens),
+        "decoding_length": lambda one: one.within(high=WIDEST),
+        "branch_length": lambda one: one.within(high=WIDEST),
+        "sources": lambda one: one.within(choices=host.sources),
+        "keep_trie": lambda one: replace(one, help=one.help.replace("outputs", f"outputs {whose}", 1)),
+    }
+    return {name: narrowed[name](one) if name in narrowed else one for name, one in known.items()}
+
+
+def from_controls(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """The settings in the values of the page's controls, checked; an empty field keeps the default.
+
+    Raises:
+        ValueError: If one is not a value of its setting.
+    """
+    found: dict[str, Any] = {}
+    for name, one in settings.items():
+        value = values[name]
+        if one.kind == "whole" and isinstance(value, float):
+            value = round(value)  # as the slider shows it
+        found[name] = one.default if value is None else one.from_plain(value)
+    return found
+
+
+def from_query(query: Mapping[str, str], settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """The settings that a URL names, and the defaults of all others.
+
+    A number out of its range is moved into it; whatever else cannot be used keeps its default.
+    """
+    found = {name: one.default for name, one in settings.items()}
+    for name in settings.keys() & query.keys():
+        with suppress(ValueError):
+            found[name] = _forgiving(settings[name], query[name])
+    return found
+
+
+def _forgiving(one: Setting, text: str) -> Any:
+    if one.kind == "choices":
+        return tuple(word for word in one.choices if word in text.split(","))
+    if one.kind == "whole" and text.isascii() and text.isdecimal():
+        least = 0 if one.optional else one.low
+        text = str(int(min(max(int(text), least), one.high)))
+    return one.from_text(text)

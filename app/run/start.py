@@ -1,0 +1,78 @@
+"""One run from its settings to its end, made and stored by the engine's thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+
+from app.model.host import ModelHost
+from app.model.runs import Outputs, RunRequest, broken_off
+from app.run.store import RunStore
+from app.run.stored_run import StoredRun
+from lookahead.backend import PASS_ERRORS, failure_line
+from lookahead.config import LookaheadConfig
+from lookahead.metrics import first_difference
+from lookahead.records import Method, RunRecord, TokenGap
+
+
+def start_run(
+    host: ModelHost,
+    store: RunStore,
+    prompt: str,
+    config: LookaheadConfig,
+    max_new_tokens: int,
+    method: Method = "lookahead",
+    *,
+    earlier: Outputs = (),
+    cancelled: threading.Event | None = None,
+    beside: RunRecord | None = None,
+) -> StoredRun:
+    """The run, which the engine's thread makes from now on. Where a pass fails, it ends with the reason ``error``.
+
+    Args:
+        earlier: Outputs of earlier runs that its trie knows.
+        cancelled: Ends it after the current pass.
+        beside: A finished run of the same prompt; where the two part, the end says how close the decision was.
+
+    Raises:
+        HostError: If the prompt cannot be used.
+    """
+    request = RunRequest(host.encode(prompt), config, max_new_tokens, method, earlier)
+    run = StoredRun(
+        request,
+        host.info,
+        host.texts(request.prompt_ids),
+        note=host.notice_for(request),
+        corpus=host.corpus,
+        cancelled=cancelled,
+    )
+    store.add(run)
+    host.start(partial(_make, host, run, prompt, beside), run.cancelled)
+    return run
+
+
+def _make(host: ModelHost, run: StoredRun, prompt: str, beside: RunRecord | None) -> None:
+    """Make the run and store it, in the engine's thread; whatever happens, it ends."""
+    try:
+        record = host.generate(run.request, run.cancelled, run.add)
+        run.finish(host.with_texts(record, prompt), _parted(host, beside, record))
+    except Exception as error:  # nobody asks for this thread's result
+        if not isinstance(error, PASS_ERRORS):
+            run.mistake = error
+        logging.getLogger(__name__).warning("a run broke off", exc_info=error)
+        record = broken_off(run.request, host.info, run.steps, run.ends, "error")
+        run.finish(host.with_texts(record, prompt), problem=failure_line(error))
+    finally:
+        run.close()
+
+
+def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
+    """How close the decision was at the first token that differs; None where both have the same."""
+    if first is None:
+        return None
+    ids, others = first.token_ids, second.token_ids
+    place = first_difference(ids, others)
+    if place is None or place >= min(len(ids), len(others)):
+        return None
+    return host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place])

@@ -1,0 +1,1 @@
+"""What the server answers besides Gradio: endpoints, questions, the step stream, the modules of ``app/web``."""

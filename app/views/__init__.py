@@ -1,0 +1,1 @@
+"""Answers computed from a stored run, each a pure function of it."""

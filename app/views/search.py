@@ -1,0 +1,138 @@
+"""Where a text is in the tries of a run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from app.run.stored_run import StoredRun, TokenText
+from app.views.tries import Kind, Level, TrieAt, other_tries
+from lookahead.drafter import MAX_DEPTH
+from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie.view import find
+
+CORPORA = 2
+"""Corpora whose tokens' texts are kept at one time."""
+
+Place = tuple[Level, list[int]]
+"""Where a text is in a trie, and the tokens that spell it."""
+
+
+def search(stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str) -> list[Place]:
+    """Where a text is in the run's own trie and in those that it drafted from besides; call it under ``stored.lock``.
+
+    Capitals do not count: some tokenizers write one as a token of its own, so a token by itself does not tell.
+
+    Args:
+        pieces: The text of each context token.
+    """
+    text = text.lower()
+    found = [_found(now.trie, _spelling(pieces, now.context, text), "own")]
+    found += [_found_in_other(stored, kind, trie, text) for kind, trie in other_tries(stored)]
+    return [place for place in found if place is not None]
+
+
+def _found_in_other(stored: StoredRun, kind: Kind, trie: Trie, text: str) -> Place | None:
+    """The place in a trie that does not change: the last search is remembered, since every step asks again."""
+    name = f"search {kind}"
+    known = stored.cache.get(name)
+    if known is None or known[0] is not trie or known[1] != text:
+        token_text = stored.texts.token_text
+        if kind == "corpus":
+            place = _found(trie, spelled(trie, text, _kept(trie, token_text))[: MAX_DEPTH - 1], kind)
+        else:
+            texts = (_spelling([token_text(token_id) for token_id in ids], ids, text) for ids in stored.earlier)
+            place = next(filter(None, (_found(trie, tokens, kind) for tokens in texts)), None)
+        known = stored.cache[name] = trie, text, place
+    return known[2]
+
+
+def _found(trie: Trie, tokens: list[int], kind: Kind) -> Place | None:
+    start = find(trie, tokens) if tokens else None
+    return None if start is None else (Level(trie, start, len(tokens), kind), tokens)
+
+
+def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> list[int]:
+    """The tokens that spell a text (in small letters) where it first appears, at most a window of them."""
+    pieces = [piece.lower() for piece in pieces]
+    place = "".join(pieces).find(text) if text else -1
+    if place < 0:
+        return []
+    start = end = position = 0
+    for index, piece in enumerate(pieces):
+        if position <= place:
+            start = index
+        position += len(piece)
+        if position >= place + len(text):
+            end = index + 1
+            break
+    return list(token_ids[start:end])[: MAX_DEPTH - 1]
+
+
+def spelled(trie: Trie, text: str, token_text: TokenText) -> list[int]:
+    """The tokens of the most frequent n-gram that spells a text; none where the trie has read no such n-gram.
+
+    The first token may begin before the text, the last one may end after it. What was read once is followed in the
+    token log, so only a text that was said more than once is bounded by the longest n-gram that is counted.
+    """
+    order = count()
+    heap: list[tuple[int, int, int, tuple[int, ...], int, str]] = []
+
+    def push(tokens: tuple[int, ...], child: int, rest: str) -> None:
+        times = trie.counts[child] if child >= 0 else 1
+        heappush(heap, (-times, len(tokens), next(order), tokens, child, rest))
+
+    for token_id, child in trie.children(ROOT):
+        for rest in _rests(text, token_text(token_id)):
+            push((token_id,), child, rest)
+    while heap:
+        _, _, _, tokens, child, rest = heappop(heap)
+        if not rest:
+            return list(tokens)
+        for token_id, below in _below(trie, child):
+            piece = token_text(token_id)
+            if rest.startswith(piece) or piece.startswith(rest):
+                push((*tokens, token_id), below, rest[len(piece) :])
+    return []
+
+
+def _rests(text: str, piece: str) -> Iterator[str]:
+    """What is left of a text after a piece that it begins in, for every place where it may begin.
+
+    >>> list(_rests("aab", "aa")), list(_rests("aab", "baabs"))
+    (['ab', 'b'], [''])
+    """
+    if text in piece:
+        yield ""
+        return
+    for length in range(1, min(len(piece) + 1, len(text))):
+        if text.startswith(piece[-length:]):
+            yield text[length:]
+
+
+def _below(trie: Trie, child: int) -> Iterator[tuple[int, int]]:
+    """The tokens after an n-gram, each with the n-gram that is one longer."""
+    if child >= 0:
+        yield from trie.children(child)
+    elif (token_id := trie.following(~child)) != NO_TOKEN:
+        yield token_id, child - 1
+
+
+@functools.lru_cache(CORPORA)
+def _texts(trie: Trie) -> dict[int, str]:
+    """The texts of a corpus's tokens in small letters, kept once for all runs: it may hold the whole vocabulary."""
+    return {}
+
+
+def _kept(trie: Trie, token_text: TokenText) -> TokenText:
+    """The same texts in small letters, each asked for once."""
+    texts = _texts(trie)
+
+    def kept(token_id: int) -> str:
+        if token_id not in texts:
+            texts[token_id] = token_text(token_id).lower()
+        return texts[token_id]
+
+    return kept

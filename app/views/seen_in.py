@@ -1,0 +1,120 @@
+"""Where the token of a draft node was seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from app.run.stored_run import StoredRun
+from lookahead.trie import NO_TOKEN, ROOT, Trie
+from lookahead.trie.locus import Follower
+
+AGREEING = 64
+"""Most tokens that are compared before a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where a draft node's token was seen: the text it came from, and how many tokens before it agree.
+
+    Attributes:
+        where: The text, in words.
+        matched: Agreeing tokens before it (``AGREEING`` - 1 at most).
+        before: Tokens before it.
+        after: The token itself and those after it.
+        start: Place of the first of all these in the context; None where they stand elsewhere.
+    """
+
+    where: str
+    matched: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    start: int | None = None
+
+
+def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
+    """Where a draft node's token was seen; None where that is not known.
+
+    One that came from a corpus is looked for there, any other in the texts of this run and the earlier ones.
+
+    Args:
+        node: A node of the step's draft, not its root.
+    """
+    record = stored.steps[step]
+    draft = record.draft
+    assert draft is not None
+    output = [token_id for earlier in stored.steps[:step] for token_id in earlier.emitted_ids]
+    context = [*stored.prompt_ids, *output][: record.context_length]
+    wanted = [*context, *(draft.token_ids[place] for place in draft.path(node))]
+    if draft.sources[node] == "corpus":
+        return where_in_corpus(stored.corpus, wanted)
+    return _where_in_texts(stored, context, wanted)
+
+
+def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) -> Seen | None:
+    """The latest place whose tokens before it agree longest with the context and the draft path; None for none."""
+    border = len(stored.prompt_ids)
+    texts = [(f"earlier output {number}", list(ids)) for number, ids in enumerate(stored.earlier, start=1)]
+    best: tuple[int, str, list[int], int] | None = None
+    for name, ids in [*texts, ("", context)]:
+        for place in range(len(ids) - 1, -1, -1):
+            if ids[place] != wanted[-1]:
+                continue
+            matched = _agreement(ids, place, wanted)
+            if best is None or matched > best[0]:
+                where = name or ("the prompt" if place < border else "this output")
+                best = (matched, where, ids, place)
+    if best is None:
+        return None
+    matched, where, ids, place = best
+    seen = _seen(where, matched, ids, place)
+    return replace(seen, start=place - len(seen.before)) if ids is context else seen
+
+
+def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | None:
+    """The latest place in a corpus whose tokens before it agree longest; None where none was read, or is left.
+
+    The trie itself is asked, never its whole text, so a run of more agreeing tokens than the longest n-gram that is
+    counted may be missed where it was read more than once.
+    """
+    best: tuple[int, Trie, int] | None = None
+    for trie in corpus:
+        place = _latest(trie, wanted) - trie.log_start
+        if place < 0:
+            continue
+        matched = _agreement(trie.log, place, wanted)
+        if best is None or matched > best[0]:
+            best = (matched, trie, place)
+    return None if best is None else _seen("the corpus", best[0], best[1].log, best[2])
+
+
+def _latest(trie: Trie, wanted: Sequence[int]) -> int:
+    """Log position of the last of these tokens where the trie read the longest suffix that its log still holds."""
+    follower = Follower(trie)
+    follower.follow(wanted)
+    node, position, _ = follower.locus()
+    if position >= 0:
+        return position
+    while node != ROOT and trie.last[node] < trie.log_start:
+        node = trie.links[node]
+    return trie.last[node] if node != ROOT else -1
+
+
+def _seen(where: str, matched: int, ids: Sequence[int], place: int, around_tokens: int = 8) -> Seen:
+    """The place with the tokens around it, none of another text."""
+    before = list(ids[max(0, place - around_tokens) : place])
+    after = list(ids[place : place + around_tokens])
+    while NO_TOKEN in before:
+        del before[: before.index(NO_TOKEN) + 1]
+    if NO_TOKEN in after:
+        del after[after.index(NO_TOKEN) :]
+    return Seen(where, matched - 1, tuple(before), tuple(after))
+
+
+def _agreement(ids: Sequence[int], place: int, wanted: Sequence[int]) -> int:
+    """How many tokens up to ``place`` agree with the end of ``wanted`` (``AGREEING`` at most)."""
+    most = min(place + 1, len(wanted), AGREEING)
+    for length in range(most):
+        if ids[place - length] != wanted[-1 - length]:
+            return length
+    return most

@@ -1,0 +1,202 @@
+"""Step records as the page draws them: small JSON objects with the text of every token in them.
+
+A **message** is what one update of the page carries: ``{"run", "method", "from", "steps", "head", "end"}``. ``head``
+comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.run.stored_run import StoredRun, TokenText
+from lookahead import metrics
+from lookahead.config import LookaheadConfig
+from lookahead.metrics import node_statuses
+from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord, TokenGap
+
+STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u"}
+
+
+def to_json(data: Any) -> str:
+    """Compact JSON text; null for a number that is not finite."""
+    return orjson.dumps(data).decode()
+
+
+def step_data(step: StepRecord, pieces: Sequence[str], token_text: TokenText, at_seconds: float) -> dict[str, Any]:
+    """One step for the page.
+
+    Args:
+        pieces: The text that became complete with each emitted token.
+        at_seconds: When the step ended, seconds from the start of the run.
+    """
+    timings, trie = step.timings, step.trie
+    accepted = len(step.accepted_nodes)
+    return {
+        "i": step.index,
+        "context": step.context_length,
+        "match": step.match_length,
+        "draft": draft_data(step, token_text),
+        "path": step.accepted_nodes,
+        "emitted": [
+            [token_id, piece, "accepted" if place < accepted else "bonus"]
+            for place, (token_id, piece) in enumerate(zip(step.emitted_ids, pieces, strict=True))
+        ],
+        "ms": [
+            round(1000 * seconds, 4)
+            for seconds in (
+                timings.retrieve_seconds,
+                timings.forward_seconds,
+                timings.verify_seconds,
+                timings.commit_seconds,
+            )
+        ],
+        "trie": [trie.nodes, trie.added, trie.pruned],
+        "at": round(at_seconds, 5),
+        "finish": step.finish_reason,
+        "left_out": None if step.left_out is None else left_out_data(step.left_out, token_text),
+    }
+
+
+def draft_data(step: StepRecord, token_text: TokenText) -> dict[str, Any] | None:
+    """The draft tree of a step, every field a list over its nodes; None for the prefill."""
+    draft = step.draft
+    if draft is None:
+        return None
+    return {
+        "ids": draft.token_ids,
+        "text": [token_text(token_id) for token_id in draft.token_ids],
+        "parent": draft.parents,
+        "p": [round(value, 4) for value in draft.probabilities],
+        "source": draft.sources,
+        "count": draft.counts,
+        "status": "".join(STATUS_LETTERS[status] for status in node_statuses(step)),
+        "wants": [token_text(token_id) if token_id >= 0 else None for token_id in step.target_ids],
+    }
+
+
+def left_out_data(left_out: LeftOut, token_text: TokenText) -> dict[str, Any]:
+    """What the search of a step saw and did not draft: counts, and the most probable token with its text."""
+    data = dataclasses.asdict(left_out)
+    if left_out.best is not None:
+        best = left_out.best
+        data["best"] = {
+            "text": token_text(best.token_id),
+            "p": round(best.probability, 4),
+            "source": best.source,
+            "reason": best.reason,
+            "parent": best.parent,
+        }
+    return data
+
+
+def head_data(run: StoredRun) -> dict[str, Any]:
+    """What the page knows of a run before its first step. ``corpus``: whether the run's corpus is known here."""
+    return {
+        "method": run.method,
+        "prompt": list(run.texts.prompt_pieces),
+        "model": model_line(run.model),
+        "settings": settings_line(run.method, run.config),
+        "config": dataclasses.asdict(run.config),
+        "limit": run.request.max_new_tokens,
+        "note": run.note,
+        "corpus": bool(run.corpus),
+    }
+
+
+def end_data(run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> dict[str, Any]:
+    """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens.
+
+    Args:
+        parted: How close the decision was where the run before it in its scene took another token.
+        problem: What broke it off, in one line.
+    """
+    numbers = metrics.summary(run)
+    del numbers["token_ids"]
+    near = None if parted is None else {"gap": parted.gap, "near_tie": parted.near_tie, "dtype": run.model.dtype}
+    return numbers | {"tokens": len(run.token_ids), "parted": near, "problem": problem or None}
+
+
+def steps_data(run: StoredRun) -> list[dict[str, Any]]:
+    """All steps so far for the page; each is made once, by whoever asks first."""
+    with run.spelling:
+        for place in range(len(run.shown), len(run.steps)):
+            step = run.steps[place]
+            pieces = run.texts.push(step.emitted_ids)
+            if step.finish_reason is not None and pieces:
+                pieces[-1] += run.texts.finish()
+            run.shown.append(step_data(step, pieces, run.texts.token_text, run.ends[place]))
+        return run.shown
+
+
+def since(run: StoredRun, start: int, head: bool | None = None) -> dict[str, Any]:
+    """The message with everything from that step on.
+
+    Args:
+        head: Whether it has the head; None where it begins with step 0.
+    """
+    record = run.run  # before the steps: with it, they are all there
+    return {
+        "run": run.run_id,
+        "method": run.method,
+        "from": start,
+        "steps": steps_data(run)[start:],
+        "head": head_data(run) if (start == 0 if head is None else head) else None,
+        "end": None if record is None else end_data(record, run.parted, run.problem),
+    }
+
+
+def how_it_ended(run: StoredRun) -> str:
+    """One line on a finished run, for the status line."""
+    record = run.run
+    assert record is not None
+    count, tokens = len(record.steps), len(record.token_ids)
+    name = "Greedy" if run.method == "plain" else "Lookahead"
+    ended: dict[FinishReason, str] = {
+        "cancelled": "stopped",
+        "context": "the model's context is full",
+        "eos": "ended by itself",
+        "error": f"broke off: {run.problem}",
+        "length": "reached the limit",
+        "stop": "reached a stop string",
+    }
+    made = f"{_count(tokens, 'token', 'tokens')} in {_count(count, 'forward pass', 'forward passes')}"
+    return f"{name}: {made}, {record.seconds:.2f} s, {ended[record.finish_reason]}."
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
+
+
+def model_line(model: ModelInfo) -> str:
+    """The model of a run in one line: ``name · 8.7M parameters · float32 · cpu``."""
+    return f"{model.name} · {short_count(model.parameters)} parameters · {model.dtype} · {model.device}"
+
+
+def short_count(value: int) -> str:
+    """A number the way people say it.
+
+    >>> short_count(8_712_320), short_count(260_032)
+    ('8.7M', '260k')
+    """
+    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            shown = value / size
+            return f"{shown:.1f}{letter}" if shown < 10 else f"{shown:.0f}{letter}"
+    return str(value)
+
+
+def settings_line(method: str, config: LookaheadConfig) -> str:
+    """The settings of a run in one line."""
+    if method == "plain":
+        return "plain greedy decoding"
+    width = "width up to" if config.budget == "adaptive" else "width"
+    parts = [f"{config.strategy}, {config.budget} {width} {config.decoding_length}"]
+    if config.longest_branch < config.decoding_length - 1:
+        parts.append(f"branches up to {config.longest_branch}")
+    if "prompt" not in config.sources or "output" not in config.sources:
+        parts.append(f"from {' and '.join(config.sources) or 'no source'}")
+    return ", ".join(parts)

@@ -1,0 +1,37 @@
+// Questions to the server.
+
+/**
+ * What the server answers; `{error}` where it cannot be reached (Gradio then gives nothing).
+ * @template T
+ * @param {Promise<import('../types').Answer<T>>} asked
+ * @returns {Promise<import('../types').Answer<T>>}
+ */
+export async function answerTo(asked) {
+  try {
+    const answer = await asked;
+    if (answer) return answer;
+  } catch { /* as no answer */ }
+  return /** @type {import('../types').Answer<T>} */ ({ error: 'The server did not answer.' });
+}
+
+/**
+ * Asks one question at a time; of several that wait only the last is asked.
+ * @template Q, A
+ * @param {(question: Q) => Promise<import('../types').Answer<A>>} ask
+ * @param {(answer: import('../types').Answer<A>, question: Q) => void} use
+ * @returns {(question: Q) => Promise<void>}
+ */
+export function asker(ask, use) {
+  let busy = false;
+  /** @type {Q | null} */
+  let waiting = null;
+  return async function put(question) {
+    if (busy) { waiting = question; return; }
+    busy = true;
+    for (let next = /** @type {Q | null} */ (question); next !== null; next = waiting) {
+      waiting = null;
+      use(await answerTo(ask(next)), next);
+    }
+    busy = false;
+  };
+}

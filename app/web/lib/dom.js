@@ -1,0 +1,123 @@
+// The document: elements, text into them (through textContent only), keys among the things in a box, files to save.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * Fills a box with the fixed markup of a pane. Nothing that comes from a run may be part of it.
+ * @param {HTMLElement} box
+ * @param {string} markup
+ * @param {string} name class of the pane
+ */
+export function fill(box, markup, name) {
+  box.classList.add(name);
+  box.innerHTML = markup;
+}
+
+/**
+ * The element in a box that a selector names; there must be one.
+ * @param {ParentNode} box
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+export function one(box, selector) {
+  const found = box.querySelector(selector);
+  if (!found) throw new Error('no ' + selector);
+  return /** @type {HTMLElement} */ (found);
+}
+
+/** @param {ParentNode} box @param {string} selector @returns {HTMLElement[]} */
+export const all = (box, selector) => [...box.querySelectorAll(selector)].map((found) => /** @type {HTMLElement} */ (found));
+
+/** @param {ParentNode} box @param {string} selector */
+export const input = (box, selector) => /** @type {HTMLInputElement} */ (one(box, selector));
+
+/** @param {ParentNode} box @param {string} selector */
+export const button = (box, selector) => /** @type {HTMLButtonElement} */ (one(box, selector));
+
+/**
+ * The element that an event happened in, or one around it, if the selector names it.
+ * @param {Event} event
+ * @param {string} selector
+ * @returns {HTMLElement | null}
+ */
+export const within = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
+
+/** @param {string} tag @param {Record<string, any>} [attributes] @param {string} [text] @returns {HTMLElement} */
+export function make(tag, attributes, text) {
+  const node = document.createElement(tag);
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** @param {string} tag @param {Record<string, any>} [attributes] @param {string} [text] @returns {SVGElement} */
+export function draw(tag, attributes, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
+  if (text !== undefined) node.textContent = text;
+  return /** @type {SVGElement} */ (node);
+}
+
+/** @param {Element} node @param {Record<string, any>} attributes */
+export function set(node, attributes) {
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
+}
+
+/** @type {WeakMap<Node, string>} */
+const said = new WeakMap();
+
+/**
+ * Sets the text of an element only where it differs: the browser would lay out an equal text once more.
+ * @param {Node} node
+ * @param {string} text
+ */
+export function put(node, text) {
+  if (said.get(node) === text) return;
+  said.set(node, text);
+  node.textContent = text;
+}
+
+/** @param {Element} box @param {string[]} kinds @param {(event: any) => void} hear @param {boolean} [passive] */
+export function on(box, kinds, hear, passive) {
+  for (const kind of kinds) box.addEventListener(kind, hear, passive ? { passive } : undefined);
+}
+
+/**
+ * Up and down move the focus among things, in reading order.
+ * @template {Element} T
+ * @param {T[]} things
+ * @param {KeyboardEvent} event
+ * @param {(thing: T) => void} focus
+ */
+export function moveAmong(things, event, focus) {
+  const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const at = things.findIndex((thing) => thing === document.activeElement);
+  if (!by || at < 0) return;
+  event.preventDefault();
+  focus(things[Math.max(0, Math.min(things.length - 1, at + by))]);
+}
+
+/**
+ * Makes an element the one tab stop of its box, and focuses it.
+ * @param {Element} box
+ * @param {Element} next
+ * @param {boolean} [redrawn] whether it takes the place of one that had the focus: then nothing scrolls
+ */
+export function focusIn(box, next, redrawn) {
+  box.querySelectorAll('[tabindex="0"]').forEach((other) => other.setAttribute('tabindex', '-1'));
+  next.setAttribute('tabindex', '0');
+  /** @type {HTMLElement} */ (next).focus({ preventScroll: !!redrawn });
+}
+
+/** @param {KeyboardEvent} event */
+export const presses = (event) => event.key === 'Enter' || event.key === ' ';
+
+/** @param {string} name @param {string} text @param {string} type */
+export function save(name, text, type) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  const link = make('a', { download: name, href: address });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}

@@ -1,0 +1,98 @@
+// The attention mask of a step: a row per token of the pass, a path per status. Its colour and the shape of its cells
+// tell what became of the token.
+
+import { draw, fill, on, one, put, set, within } from '../lib/dom.js';
+import { SIGN, STATUS, ancestors } from '../lib/runs.js';
+import { cells, label, plural } from '../lib/text.js';
+
+const MARKUP = `
+<div class="head"><h2>Attention mask</h2><span class="fact" data-mask-fact></span></div>
+<p class="fact" data-mask-row></p>
+<div class="canvas" data-mask-box tabindex="0" role="region" aria-label="Attention mask of this step"><svg role="img" aria-label="A matrix: each row is a token of the pass, its filled cells are the tokens that it attends to"></svg></div>
+<p class="legend under"><span class="t-accepted">■ root, ✓ accepted</span><span class="t-rejected">▬ ✗ rejected</span><span class="t-unchecked">▪ ○ not reached</span></p>
+<p class="hint">Each row is a token of the pass; its filled cells are the tokens it may attend to: itself and its ancestors, never another branch. That is why one pass can check all branches. Every row also attends to the whole text before it.</p>`;
+
+const MOST = 129;
+/** Width and height of a cell, shares of its room. @type {Record<string, [number, number]>} */
+const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
+
+/** @type {import('../types').Mount} */
+export function mount(box, context) {
+  fill(box, MARKUP, 'attention-mask');
+  const place = one(box, '[data-mask-box]'), svg = one(place, 'svg'), fact = one(box, '[data-mask-fact]'), says = one(box, '[data-mask-row]');
+  /** @type {import('../types').Step | undefined | null} */
+  let drawn = null;
+  /** @type {Element | null} */
+  let marked = null;
+  let room = 0;
+
+  /** @param {Event} event */
+  const nodeOf = (event) => { const row = within(event, '[data-row]'); return row ? Number(row.dataset.row) : null; };
+  on(place, ['mouseover'], (event) => { const node = nodeOf(event); if (node !== null) context.point?.(node); });
+  on(place, ['mouseleave'], () => context.point?.(null));
+  on(place, ['click'], (event) => { const node = nodeOf(event); if (node !== null) context.pin?.(node); });
+
+  /** The row of a node, and in words what it sees; null for none. @param {import('../types').Draft | null | undefined} draft @param {number | null} node */
+  function mark(draft, node) {
+    if (marked) marked.classList.remove('linked');
+    marked = node === null ? null : svg.querySelector('[data-row="' + node + '"]');
+    const frame = svg.querySelector('.marked');
+    if (frame) frame.setAttribute('visibility', marked ? 'visible' : 'hidden');
+    if (!marked || !frame || !draft || node === null) { put(says, ''); return; }
+    marked.classList.add('linked');
+    frame.setAttribute('y', String(marked.getAttribute('y')));
+    const line = ancestors(draft.parent, node);
+    const names = line.slice(-6).map((at) => label(draft.text[at], 12));
+    put(says, 'Row ' + node + ' sees ' + plural(line.length, 'token') + ' of this pass: ' + (line.length > 6 ? '… ' : '') + names.join(' '));
+  }
+
+  return {
+    draw(state) {
+      const step = state.run.steps[state.step], draft = step && step.draft;
+      if (drawn !== step || !room) {
+        drawn = step;
+        room ||= place.clientWidth - 26;
+        const count = draft ? draft.parent.length : 0;
+        put(fact, count ? count + ' × ' + count + (count > MOST ? ', too large to draw' : '') : '');
+        drawMask(svg, count > MOST ? null : draft, room);
+      }
+      mark(draft, state.node ?? null);
+    },
+    resize() { room = 0; },
+  };
+}
+
+/** @param {Element} svg @param {import('../types').Draft | null | undefined} draft @param {number} room */
+function drawMask(svg, draft, room) {
+  if (!draft) {
+    svg.replaceChildren();
+    set(svg, { width: 0, height: 0 });
+    return;
+  }
+  const count = draft.parent.length, named = count <= 20;
+  const margin = named ? 16 + 7 * Math.max(...draft.text.map((_, node) => cells(rowName(draft, node)))) : 4;
+  const size = Math.max(2, Math.min(22, Math.floor((room - margin) / count), Math.floor(266 / count)));
+  set(svg, { width: margin + count * size + 2, height: count * size + 2 });
+  const parts = [
+    draw('rect', { x: margin, y: 0.5, width: count * size, height: count * size, class: 'frame' }),
+    draw('rect', { x: 0, y: 0, width: margin + count * size, height: size, class: 'marked', visibility: 'hidden' }),
+  ];
+  const inset = size > 6 ? 1.5 : size > 3 ? 0.5 : 0;
+  const side = size - 2 * inset;
+  /** @type {Record<string, string>} */
+  const paths = {};
+  for (let node = 0; node < count; node++) {
+    const [wide, high] = SHAPE[draft.status[node]].map((share) => share * side);
+    const left = margin + (size - wide) / 2, top = node * size + (size - high) / 2;
+    let path = '';
+    for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (left + at * size) + ' ' + top + 'h' + wide + 'v' + high + 'h' + -wide + 'z';
+    paths[draft.status[node]] = (paths[draft.status[node]] || '') + path;
+    if (named) parts.push(draw('text', { x: margin - 7, y: node * size + size / 2 + 4, 'text-anchor': 'end' }, rowName(draft, node)));
+  }
+  for (const status in paths) parts.push(draw('path', { class: 'm-' + STATUS[status], d: paths[status] }));
+  for (let node = 0; node < count; node++) parts.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));
+  svg.replaceChildren(...parts);
+}
+
+/** @param {import('../types').Draft} draft @param {number} node */
+const rowName = (draft, node) => SIGN[draft.status[node]] + label(draft.text[node], 11);

@@ -1,0 +1,60 @@
+// What a step did, in one sentence, and what run it is of.
+
+import { fill, make, one, put } from '../lib/dom.js';
+import { brokeOff, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
+import { label, percent, plural } from '../lib/text.js';
+
+const MARKUP = `
+<p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
+<p class="about"><span data-about></span></p>`;
+
+/** @type {import('../types').Mount} */
+export function mount(box) {
+  fill(box, MARKUP, 'headline');
+  const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
+  let said = '';
+  return {
+    draw({ run, step, playing, live }) {
+      put(about, [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
+      const pieces = sentence(run, step);
+      const text = pieces.map((piece) => piece[0]).join('');
+      if (text === said) return;
+      said = text;
+      // Read out when the step is chosen by hand, not at every step of a run that plays or streams.
+      place.setAttribute('aria-live', playing || live ? 'off' : 'polite');
+      place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : document.createTextNode(words))));
+    },
+  };
+}
+
+/**
+ * Pieces of text, each with the class that colours it, if any.
+ * @param {import('../types').Run} run
+ * @param {number} at
+ * @returns {[words: string, kind?: string][]}
+ */
+export function sentence(run, at) {
+  const step = run.steps[at];
+  if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
+  if (!hasDraft(step)) return [['The model read the prompt in one pass and wrote the first token.']];
+  const guessed = step.draft.parent.length - 1;
+  if (!guessed) return [[run.method === 'plain' ? 'Greedy decoding: one pass, one token.' : whyNoDraft(run, step.left_out) + ' The model wrote 1 token.']];
+  const right = step.path.length;
+  const inner = new Set(step.draft.parent);
+  const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
+  const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';
+  const verdict = right === guessed && right > 1 ? 'all ' + right + ' right' : right ? right + ' right' : 'none right';
+  return [
+    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
+    [verdict, right ? 's-right' : 's-wrong'],
+    ...(ownToken(step) ? /** @type {[string, string?][]} */ ([[right ? ', then ' : ', so '], ['1 written by the model', 's-own'], ['.']]) : /** @type {[string][]} */ ([[', and the text ended there.']])),
+  ];
+}
+
+/** @param {import('../types').Run} run @param {import('../types').LeftOut | null | undefined} left */
+function whyNoDraft(run, left) {
+  if (draftsOff(run)) return 'With decoding_length 1 the Trie is not asked.';
+  if (!run.head.config.sources.length) return 'With no source the Trie has nothing to guess from.';
+  if (left && left.best) return 'No draft this time: the best guess (“' + label(left.best.text) + '”, ' + percent(left.best.p) + ') was not worth a wider pass.';
+  return left ? 'No draft this time: the Trie has nothing that could follow here.' : 'No draft this time: no guess was worth a wider pass.';
+}

@@ -1,0 +1,96 @@
+// What a run amounts to at a step: tiles of numbers, and where the time of a step is spent.
+
+import { all, fill, make, one, put } from '../lib/dom.js';
+import { plainBeside, sumsAt, whole } from '../lib/runs.js';
+import { number, percent } from '../lib/text.js';
+
+/** @typedef {import('../types').Run} Run */
+
+const PHASES = ['retrieve', 'forward', 'verify', 'commit'];
+
+const MARKUP = `
+<div class="head"><h2>Numbers</h2><span class="fact" data-numbers-fact></span></div>
+<dl data-tiles></dl>
+<div class="parts" aria-hidden="true">${PHASES.map((name) => `<i data-part class="p-${name}"></i>`).join('')}</div>
+<p class="legend under"><span data-step-time></span>${PHASES.map((name) => `<span><i class="p-${name}"></i><span data-share></span></span>`).join('')}</p>
+<p class="hint" data-not-speedup></p>`;
+
+/** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */
+const METRICS = [
+  ['mean_accepted_tokens', 'Tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 2, ''],
+  ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
+  ['forward_passes', 'Forward passes', 'through the model, the one over the prompt included', 0, ''],
+  ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prompt’s pass included', 1, ''],
+  ['speedup', 'Speedup', 'wall clock of greedy / of lookahead, end to end', 2, '×'],
+  ['decode_speedup', 'Decode speedup', 'the same after the first token', 2, '×'],
+  ['retrieve_ms', 'Retrieve', 'asking the Trie, mean time per step', 3, 'ms'],
+  ['forward_ms', 'Forward', 'the pass through the model', 3, 'ms'],
+  ['verify_ms', 'Verify', 'draft tokens against the model’s choices', 3, 'ms'],
+  ['commit_ms', 'Commit', 'keeping what was accepted', 3, 'ms'],
+];
+
+/** @type {import('../types').Mount} */
+export function mount(box) {
+  fill(box, MARKUP, 'numbers');
+  const fact = one(box, '[data-numbers-fact]'), stepTime = one(box, '[data-step-time]'), hint = one(box, '[data-not-speedup]');
+  const parts = all(box, '[data-part]'), shares = all(box, '[data-share]');
+  const tiles = METRICS.map(([name, title, meaning]) => {
+    const tile = make('div', { 'data-metric': name, 'data-value': '' });
+    tile.append(make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning));
+    return tile;
+  });
+  one(box, '[data-tiles]').append(...tiles);
+  return {
+    draw(state) {
+      const { run, step } = state, plain = plainBeside(state);
+      if (!run.steps[step]) return;
+      const values = numbersAt(run, step, plain);
+      METRICS.forEach(([name, , , digits, unit], i) => {
+        const value = values[name], tile = tiles[i];
+        tile.dataset.value = value === null || value === undefined ? '' : String(value);
+        const text = number(unit === '%' && value !== null ? 100 * value : value, digits);
+        put(tile.children[1], text === '–' ? text : text + (unit ? '\u2009' + unit : ''));
+      });
+      put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
+      put(hint, speedSays(run, plain, values.speedup));
+      const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);
+      parts.forEach((part, i) => { part.style.flexGrow = total ? String(ms[i] / total) : '0'; });
+      put(stepTime, total ? number(total, 2) + ' ms per step:' : 'No step has been decoded yet.');
+      shares.forEach((share, i) => put(share, PHASES[i] + (total ? ' ' + percent(ms[i] / total) : '')));
+    },
+  };
+}
+
+/** @param {Run} run @param {number} at @param {Run | undefined} plain @returns {Record<string, any>} */
+function numbersAt(run, at, plain) {
+  const sums = sumsAt(run, at), step = run.steps[at];
+  /** @param {number} value */
+  const mean = (value) => (sums.steps ? value / sums.steps : null);
+  /** @type {Record<string, number | null>} */
+  const values = {
+    forward_passes: at + 1,
+    mean_accepted_tokens: mean(sums.emitted),
+    acceptance_rate: sums.drafted ? sums.accepted / sums.drafted : null,
+    tokens_per_second: step.at > 0 ? sums.tokens / step.at : null,
+    speedup: null,
+    decode_speedup: null,
+  };
+  PHASES.forEach((name, i) => { values[name + '_ms'] = mean(sums.ms[i]); });
+  if (run.end && at === run.steps.length - 1) {
+    const { mean_accepted_tokens, acceptance_rate, tokens_per_second } = run.end;
+    Object.assign(values, { mean_accepted_tokens, acceptance_rate, tokens_per_second });
+  }
+  if (plain && whole(run) && whole(plain)) {
+    if (run.end.seconds > 0) values.speedup = plain.end.seconds / run.end.seconds;
+    if (run.end.decode_seconds > 0) values.decode_speedup = plain.end.decode_seconds / run.end.decode_seconds;
+  }
+  return values;
+}
+
+/** @param {Run} run @param {Run | undefined} plain @param {number | null} speedup */
+function speedSays(run, plain, speedup) {
+  const why = 'a wide pass takes longer than a narrow one.';
+  if (!plain || speedup === null) return 'Fewer passes do not make it as much faster: ' + why;
+  const faster = speedup < 1 ? number(1 / speedup, 1) + 'x slower: ' : number(speedup, 1) + 'x faster: ';
+  return number(plain.steps.length / run.steps.length, 1) + 'x fewer passes, ' + faster + why;
+}

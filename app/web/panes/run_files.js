@@ -1,0 +1,30 @@
+// Saving and opening run files.
+
+import { button, fill, input, one, put } from '../lib/dom.js';
+import { isOver } from '../lib/runs.js';
+
+const MARKUP = `
+<button type="button" data-save>Save run</button>
+<label class="button"><input type="file" data-open accept=".json,application/json" aria-label="Open run"><span aria-hidden="true">Open run</span></label>
+<span class="hint" data-file-hint role="status">A run file holds every step of a run as JSON.</span>`;
+
+const MOST_BYTES = 32e6;
+
+/** @type {import('../types').Mount} */
+export function mount(box, context) {
+  fill(box, MARKUP, 'run-files');
+  const save = button(box, '[data-save]'), open = input(box, '[data-open]'), hint = one(box, '[data-file-hint]');
+  save.addEventListener('click', async () => {
+    const says = await context.save?.();
+    if (says) put(hint, says);
+  });
+  open.addEventListener('change', async () => {
+    const file = open.files && open.files[0];
+    if (!file) return;
+    open.value = '';  // at once: cleared at the end, it would take away a file that was chosen meanwhile
+    put(hint, 'Opening ' + file.name + ' …');
+    const problem = file.size > MOST_BYTES ? 'larger than 32 MB' : await context.open?.(file);
+    put(hint, file.name + (problem ? ': ' + problem : ' is open.'));
+  });
+  return { draw(state) { save.disabled = !isOver(state); } };
+}

@@ -1,0 +1,152 @@
+// What if: other settings on the finished run, replayed without the model.
+
+import { asker } from '../lib/asker.js';
+import { all, fill, make, one, put } from '../lib/dom.js';
+import { isOver } from '../lib/runs.js';
+import { number, passes } from '../lib/text.js';
+
+/**
+ * @typedef {import('../types').Knob} Knob
+ * @typedef {import('../types').Answer<import('../types').WhatIf>} Answer
+ */
+
+const MARKUP = `
+<div class="head">
+  <h2>What if</h2><span class="fact">other settings on this run, replayed without the model</span>
+  <span class="grow"></span>
+  <button type="button" class="link" data-reset title="Back to the settings of the run itself">Reset</button>
+</div>
+<div class="sides">
+  <div class="knobs" data-knobs></div>
+  <table><caption class="unseen">This run, and the same run with these settings</caption><thead><tr><td></td><th scope="col">This run</th><th scope="col">With these settings</th></tr></thead><tbody data-what-if-rows></tbody></table>
+</div>
+<p class="hint" data-what-if-hint role="status"></p>`;
+
+/** @type {[name: string, title: string, digits: number, factor: number][]} */
+const ROWS = [
+  ['mean_accepted_tokens', 'Tokens per pass', 2, 1], ['acceptance_rate', 'Acceptance rate, %', 1, 100], ['forward_passes', 'Forward passes', 0, 1],
+  ['draft_tokens_per_step', 'Draft tokens per step', 1, 1], ['decode_seconds', 'Decode time, ms', 0, 1000],
+];
+
+/** @type {import('../types').Mount} */
+export function mount(box, context) {
+  fill(box, MARKUP, 'what-if');
+  const rows = one(box, '[data-what-if-rows]'), hint = one(box, '[data-what-if-hint]');
+  const controls = context.knobs.map(controlOf);
+  one(box, '[data-knobs]').append(...controls.map((control) => control.element));
+  /** @type {import('../types').State | null} */
+  let drawn = null;
+  let setFor = '', waits = false; // for a run that is being timed
+
+  /** @type {ReturnType<typeof asker<{ run: string, config: Record<string, any> }, import('../types').WhatIf>>} */
+  const ask = asker((question) => context.server.what_if(question), (answer, question) => {
+    if (!drawn || drawn.run.id !== question.run) return;
+    put(hint, answer.error || 'The tokens stay the same: greedy verification fixes the output. ' + exactness(answer) + '≈ is estimated from the measured time of a pass of n tokens, T(n).');
+    if (!answer.error) rows.replaceChildren(...ROWS.map((row) => rowOf(answer, ...row)));
+  });
+
+  function replay() {
+    if (!drawn) return;
+    /** @type {Record<string, any>} */
+    const config = {};
+    for (const control of controls) config[control.knob.name] = control.value();
+    waits = !isOver(drawn);
+    if (!waits) { ask({ run: drawn.run.id, config }); return; }
+    rows.replaceChildren();
+    put(hint, 'Another run is being timed; these settings are replayed when it has finished.');
+  }
+
+  function reset() {
+    if (!drawn) return;
+    for (const control of controls) control.set(drawn.run.head.config[control.knob.name], drawn.run);
+    replay();
+  }
+
+  for (const control of controls) control.element.addEventListener('input', () => { control.tell(); replay(); });
+  one(box, '[data-reset]').addEventListener('click', reset);
+  return {
+    draw(state) {
+      const { run } = drawn = state;
+      const hidden = !run.end || run.method !== 'lookahead' || run.end.tokens < 2;
+      if (box.hidden !== hidden) box.hidden = hidden;
+      if (hidden) return;
+      if (setFor !== run.id) { setFor = run.id; reset(); }
+      else if (waits && isOver(state)) replay();
+    },
+  };
+}
+
+/** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: import('../types').Run): void, tell(): void }} Control */
+
+/** A control for a setting, made from its description. @param {Knob} knob @returns {Control} */
+function controlOf(knob) {
+  if (knob.kind === 'choices') return boxesOf(knob);
+  const element = make('label'), title = make('span', {}, knob.label + ' '), help = make('small', {}, knob.help);
+  const out = make('output', { 'data-out': knob.name });
+  const field = /** @type {HTMLInputElement} */ (fieldOf(knob));
+  const counts = knob.kind === 'whole' || knob.kind === 'number', off = knob.kind === 'switch';
+  if (counts) title.append(out);
+  element.append(title, field, help);
+  const value = () => (off ? field.checked : counts ? Number(field.value) : field.value);
+  const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
+  return {
+    knob, element, value, tell,
+    set(now) {
+      if (off) field.checked = !!now; else field.value = String(now ?? 0);
+      tell();
+    },
+  };
+}
+
+/** @param {Knob} knob */
+function fieldOf(knob) {
+  const names = { 'data-knob': knob.name, 'aria-label': knob.label };
+  if (knob.kind === 'switch') return make('input', { ...names, type: 'checkbox' });
+  if (knob.kind !== 'choice') return make('input', { ...names, type: 'range', min: knob.optional ? 0 : knob.low, max: knob.high, step: knob.kind === 'whole' ? 1 : 'any' });
+  const select = make('select', names);
+  select.append(...knob.choices.map((choice) => make('option', {}, choice)));
+  return select;
+}
+
+/** Several of several: a box for each. @param {Knob} knob @returns {Control} */
+function boxesOf(knob) {
+  const element = make('fieldset'), line = make('span');
+  for (const choice of knob.choices) {
+    const label = make('label', { class: 'check' });
+    label.append(make('input', { type: 'checkbox', 'data-source-knob': choice }), ' ' + choice);
+    line.append(label);
+  }
+  element.append(make('legend', {}, knob.label), line, make('small', {}, knob.help));
+  const fields = /** @type {HTMLInputElement[]} */ (all(element, 'input'));
+  return {
+    knob, element,
+    value: () => knob.choices.filter((_, i) => fields[i].checked),
+    set(now, run) {
+      fields.forEach((field, i) => {
+        field.checked = now.includes(knob.choices[i]);
+        if (field.parentElement) field.parentElement.hidden = knob.choices[i] === 'corpus' && !run.head.corpus;
+      });
+    },
+    tell() { /* the boxes show it */ },
+  };
+}
+
+/** @param {Answer} answer @param {string} name @param {string} title @param {number} digits @param {number} factor */
+function rowOf(answer, name, title, digits, factor) {
+  const row = make('tr', { 'data-what-if': name });
+  /** @param {number | null} value */
+  const cell = (value) => number(value === null ? null : factor * value, digits);
+  const real = cell(answer.real[name]), estimate = cell(answer.estimate[name]);
+  row.append(make('th', { scope: 'row' }, title), make('td', {}, real));
+  row.append(make('td', real === estimate ? {} : { class: 'other' }, name === 'decode_seconds' && estimate !== '–' ? '≈ ' + estimate : estimate));
+  return row;
+}
+
+/** If the replay with the run's own settings is the run itself, all that its drafts came from is known. @param {Answer} answer */
+function exactness(answer) {
+  if (answer.exact) return 'Passes and acceptance are exact; ';
+  const was = Number(answer.real.forward_passes);
+  const other = answer.again === was ? 'other steps' : passes(answer.again) + ' instead of ' + was;
+  const why = answer.again > was ? ' It also drafted from data that this page does not have (earlier outputs or a corpus), or it was recorded with another version.' : '';
+  return 'Not exact: replayed with its own settings, this run takes ' + other + '.' + why + ' Compare with that replay; ';
+}

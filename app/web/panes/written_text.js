@@ -1,0 +1,193 @@
+// The text, token by token, grouped by the step that wrote it; it follows the step until somebody scrolls it.
+
+import { all, fill, make, moveAmong, on, one, presses, put, within } from '../lib/dom.js';
+import { hasDraft, ranksOf } from '../lib/runs.js';
+import { label, percent, plural, visible } from '../lib/text.js';
+
+/**
+ * @typedef {import('../types').Run} Run
+ * @typedef {import('../types').Step} Step
+ */
+
+const MARKUP = `
+<div class="head">
+  <h2>Text</h2>
+  <span class="grow"></span>
+  <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted draft</span><span class="k bonus">written by the model</span><span class="k now">this step</span></span>
+</div>
+<div class="ribbon" data-ribbon role="region" aria-label="Prompt and generated text; up and down move among its tokens"></div>
+<p class="hint" data-token-says></p>`;
+
+const HINT = 'Point at a token for its source, probability and rank; click it to go to its step.';
+
+/** @type {import('../types').Mount} */
+export function mount(box, context) {
+  fill(box, MARKUP, 'written-text');
+  const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]');
+  /** @type {import('../types').State | null} */
+  let drawn = null;
+  /** @type {HTMLElement[]} */
+  let groups = []; // one per step
+  let marked = -1; // the group of the current step
+  let lit = 0; // groups up to here are past, those from here on are still to come
+  /** @type {HTMLElement | null} */
+  let stop = null; // the token that the tab key leads to
+  let scrolledAway = false, touchedAt = -1e9;
+
+  /** @param {Run} run */
+  function clear(run) {
+    const prompt = make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' });
+    for (const piece of run.head.prompt) prompt.append(...token(piece, 'prompt', 0));
+    ribbon.replaceChildren(prompt);
+    groups = [];
+    marked = -1;
+    lit = 0;
+    stop = null;
+    scrolledAway = false;
+  }
+
+  /** @param {Run} run */
+  function grow(run) {
+    if (groups.length === run.steps.length) return;
+    const fresh = run.steps.slice(groups.length).map(groupOf);
+    groups.push(...fresh);
+    ribbon.append(...fresh);
+  }
+
+  /** Only the groups between the old place and the new one change. @param {import('../types').State} state */
+  function mark(state) {
+    const now = groups[state.step];
+    if (!now) return;
+    if (marked >= 0 && groups[marked]) groups[marked].classList.remove('now');
+    for (; lit <= state.step; lit++) groups[lit].classList.remove('ahead');
+    for (; lit > state.step + 1; lit--) groups[lit - 1].classList.add('ahead');
+    if (marked !== state.step) hold(now, state);
+    marked = state.step;
+    now.classList.add('now');
+  }
+
+  /**
+   * The tab stop follows the step; the focus, too, where the step is chosen by hand.
+   * @param {HTMLElement} now
+   * @param {import('../types').State} state
+   */
+  function hold(now, state) {
+    const focused = ribbon.contains(document.activeElement);
+    const first = /** @type {HTMLElement | null} */ (now.firstElementChild);
+    if (!first || (focused && (state.playing || state.live || now.contains(document.activeElement)))) return;
+    stopAt(first, state.run);
+    if (focused) first.focus({ preventScroll: true });
+  }
+
+  /** One token is a tab stop and has a name; the others are read as text. @param {HTMLElement} span @param {Run} run */
+  function stopAt(span, run) {
+    if (stop) for (const name of ['tabindex', 'role', 'aria-label']) stop.removeAttribute(name);
+    stop = span;
+    span.setAttribute('tabindex', '0');
+    span.setAttribute('role', 'button');
+    span.setAttribute('aria-label', tokenSays(run, span));
+  }
+
+  /** What the step wrote, in words, until a token is pointed at; the one with the focus comes first. */
+  function tell() {
+    if (!drawn) return;
+    const step = drawn.run.steps[drawn.step];
+    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step) + HINT);
+  }
+
+  ribbon.addEventListener('click', (event) => {
+    const span = within(event, '[data-step]');
+    if (!span) return;
+    scrolledAway = false;
+    context.go?.(Number(span.dataset.step));
+  });
+  on(ribbon, ['mouseover', 'focusin'], (event) => {
+    const span = within(event, '[data-step]');
+    if (span && drawn) put(says, tokenSays(drawn.run, span));
+  });
+  on(ribbon, ['mouseleave', 'focusout'], tell);
+  ribbon.addEventListener('keydown', (event) => {
+    moveAmong(all(ribbon, '[data-step]'), event, (span) => { if (drawn) stopAt(span, drawn.run); span.focus(); });
+    if (stop && presses(event) && event.target === stop) { event.preventDefault(); stop.click(); }
+  });
+  on(ribbon, ['wheel', 'touchmove', 'pointerdown', 'keydown'], () => { touchedAt = performance.now(); }, true);
+  // Whoever scrolls the text is left there until the step comes into sight again or is moved by hand.
+  on(ribbon, ['scroll'], () => {
+    if (performance.now() - touchedAt > 700) return;
+    touchedAt = performance.now();
+    const now = groups[marked];
+    scrolledAway = !!now && (now.offsetTop + now.offsetHeight < ribbon.scrollTop || now.offsetTop > ribbon.scrollTop + ribbon.clientHeight);
+  }, true);
+
+  return {
+    draw(state) {
+      const before = drawn;
+      drawn = state;
+      if (!before || before.run !== state.run) clear(state.run);
+      grow(state.run);
+      if (state.byHand) scrolledAway = false;
+      mark(state);
+      ribbon.classList.toggle('playing', !!state.playing);
+      if (!before || before.run.steps[before.step] !== state.run.steps[state.step]) tell();
+    },
+    settle() {
+      const now = groups[marked];
+      if (!now || scrolledAway) return;
+      const top = now.offsetTop, bottom = top + now.offsetHeight;
+      if (top < ribbon.scrollTop + 8 || bottom > ribbon.scrollTop + ribbon.clientHeight - 12) {
+        ribbon.scrollTop = Math.max(0, Math.min(top - 24, bottom - ribbon.clientHeight / 2));
+      }
+    },
+  };
+}
+
+/**
+ * The elements of a token: a span per line.
+ * @param {string} piece
+ * @param {string} kind
+ * @param {number} step
+ */
+function token(piece, kind, step) {
+  const lines = piece.split('\n');
+  /** @type {HTMLElement[]} */
+  const parts = [];
+  lines.forEach((line, i) => {
+    const last = i === lines.length - 1;
+    if (last && line === '' && i > 0) return;
+    parts.push(make('span', { 'data-step': step, 'data-kind': kind }, visible(line) + (last ? '' : '⏎')));
+    if (!last) parts.push(make('br'));
+  });
+  return parts;
+}
+
+/** @param {Step} step */
+function groupOf(step) {
+  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length;
+  const own = step.emitted.length - accepted;
+  const says = [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
+  const group = make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says });
+  step.emitted.forEach(([, piece, kind], place) => {
+    const parts = token(piece, kind, step.i);
+    for (const part of parts) part.dataset.place = String(place);
+    group.append(...parts);
+  });
+  return group;
+}
+
+/** @param {Step} step */
+function stepSays(step) {
+  if (!step.draft) return 'Step 0 read the prompt and wrote the first token. ';
+  const own = step.emitted.length > step.path.length ? ', 1 written by the model. ' : '. ';
+  return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
+}
+
+/** @param {Run} run @param {HTMLElement} span */
+function tokenSays(run, span) {
+  if (span.dataset.kind === 'prompt') return 'The prompt, which step 0 read.';
+  const step = run.steps[Number(span.dataset.step)], place = Number(span.dataset.place);
+  if (!step) return '';
+  const name = '“' + label(step.emitted[place][1], 24) + '”, step ' + step.i + ': ';
+  if (span.dataset.kind === 'bonus' || !hasDraft(step)) return name + 'the model’s own token.';
+  const node = step.path[place];
+  return name + 'accepted draft token, source ' + step.draft.source[node] + ', estimated ' + percent(step.draft.p[node]) + ', rank ' + ranksOf(step)[node] + ' of ' + (step.draft.p.length - 1) + '.';
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { compared, namesOf, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
+import { sentence } from '../../app/web/panes/headline.js';
+
+const HEAD = { config: { decoding_length: 64, sources: ['prompt'] } };
+const run = (id, method, tokens, end = {}) => ({
+  id, method, head: HEAD, end: { finish_reason: 'eos', ...end },
+  steps: tokens.map((ids, i) => ({ i, at: i + 1, path: [], draft: null, emitted: ids.map((token) => [token, 't' + token, 'bonus']) })),
+});
+
+test('runs side by side have names of their own', () => {
+  const names = namesOf([run('a', 'lookahead', []), run('b', 'plain', []), run('c', 'lookahead', [])]);
+  assert.deepEqual([...names.values()], ['Lookahead', 'Greedy', 'Lookahead 2']);
+});
+
+test('the first token that differs is found across steps', () => {
+  const one = run('a', 'lookahead', [[1], [2, 3], [4]]);
+  assert.equal(compared(one, run('b', 'plain', [[1], [2], [3], [4]])).same, true);
+  assert.deepEqual([compared(one, run('c', 'plain', [[1], [2], [9]])).place, compared(one, run('d', 'plain', [[1]])).same], [2, false]);
+  assert.equal(compared(one, run('e', 'plain', [[1]], { finish_reason: 'cancelled' })).same, true);
+});
+
+test('tokens and steps up to a moment', () => {
+  const one = run('a', 'lookahead', [[1], [2, 3], [4]]);
+  assert.deepEqual([0, 1, 2, 9].map((at) => tokensAt(one, at)), [1, 3, 4, 4]);
+  assert.deepEqual([0, 1, 2.5, 9].map((seconds) => stepsBy(one, seconds)), [0, 1, 2, 3]);
+});
+
+test('ranks are by probability, the root left out', () => {
+  assert.deepEqual(ranksOf({ draft: { p: [1, 0.2, 0.9, 0.2] } }), [0, 2, 1, 3]);
+});
+
+test('a step without a draft says what its best guess was', () => {
+  const alone = { parent: [-1], p: [1], status: 'r', text: [' a'], source: ['root'], count: [0], wants: ['x'], ids: [1] };
+  const one = run('a', 'lookahead', [[1], [2]]);
+  const said = (left_out) => {
+    one.steps[1] = { ...one.steps[1], draft: alone, left_out };
+    return sentence(one, 1).map(([words]) => words).join('');
+  };
+  const best = { text: ' the', p: 0.12, source: 'prompt', reason: 'pays', parent: 0 };
+  assert.equal(said({ best }), 'No draft this time: the best guess (“␣the”, 12 %) was not worth a wider pass. The model wrote 1 token.');
+  assert.match(said({ best: null }), /^No draft this time: the Trie has nothing that could follow here\./);
+  assert.match(said(null), /^No draft this time: no guess was worth a wider pass\./);
+});
