@@ -1,25 +1,31 @@
-"""Bench: the same prompts by several methods in turns, wall clock against transformers' own greedy decoding."""
+"""Bench: the same prompts by several methods in turns, timed against transformers' own greedy decoding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.metrics import decode_steps, emitted_ids, first_difference
+from lookahead.metrics import decode_seconds, first_difference
+from lookahead.records import METHOD_WORDS, ModelInfo
+from lookahead.runs.recorder import RecordedRun
 from lookahead.trie import Trie
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
 
 METHODS = ("greedy", "lookahead", "hf-greedy", "hf-prompt-lookup")
-"""What runs by default; ``plain`` is another word for ``greedy``."""
+"""What runs by default."""
+REFERENCES = ("hf-greedy", "hf-prompt-lookup")
+"""Methods of transformers' own ``generate()``."""
+WORDS = (*METHOD_WORDS, *REFERENCES)
+"""What a caller may call a method; results keep the caller's word."""
 REFERENCE = "hf-greedy"
 FIRST_RUN_TOKENS = 16
 """Tokens of the untimed first run of every method: it pays for what only a first run pays."""
@@ -31,13 +37,13 @@ class BenchPlan:
 
     Attributes:
         prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
-        methods: Some of ``METHODS``.
+        methods: Some of ``WORDS``, no two of them for the same method.
         config: Settings of ``lookahead``.
         max_new_tokens: Most tokens of an output.
         stop: Stop strings.
-        repeat: How often every prompt is run by every method.
+        repeat: How often every method runs every prompt.
         warm: Keep the trie from one prompt of a repeat to the next; otherwise every prompt starts with an empty one.
-        corpus: Tries that every prompt may draft from besides.
+        corpus: Read-only tries that every prompt may also draft from.
     """
 
     prompts: Sequence[Sequence[int]]
@@ -57,9 +63,9 @@ class TimedRun:
     Attributes:
         token_ids: The generated tokens.
         seconds: Wall clock.
-        decode_seconds: Wall clock after the first pass gave its tokens.
+        decode_seconds: Wall clock after the first pass.
         forward_passes: Passes, the prefill included.
-        decoded_tokens: Tokens that came after the first pass.
+        decoded_tokens: Tokens of the later passes.
     """
 
     token_ids: tuple[int, ...]
@@ -84,14 +90,20 @@ class Bench:
     ) -> None:
         self._backend, self._plan, self._name, self._tick = backend, plan, name, tick
         self.pass_costs = self._measure()
-        # One list a repeat, one entry a prompt.
+        # Method -> repeat -> prompt.
         self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
+
+    @cached_property
+    def _info(self) -> ModelInfo:
+        from lookahead.hf.describe import model_info
+
+        return model_info(self._backend, self._name)
 
     def _measure(self) -> PassCosts | None:
         return self._backend.pass_costs(self._plan.config.decoding_length) if self._backend.supports_trees else None
 
     def run(self) -> None:
-        """Every prompt by every method, ``repeat`` times; the order of the methods rotates."""
+        """Run every prompt by every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
         for method in methods:
             self._once(method, plan.prompts[0], self._drafter(), FIRST_RUN_TOKENS)
@@ -112,26 +124,13 @@ class Bench:
     def _once(self, method: str, prompt_ids: Sequence[int], drafter: Drafter, max_new_tokens: int) -> TimedRun:
         limit = self._backend.context_limit
         room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
-        if method.startswith("hf-"):
+        if method in REFERENCES:
             return self._reference(prompt_ids, room, prompt_lookup=method == "hf-prompt-lookup")
         engine = LookaheadEngine(self._backend, self._plan.config, drafter, self.pass_costs)
-        if method == "lookahead":
-            engine.prepare()
-        started = perf_counter()
-        first: float | None = None
-        steps = []
-        for step in engine.generate(
-            prompt_ids,
-            max_new_tokens=room,
-            stop=self._plan.stop,
-            method=method,
-        ):
-            if first is None:
-                first = perf_counter()
-            steps.append(step)
-        ended = perf_counter()
-        decoded = sum(len(step.emitted_ids) for step, _ in decode_steps(steps))
-        return TimedRun(emitted_ids(steps), ended - started, ended - (first or ended), len(steps), decoded)
+        run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, stop=self._plan.stop)
+        emitted = [len(step.emitted_ids) for step in run]
+        record = run.record()
+        return TimedRun(record.token_ids, record.seconds, decode_seconds(record), len(emitted), sum(emitted[1:]))
 
     def _reference(self, prompt_ids: Sequence[int], max_new_tokens: int, prompt_lookup: bool) -> TimedRun:
         from lookahead.hf.reference import run_reference
@@ -142,10 +141,9 @@ class Bench:
 
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""
-        from lookahead.hf.describe import model_info
         from lookahead.hf.measure import environment
 
-        info, plan = model_info(self._backend, self._name), self._plan
+        info, plan = self._info, self._plan
         speedup = {name: self._speedup(name, "seconds") for name in plan.methods}
         decode_speedup = {name: self._speedup(name, "decode_seconds") for name in plan.methods}
         return {
@@ -191,11 +189,11 @@ class Bench:
         }
 
     def _totals(self, name: str, field: str) -> list[float]:
-        """Seconds of all prompts together, one sum a repeat."""
+        """Seconds of all prompts together, one sum per repeat."""
         return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
 
     def _speedup(self, name: str, field: str) -> list[float]:
-        """Time of the reference / of the method, repeat by repeat; empty where there is no reference or no time."""
+        """Time of the reference divided by the method's, per repeat; empty where there is no reference or no time."""
         if REFERENCE not in self.runs:
             return []
         pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)
@@ -211,9 +209,9 @@ class Bench:
         )
 
     def _parted(self, name: str) -> list[dict[str, Any]]:
-        """Which outputs of the first repeat part from the reference's, at which token, and how close it was there.
+        """Which outputs of the first repeat differ from the reference's, from which token, and by how small a gap.
 
-        Scores that rounding explains are a near tie; ``gap`` is None where one output only goes on.
+        A gap that rounding explains is a near tie; ``gap`` is None where one output is a prefix of the other.
         """
         from lookahead.hf.ties import token_gap
 

@@ -1,12 +1,11 @@
-"""Settings, each described once: flags, page controls, URLs, endpoints, what-if knobs and run-file checks use it.
+"""Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files are made of that.
 
-A setting is one field of a dataclass here (``setting(...)``) and the code that uses it; ``settings_of`` lists them.
+To add a setting, add one field with ``setting(...)`` to a dataclass here and write the code that uses it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
@@ -45,13 +44,13 @@ class Setting:
         kind: What values it takes.
         default: Its default.
         label: What the page calls it.
-        help: One line on what it does.
-        places: Where it is offered; every setting of ``LookaheadConfig`` stands in run files, whatever this says.
+        help: One line on what it does, and what 0 says where None is a value.
+        places: Where it is offered. Run files hold every setting of ``LookaheadConfig``, whatever this says.
         low: Least number.
         high: Largest number.
         choices: The words of a choice.
-        optional: Whether None is a value ("no limit of its own"). Where only numbers can be given (a slider, a URL, an
-            endpoint) 0 says it.
+        none: What None means ("as many as the width allows"); empty where None is not a value. Only numbers above 0
+            take it: where nothing but a number can be given (a slider, a URL, an endpoint), 0 says None.
     """
 
     name: str
@@ -63,7 +62,24 @@ class Setting:
     low: float = 0
     high: float = MAX_NUMBER
     choices: tuple[str, ...] = ()
-    optional: bool = False
+    none: str = ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether None is a value."""
+        return bool(self.none)
+
+    @property
+    def summary(self) -> str:
+        """The help without what 0 says, for places where None is said by leaving the setting out.
+
+        >>> described = settings_of(LookaheadConfig)["branch_length"]
+        >>> described.help
+        'Most draft tokens in one branch. 0: as many as the width allows.'
+        >>> described.summary
+        'Most draft tokens in one branch.'
+        """
+        return self.help.removesuffix(_zero(self.none))
 
     @property
     def flag(self) -> str:
@@ -77,16 +93,20 @@ class Setting:
     @property
     def rule(self) -> str:
         """What a value must be, in a few words."""
-        if self.kind == "choice":
-            return f"choose one of {', '.join(self.choices)}"
-        if self.kind == "choices":
-            return f"choose among {', '.join(self.choices)}"
-        if self.kind == "switch":
-            return "need true or false"
+        match self.kind:
+            case "choice":
+                return f"choose one of {', '.join(self.choices)}"
+            case "choices":
+                return f"choose among {', '.join(self.choices)}"
+            case "switch":
+                return "need true or false"
+        low, high = (str(end) if type(end) is int else f"{end:g}" for end in (self.low, self.high))
         what = "a whole number" if self.kind == "whole" else "a finite number"
-        if self.high >= MAX_NUMBER:
-            return f"need {what}, at least {self.low:g}"
-        return f"need {what}, {self.low:g} to {self.high:g}"
+        return (
+            f"need {what}, at least {low} and below 2^53"
+            if self.high == MAX_NUMBER
+            else f"need {what}, {low} to {high}"
+        )
 
     def check(self, value: Any) -> None:
         """Raise ValueError unless this is a value of the setting; the message names the value and the rule."""
@@ -100,7 +120,7 @@ class Setting:
             case "whole":
                 return type(value) is int and self.low <= value <= self.high
             case "number":
-                return type(value) in (int, float) and self.low <= value <= self.high and math.isfinite(value)
+                return type(value) in (int, float) and self.low <= value <= self.high
             case "choice":
                 return isinstance(value, str) and value in self.choices
             case "choices":
@@ -109,28 +129,27 @@ class Setting:
                 return isinstance(value, bool)
 
     def from_plain(self, value: Any) -> Any:
-        """The setting's value for a plain one (of JSON, a control, an endpoint), checked; 0 is None where it may be.
+        """The setting's value for a plain one (of JSON, a control, an endpoint), checked; several words in their order.
 
         Raises:
             ValueError: If it is not a value of this setting.
         """
-        if self.kind == "choices" and isinstance(value, list | tuple):
-            known = tuple(word for word in self.choices if word in value)
-            value = known if len(known) == len(value) else tuple(value)
+        if isinstance(value, list):
+            value = tuple(value)
         if self.optional and type(value) in (int, float) and value == 0:
             value = None
-        if self.kind == "whole" and isinstance(value, float) and value.is_integer() and abs(value) <= MAX_NUMBER:
-            value = int(value)  # sliders and JavaScript know no whole numbers
-        if self.kind == "number" and type(value) is int and abs(value) <= MAX_NUMBER:
-            value = float(value)
+        if self.kind == "whole" and isinstance(value, float) and value.is_integer():
+            value = int(value)  # sliders and JavaScript do not know whole numbers
         self.check(value)
-        return value
+        if isinstance(value, tuple):
+            return tuple(word for word in self.choices if word in value)
+        return float(value) if self.kind == "number" and value is not None else value
 
     def plain(self, value: Any) -> Any:
         """The value as JSON, controls and endpoints carry it."""
         if isinstance(value, tuple):
             return list(value)
-        return 0 if value is None and self.kind in ("whole", "number") else value
+        return 0 if value is None else value
 
     def from_text(self, text: str) -> Any:
         """The setting's value in a text (of a URL, a flag, the environment); several words are parted by commas.
@@ -147,12 +166,12 @@ class Setting:
                 if text.strip() not in ("0", "1"):
                     raise ValueError(f"{self.name}={_shown(text)}; need 1 or 0")
                 return text.strip() == "1"
-            case _:
+            case "choice":
                 return self.from_plain(text)
 
     def _number(self, text: str) -> int | float:
         try:
-            if not text.isascii() or "_" in text or len(text) > 40:
+            if not text.isascii() or "_" in text:  # Python reads more than people write
                 raise ValueError
             return int(text) if self.kind == "whole" else float(text)
         except ValueError:
@@ -184,15 +203,20 @@ class Setting:
 
     def to_json(self) -> dict[str, Any]:
         """The description as plain data, for the page's script."""
-        data = dataclasses.asdict(self)
+        data = dataclasses.asdict(self) | {"optional": self.optional}
         return {**data, "default": self.plain(self.default), "places": list(self.places), "choices": list(self.choices)}
+
+
+def _zero(none: str) -> str:
+    return f" 0: {none}." if none else ""
 
 
 def _shown(value: object) -> str:
     """A value in a message: one short line."""
-    if type(value) is int and abs(value) >= 10**40:
-        return "a huge number"
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list a thousand deep
+        text = "something huge"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -205,10 +229,10 @@ def setting(
     low: float = 0,
     high: float = MAX_NUMBER,
     choices: Sequence[str] = (),
-    optional: bool = False,
+    none: str = "",
 ) -> Any:
-    """A field of a settings dataclass, with its description (see ``Setting``)."""
-    described = Setting("", kind, default, label, help, places, low, high, tuple(choices), optional)
+    """A field of a settings dataclass, with its description (see ``Setting``; what 0 says is added to the help)."""
+    described = Setting("", kind, default, label, help + _zero(none), places, low, high, tuple(choices), none)
     return dataclasses.field(default=default, metadata={"setting": described})
 
 
@@ -239,6 +263,8 @@ def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
 
 def _check_settings(settings: Any) -> None:
     for name, described in settings_of(type(settings)).items():
+        if isinstance(getattr(settings, name), list):  # what never changes holds tuples
+            object.__setattr__(settings, name, tuple(getattr(settings, name)))
         described.check(getattr(settings, name))
 
 
@@ -251,15 +277,9 @@ class RunSettings:
     """
 
     max_new_tokens: int = setting(
-        128,
-        "Max new tokens",
-        "The output ends here at the latest.",
-        "generate",
-        "page",
-        "endpoint",
-        low=1,
-        high=MAX_TOKENS,
-    )
+        128, "Max new tokens", "Most tokens to generate.",
+        "generate", "page", "endpoint", low=1, high=MAX_TOKENS,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         _check_settings(self)
@@ -268,20 +288,6 @@ class RunSettings:
 @dataclass(frozen=True, slots=True)
 class LookaheadConfig:
     """The settings of the drafts of one engine or one replay; checked when made, never changed afterwards.
-
-    Attributes:
-        decoding_length: Most tokens in one forward pass, the root included (1 drafts nothing).
-        branch_length: Most draft tokens in one branch; None takes ``decoding_length - 1``.
-        strategy: ``hierarchical`` (one tree with shared prefixes), ``parallel`` (branches that part at
-            the root) or ``single`` (one branch).
-        budget: ``adaptive`` drafts only as wide as the measured pass costs pay for, ``fixed`` always up to
-            ``decoding_length``.
-        ranking: ``probability`` (estimated path probability) or ``frequency`` (the paper's plain counts).
-        sources: Where draft nodes may come from.
-        prompt_weight: Weight of an occurrence in the prompt relative to one in the output. Also decides which source a
-            node is labelled with when several tries propose it.
-        trie_capacity: Upper bound on nodes per trie, not counting the running request's prompt.
-        trie_bytes: Upper bound on bytes per trie, with the same exception.
 
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.
@@ -292,8 +298,8 @@ class LookaheadConfig:
         "generate", "replay", "page", "endpoint", "what-if", low=1, high=MAX_DECODING_LENGTH,
     )  # fmt: skip
     branch_length: int | None = setting(
-        None, "branch_length", "Most draft tokens in one branch. 0: as many as the width allows.",
-        "generate", "replay", "page", "endpoint", "what-if", low=1, optional=True,
+        None, "branch_length", "Most draft tokens in one branch.",
+        "generate", "replay", "page", "endpoint", "what-if", low=1, none="as many as the width allows",
     )  # fmt: skip
     strategy: Strategy = setting(
         "hierarchical", "Strategy", "One tree with shared prefixes, branches that part at the root, or one branch.",
@@ -312,7 +318,9 @@ class LookaheadConfig:
         "page", "what-if", kind="choices", choices=OFFERED,
     )  # fmt: skip
     prompt_weight: float = setting(
-        2.0, "prompt_weight", "Weight of an occurrence in the prompt relative to one in the output.",
+        2.0, "prompt_weight",
+        "Weight of an occurrence in the prompt relative to one in the output. It also decides which source a node is "
+        "labelled with when several tries propose it.",
         kind="number", low=1e-6, high=1e6,
     )  # fmt: skip
     trie_capacity: int = setting(

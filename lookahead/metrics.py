@@ -1,19 +1,24 @@
 """Every number that is shown, printed or compared: pure functions of step and run records.
 
-One definition for the command line, the figures and the tests; the page sums up steps as they come, and a test holds
-the two together. Steps are decode steps: the prefill is a forward pass
-but no step. Ratios without a denominator raise ValueError; ``or_none`` turns that into None for JSON. What became of
-single draft nodes is told by ``node_metrics.py``.
+The command line, the figures and the tests share these definitions; the page sums up steps as they come, and a test
+compares the two. The prefill is a forward pass, but not a decode step. A ratio without a denominator raises ValueError;
+``or_none`` turns that into None for JSON.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any, Literal, TypeVar, get_args
 
 from lookahead.draft import DraftTree
-from lookahead.records import RunRecord, StepRecord, StepTimings
+from lookahead.records import Reason, RunRecord, StepRecord, StepTimings
+
+NodeStatus = Literal["root", "accepted", "rejected", "unchecked"]
+Kind = TypeVar("Kind", int, str)
 
 
 def or_none(ratio: Callable[[Sequence[StepRecord]], float], steps: Sequence[StepRecord]) -> float | None:
@@ -116,32 +121,8 @@ def tokens_per_second(run: RunRecord) -> float:
     return len(run.token_ids) / run.seconds if run.seconds > 0 else 0.0
 
 
-def speedup(reference: RunRecord, run: RunRecord) -> float:
-    """Wall clock of ``reference`` / of ``run``, end to end: above 1 the run is the faster one.
-
-    Raises:
-        ValueError: If the run took no time.
-    """
-    return _ratio(reference.seconds, run.seconds, "speedup")
-
-
-def decode_speedup(reference: RunRecord, run: RunRecord) -> float:
-    """The same after the first token.
-
-    Raises:
-        ValueError: If the run spent no time after its first token.
-    """
-    return _ratio(decode_seconds(reference), decode_seconds(run), "decode speedup")
-
-
-def _ratio(reference_seconds: float, seconds: float, name: str) -> float:
-    if not seconds > 0:
-        raise ValueError(f"{seconds} seconds: {name} is not defined")
-    return reference_seconds / seconds
-
-
 def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
-    """Where the time of a decode step goes on average, phase by phase.
+    """Mean time of a decode step in each phase.
 
     Raises:
         ValueError: If no step decoded anything.
@@ -163,7 +144,7 @@ def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:
 
 
 def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None:
-    """Index of the first token that differs; the shorter length where one goes on; None where they are the same.
+    """Index of the first token that differs; the shorter length where one is a prefix of the other; None if equal.
 
     >>> first_difference([5, 6, 7], [5, 6])
     2
@@ -172,3 +153,156 @@ def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None
         if token_id != other_id:
             return place
     return None if len(tokens) == len(others) else min(len(tokens), len(others))
+
+
+# ------------------------------------------------------------------ draft nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Draft nodes of one kind: how many were drafted, checked by the model, and accepted."""
+
+    drafted: int
+    checked: int
+    accepted: int
+
+    @property
+    def rate(self) -> float:
+        """Accepted / drafted, the acceptance rate of this kind."""
+        return self.accepted / self.drafted
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Draft nodes with an estimated probability in ``low..high``: mean estimate and observed acceptance."""
+
+    low: float
+    high: float
+    nodes: int
+    estimated: float
+    observed: float
+
+
+def node_statuses(step: StepRecord) -> tuple[NodeStatus, ...]:
+    """What became of every node of a step's draft, shape ``(n,)`` (empty for the prefill).
+
+    ``rejected``: its parent is on the accepted path and the model chose another token there. ``unchecked``: its
+    parent is not on the path, or the output ended before the model's choice counted.
+    """
+    draft = step.draft
+    if draft is None:
+        return ()
+    on_path = {0, *step.accepted_nodes}
+    statuses: list[NodeStatus] = ["root"]
+    for node in range(1, len(draft)):
+        parent = draft.parents[node]
+        if node in on_path:
+            statuses.append("accepted")
+        elif parent in on_path and step.target_ids[parent] not in (-1, draft.token_ids[node]):
+            statuses.append("rejected")
+        else:
+            statuses.append("unchecked")
+    return tuple(statuses)
+
+
+def acceptance_by_source(steps: Iterable[StepRecord]) -> dict[str, Acceptance]:
+    """Acceptance of the draft nodes of every source that drafted."""
+    return _by_kind(steps, lambda _, draft: draft.sources)
+
+
+def acceptance_by_depth(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
+    """Acceptance of the draft nodes at every depth (the root's children have depth 1)."""
+    return _by_kind(steps, lambda _, draft: draft.depths())
+
+
+def acceptance_by_match_length(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
+    """Acceptance of the draft nodes of the steps with every match length."""
+    return _by_kind(steps, lambda step, draft: [step.match_length] * len(draft))
+
+
+def in_ranges(kinds: dict[int, Acceptance]) -> dict[str, Acceptance]:
+    """Depths or match lengths grouped in ranges 0, 1, 2, 3-4, 5-8, 9-16, ..., shortest first.
+
+    >>> in_ranges({3: Acceptance(2, 2, 1), 4: Acceptance(1, 0, 0)})
+    {'3-4': Acceptance(drafted=3, checked=2, accepted=1)}
+    """
+    ranges: dict[str, Acceptance] = {}
+    for number, kind in sorted(kinds.items()):
+        high = 1 << (number - 1).bit_length() if number else 0
+        label = str(high) if high < 3 else f"{high // 2 + 1}-{high}"
+        so_far = ranges.get(label, Acceptance(0, 0, 0))
+        ranges[label] = Acceptance(
+            so_far.drafted + kind.drafted, so_far.checked + kind.checked, so_far.accepted + kind.accepted
+        )
+    return ranges
+
+
+def _by_kind(
+    steps: Iterable[StepRecord], kinds: Callable[[StepRecord, DraftTree], Sequence[Kind]]
+) -> dict[Kind, Acceptance]:
+    drafted: Counter[Kind] = Counter()
+    checked: Counter[Kind] = Counter()
+    accepted: Counter[Kind] = Counter()
+    for step, draft in decode_steps(steps):
+        statuses = node_statuses(step)
+        for node, kind in enumerate(kinds(step, draft)):
+            if node:
+                drafted[kind] += 1
+                checked[kind] += statuses[node] in ("accepted", "rejected")
+                accepted[kind] += statuses[node] == "accepted"
+    return {kind: Acceptance(drafted[kind], checked[kind], accepted[kind]) for kind in sorted(drafted)}
+
+
+def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[CalibrationBin]:
+    """Estimated against observed acceptance of draft nodes, in equal bins of the estimate; empty bins left out.
+
+    A step that the end of the output cut short is left out: what its other nodes would have become is unknown.
+    """
+    nodes, estimated, accepted = [0] * bins, [0.0] * bins, [0] * bins
+    for step, draft in decode_steps(steps):
+        if len(step.emitted_ids) == len(step.accepted_nodes):
+            continue
+        on_path = set(step.accepted_nodes)
+        for node in range(1, len(draft)):
+            place = min(bins - 1, int(draft.probabilities[node] * bins))
+            nodes[place] += 1
+            estimated[place] += draft.probabilities[node]
+            accepted[place] += node in on_path
+    edges = pairwise(place / bins for place in range(bins + 1))
+    return [
+        CalibrationBin(low, high, count, total / count, right / count)
+        for (low, high), count, total, right in zip(edges, nodes, estimated, accepted, strict=True)
+        if count
+    ]
+
+
+# ------------------------------------------------------------------ what was not drafted
+
+
+@dataclass(frozen=True, slots=True)
+class Undrafted:
+    """Decode steps without a draft, among those that kept account of what was left out.
+
+    Attributes:
+        steps: How many there were.
+        median_probability: Median over these steps of the probability of the best candidate that was left out; None
+            where no step had a candidate.
+    """
+
+    steps: int
+    median_probability: float | None
+
+
+def left_out_by_reason(steps: Iterable[StepRecord]) -> dict[Reason, int]:
+    """Reason -> how often it left something out, summed over the steps; empty where no step kept account."""
+    accounts = [step.left_out for step in steps if step.left_out is not None]
+    if not accounts:
+        return {}
+    return {reason: sum(getattr(account, reason) for account in accounts) for reason in get_args(Reason)}
+
+
+def undrafted(steps: Iterable[StepRecord]) -> Undrafted:
+    """The steps without a draft, and how probable their best guess was."""
+    accounts = [step.left_out for step, draft in decode_steps(steps) if len(draft) == 1 and step.left_out is not None]
+    best = [account.best.probability for account in accounts if account.best is not None]
+    return Undrafted(len(accounts), median(best) if best else None)

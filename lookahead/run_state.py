@@ -1,4 +1,4 @@
-"""One run's state in the loop: how far it has come, how far it may go, and where its output ends."""
+"""The state of one run in the loop: its progress, its limits, and where its output ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RunState:
         self.finish_at_room = "length" if max_new_tokens <= in_context else "context"
 
     def cut(self, token_ids: Sequence[int]) -> tuple[int, FinishReason | None]:
-        """How many of the emitted tokens count, and why the output ends there (None: it goes on)."""
+        """How many of the emitted tokens count, and why the output ends there (None: it continues)."""
         for count, token_id in enumerate(token_ids, start=1):
             if token_id in self.eos_ids:
                 return count, "eos"

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.inputs import read_prompts
 from lookahead.metrics import emitted_ids
+from lookahead.models import EMBEDDED_MODEL
 from tests.lookahead.tiny_models import hf_greedy
 
 FOLDER = EMBEDDED_MODEL

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from app.model.engine_thread import EngineThread, Result
 from app.model.runs import Generate, Outputs, RunRequest, generate, recorded_run
 from app.options import AppOptions
 from lookahead.config import LookaheadConfig
-from lookahead.embedded import EMBEDDED_MODEL
 from lookahead.engine import LookaheadEngine
+from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import ModelInfo, RunRecord, TokenGap
 from lookahead.sources.registry import OFFERED
 from lookahead.trie import Trie
@@ -170,9 +169,9 @@ class ModelHost:
         Args:
             prompt: The prompt as it was given.
         """
-        from lookahead.hf.describe import run_texts
+        from lookahead.hf.describe import with_texts
 
-        return replace(run, texts=run_texts(self.backend, run, prompt, self.backend.decode(run.token_ids)))
+        return with_texts(self.backend, run, prompt)
 
 
 def _token_gap(backend: HFBackend, *ids: Any) -> TokenGap:

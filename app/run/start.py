@@ -10,8 +10,8 @@ from app.model.host import ModelHost
 from app.model.runs import Outputs, RunRequest, broken_off
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
+from lookahead.backend import PASS_ERRORS, failure_line
 from lookahead.config import LookaheadConfig
-from lookahead.failures import PASS_ERRORS, failure_line
 from lookahead.metrics import first_difference
 from lookahead.records import Method, RunRecord, TokenGap
 

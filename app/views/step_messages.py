@@ -15,7 +15,7 @@ import orjson
 from app.run.stored_run import StoredRun, TokenText
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
-from lookahead.node_metrics import node_statuses
+from lookahead.metrics import node_statuses
 from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord, TokenGap
 
 STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u"}

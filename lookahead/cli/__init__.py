@@ -1,1 +1,1 @@
-"""The command line, one file a command; ``python -m lookahead --help``."""
+"""The command line, one file per command; ``python -m lookahead --help``."""

@@ -6,12 +6,13 @@ import argparse
 import random
 from typing import TYPE_CHECKING, Any
 
-from lookahead.bench import METHODS, Bench, BenchPlan
+from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
 from lookahead.cli import corpus, options
-from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
+from lookahead.cli.console import UsageError, forward_passes, one_line, print_json, progress, table
 from lookahead.inputs import read_prompts
+from lookahead.models import SHAPES
 from lookahead.process import everything_stays
-from lookahead.shapes import SHAPES
+from lookahead.records import METHOD_WORDS
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -21,16 +22,16 @@ RANDOM_PROMPT_TOKENS = 256
 
 _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
-They take turns on every prompt, the order rotates, and times are medians over the repeats. speedup is the wall
-clock of hf-greedy / of the method; decode_speedup the same after the first token. Without --warm every prompt
-starts with an empty trie; with it the trie is kept from one prompt to the next and emptied before every repeat.
-Where an output is not hf-greedy's, "parted" in the JSON says at which token and by how small a gap of scores; the
-table says "near ties" where rounding explains all of them, "no" where it does not: that is a bug. One exception:
-transformers looks for a --stop string in the tokens by themselves, so with a tokenizer that has a token for "a capital
-follows" (the embedded model's) hf-greedy may end elsewhere than at the string in the text.
+Every prompt is run by all methods in turn, in rotating order; times are medians over the repeats. speedup is the wall
+clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without --warm the trie is
+empty for every prompt; with it the trie is kept from one prompt to the next and emptied before every repeat.
+Where an output differs from hf-greedy's, "parted" in the JSON says from which token and by how small a gap of scores.
+The table says "near ties" where rounding explains all of them, and "no" where it does not: that is a bug. One
+exception: transformers looks for a --stop string token by token, so with a tokenizer that has a token for "a capital
+follows" (the embedded model's) hf-greedy may not end where the string ends in the text.
 
 --shape makes a model with random weights instead of loading one: {", ".join(SHAPES)}.
-Its prompts are random tokens unless --prompts is given (then the text's UTF-8 bytes).
+Its prompts are random tokens, or with --prompts the UTF-8 bytes of the texts.
 
 examples:
   python -m lookahead bench --prompts prompts.jsonl --repeat 5
@@ -41,35 +42,35 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "bench",
+        run,
         help="measure the speedup against transformers' own decoding",
-        description="Run the same prompts by several methods in turns and compare wall clock and tokens.",
+        description="Run the same prompts by several methods in turn and compare wall clock and tokens.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--prompts", metavar="F.jsonl", help='one {"prompt": text} a line')
+    parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
     parser.add_argument("--shape", metavar="NAME", help="a random model of this shape instead of --model")
     parser.add_argument(
         "--methods",
         default=",".join(METHODS),
         metavar="A,B,...",
-        help=f"some of {', '.join(METHODS)} (default: all)",
+        help=f"some of {', '.join(METHODS)} (default: all); plain is another word for greedy",
     )
     parser.add_argument(
         "--repeat",
         type=options.count(1),
         default=3,
         metavar="N",
-        help="runs of every prompt by every method (default: 3)",
+        help="how often every method runs every prompt (default: 3)",
     )
     parser.add_argument("--warm", action="store_true", help="keep the trie from one prompt to the next")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_model_options(parser)
     options.add_run_options(parser)
-    options.add_draft_options(parser)
+    options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -101,12 +102,16 @@ def _name(args: argparse.Namespace) -> str:
 
 
 def _methods(text: str) -> list[str]:
+    """The methods as the caller wrote them, each once."""
     methods = [name.strip() for name in text.split(",")]
+    named: dict[str, str] = {}
     for name in methods:
-        if name not in METHODS:
-            raise UsageError(f"--methods: {name!r} is not known; choose some of {', '.join(METHODS)}")
-    if len(set(methods)) < len(methods):
-        raise UsageError("--methods: one stands there twice; name each once")
+        if name not in WORDS:
+            raise UsageError(f"--methods: {one_line(name)[:40]!r} is not known; choose some of {', '.join(WORDS)}")
+        method = METHOD_WORDS.get(name, name)
+        if method in named:
+            raise UsageError(f"--methods: {named[method]} and {name} are the same method; name it once")
+        named[method] = name
     return methods
 
 
@@ -116,7 +121,7 @@ def _texts(args: argparse.Namespace) -> list[str] | None:
         if args.model is not None:
             raise UsageError("--shape and --model name two models; leave one of them out")
     elif args.prompts is None:
-        raise UsageError('--prompts is missing; name a file with one {"prompt": text} a line')
+        raise UsageError('--prompts is missing; name a file with one {"prompt": text} per line')
     return None if args.prompts is None else read_prompts(args.prompts)
 
 
@@ -135,7 +140,7 @@ def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | No
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:
-    """Whether the tokens are hf-greedy's; where not, whether rounding explains every difference."""
+    """Whether the tokens are hf-greedy's; ``near ties`` where rounding explains every difference."""
     return "near ties" if parted and all(place["near_tie"] for place in parted) else identical
 
 

@@ -1,4 +1,4 @@
-"""What the commands print: one JSON line, text that streams, tables, notes; and how they refuse and break off."""
+"""How the commands print results, tables, notes and progress, and how they refuse or break off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lookahead.failures import PASS_ERRORS, failure_line
+from lookahead.backend import PASS_ERRORS, failure_line
 
 
 class UsageError(ValueError):
@@ -48,7 +48,7 @@ def one_line(message: object) -> str:
 
 
 def progress(total: int, unit: str, description: str) -> Any:
-    """A progress bar on stderr; silent where stderr is no terminal."""
+    """A progress bar on stderr; silent where stderr is not a terminal."""
     from tqdm import tqdm
 
     return tqdm(total=total, unit=unit, desc=description, file=sys.stderr, disable=None, leave=False)
@@ -72,7 +72,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in a table: three significant places for a fraction, a dash for nothing."""
+    """A value in a table: fractions with three decimals (one from 100 on), None as a dash."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""``generate``: one prompt, the text as it comes, and what it took."""
+"""``generate``: continue one prompt, stream the text, say what it took."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from lookahead import metrics
 from lookahead.cli import corpus, options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
+from lookahead.config import LookaheadConfig
 from lookahead.inputs import read_text
 from lookahead.process import everything_stays
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
+from lookahead.runs.recorder import RecordedRun
 
 if TYPE_CHECKING:
-    from lookahead.engine import LookaheadEngine
     from lookahead.hf.backend import HFBackend
 
 _EPILOG = """\
@@ -30,56 +31,48 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "generate",
+        run,
         help="continue one prompt",
         description="Continue one prompt; the text streams to stdout, what it took goes to stderr.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     prompt = parser.add_mutually_exclusive_group(required=True)
     prompt.add_argument("--prompt", metavar="TEXT", help="the prompt")
     prompt.add_argument("--prompt-file", metavar="FILE", help="a UTF-8 file that holds the prompt")
     parser.add_argument(
-        "--method", choices=tuple(METHOD_WORDS), default="lookahead", help="greedy drafts nothing; the same tokens"
+        "--method",
+        choices=tuple(METHOD_WORDS),
+        default="lookahead",
+        help="plain (or greedy) drafts nothing and writes the same tokens (default: lookahead)",
     )
     parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
     parser.add_argument(
-        "--details", action="store_true", help="also say which draft tokens were accepted, and where the time went"
+        "--details",
+        action="store_true",
+        help="also say which draft tokens were accepted, what was not drafted and why, and where the time went",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     options.add_model_options(parser)
     options.add_run_options(parser)
-    options.add_draft_options(parser)
+    options.add_draft_options(parser, "generate")
     corpus.add_trie_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
-    config, stop = options.config_from(args), options.check_stop(args.stop)
-    prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
-    options.check_text(prompt, "--prompt")
-    if not prompt:
-        raise UsageError("the prompt is empty; give it at least one character")
+    config, stop, prompt = options.config_from(args), options.check_stop(args.stop), _prompt(args)
     if args.run_file is not None:
         runfile.check_target(args.run_file)
         runfile.check_limits(args.max_new_tokens, stop)
     corpus.check_trie(args)
     backend = options.load_backend(args)
-    prompt_ids = backend.encode(prompt, raw=args.raw)
-    options.room_for(backend, prompt_ids, args.max_new_tokens, "the prompt")
-    from lookahead.drafter import Drafter
-    from lookahead.engine import LookaheadEngine
-
-    engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
-    if METHOD_WORDS[args.method] == "lookahead":
-        options.note_lengths(backend, [prompt_ids], args.max_new_tokens)
-        with forward_passes():
-            engine.prepare()
+    recorded = _prepared(args, backend, config, prompt, stop)
     try:
         with everything_stays():
-            record, text, broken_off = _generate(args, engine, backend, prompt_ids, stop)
+            record, text, broken_off = _generate(recorded, backend, args.json)
     except KeyboardInterrupt:
         _emit("\n", args.json)
         raise
@@ -98,34 +91,48 @@ def run(args: argparse.Namespace) -> None:
         raise broken_off
 
 
-def _generate(
-    args: argparse.Namespace,
-    engine: LookaheadEngine,
-    backend: HFBackend,
-    prompt_ids: list[int],
-    stop: tuple[str, ...],
-) -> tuple[RunRecord, str, BrokenOff | None]:
-    """The run, its text (streamed on the way unless JSON was asked for), and what broke it off, if something did."""
-    from lookahead.hf.describe import model_info
-    from lookahead.runs.recorder import RunRecorder
+def _prompt(args: argparse.Namespace) -> str:
+    """The prompt that the options name, at least one character."""
+    prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
+    options.check_text(prompt, "--prompt")
+    if not prompt:
+        raise UsageError("the prompt is empty; give it at least one character")
+    return prompt
 
-    info = model_info(backend, options.model_name(args))
-    stream = backend.output_text((*stop, *backend.stop_strings))
-    costs = engine.pass_costs if METHOD_WORDS[args.method] == "lookahead" else None
-    recorder = RunRecorder(prompt_ids, engine.config, info, METHOD_WORDS[args.method], args.max_new_tokens, stop, costs)
-    steps = engine.generate(prompt_ids, max_new_tokens=args.max_new_tokens, stop=stop, method=args.method)
+
+def _prepared(
+    args: argparse.Namespace, backend: HFBackend, config: LookaheadConfig, prompt: str, stop: tuple[str, ...]
+) -> RecordedRun:
+    """The run, ready to start: what only a first run has to do is done."""
+    from lookahead.drafter import Drafter
+    from lookahead.engine import LookaheadEngine
+    from lookahead.hf.describe import model_info
+
+    limit = args.max_new_tokens
+    prompt_ids = backend.encode(prompt, raw=args.raw)
+    options.room_for(backend, prompt_ids, limit, "the prompt")
+    engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
+    if METHOD_WORDS[args.method] == "lookahead":
+        options.note_lengths(backend, [prompt_ids], limit)
+    model = model_info(backend, options.model_name(args))
+    with forward_passes():
+        return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, method=args.method, stop=stop)
+
+
+def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[RunRecord, str, BrokenOff | None]:
+    """The run, its text (streamed on the way unless ``silent``), and what broke it off, if something did."""
+    stream = backend.output_text((*run.stop, *backend.stop_strings))
     broken_off = None
     try:
-        with progress(args.max_new_tokens if args.json else 0, "token", "generate") as bar, forward_passes():
-            for step in steps:
-                recorder.add(step)
-                if args.json:
+        with progress(run.max_new_tokens if silent else 0, "token", "generate") as bar, forward_passes():
+            for step in run:
+                if silent:
                     bar.update(len(step.emitted_ids))
-                _emit(stream.push(step.emitted_ids), args.json)
+                _emit(stream.push(step.emitted_ids), silent)
     except BrokenOff as error:
         broken_off = error
-    _emit(stream.finish(), args.json)
-    return recorder.record("error"), stream.text, broken_off
+    _emit(stream.finish(), silent)
+    return run.record("error"), stream.text, broken_off
 
 
 def _emit(piece: str, silent: bool) -> None:
@@ -140,7 +147,7 @@ def _sentence(run: RunRecord) -> str:
     parts = [
         f"{len(run.token_ids)} tokens in {metrics.forward_passes(run.steps)} forward passes",
         f"{run.seconds:.2f} s ({metrics.tokens_per_second(run):.1f} tokens/s)",
-        "" if accepted is None else f"{accepted:.2f} tokens a decode step",
+        "" if accepted is None else f"{accepted:.2f} tokens per decode step",
         "" if rate is None else f"{100 * rate:.0f} % of the draft tokens accepted",
         f"ended by {run.finish_reason}",
     ]

@@ -1,4 +1,4 @@
-"""The parser of all commands, and what happens to errors: one line on stderr, no traceback."""
+"""The parser of all commands, and the one line on stderr that an error becomes."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Let what is still to be written go nowhere: the interpreter must not complain when it flushes at exit."""
-    with suppress(OSError):  # a stdout that is no file
+    """Discard what is still to be written, so that the interpreter does not complain when it flushes at exit."""
+    with suppress(OSError):  # a stdout that is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -13,9 +13,9 @@ from lookahead.inputs import TraceRow, read_text, read_trace
 from lookahead.runs.runfile import check_target
 
 _EPILOG = """\
-A FILE that ends in .jsonl is a trace, {"prompt": [token ids], "output": [token ids]} a line; any other is a UTF-8
-text, read as the tokenizer reads it. Only the model's tokenizer is loaded. The result is bound to that tokenizer,
-and holds what was read: it is as confidential as the texts are.
+A FILE that ends in .jsonl is a trace, {"prompt": [token ids], "output": [token ids]} per line; any other is a
+UTF-8 text. Only the model's tokenizer is loaded. The result can be used with that tokenizer only, and it contains
+what was read: it is as confidential as the texts.
 
 examples:
   python -m lookahead make-trie manual.txt faq.txt --save manual.trie
@@ -26,12 +26,13 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "make-trie",
-        help="make a trie file of texts or traces, for --trie",
+        run,
+        help="make a trie file from texts or traces, for --trie",
         description="Read texts or recorded outputs into a trie and save it; generate, bench and app.py draft from it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="texts of at most 4 million characters each, or traces (.jsonl)"
@@ -39,7 +40,6 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--save", required=True, metavar="OUT.trie", help="the file to write")
     parser.add_argument("--model", metavar="ID_OR_DIR", help="whose tokenizer to use (default: the embedded model's)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_ids(path: str, rows: Sequence[TraceRow], highest: int) -> None:
-    """Raise UsageError where a trace holds an id that the tokenizer does not know."""
+    """Raise UsageError where a trace holds an id that the tokenizer does not have."""
     found = max(max(prompt_ids + output_ids) for prompt_ids, output_ids in rows)
     if found > highest:
         raise UsageError(f"{path}: token id {found}; the tokenizer knows 0 to {highest}: name the trace's own model")

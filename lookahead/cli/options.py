@@ -1,15 +1,24 @@
-"""Options that several commands share, and the settings they make."""
+"""Options that several commands share, and the settings and models that they name."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lookahead.cli.console import UsageError, note
-from lookahead.config import DTYPES, Budget, LookaheadConfig, Ranking, Strategy
-from lookahead.embedded import EMBEDDED_MODEL
-from lookahead.shapes import SHAPES
+from lookahead.config import (
+    DTYPES,
+    MAX_NUMBER,
+    LookaheadConfig,
+    Place,
+    RunSettings,
+    Setting,
+    chosen,
+    offered,
+    settings_of,
+)
+from lookahead.models import EMBEDDED_MODEL, SHAPES
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -19,23 +28,61 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser that refuses in one line, by raising UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse."""
+        """Refuse, and name the help of the command that was called."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
+        """Parse, and refuse unknown arguments here: the parser of all commands would name its own help."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
-def count(low: int) -> type:
-    """An integer of at least ``low``, as an argparse type."""
 
-    def parse(text: str) -> int:
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, description: str, epilog: str
+) -> Parser:
+    """The parser of a new command that ``run`` carries out."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=shape)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def count(low: int) -> Callable[[str], int]:
+    """A whole number of at least ``low``, as an argparse type."""
+    return _reader(Setting("", "whole", low, "", "", low=low, high=MAX_NUMBER))
+
+
+def _reader(described: Setting) -> Callable[[str], Any]:
+    """The setting's value in an argument, as an argparse type. None has no text here: leave the flag out."""
+
+    def read(text: str) -> Any:
         try:
-            value = int(text)
+            value = described.from_text(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"need an integer, got {text!r}") from None
-        if value < low:
-            raise argparse.ArgumentTypeError(f"need at least {low}, got {value}")
+            value = None
+        if value is None:
+            shown = repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
+            raise argparse.ArgumentTypeError(f"{described.rule}, got {shown}")
         return value
 
-    return parse  # type: ignore[return-value]
+    return read
+
+
+def _add_flags(parser: argparse._ArgumentGroup, settings: Mapping[str, Setting]) -> None:
+    """One flag for each setting, made of its description."""
+    for one in settings.values():
+        default = ",".join(one.default) if one.kind == "choices" else one.none if one.default is None else one.default
+        summary = f"{one.summary[:1].lower()}{one.summary[1:].rstrip('.')} (default: {default})"
+        more: dict[str, Any] = {"type": _reader(one), "metavar": "A,B,..." if one.kind == "choices" else "N"}
+        if one.kind == "choice":
+            more = {"choices": one.choices}
+        if one.kind == "switch":
+            more = {"action": argparse.BooleanOptionalAction}
+        parser.add_argument(one.flag, default=one.default, help=summary.replace("%", "%%"), **more)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -49,74 +96,33 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         default="auto",
         choices=DTYPES,
-        help="auto: float32, on CUDA bfloat16. Other dtypes than float32 may break near-ties (default: auto)",
+        help="auto: float32, on CUDA bfloat16. Other dtypes may decide near-ties differently (default: auto)",
     )
 
 
-def add_run_options(parser: argparse.ArgumentParser, max_new_tokens: int = 128) -> None:
+def add_run_options(parser: argparse.ArgumentParser) -> None:
     """``--max-new-tokens --stop --raw``."""
     group = parser.add_argument_group("run")
-    group.add_argument(
-        "--max-new-tokens",
-        type=count(1),
-        default=max_new_tokens,
-        metavar="N",
-        help=f"most tokens to generate (default: {max_new_tokens})",
-    )
+    _add_flags(group, offered("generate", settings_of(RunSettings)))
     group.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end the output before this text; may be repeated"
     )
     group.add_argument("--raw", action="store_true", help="send the prompt as it is, without the chat template")
 
 
-def add_draft_options(parser: argparse.ArgumentParser, budget: bool = True) -> None:
-    """``--decoding-length --branch-length --strategy --ranking`` and, where time counts, ``--budget``."""
-    group = parser.add_argument_group("draft")
-    group.add_argument(
-        "--decoding-length",
-        type=count(1),
-        default=64,
-        metavar="N",
-        help="most tokens in one forward pass, the root included; 1 drafts nothing (default: 64)",
-    )
-    group.add_argument(
-        "--branch-length", type=count(1), metavar="N", help="most draft tokens in one branch (default: the width)"
-    )
-    group.add_argument(
-        "--strategy",
-        choices=get_args(Strategy),
-        default="hierarchical",
-        help="one merged tree, branches that part at the root, or one branch (default: hierarchical)",
-    )
-    group.add_argument(
-        "--ranking",
-        choices=get_args(Ranking),
-        default="probability",
-        help="by estimated probability, or by frequency as in the paper (default: probability)",
-    )
-    if budget:
-        group.add_argument(
-            "--budget",
-            choices=get_args(Budget),
-            default="adaptive",
-            help="adaptive: as wide as the measured time of a pass pays for; fixed: always the full width",
-        )
+def add_draft_options(parser: argparse.ArgumentParser, place: Place) -> None:
+    """The settings of the drafts that are offered at a place."""
+    _add_flags(parser.add_argument_group("draft"), offered(place, settings_of(LookaheadConfig)))
 
 
-def config_from(args: argparse.Namespace, budget: Budget | None = None) -> LookaheadConfig:
-    """The settings that the options name.
+def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
+    """The settings of the drafts that the options name, and ``more`` of them.
 
     Raises:
         UsageError: If one is out of its range.
     """
     try:
-        return LookaheadConfig(
-            decoding_length=args.decoding_length,
-            branch_length=args.branch_length,
-            strategy=args.strategy,
-            ranking=args.ranking,
-            budget=budget or args.budget,
-        )
+        return chosen(LookaheadConfig, vars(args) | more)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -125,7 +131,7 @@ def check_stop(stop: list[str]) -> tuple[str, ...]:
     """The stop strings.
 
     Raises:
-        UsageError: If one is empty or no text.
+        UsageError: If one is empty or not text.
     """
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
@@ -159,7 +165,7 @@ def model_folder(args: argparse.Namespace) -> str:
 
 
 def load_backend(args: argparse.Namespace) -> HFBackend:
-    """The model that the options name, other libraries kept quiet.
+    """The model that the options name; other libraries are kept quiet.
 
     Raises:
         UsageError: If there is no embedded model to fall back on.
@@ -216,7 +222,7 @@ def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, wha
 
 
 def note_lengths(backend: HFBackend, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-    """Say on stderr which runs decode one token at a time because of their length."""
+    """Say on stderr how many runs decode one token at a time because of their length."""
     notices = [backend.run_notice(len(prompt_ids) + max_new_tokens, len(prompt_ids)) for prompt_ids in prompts]
     found = [notice for notice in notices if notice is not None]
     if found:

@@ -1,4 +1,4 @@
-"""``replay``: recorded answers drafted again, no model at all."""
+"""``replay``: draft recorded outputs again, without a model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lookahead.cli.console import print_json, progress, table
 from lookahead.inputs import TraceRow, read_trace
 
 _EPILOG = """\
-A trace is a text file with one JSON object a line: {"prompt": [token ids], "output": [token ids]}.
-The draft is always as wide as --decoding-length allows: without a model there is no time to weigh it against.
+A trace is a text file with one JSON object per line: {"prompt": [token ids], "output": [token ids]}.
+The draft is always as wide as --decoding-length allows: without a model there is no pass time to weigh it against.
 
 examples:
   python -m lookahead replay trace.jsonl --decoding-length 16 --limit 200
@@ -23,21 +23,23 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "replay",
+        run,
         help="measure the drafts on recorded outputs, without a model",
-        description="How many tokens a step would have accepted on recorded outputs; no model runs.",
+        description="Replay recorded outputs and count how many tokens each step accepts; no model runs.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("trace", metavar="TRACE.jsonl", help="recorded prompts and outputs as token ids")
     parser.add_argument(
-        "--shared", action="store_true", help="keep the outputs of earlier rows in the trie (default: empty each row)"
+        "--shared",
+        action="store_true",
+        help="keep the outputs of earlier rows in the trie (default: start each row with an empty one)",
     )
     parser.add_argument("--limit", type=options.count(1), metavar="N", help="replay the first N rows only")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    options.add_draft_options(parser, budget=False)
-    parser.set_defaults(run=run)
+    options.add_draft_options(parser, "replay")
 
 
 def run(args: argparse.Namespace) -> None:

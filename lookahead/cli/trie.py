@@ -1,4 +1,4 @@
-"""``trie``: how fast and how small the Trie is on this machine."""
+"""``trie``: speed and size of the Trie on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lookahead.cli.console import UsageError, print_json, progress, table
 from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
 from lookahead.inputs import TraceRow, read_trace
-from lookahead.shapes import SHAPES
+from lookahead.models import SHAPES
 
 _EPILOG = f"""\
-Without a trace the tokens are synthetic: few frequent tokens, sticky pairs, passages that come again. Drafts are made
-along sequences that the trie has not read, always as wide as decoding_length allows. --shape takes T(n) of a model of
-that shape with random weights and gives the retrieval time as a share of a forward pass, one token wide and as wide as
-the draft it verifies; and it measures drafts of adaptive width as well, the default of a run, which end where more
-nodes would not pay for the wider pass. Shapes: {", ".join(SHAPES)}.
+Without a trace the tokens are synthetic: few frequent tokens, tokens that often come in pairs, repeated passages.
+Drafts follow sequences that the trie has not read and are always as wide as --decoding-length allows. --shape measures
+T(n) of a model of that shape with random weights and compares the retrieval time with a forward pass of one token and
+with one of a whole draft. It also measures drafts of adaptive width, the default of a run, which end where more nodes
+would not pay for the wider pass. Shapes: {", ".join(SHAPES)}.
 
 examples:
   python -m lookahead trie --tokens 1000000
@@ -29,12 +29,13 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "trie",
+        run,
         help="measure retrieval, insertion and size of the trie",
-        description="Fill a trie with tokens, then measure retrieval and insertion times and bytes a token.",
+        description="Fill a trie with tokens, then measure retrieval and insertion times and bytes per token.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("traces", nargs="*", metavar="TRACE.jsonl", help="take the tokens from these traces")
     parser.add_argument(
@@ -44,8 +45,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    options.add_draft_options(parser, budget=False)
-    parser.set_defaults(run=run)
+    options.add_draft_options(parser, "replay")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -76,13 +76,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _sequences(rows: Sequence[TraceRow]) -> Iterator[tuple[int, ...]]:
-    """Prompt and output of every row in one."""
+    """Prompt and output of each row as one sequence."""
     for prompt_ids, output_ids in rows:
         yield prompt_ids + output_ids
 
 
 def _share(args: argparse.Namespace, costs: PassCosts, retrieve_us: float) -> dict[str, Any]:
-    """The time of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
+    """The times of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
     one, widest = 1e6 * costs.at(1), 1e6 * costs.at(args.decoding_length)
     return {
         "shape": args.shape,

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, Qw
 from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.loading import resolve_device, resolve_dtype
-from lookahead.shapes import SHAPES
+from lookahead.models import SHAPES
 
 
 def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: int = 0) -> HFBackend:

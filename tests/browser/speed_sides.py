@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import secrets
@@ -49,18 +48,19 @@ class CommandLine:
         wait_briefly()  # as the command line does
         from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
         from lookahead.cli import generate
+        from lookahead.hf.describe import model_info
         from lookahead.hf.quiet import quiet
         from lookahead.process import everything_stays
+        from lookahead.runs.recorder import RecordedRun
 
         quiet()
         backend = HFBackend.from_pretrained(str(ROOT / "assets" / "model"))
         for line in sys.stdin:
             prompt, width, most = CASES[line.strip()]
             engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
-            engine.prepare()
-            args = argparse.Namespace(max_new_tokens=most, method="lookahead", json=True, model=None)
+            run = RecordedRun(engine, backend.encode(prompt), model_info(backend), max_new_tokens=most)
             with everything_stays():
-                record, _, _ = generate._generate(args, engine, backend, backend.encode(prompt), ())
+                record, _, _ = generate._generate(run, backend, silent=True)
             print(1000 * record.seconds / len(record.steps), flush=True)
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
-from lookahead.node_metrics import node_statuses
+from lookahead.metrics import node_statuses
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder

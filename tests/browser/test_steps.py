@@ -97,7 +97,7 @@ def test_the_numbers_are_those_of_the_run_file(page: Page, recorded_run: Path) -
     assert shown("mean_accepted_tokens") == pytest.approx(metrics.mean_accepted_tokens(run.steps))
     assert shown("acceptance_rate") == pytest.approx(metrics.acceptance_rate(run.steps))
     greedy = runfile.load(recorded_run.with_suffix(".greedy.json"))
-    assert shown("speedup") == pytest.approx(metrics.speedup(greedy, run))
+    assert shown("speedup") == pytest.approx(greedy.seconds / run.seconds)
     page.evaluate("document.activeElement.blur()")
     for key, count in (("ArrowLeft", len(run.steps) - 1), ("ArrowLeft", len(run.steps) - 2)):
         page.keyboard.press(key)

@@ -63,6 +63,19 @@ def test_json_is_the_contract(tiny_model: Path, prompts: str, capsys: pytest.Cap
         assert result["environment"][key]
 
 
+def test_results_keep_the_word_that_the_caller_wrote(
+    tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "4", "--repeat", "1")
+    numbers = [_json(capsys, *common, "--methods", word)["methods"] for word in ("greedy", " plain")]
+    assert [list(methods) for methods in numbers] == [["greedy"], ["plain"]]
+    counts = [
+        {**methods.popitem()[1], "seconds": 0, "decode_seconds": 0, "tokens_per_second": 0} for methods in numbers
+    ]
+    assert counts[0] == counts[1]
+    assert counts[0]["mean_accepted_tokens"] == 1.0
+
+
 def test_without_the_reference_there_is_no_speedup(
     tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

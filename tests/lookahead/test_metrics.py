@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead import metrics, node_metrics
-from lookahead.records import RunRecord
+from lookahead import metrics
+from lookahead.records import Candidate, LeftOut, RunRecord, StepRecord
 from lookahead.runs import runfile
 from tests.lookahead.valid_runs import valid_runs
 
@@ -32,7 +32,7 @@ def test_counts_by_hand(golden: RunRecord) -> None:
 
 
 def test_node_statuses_by_hand(golden: RunRecord) -> None:
-    statuses = [node_metrics.node_statuses(step) for step in golden.steps]
+    statuses = [metrics.node_statuses(step) for step in golden.steps]
     assert statuses[0] == ()
     assert statuses[1] == ("root", "accepted", "rejected", "accepted", "rejected")
     assert statuses[2] == ("root",)
@@ -40,36 +40,82 @@ def test_node_statuses_by_hand(golden: RunRecord) -> None:
 
 
 def test_acceptance_by_kind_by_hand(golden: RunRecord) -> None:
-    by_source = node_metrics.acceptance_by_source(golden.steps)
+    by_source = metrics.acceptance_by_source(golden.steps)
     assert by_source == {
-        "corpus": node_metrics.Acceptance(1, 1, 0),
-        "output": node_metrics.Acceptance(1, 1, 0),
-        "prompt": node_metrics.Acceptance(4, 4, 4),
+        "corpus": metrics.Acceptance(1, 1, 0),
+        "output": metrics.Acceptance(1, 1, 0),
+        "prompt": metrics.Acceptance(4, 4, 4),
     }
     assert by_source["prompt"].rate == 1.0
-    assert node_metrics.acceptance_by_depth(golden.steps)[1] == node_metrics.Acceptance(3, 3, 2)
-    assert node_metrics.acceptance_by_match_length(golden.steps)[3] == node_metrics.Acceptance(2, 2, 2)
+    assert metrics.acceptance_by_depth(golden.steps)[1] == metrics.Acceptance(3, 3, 2)
+    assert metrics.acceptance_by_match_length(golden.steps)[3] == metrics.Acceptance(2, 2, 2)
 
 
 def test_time_by_hand(golden: RunRecord) -> None:
-    slower = replace(golden, seconds=golden.seconds * 2, first_token_seconds=0.0082)
     assert metrics.decode_seconds(golden) == pytest.approx(0.0101)
     assert metrics.tokens_per_second(golden) == pytest.approx(8 / 0.0142)
-    assert metrics.speedup(slower, golden) == pytest.approx(2)
-    assert metrics.decode_speedup(slower, golden) == pytest.approx(2)
     assert metrics.mean_step_timings(golden.steps).forward_seconds == pytest.approx(0.0025)
     with pytest.raises(ValueError, match="not defined"):
         metrics.mean_step_timings(golden.steps[:1])
-    with pytest.raises(ValueError, match="not defined"):
-        metrics.speedup(golden, replace(golden, seconds=0.0))
+    assert metrics.tokens_per_second(replace(golden, seconds=0.0)) == 0.0
 
 
 def test_calibration_by_hand(golden: RunRecord) -> None:
-    bins = node_metrics.calibration(golden.steps, bins=2)
+    bins = metrics.calibration(golden.steps, bins=2)
     low, high = bins
     assert (low.low, low.high, low.nodes, low.observed) == (0.0, 0.5, 2, 0.0)
     assert low.estimated == pytest.approx((0.1 + 0.123457) / 2)
     assert (high.nodes, high.observed) == (4, 1.0)
+
+
+def _with_accounts(run: RunRecord, *accounts: LeftOut | None) -> tuple[StepRecord, ...]:
+    """The run's steps with these accounts of what was left out."""
+    return tuple(replace(step, left_out=account) for step, account in zip(run.steps, accounts, strict=True))
+
+
+def _guess(probability: float) -> Candidate:
+    return Candidate(token_id=7, parent=0, probability=probability, source="prompt", reason="pays")
+
+
+def test_what_was_left_out_by_hand(golden: RunRecord) -> None:
+    """The golden run drafts at its first and last decode step, and nothing at the one between."""
+    steps = _with_accounts(
+        golden,
+        None,
+        LeftOut(unseen=2, width=3, best=_guess(0.9)),
+        LeftOut(unseen=1, pays=4, best=_guess(0.12)),
+        LeftOut(branch_length=1, strategy=2),
+    )
+    assert metrics.left_out_by_reason(steps) == {"unseen": 3, "pays": 4, "branch_length": 1, "width": 3, "strategy": 2}
+    assert metrics.undrafted(steps) == metrics.Undrafted(1, 0.12)
+    assert metrics.left_out_by_reason(golden.steps) == {}
+    assert metrics.undrafted(golden.steps) == metrics.Undrafted(0, None)
+    empty = steps[2]
+    several = [replace(empty, left_out=LeftOut(best=_guess(p))) for p in (0.3, 0.1, 0.2)]
+    assert metrics.undrafted([*several, replace(empty, left_out=LeftOut(unseen=1))]) == metrics.Undrafted(4, 0.2)
+    assert metrics.undrafted([replace(empty, left_out=LeftOut(unseen=1))]) == metrics.Undrafted(1, None)
+
+
+_accounts = st.none() | st.builds(
+    LeftOut,
+    *[st.integers(0, 50)] * 5,
+    best=st.none() | st.floats(0, 1).map(_guess),
+)
+
+
+@given(valid_runs(), st.data())
+def test_laws_of_what_was_left_out(run: RunRecord, data: st.DataObject) -> None:
+    """Sums over two parts of a run add up to those of the whole, and the median lies among the guesses."""
+    steps = _with_accounts(run, *(data.draw(_accounts) for _ in run.steps))
+    cut = data.draw(st.integers(0, len(steps)))
+    parts = [metrics.left_out_by_reason(part) for part in (steps[:cut], steps[cut:])]
+    whole = metrics.left_out_by_reason(steps)
+    assert whole == {reason: sum(part.get(reason, 0) for part in parts) for reason in whole}
+    assert bool(whole) == any(step.left_out is not None for step in steps)
+    empty = metrics.undrafted(steps)
+    assert empty.steps == metrics.undrafted(steps[:cut]).steps + metrics.undrafted(steps[cut:]).steps
+    guesses = [step.left_out.best.probability for step in steps if step.left_out and step.left_out.best]
+    assert empty.median_probability is None or min(guesses) <= empty.median_probability <= max(guesses)
 
 
 def test_where_tokens_part() -> None:
@@ -108,22 +154,22 @@ def test_every_draft_node_is_counted_once_by_every_kind(run: RunRecord, bins: in
     drafted = sum(len(draft) - 1 for _, draft in metrics.decode_steps(run.steps))
     accepted = sum(len(step.accepted_nodes) for step in run.steps)
     for by_kind in (
-        node_metrics.acceptance_by_source,
-        node_metrics.acceptance_by_depth,
-        node_metrics.acceptance_by_match_length,
+        metrics.acceptance_by_source,
+        metrics.acceptance_by_depth,
+        metrics.acceptance_by_match_length,
     ):
         kinds = by_kind(run.steps).values()
         assert sum(kind.drafted for kind in kinds) == drafted
         assert sum(kind.accepted for kind in kinds) == accepted
         assert all(kind.accepted <= kind.checked <= kind.drafted for kind in kinds)
-    for entry in node_metrics.calibration(run.steps, bins):
+    for entry in metrics.calibration(run.steps, bins):
         assert entry.low - 1e-9 <= entry.estimated <= entry.high + 1e-9
 
 
 @given(valid_runs())
 def test_a_status_says_what_the_model_said(run: RunRecord) -> None:
     for step, draft in metrics.decode_steps(run.steps):
-        statuses = node_metrics.node_statuses(step)
+        statuses = metrics.node_statuses(step)
         for node in range(1, len(draft)):
             parent = draft.parents[node]
             agrees = step.target_ids[parent] == draft.token_ids[node]

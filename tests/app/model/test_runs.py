@@ -48,7 +48,7 @@ def test_model_and_runs_share_one_thread(monkeypatch: pytest.MonkeyPatch) -> Non
     from lookahead.hf import backend, measure, session
 
     seen: set[str] = set()
-    for place, name in ((backend, "load"), (measure, "measure_pass_costs"), (session.TreeSession, "choose")):
+    for place, name in ((backend, "load"), (measure.SessionTimer, "measure"), (session.TreeSession, "choose")):
         original = getattr(place, name)
 
         def noted(*args: object, original: object = original, **more: object) -> object:

@@ -41,21 +41,39 @@ def _file(folder: Path, content: str | bytes, name: str = "input.jsonl") -> str:
 NO_MODEL_NEEDED = {
     "no command": ([], "COMMAND"),
     "unknown command": (["train"], "train"),
-    "unknown option": (["generate", "--prompt", "a", "--fast"], "--fast"),
+    "unknown option": (
+        ["generate", "--prompt", "a", "--fast"],
+        "unrecognized arguments: --fast; see lookahead generate --help",
+    ),
+    "unknown option alone": (["generate", "--fast"], "see lookahead generate --help"),
     "no prompt": (["generate"], "--prompt"),
     "two prompts": (["generate", "--prompt", "a", "--prompt-file", "b"], "--prompt-file"),
     "empty prompt": (["generate", "--prompt", ""], "prompt is empty"),
     "broken bytes": (["generate", "--prompt", "a\udcff"], "not UTF-8"),
     "missing prompt file": (["generate", "--prompt-file", "no/such/file"], "no/such/file: cannot be read"),
     "folder as prompt file": (["generate", "--prompt-file", "."], "cannot be read"),
-    "decoding length 0": (["generate", "--prompt", "a", "--decoding-length", "0"], "need at least 1, got 0"),
-    "decoding length huge": (["generate", "--prompt", "a", "--decoding-length", "5000"], "decoding_length=5000"),
-    "decoding length word": (["replay", "x", "--decoding-length", "wide"], "need an integer, got 'wide'"),
-    "branch length 0": (["replay", "x", "--branch-length", "0"], "need at least 1"),
-    "no new tokens": (["generate", "--prompt", "a", "--max-new-tokens", "0"], "need at least 1"),
-    "negative tokens": (["generate", "--prompt", "a", "--max-new-tokens", "-5"], "need at least 1, got -5"),
-    "negative limit": (["replay", "x", "--limit", "-1"], "need at least 1"),
-    "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "need at least 1"),
+    "decoding length 0": (
+        ["generate", "--prompt", "a", "--decoding-length", "0"],
+        "--decoding-length: need a whole number, 1 to 1024, got '0'",
+    ),
+    "decoding length huge": (
+        ["generate", "--prompt", "a", "--decoding-length", "5000"],
+        "--decoding-length: need a whole number, 1 to 1024, got '5000'",
+    ),
+    "decoding length word": (
+        ["replay", "x", "--decoding-length", "wide"],
+        "--decoding-length: need a whole number, 1 to 1024, got 'wide'",
+    ),
+    "branch length 0": (["replay", "x", "--branch-length", "0"], "--branch-length: need a whole number, at least 1"),
+    "branch length beyond all numbers": (
+        ["generate", "--prompt", "a", "--branch-length", "9" * 20],
+        "--branch-length: need a whole number, at least 1 and below 2^53, got '99999999999999999999'",
+    ),
+    "a number of any length": (["trie", "--tokens", "9" * 100_000], "--tokens: need a whole number, at least 1"),
+    "no new tokens": (["generate", "--prompt", "a", "--max-new-tokens", "0"], "need a whole number, 1 to 1000000"),
+    "negative tokens": (["generate", "--prompt", "a", "--max-new-tokens", "-5"], "1 to 1000000, got '-5'"),
+    "negative limit": (["replay", "x", "--limit", "-1"], "--limit: need a whole number, at least 1"),
+    "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "--repeat: need a whole number, at least 1"),
     "run file with a name that is too long": (
         ["generate", "--prompt", "a", "--run-file", "a" * 300],
         "cannot be written",
@@ -67,9 +85,9 @@ NO_MODEL_NEEDED = {
     "empty stop": (["generate", "--prompt", "a", "--stop", ""], "--stop is empty"),
     "run file in no folder": (["generate", "--prompt", "a", "--run-file", "no/folder/r.json"], "make it first"),
     "run file is a folder": (["generate", "--prompt", "a", "--run-file", "."], "is a folder"),
-    "run too long for its file": (
-        ["generate", "--prompt", "a", "--max-new-tokens", "2000000", "--run-file", "r.json"],
-        "max_new_tokens=2000000; a run file takes at most 1000000",
+    "run longer than any run file takes": (
+        ["generate", "--prompt", "a", "--max-new-tokens", "2000000"],
+        "--max-new-tokens: need a whole number, 1 to 1000000, got '2000000'",
     ),
     "stop too long for a run file": (
         ["generate", "--prompt", "a", "--stop", "b" * 1001, "--run-file", "r.json"],
@@ -81,7 +99,15 @@ NO_MODEL_NEEDED = {
     ),
     "bench without prompts": (["bench"], "--prompts is missing"),
     "unknown method": (["bench", "--prompts", "x", "--methods", "greedy,magic"], "'magic'"),
-    "method twice": (["bench", "--prompts", "x", "--methods", "greedy,greedy"], "twice"),
+    "method twice": (
+        ["bench", "--prompts", "x", "--methods", "greedy,greedy"],
+        "greedy and greedy are the same method",
+    ),
+    "method by two words": (
+        ["bench", "--prompts", "x", "--methods", "plain,lookahead,greedy"],
+        "plain and greedy are the same method",
+    ),
+    "unknown method of generate": (["generate", "--prompt", "a", "--method", "hf-greedy"], "--method"),
     "unknown shape": (["bench", "--shape", "gpt-5"], "qwen2.5-0.5b"),
     "shape and model": (["bench", "--shape", "10m", "--model", "x"], "leave one of them out"),
     "missing trace": (["replay", "no-such-trace.jsonl"], "cannot be read"),
@@ -192,8 +218,8 @@ def trace(tmp_path: Path) -> str:
     return _file(tmp_path, '{"prompt": [1, 2, 1], "output": [2, 1, 2]}\n')
 
 
-def test_a_limit_beyond_all_counting_is_all_rows(trace: str, capsys: pytest.CaptureFixture[str]):
-    assert main(["replay", trace, "--limit", "1" + "0" * 30, "--json"]) == 0
+def test_a_limit_beyond_the_last_row_is_all_rows(trace: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["replay", trace, "--limit", "1" + "0" * 15, "--json"]) == 0
     assert '"steps": 1' in capsys.readouterr().out
 
 

@@ -1,13 +1,15 @@
-"""``generate --details``: where draft tokens were accepted, and where the time of a step went."""
+"""``generate --details``: where draft tokens were accepted, what was not drafted, and where the time of a step went."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lookahead.cli.details import details
 from lookahead.cli.main import main
+from lookahead.records import Candidate, LeftOut
 from lookahead.runs import runfile
 
 GOLDEN = Path(__file__).resolve().parents[1] / "runs" / "golden_run.json"
@@ -23,6 +25,21 @@ def test_every_kind_adds_up_to_what_was_drafted() -> None:
     assert ["source", "prompt", "4", "4", "4", "1.000"] in rows
     assert ["source", "corpus", "1", "1", "0", "0.000"] in rows
     assert "forward 2.50 ms" in time
+
+
+def test_why_tokens_were_not_drafted_where_the_steps_say_it() -> None:
+    run = runfile.load(GOLDEN)
+    account = LeftOut(unseen=1, pays=20, best=Candidate(7, 0, 0.125, "output", "pays"))
+    accounts = [None, account, account, account]
+    steps = tuple(replace(step, left_out=one) for step, one in zip(run.steps, accounts, strict=True))
+    accepted, left_out, time = details(replace(run, steps=steps)).split("\n\n")
+    assert details(run) == f"{accepted}\n\n{time}"
+    header, *rows, line = left_out.splitlines()
+    assert header.split() == ["not", "drafted", "because", "times"]
+    counts = {row.rsplit(maxsplit=1)[0]: int(row.split()[-1]) for row in rows}
+    assert list(counts.values()) == [3, 60, 0, 0, 0]
+    assert counts["nothing more was seen there"] == 3
+    assert line == "steps without a draft: 1; median probability of their best guess: 0.125"
 
 
 def test_they_go_to_stderr_and_only_when_asked_for(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

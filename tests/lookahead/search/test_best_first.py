@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
+from lookahead.records import Candidate, LeftOut
 from lookahead.search.best_first import ESCAPE
 from lookahead.trie import Trie
 from tests.lookahead.ngrams import sequences, trie_of
@@ -32,6 +33,20 @@ def request_after(prompt, output, session=(), corpus=(), **settings) -> Request:
     request = drafter.start(prompt)
     request.commit(output)
     return request
+
+
+def left_out_of(request: Request) -> LeftOut:
+    """What the request's last draft left out."""
+    left = request.left_out()
+    assert left is not None
+    return left
+
+
+def best_left(request: Request) -> Candidate:
+    """The most probable candidate that the request's last draft left out."""
+    best = left_out_of(request).best
+    assert best is not None
+    return best
 
 
 def branches(tree: DraftTree) -> list[list[int]]:
@@ -135,10 +150,10 @@ def test_the_best_candidate_left_out_follows_from_the_draft_and_is_not_in_it(
 ):
     request = request_after(prompt, output, (), corpus, strategy=strategy)
     tree = request.draft(width, branch or width, None)
-    left = request.left_out()
     if width < 2:
-        assert left is None
+        assert request.left_out() is None
         return
+    left = left_out_of(request)
     counts = (left.unseen, left.pays, left.branch_length, left.width, left.strategy)
     assert min(counts) >= 0
     assert left.unseen <= len(tree)
@@ -164,7 +179,7 @@ def test_what_did_not_fit_is_the_next_node_of_a_wider_draft(prompt, output, corp
     for width in range(2, len(wide)):
         request = request_after(prompt, output, (), corpus)
         request.draft(width, 63, None)
-        best = request.left_out().best
+        best = best_left(request)
         assert (best.token_id, best.parent, best.reason) == (wide.token_ids[width], wide.parents[width], "width")
         assert best.probability == wide.probabilities[width]
 
@@ -176,7 +191,7 @@ def test_each_reason_is_told():
     def reason(width=8, branch=63, seconds=None, **config):
         request = request_after(prompt, [], **config)
         request.draft(width, branch, seconds)
-        return request.left_out().best
+        return best_left(request)
 
     assert (reason().reason, reason().token_id) == ("width", 22)
     assert (reason(branch=3).reason, reason(branch=3).token_id) == ("branch_length", 18)
@@ -184,10 +199,10 @@ def test_each_reason_is_told():
     assert (dear.reason, dear.token_id, dear.parent) == ("pays", 15, 0)
     single = request_after([1, 2, 1, 3, 1], [], strategy="single")
     single.draft(64, 63, None)
-    assert single.left_out().strategy > 0
+    assert left_out_of(single).strategy > 0
     nothing = request_after([1, 2, 3], [4], sources=("corpus",))
     nothing.draft(64, 63, None)
-    assert (nothing.left_out().unseen, nothing.left_out().best) == (1, None)
+    assert left_out_of(nothing) == LeftOut(unseen=1)
 
 
 def test_what_a_draft_teaches_does_not_depend_on_how_much_was_listed():

@@ -1,8 +1,12 @@
-"""Model shapes by name, for ``bench --shape``: numbers only, so that ``--help`` needs no torch."""
+"""Models that can be named without loading one: the embedded one, and shapes for models with random weights."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+EMBEDDED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model"
+"""A folder in transformers' format; the default of every ``--model``."""
 
 
 def _shape(
@@ -41,4 +45,4 @@ SHAPES: dict[str, dict[str, Any]] = {
     "llama-2-7b": _shape("llama", 4096, 11_008, 32, (32, 32), 32_000, False, 4096),
     "llama-3.1-8b": _shape("llama", 4096, 14_336, 32, (32, 8), 128_256, False, 131_072),
 }
-"""Name -> the settings of a transformers config."""
+"""Name -> the settings of a transformers config, for ``--shape``."""
