@@ -51,7 +51,7 @@ def accepted_histogram(run: RunRecord) -> Figure:
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
-    """Tokens drafted and accepted per step, a dot larger the more steps have both; on the line all guesses were right."""
+    """Tokens drafted and accepted per step, a dot larger the more steps have both; on the line all were right."""
     places = Counter((len(draft) - 1, len(step.accepted_nodes)) for step, draft in metrics.decode_steps(run.steps))
     widest = max((drafted for drafted, _ in places), default=1)
     dots = _dots("steps", list(places), list(places.values()), "steps")
