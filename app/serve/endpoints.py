@@ -74,7 +74,7 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
 
     # The endpoint yields text, since Gradio's client cannot put together the differences between objects whose lists
     # change their length.
-    return _described(generate, settings, {"prompt": Parameter.empty}, {"method": "lookahead"}, str)
+    return _described(generate, settings, "prompt", {"method": "lookahead"}, str)
 
 
 def _replay() -> Callable[..., Any]:
@@ -96,7 +96,7 @@ def _replay() -> Callable[..., Any]:
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return _described(replay, settings, {"run_file": Parameter.empty}, {}, dict[str, Any])
+    return _described(replay, settings, "run_file", {}, dict[str, Any])
 
 
 def _models(host: ModelHost) -> Callable[..., Any]:
@@ -124,34 +124,29 @@ def _models(host: ModelHost) -> Callable[..., Any]:
 
 
 def _described(
-    function: Callable[..., Any],
-    settings: Mapping[str, Setting],
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    returned: Any,
+    function: Callable[..., Any], settings: Mapping[str, Setting], first: str, last: Mapping[str, str], returned: Any
 ) -> Callable[..., Any]:
     """The function with the signature that Gradio shows and clients use: a parameter per setting, each explained.
 
     Args:
-        before: Texts that come before the settings, by name, with their defaults (``Parameter.empty``: none).
-        after: Texts that come after them.
+        first: Name of the text that comes before the settings.
+        last: Texts that come after them, with their defaults.
         returned: Type of the answer.
     """
-    texts = {name: (default, str) for name, default in {**before, **after}.items()}
-    known = {name: (_default(one), TYPES[one.kind]) for name, one in settings.items()}
-    parameters = [
-        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
-        for name, (default, kind) in {**{name: texts[name] for name in before}, **known, **texts}.items()
-    ]
-    function.__signature__ = Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]
-    function.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
+    # Some of several words stay as they are where they are left out.
+    known = {name: None if one.kind == "choices" else one.plain(one.default) for name, one in settings.items()}
+    types = {first: str, **{name: TYPES[one.kind] for name, one in settings.items()}, **dict.fromkeys(last, str)}
+    defaults = {first: Parameter.empty, **known, **last}
+    function.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=defaults[name], annotation=kind)
+            for name, kind in types.items()
+        ],
+        return_annotation=returned,
+    )
+    function.__annotations__ = {**types, "return": returned}
     function.__doc__ = f"{getdoc(function)}\n\n{'; '.join(map(_explained, settings.values()))}."
     return function
-
-
-def _default(one: Setting) -> Any:
-    """The default of a setting's parameter; some of several words are left out where they shall stay as they are."""
-    return None if one.kind == "choices" else one.plain(one.default)
 
 
 def _given(settings: Mapping[str, Setting], values: Sequence[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from plotly.graph_objects import Figure
 
 from lookahead import metrics
-from lookahead.metrics import acceptance_by_depth, acceptance_by_source, calibration, in_ranges
+from lookahead.node_metrics import acceptance_by_depth, acceptance_by_source, calibration, in_ranges
 from lookahead.records import RunRecord
 
 ACCEPTED, DRAFTED, INK = "#2B8CC4", "#C4691C", "#7A7F87"
@@ -51,7 +51,7 @@ def accepted_histogram(run: RunRecord) -> Figure:
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
-    """Tokens drafted and accepted per step, a larger dot for more steps; on the line all guesses were right."""
+    """Tokens drafted and accepted per step, a dot larger the more steps have both; on the line all were right."""
     places = Counter((len(draft) - 1, len(step.accepted_nodes)) for step, draft in metrics.decode_steps(run.steps))
     widest = max((drafted for drafted, _ in places), default=1)
     dots = _dots("steps", list(places), list(places.values()), "steps")
