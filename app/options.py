@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any
+
+import click
+from click.core import ParameterSource
 
 from lookahead.config import DTYPES, MAX_TOKENS
 
-_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-
 _EPILOG = """\
+\b
 Every flag has a twin in the environment: --model is LOOKAHEAD_MODEL, --max-new-tokens is LOOKAHEAD_MAX_NEW_TOKENS,
 --share-trie is LOOKAHEAD_SHARE_TRIE=1, and so on; for --host and --port Gradio's own GRADIO_SERVER_NAME and
 GRADIO_SERVER_PORT count, too. A flag wins over its twin.
 
+\b
 examples:
   python app.py
   python app.py --model Qwen/Qwen2.5-0.5B-Instruct --dtype bfloat16
@@ -56,108 +58,75 @@ class AppOptions:
     max_waiting: int = 32
 
 
+class _Whole(click.ParamType[int]):
+    """A whole number in ``low..high``."""
+
+    name = "n"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.lstrip("+-").isdigit() and len(text) < 20):
+            self.fail(f"need a whole number, got {text[:40]!r}", param, ctx)
+        if not self.low <= int(text) <= self.high:
+            self.fail(f"need {self.low} to {self.high}, got {text}", param, ctx)
+        return int(text)
+
+
+_PORT, _COUNT = _Whole(1, 65_535), _Whole(1, MAX_TOKENS)
+
+
+def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
+    """A flag with its twin and the default of its option."""
+    default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
+    told = f"{help} (default: {default})" if default else help
+    twins = [f"LOOKAHEAD_{name.replace('-', '_').upper()}", *more.pop("also", ())]
+    return click.option(f"--{name}", envvar=twins, default=default, help=told, **more)
+
+
+@click.command(epilog=_EPILOG, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
+@_flag("model", "Hugging Face id or folder (default: the embedded model)", metavar="ID_OR_DIR")
+@_flag("device", "auto, cpu, cuda or mps", metavar="NAME")
+@_flag("dtype", "auto: float32, on CUDA bfloat16", type=click.Choice(DTYPES))
+@_flag("trie", "every run drafts from this file of make-trie, too", metavar="FILE")
+@_flag("host", "address to listen on (default: 127.0.0.1)", metavar="ADDRESS", also=["GRADIO_SERVER_NAME"])
+@_flag("port", "port (default: the first free one from 7860 on)", type=_PORT, also=["GRADIO_SERVER_PORT"])
+@_flag("share-trie", "one trie for all visitors instead of one per tab", is_flag=True)
+@_flag("max-new-tokens", "most new tokens of a run", type=_COUNT)
+@_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", type=_COUNT)
+@_flag("max-waiting", "most runs that wait in the queue", type=_COUNT)
+def _command(**values: Any) -> AppOptions:
+    """Serve a page on which every step of a local model's generation can be watched."""
+    return AppOptions(**values)
+
+
 def parse(arguments: Sequence[str] | None = None) -> AppOptions:
     """The options of this command line and environment; exits with status 2 and one line where one is wrong."""
-    parser = _parser()
     try:
-        parser.set_defaults(**_from_environment(parser))
-        given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-        options = AppOptions(**given)
+        options = _command.main(arguments, prog_name="app.py", standalone_mode=False)
+        if not isinstance(options, AppOptions):  # --help was asked for
+            raise SystemExit(0)
         _check_address(options)
-    except OptionError as error:
-        print(f"app.py: {error}", file=sys.stderr)
+    except click.ClickException as error:
+        print(f"app.py: {' '.join(_message(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
     return options
 
 
-class OptionError(ValueError):
-    """A flag or its twin that cannot be used; one line says why."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message}; see app.py --help")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="app.py",
-        description="Serve a page on which every step of a local model's generation can be watched.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="ID_OR_DIR", help="Hugging Face id or folder (default: the embedded model)")
-    model.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
-    model.add_argument("--dtype", choices=DTYPES, help="auto: float32, on CUDA bfloat16 (default: auto)")
-    model.add_argument("--trie", metavar="FILE", help="every run drafts from this file of make-trie, too")
-    server = parser.add_argument_group("server")
-    server.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
-    server.add_argument(
-        "--port", type=_whole(1, 65_535), metavar="N", help="port (default: the first free one from 7860 on)"
-    )
-    server.add_argument(
-        "--share-trie", action="store_true", default=None, help="one trie for all visitors instead of one a tab"
-    )
-    limits = parser.add_argument_group("limits")
-    for name, what in (
-        ("max-new-tokens", "most new tokens of a run"),
-        ("max-prompt-tokens", "most tokens of a prompt, within the model's context"),
-        ("max-waiting", "most runs that wait in the queue"),
-    ):
-        default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
-        limits.add_argument(f"--{name}", type=_whole(1, MAX_TOKENS), metavar="N", help=f"{what} (default: {default})")
-    return parser
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """A whole number in ``low..high``, as an argparse type."""
-
-    def parse_number(text: str) -> int:
-        if not (text.isascii() and text.lstrip("+-").isdigit() and len(text) < 20):
-            raise argparse.ArgumentTypeError(f"need a whole number, got {text[:40]!r}")
-        if not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"need {low} to {high}, got {text}")
-        return int(text)
-
-    return parse_number
-
-
-def _from_environment(parser: argparse.ArgumentParser) -> dict[str, object]:
-    """Defaults that the environment sets."""
-    values: dict[str, object] = {}
-    for action in parser._actions:
-        variable = f"LOOKAHEAD_{action.dest.upper()}"
-        text = os.environ.get(variable, "").strip()
-        if text and action.dest != "help":
-            values[action.dest] = _from_text(action, variable, text)
-    return values
-
-
-def _from_text(action: argparse.Action, variable: str, text: str) -> object:
-    if action.dest == "share_trie":
-        if text.lower() not in _SWITCHES:
-            raise OptionError(f"{variable}={text[:40]!r}; choose 1 or 0")
-        return _SWITCHES[text.lower()]
-    if action.choices and text not in action.choices:
-        raise OptionError(f"{variable}={text[:40]!r}; choose one of {', '.join(action.choices)}")
-    if action.type is None:
-        return text
-    try:
-        return action.type(text)  # type: ignore[operator]
-    except argparse.ArgumentTypeError as error:
-        raise OptionError(f"{variable}: {error}") from None
+def _message(error: click.ClickException) -> str:
+    """What is wrong, and with which flag or which variable of the environment."""
+    if isinstance(error, click.BadParameter) and error.param and error.ctx:
+        by = error.ctx.get_parameter_source(str(error.param.name))
+        if by is ParameterSource.ENVIRONMENT:
+            return f"{next(name for name in error.param.envvar or () if os.environ.get(name))}: {error.message}"
+    return error.format_message()
 
 
 def _check_address(options: AppOptions) -> None:
-    """Raise OptionError where the page could not be served; said before a model is loaded."""
-    port, by_gradio = options.port, os.environ.get("GRADIO_SERVER_PORT", "").strip()
-    if by_gradio:
-        try:
-            port = port or _whole(1, 65_535)(by_gradio)
-        except argparse.ArgumentTypeError as error:
-            raise OptionError(f"GRADIO_SERVER_PORT: {error}") from None
-    host = options.host or os.environ.get("GRADIO_SERVER_NAME", "").strip() or "127.0.0.1"
+    """Raise UsageError where the page could not be served; said before a model is loaded."""
+    host, port = options.host or "127.0.0.1", options.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port or 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -166,4 +135,4 @@ def _check_address(options: AppOptions) -> None:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         where = f"{host}, port {port}" if port else host
-        raise OptionError(f"cannot listen on {where} ({reason}); choose another --host or --port") from None
+        raise click.UsageError(f"cannot listen on {where} ({reason}); choose another --host or --port") from None

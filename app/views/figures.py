@@ -47,16 +47,16 @@ def accepted_histogram(run: RunRecord) -> Figure:
     bars = {"type": "bar", "x": list(counts), "y": list(counts.values()), "marker": {"color": ACCEPTED}, "width": 0.8}
     across = _whole("accepted draft tokens", max(counts, default=0), -0.5)
     up = _whole("steps", max(counts.values(), default=1))
-    return _figure("Accepted draft tokens a step, how often", across, up, [bars])
+    return _figure("How many draft tokens a step accepts", across, up, [bars])
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
-    """Width drafted against tokens accepted, a dot larger the more steps it stands for; on the line all was right."""
+    """Tokens drafted and accepted per step, a dot larger the more steps have both; on the line all were right."""
     places = Counter((len(draft) - 1, len(step.accepted_nodes)) for step, draft in metrics.decode_steps(run.steps))
     widest = max((drafted for drafted, _ in places), default=1)
     dots = _dots("steps", list(places), list(places.values()), "steps")
     return _figure(
-        "Draft tokens of a step against accepted ones",
+        "Drafted and accepted tokens per step",
         _whole("draft tokens", widest),
         _whole("accepted", widest),
         [dots, _line(0, widest, "every guess right")],
@@ -80,7 +80,7 @@ def time_against_width(run: RunRecord) -> Figure:
         }
         traces.append(line)
     widest = max((max(trace["x"], default=1) for trace in traces), default=1)
-    return _figure("Time of a pass against its width", _whole("tokens in the pass", widest), _axis("ms"), traces)
+    return _figure("Time of a pass by its width", _whole("tokens in the pass", widest), _axis("ms"), traces)
 
 
 def calibration_figure(run: RunRecord) -> Figure:
@@ -124,7 +124,7 @@ def acceptance_figure(run: RunRecord) -> Figure:
 
 
 def _dots(name: str, places: Sequence[tuple[float, float]], counts: Sequence[int], noun: str) -> dict[str, Any]:
-    """A dot a place, its area growing with what it stands for."""
+    """One dot per place, its area growing with the count there."""
     most = max(counts, default=1)
     sizes = [6 + 14 * (count / most) ** 0.5 for count in counts]
     dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": name, "cliponaxis": False}
