@@ -31,17 +31,17 @@ def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..
     width.press("Tab")
     page.wait_for_function("new URLSearchParams(location.search).get('decoding_length') === '8'")
     assert set(page.evaluate("[...new URLSearchParams(location.search).keys()]")) == {"decoding_length", "preset"}
-    width.fill("32")
+    width.fill("64")
     width.press("Tab")
     page.wait_for_function("location.search === '?preset=Story'")
 
 
 def test_preset_and_settings_stand_in_the_url_together(open_page: Callable[..., Page]) -> None:
-    page = open_page("/?decoding_length=64&preset=Word+problem&max_new_tokens=9999&strategy=none")
+    page = open_page("/?decoding_length=48&preset=Word+problem&max_new_tokens=9999&strategy=none")
     expect(page.locator("#prompt textarea")).to_have_value(re.compile("^Maria"))
     page.wait_for_function("!location.search.includes('none')")
     query = page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
-    assert query == {"decoding_length": "64", "preset": "Word problem", "max_new_tokens": "512"}
+    assert query == {"decoding_length": "48", "preset": "Word problem", "max_new_tokens": "512"}
 
 
 def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., Page]) -> None:

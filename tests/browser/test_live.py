@@ -60,7 +60,7 @@ def state(page: Page) -> str | None:
 
 def finished(page: Page) -> None:
     """Wait for the end of both lanes."""
-    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'", timeout=90_000)
 
 
 def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page], passes: list[int]) -> None:

@@ -176,6 +176,8 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
         route.fulfill(status=204) if len(asked) <= refused else route.continue_()
 
     page.route("**/lookahead/steps?**", answer)
+    page.click("#settings button")
+    expect(page.locator("#decoding-length input[type=number]")).to_have_value("1")  # the URL's settings are there
     _run(page, "abc abc abc", button)
     page.wait_for_selector("#run:enabled")
     assert len(asked) == refused + (2 if button == "#compare" else 1)

@@ -77,6 +77,11 @@ export function put(node, text) {
   node.textContent = text;
 }
 
+/** Sets an attribute only where it differs. @param {Element} node @param {string} name @param {string} value */
+export function mark(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
 /** @param {Element} box @param {string[]} kinds @param {(event: any) => void} hear @param {boolean} [passive] */
 export function on(box, kinds, hear, passive) {
   for (const kind of kinds) box.addEventListener(kind, hear, passive ? { passive } : undefined);

@@ -1,6 +1,6 @@
 // The race: a lane per run, whether they wrote the same, and which was faster. A lane's name puts its run on the stage.
 
-import { all, fill, make, one, put } from '../lib/dom.js';
+import { all, fill, make, mark, one, put } from '../lib/dom.js';
 import { compared, namesOf, stepsBy, tokensAt, whole } from '../lib/runs.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
@@ -40,7 +40,7 @@ export function mount(box, context) {
         lanes = lanesOf(runs, context);
         place.replaceChildren(...lanes.map((lane) => lane.row));
       }
-      for (const button of switches) button.setAttribute('aria-pressed', String((button.dataset.over === 'time') === !!state.overTime));
+      for (const button of switches) mark(button, 'aria-pressed', String((button.dataset.over === 'time') === !!state.overTime));
       drawLanes(lanes, runs, state);
       put(hint, hintOf(runs, !!state.overTime));
       const ended = runs.slice(1).filter((other) => runs[0].end && other.end);
@@ -85,7 +85,7 @@ function drawLanes(lanes, runs, { run: shown, step: at, overTime }) {
   const goal = Math.max(0, ...runs.filter(whole).map((run) => run.end.tokens)) || Math.max(runs[0].head.limit, 1);
   const step = shown.steps[at];
   for (const { run, bar, count, name, row } of lanes) {
-    if (run && name.tagName === 'BUTTON') name.setAttribute('aria-pressed', String(run === shown));
+    if (run && name.tagName === 'BUTTON') mark(name, 'aria-pressed', String(run === shown));
     let share = 0, text;
     if (run) {
       const taken = run === shown ? at + 1 : overTime ? stepsBy(run, step ? step.at : 0) : Math.min(at + 1, run.steps.length);

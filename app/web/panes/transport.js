@@ -1,6 +1,6 @@
 // Moving through the steps: play, one step, the scrubber, speed.
 
-import { all, fill, input, one, put } from '../lib/dom.js';
+import { all, fill, input, mark, one, put } from '../lib/dom.js';
 
 const MARKUP = `
 <div class="bar" role="group" aria-label="Step through the run">
@@ -42,7 +42,7 @@ export function mount(box, context) {
       slider.setAttribute('aria-valuetext', 'step ' + at + ' of ' + last);
       put(count, state.run.steps[at] ? 'step ' + at + ' / ' + last : '–');
       put(play, playing ? '❚❚' : '▶');
-      play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
+      mark(play, 'aria-label', playing ? 'Pause' : 'Play');
       if (state.speed) speed.value = String(state.speed);
       if (state.following !== undefined) follow.checked = state.following;
     },
