@@ -9,7 +9,7 @@ from typing import Any
 from plotly.graph_objects import Figure
 
 from lookahead import metrics
-from lookahead.node_metrics import acceptance_by_depth, acceptance_by_source, calibration, in_ranges
+from lookahead.metrics import acceptance_by_depth, acceptance_by_source, calibration, in_ranges
 from lookahead.records import RunRecord
 
 ACCEPTED, DRAFTED, INK = "#2B8CC4", "#C4691C", "#7A7F87"
