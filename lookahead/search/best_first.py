@@ -24,7 +24,7 @@ from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
 from lookahead.sources.source import Candidate, Level, Locus, Source
 
-ESCAPE = 0.25
+ESCAPE = 0.1
 """Largest share of what a level leaves that one token of the next level is taken to have until that level is known.
 
 The one guess of the search: 1.0 would always hold, and looks at half as many levels again for the same accepted length.
@@ -40,7 +40,7 @@ class Offer:
         number: Which source.
         level: The level.
         kind: Number of its class of confidence.
-        scale: Probability of a candidate per unit of its weight.
+        scale: Probability of a candidate per unit of its weight, once several are listed.
         probability: Of its next candidate; until they are listed, of all together.
         leaves: Probability that it leaves to the levels after it; 0 once the next one has an offer of its own.
         candidates: Its tokens, heaviest first; empty until they are listed.
@@ -54,7 +54,7 @@ class Offer:
 
     def __init__(self, node: int, number: int, level: Level, kind: int, takes: float, leaves: float) -> None:
         self.node, self.number, self.level, self.kind = node, number, level, kind
-        self.scale, self.probability, self.leaves = takes / level[1], takes, leaves
+        self.scale, self.probability, self.leaves = 0.0, takes, leaves
         self.candidates: Sequence[Candidate] = ()
         self.index = 0
         self.following: Offer | None = None
@@ -106,8 +106,8 @@ class Search:
         tree, heap, closed, sources = self._tree, self._heap, self._closed, self._sources
         nodes, probabilities, children = tree.nodes, tree.probabilities, tree.children
         while heap and len(nodes) < width:
-            negative, _, offer = heap[0]
-            if stop is not None and stop.reached(probabilities, -negative):
+            negative, order, offer = heap[0]
+            if stop is not None and len(nodes) >= stop.next_check and stop.reached(probabilities, -negative):
                 return "pays"
             parent = offer.node
             if parent in closed:
@@ -124,7 +124,13 @@ class Search:
             _, token_id, place = candidates[offer.index]
             offer.index = index = offer.index + 1
             offer.probability = offer.scale * candidates[index][0] if index < len(candidates) else 0.0
-            self._put_back(offer)
+            bound = offer.leaves * ESCAPE
+            if offer.probability > bound:
+                bound = offer.probability
+            if bound:
+                heapreplace(heap, (-bound, order, offer))
+            else:
+                heappop(heap)
             key = (parent << TOKEN_BITS) + token_id
             length = offer.level[0] + 1
             if key in children:
@@ -193,15 +199,16 @@ class Search:
         takes = reached * self._values[number][kind]
         left = reached - takes
         offer = Offer(node, number, level, kind, takes, left)
+        bound = left * ESCAPE
         self._pushed -= 1
-        heappush(self._heap, (-max(takes, left * ESCAPE), self._pushed, offer))
+        heappush(self._heap, (-takes if takes > bound else -bound, self._pushed, offer))
         return offer
 
     def _weigh(self, offer: Offer) -> None:
         """Give the offer on top of the heap, just listed, the probability of its first candidate."""
         heaviest = offer.candidates[0][0]
         # Counts that were halved by a prune may sum to more than their parent's.
-        offer.scale *= min(1.0, offer.level[1] / heaviest)
+        offer.scale = offer.probability / max(offer.level[1], heaviest)
         offer.probability = offer.scale * heaviest
         self._put_back(offer)
 

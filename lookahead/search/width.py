@@ -30,7 +30,8 @@ class StopRule:
         self._knots = [n + 1 for n in (0, *bends, len(pass_seconds) - 1)]
         self.over = False
         """What ``reached`` said last."""
-        self._next_check = 1
+        self.next_check = 1
+        """Nodes from which on ``reached`` has anything to say."""
         self._best_rate = 0.0
         self._done = 0
         self._sum = 1.0
@@ -39,7 +40,7 @@ class StopRule:
         """The same rule for another draft."""
         copy = StopRule.__new__(StopRule)
         copy._seconds, copy._knots = self._seconds, self._knots
-        copy.over, copy._next_check, copy._best_rate, copy._done, copy._sum = False, 1, 0.0, 0, 1.0
+        copy.over, copy.next_check, copy._best_rate, copy._done, copy._sum = False, 1, 0.0, 0, 1.0
         return copy
 
     def reached(self, probabilities: Sequence[float], bound: float) -> bool:
@@ -50,9 +51,9 @@ class StopRule:
             bound: Most that any further node's path probability can be.
         """
         n = len(probabilities)
-        if self.over or n < self._next_check:
+        if self.over or n < self.next_check:
             return self.over
-        self._next_check = n + 1 + (n >> 2)
+        self.next_check = n + 1 + (n >> 2)
         self._advance(probabilities)
         seconds, total = self._seconds, self._sum
         if n < len(seconds) and (total + bound) / seconds[n] > self._best_rate:
