@@ -27,8 +27,8 @@ from lookahead.sources.source import Candidate, Level, Locus, Source
 ESCAPE = 0.1
 """Largest share of what a level leaves that one token of the next level is taken to have until that level is known.
 
-The one guess of the search: 1.0 would always hold, and looks at half as many levels again for the same accepted length.
-So the order may rise, after an escape, by a factor of 1 / ESCAPE at most.
+The one guess of the search: 1.0 would always hold, and looks at two to three times as many levels for the same accepted
+length. So the order may rise, after an escape, by a factor of 1 / ESCAPE at most.
 """
 
 

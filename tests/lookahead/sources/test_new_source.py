@@ -1,0 +1,83 @@
+"""A source that the search has never heard of: a text that somebody expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.search.best_first import Search
+from lookahead.search.confidence import Confidence
+from lookahead.search.frequency import FrequencySearch
+from lookahead.sources.source import Candidate, Level, Origin, Source
+from lookahead.sources.tries import OwnTrie
+
+
+class Expected:
+    """Goes on with a text after every token that occurs in it once; a place is an index of the text."""
+
+    kind, trust, version = "expected", 0.9, 0
+
+    def __init__(self, text: Sequence[int]) -> None:
+        self._text, self._last = list(text), -1
+
+    def follow(self, token_ids: Sequence[int]) -> None:
+        for token_id in token_ids:
+            self._last = self.advance(self._last, token_id)
+
+    def locus(self) -> int:
+        return self._last
+
+    def advance(self, locus: int, token_id: int) -> int:
+        return self._text.index(token_id) if self._text.count(token_id) == 1 else -1
+
+    def levels(self, locus: int) -> Iterator[Level]:
+        if 0 <= locus < len(self._text) - 1:
+            yield 1, 1.0, True, locus + 1
+
+    def after(self, place: int, length: int) -> Level | None:
+        return (length, 1.0, True, place + 1) if place + 1 < len(self._text) else None
+
+    def candidates(self, level: Level) -> Sequence[Candidate]:
+        return ((1.0, self._text[level[3]], level[3]),)
+
+    def holds(self, level: Level, token_id: int) -> bool:
+        return self._text[level[3]] == token_id
+
+    def origin(self, place: int) -> Origin:
+        return Origin("expected", 1, 1.0)
+
+    def match_length(self, locus: int) -> int:
+        return int(0 <= locus < len(self._text) - 1)
+
+
+texts = st.lists(st.integers(10, 99), min_size=2, max_size=30, unique=True)
+
+
+@given(texts, st.integers(2, 40))
+def test_alone_it_drafts_its_text(text, width):
+    source: Source = Expected(text)
+    source.follow(text[:1])
+    for search in (Search([source], Confidence(), text[0]), FrequencySearch([source], text[0])):
+        tree = search.run(width, width, "hierarchical", None)
+        tree.check()
+        assert list(tree.token_ids) == text[:width]
+        assert set(tree.sources[1:]) <= {"expected"}
+        assert tree.match_length == 1
+
+
+@given(texts, st.lists(st.integers(0, 99), min_size=1, max_size=30))
+def test_beside_a_trie_both_are_drafted_and_both_learn(text, prompt):
+    expected = Expected(text)
+    own = OwnTrie([*prompt, *text[:1]], ("prompt", "output"), 2.0)
+    expected.follow(text[:1])
+    confidence = Confidence()
+    search = Search([own, expected], confidence, text[0])
+    tree = search.run(64, 63, "hierarchical", None)
+    tree.check()
+    assert text[1] in tree.token_ids
+    before = list(confidence.of(expected).values)
+    search.learn([7, 7])
+    search.learn(text[1:])
+    assert confidence.of(expected).values != before
