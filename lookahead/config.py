@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
-from lookahead.sources.registry import OFFERED, Source
+from lookahead.sources.registry import OFFERED, SourceName
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY
 
 Strategy = Literal["hierarchical", "parallel", "single"]
@@ -195,6 +195,8 @@ class Setting:
         low, high = self.low if low is None else max(low, self.low), self.high if high is None else min(high, self.high)
         words = self.choices if choices is None else tuple(word for word in self.choices if word in choices)
         default = self.default
+        if self.kind == "choice" and default not in words:
+            default = words[0]
         if isinstance(default, tuple):
             default = tuple(word for word in words if word in default)
         elif type(default) in (int, float):
@@ -313,7 +315,7 @@ class LookaheadConfig:
         "probability", "Ranking", "Rank draft tokens by estimated probability, or by raw count as in the paper.",
         "generate", "replay", "what-if", kind="choice", choices=get_args(Ranking),
     )  # fmt: skip
-    sources: tuple[Source, ...] = setting(
+    sources: tuple[SourceName, ...] = setting(
         OFFERED, "Sources", "Where draft tokens may come from.",
         "page", "what-if", kind="choices", choices=OFFERED,
     )  # fmt: skip

@@ -98,13 +98,18 @@ class Drafter:
         """A request over this prompt, its n-grams read."""
         return Request(self, prompt_ids)
 
-    def others(self) -> list[ReadTrie]:
-        """The session's trie and the corpora as sources of a new request, those that are on and hold anything."""
+    def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
+        """What a new request asks: its own trie, which has read the prompt, and what it shares with others.
+
+        A new kind of source is made here.
+        """
+        config = self.config
         session, *corpora = self._known
-        found = [ReadTrie(session, "session", "output")] if "output" in self.config.sources else []
-        if "corpus" in self.config.sources:
-            found += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
-        return [source for source in found if source.trie.log]
+        shared = [ReadTrie(session, "session", "output")] if "output" in config.sources else []
+        if "corpus" in config.sources:
+            shared += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
+        own = OwnTrie(prompt_ids, config.sources, config.prompt_weight)
+        return own, [source for source in shared if source.trie.log]
 
     def keep(self, output_ids: Sequence[int]) -> None:
         """Read the output of a request that ended into the session trie, within its bounds."""
@@ -121,14 +126,14 @@ class Request:
         self.confidence = Confidence()
         self._output: list[int] = []
         self._last_id = prompt_ids[-1]
-        self._own = OwnTrie(prompt_ids, config.sources, config.prompt_weight)
+        with drafter.lock:  # another request may fill the session's trie meanwhile
+            self._own, self._shared = drafter.sources(prompt_ids)
+            for source in self._shared:
+                source.follow(prompt_ids[-FOLLOWED:])
+        self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
         # The bounds are for what comes after it: a running request's prompt is never pruned.
         self.trie.capacity = config.trie_capacity + len(self.trie) + self.trie.leaves
         self.trie.max_bytes = config.trie_bytes + self.trie.bytes()
-        with drafter.lock:  # another request may fill the session's trie meanwhile
-            self._others = drafter.others()
-            for source in self._others:
-                source.follow(prompt_ids[-FOLLOWED:])
         self._versions: list[int] = []
         """Of the sources when the draft was made: one that was pruned since has other places than those asked."""
         self._search: Search | FrequencySearch | None = None
@@ -136,7 +141,7 @@ class Request:
         self._rule: StopRule | None = None
         self._rule_for: Sequence[float] | None = None
         self._change = TrieChange()
-        self._pruned = sum(source.trie.pruned for source in self._others)
+        self._pruned = sum(trie.pruned for trie in self._tries)
         self._finished = False
         self._note_change(0)
 
@@ -148,7 +153,7 @@ class Request:
     @property
     def sources(self) -> list[Source]:
         """What is asked for drafts; of levels of equal length the earlier source's comes first."""
-        return [self._own, *self._others]
+        return [self._own, *self._shared]
 
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
         """A tree under the last committed token (see ``DraftRequest.draft``)."""
@@ -159,7 +164,7 @@ class Request:
             return DraftTree.root_only(self._last_id)
         rule = self._stop_rule(pass_seconds)
         with self._drafter.lock:
-            self._versions = [source.version for source in self._others]
+            self._versions = [source.version for source in self._shared]
             if config.ranking == "frequency":
                 self._search = FrequencySearch(self.sources, self._last_id)
             else:
@@ -174,7 +179,7 @@ class Request:
             return self._search.left_out() if self._search is not None and self._unpruned() else None
 
     def _unpruned(self) -> bool:
-        return self._versions == [source.version for source in self._others]
+        return self._versions == [source.version for source in self._shared]
 
     def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
         if pass_seconds is None:
@@ -198,7 +203,7 @@ class Request:
         before = len(self.trie) + self.trie.leaves
         self._own.follow(token_ids)
         with self._drafter.lock:
-            for source in self._others:
+            for source in self._shared:
                 source.follow(token_ids)
         self._output.extend(token_ids)
         self._last_id = token_ids[-1]
@@ -206,8 +211,8 @@ class Request:
 
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves
-        others = sum(len(source.trie) + source.trie.leaves for source in self._others)
-        pruned = self.trie.pruned + sum(source.trie.pruned for source in self._others)
+        others = sum(len(trie) + trie.leaves for trie in self._tries)
+        pruned = self.trie.pruned + sum(trie.pruned for trie in self._tries)
         self._change = TrieChange(nodes=own + others, added=own - before, pruned=pruned - self._pruned)
         self._pruned = pruned
 

@@ -20,7 +20,7 @@ from lookahead.run_state import RunState
 from lookahead.verify import verify
 
 
-class DraftSource(Protocol):
+class DraftMaker(Protocol):
     """What makes drafts: ``Drafter``, or any other object that starts requests."""
 
     def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
@@ -43,12 +43,12 @@ class LookaheadEngine:
         self,
         backend: Backend,
         config: LookaheadConfig | None = None,
-        drafter: DraftSource | None = None,
+        drafter: DraftMaker | None = None,
         pass_costs: PassCosts | None = None,
     ) -> None:
         self.backend = backend
         self.config = config or LookaheadConfig()
-        self.drafter: DraftSource = Drafter(self.config) if drafter is None else drafter
+        self.drafter: DraftMaker = Drafter(self.config) if drafter is None else drafter
         self._pass_costs = pass_costs
         self._pass_seconds: list[float] | None = None
         self._eos_ids = frozenset(backend.eos_ids)
@@ -185,12 +185,12 @@ class LookaheadEngine:
         forward_started = perf_counter()
         target_ids = run.session.choose(tree)
         verify_started = perf_counter()
-        left_out = run.request.left_out()
         verification = verify(tree, target_ids)
         emitted = verification.emitted_ids(tree)
         count, finish_reason = run.cut(emitted)
         emitted, accepted = emitted[:count], verification.accepted_nodes[:count]
         commit_started = perf_counter()
+        left_out = run.request.left_out()
         if finish_reason is None:
             run.session.keep(accepted)
         run.request.commit(emitted)

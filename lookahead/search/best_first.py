@@ -3,9 +3,9 @@
 At every node the sources are asked level by level, the longest suffix first. A level takes the share of the node's
 probability that it is taken to be sure of (its confidence) and leaves the rest to the next level: the escape of PPM.
 The heap holds one offer per level, with the most that it can still yield: its next candidate's probability, or what it
-leaves to the levels after it. Taking the largest first drafts nodes in falling probability, parents before children.
-So a draft cut anywhere is the tree of the highest expected accepted length under these estimates, up to what ``ESCAPE``
-allows, and what is left on the heap is everything that was seen and not drafted.
+leaves to the levels after it. Taking the largest first drafts nodes in falling probability, but for what ``ESCAPE``
+allows, and parents before children. So a draft cut anywhere is the tree of the highest expected accepted length under
+these estimates, and what is left tells what was seen and not drafted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Offer:
         kind: Number of its class of confidence.
         scale: Probability of a candidate per unit of its weight, once several are listed.
         probability: Of its next candidate; until they are listed, of all together.
-        leaves: Probability that it leaves to the levels after it; 0 once the next one has an offer of its own.
+        leaves: Probability that it leaves to the levels after it; 0 once the next one was looked for.
         candidates: Its tokens, heaviest first; empty until they are listed.
         index: Which of them is next.
         following: The offer of the next level at the node.
@@ -91,9 +91,10 @@ class Search:
             width: Most nodes.
             longest_branch: Most draft tokens in one branch (>= 1).
             strategy: ``hierarchical``, ``parallel`` (only the root has several children) or ``single`` (no node has).
-            stop: Ends the search where more nodes cannot pay any more; None fills the width.
+            stop: Ends the search where more nodes are not expected to pay; None fills the width.
         """
-        self._open(0, self._confidence.correction)
+        if first := self._open(0, self._confidence.correction):
+            self._first[0] = first
         self._ended = self._grow(width, longest_branch, strategy, stop)
         self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
         return self._tree.tree(self._kept, self._tree.match_length(self._loci[0]))
@@ -114,7 +115,7 @@ class Search:
                 self._refused.append(heappop(heap))
                 continue
             if offer.probability < offer.leaves * ESCAPE:
-                self._look_further(offer)
+                offer.following = self._look_further(offer)
                 continue
             if not (candidates := offer.candidates):
                 candidates = offer.candidates = sources[offer.number].candidates(offer.level)
@@ -144,11 +145,15 @@ class Search:
                 closed.add(parent)
             if depth >= longest_branch:
                 self._ends.append(child)
-            elif level := sources[offer.number].after(place, length):
-                # No longer suffix was followed by its token, or it would have been proposed there.
-                self._first[child] = self._offer(child, offer.number, level, -negative, 0)
             else:
-                self._open(child, -negative)
+                # After the longest suffix that has this token; the child's other levels are looked for when they count.
+                level = None
+                if offer is self._first[parent] or not self._held_before(offer, token_id):
+                    level = sources[offer.number].after(place, length)
+                if level:
+                    self._first[child] = self._offer(child, offer.number, level, -negative, 0)
+                elif first := self._open(child, -negative):
+                    self._first[child] = first
         return "width"
 
     def learn(self, token_ids: Sequence[int]) -> None:
@@ -173,21 +178,31 @@ class Search:
 
     # ------------------------------------------------------------------ offers
 
-    def _open(self, node: int, probability: float) -> None:
+    def _held_before(self, offer: Offer, token_id: int) -> bool:
+        """Whether a longer suffix at the same node was followed by a token that this level proposes first."""
+        before = self._first[offer.node]
+        while before is not offer:
+            if self._sources[before.number].holds(before.level, token_id):
+                return True
+            assert before.following is not None
+            before = before.following
+        return False
+
+    def _open(self, node: int, probability: float) -> Offer | None:
         """Offer a node's longest level, if there is one."""
         for number, level in self._levels_at(node):
-            self._first[node] = self._offer(node, number, level, probability, 0)
-            return
+            return self._offer(node, number, level, probability, 0)
+        return None
 
-    def _look_further(self, offer: Offer) -> None:
+    def _look_further(self, offer: Offer) -> Offer | None:
         """Offer the level after the one on top of the heap, if there is one, with all that this one leaves."""
         left, offer.leaves = offer.leaves, 0.0
         self._put_back(offer)
-        first = self._first[offer.node]
+        first = self._first.get(offer.node)
         for number, level in self._levels_at(offer.node):
-            if number != first.number or level[3] != first.level[3]:
-                offer.following = self._offer(offer.node, number, level, left, 1)
-                return
+            if first is None or number != first.number or level[3] != first.level[3]:
+                return self._offer(offer.node, number, level, left, 1)
+        return None
 
     def _offer(self, node: int, number: int, level: Level, reached: float, escaped: int) -> Offer:
         """Put a level on the heap that this probability reaches.
@@ -243,9 +258,10 @@ class Search:
     # ------------------------------------------------------------------ what was left out
 
     def left_out(self) -> LeftOut:
-        """What was seen and is not in the draft, and why; asked once, before the context grows."""
+        """What was seen and is not in the draft, and why; asked once, before the context grows. Teaches nothing."""
         tree, heap, ends, closed = self._tree, self._heap, set(self._ends), self._closed
-        kept, ended = self._kept, self._ended
+        kept = self._kept
+        ended: Reason = "pays" if kept < len(tree) else self._ended
         for entry in self._refused:
             heappush(heap, entry)
         for node in self._ends:

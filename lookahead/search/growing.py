@@ -60,7 +60,7 @@ class GrowingTree:
 
     def match_length(self, loci: Sequence[Locus]) -> int:
         """Tokens in the longest suffix of the root's context that something was seen after."""
-        return max([source.match_length(locus) for source, locus in zip(self._sources, loci, strict=True)])
+        return max([source.match_length(locus) for source, locus in zip(self._sources, loci, strict=True)], default=0)
 
     def tree(self, width: int, match_length: int) -> DraftTree:
         """The first ``width`` nodes as a draft tree; each carries the source with the largest share of it."""

@@ -1,7 +1,7 @@
 """The registry of sources: name, letter, symbol, colours and one line of help of everything that can propose tokens.
 
-Records, run files, the command line, the page and what-if read it. A new source is one entry here and one file beside
-this one.
+Records, run files, the command line, the page and what-if read it. A new source is an entry here, a file beside this
+one that does what ``source.Source`` says, and a line in ``Drafter.sources`` that makes it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["prompt", "output", "corpus"]
+SourceName = Literal["prompt", "output", "corpus"]
 """What a run may draft from."""
 
 ROOT_SOURCE = "root"

@@ -1,4 +1,4 @@
-"""What a source of draft tokens can do: the one interface between the search and everything that proposes tokens."""
+"""What a source of draft tokens can do: the interface between the searches and everything that proposes tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 Locus = Any
 """Where a context is in one source; only the source knows what it means. Loci are values: nothing changes one."""
 Place = Any
-"""A suffix that one source knows, or one of its successors; only the source knows what it means."""
+"""A suffix that one source knows, or one of its successors; only the source knows what it means. Places compare by
+``==``."""
 Candidate = tuple[float, int, Place]
 """Weight, token, and the place of the suffix with that token added."""
 
@@ -19,7 +20,7 @@ it (> 0), whether just one token ever did, and the place of the suffix. A plain 
 
 
 class Origin(NamedTuple):
-    """Whose a candidate is: name of the source in the registry, how often it was seen there, and what that weighs."""
+    """Where a candidate comes from: name in the registry, how often it was seen there, and what that weighs."""
 
     name: str
     times: int
@@ -31,7 +32,7 @@ class Source(Protocol):
 
     Attributes:
         kind: Sources of one kind share what is learned about how sure they are.
-        trust: How sure its levels are at first, relative to those of a request's own trie (1.0).
+        trust: How sure its levels are at first, relative to those of a request's own trie: above 0, at most 1.
     """
 
     kind: str
@@ -39,7 +40,7 @@ class Source(Protocol):
 
     @property
     def version(self) -> int:
-        """Grows whenever the places from before mean something else."""
+        """Grows whenever earlier places lose their meaning."""
         ...
 
     def follow(self, token_ids: Sequence[int]) -> None:
@@ -63,7 +64,7 @@ class Source(Protocol):
         ...
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
-        """The tokens of a level with their weights, heaviest first; the weights sum to ``level.total`` at most."""
+        """The tokens of a level with their weights, heaviest first: one where the level says so, else several."""
         ...
 
     def holds(self, level: Level, token_id: int) -> bool:
@@ -71,7 +72,7 @@ class Source(Protocol):
         ...
 
     def origin(self, place: Place) -> Origin:
-        """Whose a candidate is, by its place."""
+        """Where a candidate comes from."""
         ...
 
     def match_length(self, locus: Locus) -> int:

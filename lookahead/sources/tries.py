@@ -152,7 +152,7 @@ class ReadTrie:
         return self.trie.child(level[3], token_id) != 0
 
     def origin(self, place: int) -> Origin:
-        """Whose a candidate is, by its place."""
+        """Where a candidate comes from."""
         count = 1 if place < 0 else self.trie.counts[place]
         return Origin(self.name, count, count)
 

@@ -326,3 +326,26 @@ def test_prompt_weight_makes_no_successor_surer_than_its_level():
         request.commit([token_id])
         check_draft(request.draft(16, 15, None), 16, 15, "hierarchical")
         request.commit([7])
+
+
+@settings(max_examples=60)
+@given(prompts, texts, texts, widths, st.none() | st.integers(1, 4), strategies)
+def test_asking_what_was_left_out_teaches_nothing(prompt, output, corpus, width, branch, strategy):
+    """A run asks, a replay of it does not: both draft the same all along."""
+    asked, silent = (request_after(prompt, [], (), corpus, strategy=strategy) for _ in range(2))
+    for token_id in [*output, 1, 1]:
+        trees = [request.draft(width, branch or width, None) for request in (asked, silent)]
+        assert trees[0] == trees[1]
+        asked.left_out()
+        for request in (asked, silent):
+            request.commit([token_id])
+
+
+def test_a_childs_first_level_is_that_of_the_longest_suffix_also_where_a_shorter_one_proposed_it():
+    """1 2 3 was followed by 5 once among many 4, and 2 3 by 5 most of the time."""
+    corpus = [*[1, 2, 3, 4, 9] * 99, 1, 2, 3, 5, 6, 9, *[2, 3, 5, 7, 9] * 301]
+    request = request_after([8, 1, 2, 3], [], (), corpus, sources=("corpus",))
+    tree = request.draft(24, 3, None)
+    five = next(n for n in range(1, len(tree)) if tree.parents[n] == 0 and tree.token_ids[n] == 5)
+    below = [tree.token_ids[n] for n in range(1, len(tree)) if tree.parents[n] == five]
+    assert below[0] == 6, "after 1 2 3 5 came 6"

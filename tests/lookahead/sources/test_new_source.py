@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import Drafter
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.sources.source import Candidate, Level, Origin, Source
 from lookahead.sources.tries import OwnTrie
+from tests.lookahead.drafters import copied
 
 
 class Expected:
@@ -81,3 +84,23 @@ def test_beside_a_trie_both_are_drafted_and_both_learn(text, prompt):
     search.learn([7, 7])
     search.learn(text[1:])
     assert confidence.of(expected).values != before
+
+
+class ExpectingDrafter(Drafter):
+    """A drafter that asks the new source as well."""
+
+    def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
+        own, shared = super().sources(prompt_ids)
+        return own, [*shared, Expected(range(10, 40))]
+
+
+def test_a_drafter_needs_one_line_for_it():
+    request = ExpectingDrafter(LookaheadConfig(decoding_length=8)).start([1, 2, 10])
+    for first in (11, 18):
+        tree = request.draft(8, 7, None)
+        tree.check()
+        assert copied(tree)[:4] == [(token_id, "expected") for token_id in range(first, first + 4)]
+        assert request.left_out() is not None
+        request.commit(list(range(first, first + 7)))
+        assert request.change().nodes == len(request.trie) + request.trie.leaves
+    request.finish()
