@@ -8,6 +8,7 @@ from typing import NoReturn
 from lookahead.draft import DraftTree
 from lookahead.records import RunRecord, StepRecord
 from lookahead.strict_json import SchemaError
+from lookahead.trie import MAX_TOKEN_ID
 from lookahead.verify import verify
 
 _BROKEN_OFF = ("cancelled", "error")
@@ -49,10 +50,15 @@ def _fail(place: int, field: str, rule: str) -> NoReturn:
 
 def _check_ids(place: str, ids: Sequence[int], run: RunRecord, low: int = 0) -> None:
     """Raise SchemaError unless the ids are those of the model's vocabulary."""
-    last_id = run.model.vocab_size - 1
+    last_id = _last_id(run)
     if ids and not (low <= min(ids) and max(ids) <= last_id):
         index, wrong = next((index, one) for index, one in enumerate(ids) if not low <= one <= last_id)
         raise SchemaError(f"{place}[{index}]: need {low} to {last_id}, got {wrong}")
+
+
+def _last_id(run: RunRecord) -> int:
+    """The largest token id: of the model's vocabulary, and of a trie, which a replay draws from."""
+    return min(run.model.vocab_size, MAX_TOKEN_ID) - 1
 
 
 def _check_prefill(step: StepRecord) -> None:
@@ -93,15 +99,14 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
 
 
 def _check_left_out(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
-    """What was left out is a token of the vocabulary under a node of the draft."""
+    """The best candidate that was left out is a token of the vocabulary, under a node of the draft."""
     best = step.left_out.best if step.left_out else None
     if best is None:
         return
     if best.parent >= len(tree):
         _fail(step.index, "left_out.best.parent", f"{best.parent}; the draft has {len(tree)} nodes")
-    if best.token_id >= run.model.vocab_size:
-        rule = f"need 0 to {run.model.vocab_size - 1}, got {best.token_id}"
-        _fail(step.index, "left_out.best.token_id", rule)
+    if best.token_id > _last_id(run):
+        _fail(step.index, "left_out.best.token_id", f"need 0 to {_last_id(run)}, got {best.token_id}")
 
 
 def _check_accepted(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:

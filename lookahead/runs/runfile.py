@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,6 @@ from lookahead.runs.format import (
     MAX_STOPS,
     Header,
     PairPart,
-    RunPart,
     check_header,
     run_from,
     written,
@@ -102,7 +102,7 @@ def pair_from_json(text: str) -> RunPair:
         raise RunFileError("not a run file: nested too deeply") from None
 
 
-def _pair_from(part: PairPart) -> RunPair:
+def _pair_from(part: Any) -> RunPair:
     run = _run_from(part)
     if part.greedy is None:
         if part.parted is not None:
@@ -120,7 +120,7 @@ def _pair_from(part: PairPart) -> RunPair:
     return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing))
 
 
-def _run_from(part: RunPart) -> RunRecord:
+def _run_from(part: Any) -> RunRecord:
     run = run_from(part)
     check_run(run)
     return run

@@ -220,7 +220,7 @@ def test_a_token_id_that_no_trie_takes_is_refused(golden: RunRecord) -> None:
     text = runfile.to_json(replace(golden, model=model))
     tree = json.loads(text)
     tree["prompt_ids"][0] = 2**24
-    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need an integer <= 16777215"):
+    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need 0 to 16777215, got 16777216"):
         runfile.from_json(json.dumps(tree))
 
 
