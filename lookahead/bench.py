@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_seconds, first_difference
-from lookahead.records import METHOD_WORDS, ModelInfo
+from lookahead.records import METHOD_WORDS, TimedRun
 from lookahead.runs.recorder import RecordedRun
 from lookahead.trie import Trie
 
@@ -56,25 +54,6 @@ class BenchPlan:
     corpus: Sequence[Trie] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TimedRun:
-    """One output by one method.
-
-    Attributes:
-        token_ids: The generated tokens.
-        seconds: Wall clock.
-        decode_seconds: Wall clock after the first pass.
-        forward_passes: Passes, the prefill included.
-        decoded_tokens: Tokens of the later passes.
-    """
-
-    token_ids: tuple[int, ...]
-    seconds: float
-    decode_seconds: float
-    forward_passes: int
-    decoded_tokens: int
-
-
 class Bench:
     """Runs a plan on one model.
 
@@ -88,19 +67,13 @@ class Bench:
     def __init__(
         self, backend: HFBackend, plan: BenchPlan, name: str | None = None, tick: Callable[[], object] = lambda: None
     ) -> None:
-        self._backend, self._plan, self._name, self._tick = backend, plan, name, tick
-        self.pass_costs = self._measure()
-        # Method -> repeat -> prompt.
-        self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
-
-    @cached_property
-    def _info(self) -> ModelInfo:
         from lookahead.hf.describe import model_info
 
-        return model_info(self._backend, self._name)
-
-    def _measure(self) -> PassCosts | None:
-        return self._backend.pass_costs(self._plan.config.decoding_length) if self._backend.supports_trees else None
+        self._backend, self._plan, self._tick = backend, plan, tick
+        self._info = model_info(backend, name)
+        self.pass_costs = backend.pass_costs(plan.config.decoding_length) if backend.supports_trees else None
+        # Method -> repeat -> prompt.
+        self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
 
     def run(self) -> None:
         """Run every prompt by every method, ``repeat`` times; the order of the methods rotates."""
@@ -125,19 +98,14 @@ class Bench:
         limit = self._backend.context_limit
         room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
         if method in REFERENCES:
-            return self._reference(prompt_ids, room, prompt_lookup=method == "hf-prompt-lookup")
+            from lookahead.hf.reference import run_reference
+
+            return run_reference(self._backend, prompt_ids, room, self._plan.stop, method == "hf-prompt-lookup")
         engine = LookaheadEngine(self._backend, self._plan.config, drafter, self.pass_costs)
         run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, stop=self._plan.stop)
         emitted = [len(step.emitted_ids) for step in run]
         record = run.record()
         return TimedRun(record.token_ids, record.seconds, decode_seconds(record), len(emitted), sum(emitted[1:]))
-
-    def _reference(self, prompt_ids: Sequence[int], max_new_tokens: int, prompt_lookup: bool) -> TimedRun:
-        from lookahead.hf.reference import run_reference
-
-        run = run_reference(self._backend, prompt_ids, max_new_tokens, self._plan.stop, prompt_lookup)
-        decoded = len(run.token_ids) - run.first_tokens
-        return TimedRun(run.token_ids, run.seconds, run.decode_seconds, run.forward_passes, decoded)
 
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""

@@ -215,3 +215,22 @@ class RunRecord:
     def token_ids(self) -> tuple[int, ...]:
         """The generated tokens in order, EOS included when it was generated."""
         return tuple(token_id for step in self.steps for token_id in step.emitted_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRun:
+    """One output by one method of ``bench``.
+
+    Attributes:
+        token_ids: The generated tokens, EOS included when it was generated.
+        seconds: Wall clock of the whole run.
+        decode_seconds: Wall clock after the first pass.
+        forward_passes: Forward passes, the prefill included.
+        decoded_tokens: Tokens of the passes after the first.
+    """
+
+    token_ids: tuple[int, ...]
+    seconds: float
+    decode_seconds: float
+    forward_passes: int
+    decoded_tokens: int

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
@@ -57,10 +57,6 @@ class TrieBench:
     adaptive_draft_tokens_per_step: float | None = None
     adaptive_retrieve_us_mean: float | None = None
     adaptive_retrieve_us_p99: float | None = None
-
-    def to_json(self) -> dict[str, float | int | None]:
-        """The numbers as a JSON object."""
-        return asdict(self)
 
 
 def bench_trie(

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
-from lookahead.cli import corpus, options
+from lookahead.cli import options
 from lookahead.cli.console import UsageError, forward_passes, one_line, print_json, progress, table
 from lookahead.inputs import read_prompts
 from lookahead.models import SHAPES
@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
-    parser.add_argument("--shape", metavar="NAME", help="a random model of this shape instead of --model")
+    options.add_shape_option(parser, "use a model of this shape with random weights instead of --model")
     parser.add_argument(
         "--methods",
         default=",".join(METHODS),
@@ -70,13 +70,12 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
-    corpus.add_trie_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, methods = options.config_from(args), options.check_stop(args.stop), _methods(args.methods)
-    corpus.check_trie(args)
+    options.check_trie(args)
     texts = _texts(args)
     if args.shape is not None and stop:
         raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
@@ -84,21 +83,20 @@ def run(args: argparse.Namespace) -> None:
     prompts = _prompts(args, backend, texts)
     if "lookahead" in methods:
         options.note_lengths(backend, prompts, args.max_new_tokens)
-    tries = corpus.load_corpus(args, backend, config)
+    from lookahead.trie.file import load_corpus
+
+    tries = load_corpus(args.trie, backend, config)
     plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
+    name = options.model_name(args) if args.shape is None else f"{args.shape}, random weights"
     runs = len(prompts) * len(methods) * args.repeat
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
-        bench = Bench(backend, plan, _name(args), bar.update)
+        bench = Bench(backend, plan, name, bar.update)
         bench.run()
     result = bench.result()
     if args.json:
         print_json(result)
     else:
         print(_report(result))
-
-
-def _name(args: argparse.Namespace) -> str:
-    return f"{args.shape}, random weights" if args.shape is not None else options.model_name(args)
 
 
 def _methods(text: str) -> list[str]:
@@ -117,7 +115,6 @@ def _methods(text: str) -> list[str]:
 
 def _texts(args: argparse.Namespace) -> list[str] | None:
     if args.shape is not None:
-        options.check_shape(args.shape)
         if args.model is not None:
             raise UsageError("--shape and --model name two models; leave one of them out")
     elif args.prompts is None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
-from lookahead.cli import corpus, options
+from lookahead.cli import options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
 from lookahead.config import LookaheadConfig
@@ -58,7 +58,6 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
-    corpus.add_trie_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     if args.run_file is not None:
         runfile.check_target(args.run_file)
         runfile.check_limits(args.max_new_tokens, stop)
-    corpus.check_trie(args)
+    options.check_trie(args)
     backend = options.load_backend(args)
     recorded = _prepared(args, backend, config, prompt, stop)
     try:
@@ -107,11 +106,12 @@ def _prepared(
     from lookahead.drafter import Drafter
     from lookahead.engine import LookaheadEngine
     from lookahead.hf.describe import model_info
+    from lookahead.trie.file import load_corpus
 
     limit = args.max_new_tokens
     prompt_ids = backend.encode(prompt, raw=args.raw)
     options.room_for(backend, prompt_ids, limit, "the prompt")
-    engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
+    engine = LookaheadEngine(backend, config, Drafter(config, load_corpus(args.trie, backend, config)))
     if METHOD_WORDS[args.method] == "lookahead":
         options.note_lengths(backend, [prompt_ids], limit)
     model = model_info(backend, options.model_name(args))

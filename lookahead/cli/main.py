@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lookahead import __version__
+from lookahead.backend import BackendError
 from lookahead.cli import bench, generate, make_trie, replay, trie
 from lookahead.cli.console import BrokenOff, UsageError, one_line
 from lookahead.cli.options import Parser
@@ -72,18 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return EXIT_BROKEN_PIPE
-    except OSError as error:  # a full disk behind stdout, say
+    except OSError as error:  # a full disk behind stdout, for example
         _drop_output()
         return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
     except BrokenOff as error:
         return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
-    except (UsageError, InputError, RunFileError) as error:
-        return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
-    except ValueError as error:
-        from lookahead.backend import BackendError
-
-        if not isinstance(error, BackendError):
-            raise
+    except (UsageError, InputError, RunFileError, BackendError) as error:
         return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
     return 0
 

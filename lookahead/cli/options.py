@@ -51,6 +51,11 @@ def add_command(
     return parser
 
 
+def add_shape_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """``--shape``."""
+    parser.add_argument("--shape", choices=tuple(SHAPES), metavar="NAME", help=help)
+
+
 def count(low: int) -> Callable[[str], int]:
     """A whole number of at least ``low``, as an argparse type."""
     return _reader(Setting("", "whole", low, "", "", low=low, high=MAX_NUMBER))
@@ -111,8 +116,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_draft_options(parser: argparse.ArgumentParser, place: Place) -> None:
-    """The settings of the drafts that are offered at a place."""
-    _add_flags(parser.add_argument_group("draft"), offered(place, settings_of(LookaheadConfig)))
+    """The settings of the drafts that are offered at a place; ``--trie`` where a model runs."""
+    group = parser.add_argument_group("draft")
+    _add_flags(group, offered(place, settings_of(LookaheadConfig)))
+    if place == "generate":
+        group.add_argument("--trie", metavar="FILE", help="also draft from this file of make-trie (source: corpus)")
 
 
 def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
@@ -148,6 +156,15 @@ def check_text(text: str, name: str) -> None:
         raise UsageError(f"{name} is not UTF-8 text") from None
 
 
+def check_trie(args: argparse.Namespace) -> None:
+    """Raise UsageError unless the file of ``--trie`` can be opened (call it before a model is loaded)."""
+    if args.trie is not None:
+        try:
+            open(args.trie, "rb").close()
+        except OSError as error:
+            raise UsageError(f"{args.trie}: cannot be read ({error.strerror or error})") from None
+
+
 def model_name(args: argparse.Namespace) -> str:
     """What results call the model that the options name."""
     return "embedded" if args.model is None else args.model
@@ -181,12 +198,6 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     if backend.notice:
         note(f"note: {backend.notice}")
     return backend
-
-
-def check_shape(name: str) -> None:
-    """Raise UsageError unless the shape is known."""
-    if name not in SHAPES:
-        raise UsageError(f"--shape: {name!r} is not known; choose one of {', '.join(SHAPES)}")
 
 
 def load_shape(args: argparse.Namespace) -> HFBackend:

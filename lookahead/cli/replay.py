@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lookahead.cli import options
@@ -55,9 +55,8 @@ def run(args: argparse.Namespace) -> None:
         print(table(("replay", args.trace.rsplit("/", 1)[-1]), result.items()))
 
 
-def _shown(rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
+def _shown(rows: Sequence[TraceRow]) -> Iterator[TraceRow]:
     """The rows, with a progress bar."""
-    rows = list(rows)
     with progress(len(rows), "row", "replay") as bar:
         for row in rows:
             yield row

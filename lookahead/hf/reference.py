@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -12,28 +11,10 @@ from transformers.generation.streamers import BaseStreamer
 
 from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
+from lookahead.records import TimedRun
 
 PROMPT_LOOKUP_TOKENS = 10
 """Draft tokens of transformers' prompt lookup: the value its own documentation uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRun:
-    """One call of ``generate``.
-
-    Attributes:
-        token_ids: The generated tokens, EOS included.
-        seconds: Wall clock of the whole call.
-        decode_seconds: Wall clock after the first pass gave its tokens.
-        forward_passes: Passes of the model, the first one included.
-        first_tokens: Tokens that the first pass gave (prompt lookup may draft in it already).
-    """
-
-    token_ids: tuple[int, ...]
-    seconds: float
-    decode_seconds: float
-    forward_passes: int
-    first_tokens: int
 
 
 class _FirstTokens(BaseStreamer):
@@ -74,7 +55,7 @@ class _PassCounter:
 
 def run_reference(
     backend: HFBackend, prompt_ids: Sequence[int], max_new_tokens: int, stop: Sequence[str], prompt_lookup: bool
-) -> ReferenceRun:
+) -> TimedRun:
     """One prompt through ``generate(do_sample=False)``, with prompt lookup or without.
 
     Raises:
@@ -109,4 +90,5 @@ def run_reference(
         token_ids = tuple(output[0, len(prompt_ids) :].tolist())
         ended = perf_counter()
     decode_seconds = ended - first.moment if first.calls > 1 else 0.0
-    return ReferenceRun(token_ids, ended - started, decode_seconds, counter.passes, first.count)
+    decoded_tokens = len(token_ids) - first.count  # prompt lookup may draft in its first pass already
+    return TimedRun(token_ids, ended - started, decode_seconds, counter.passes, decoded_tokens)

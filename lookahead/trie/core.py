@@ -131,8 +131,7 @@ class Trie(NodeTable):
         full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
         heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
         if full or heavy:
-            room = (nodes, nodes * _GROWTH_BYTES)
-            prune(self, *room)
+            prune(self, nodes, nodes * _GROWTH_BYTES)
 
     def _read(self, token_id: int) -> None:
         position = self.log_start + len(self.log)

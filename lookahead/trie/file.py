@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from lookahead.atomic import write_whole
+from lookahead.inputs import InputError
 from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, Trie
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MAX_FILE_BYTES = 4_000_000_000
 _ARRAYS = ("tokens", "parents", "counts", "last", "leaf_parents", "leaf_positions", "log")
 
 
-class TrieFileError(ValueError):
+class TrieFileError(InputError):
     """A trie file that cannot be used; the message says why."""
 
 
@@ -170,14 +171,14 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
     end = log_start + len(log)
     if end > 2**31 - 1 or root_count > 2**31 - 1:
         raise ValueError("its positions do not fit into 31 bits")
-    _check_range("log", log, NO_TOKEN, vocab_size)
-    _check_range("tokens", tokens, 0, vocab_size)
+    _check_range("log", log, NO_TOKEN, vocab_size - 1)
+    _check_range("tokens", tokens, 0, vocab_size - 1)
     _check_range("counts", counts, 1, max(1, root_count))
-    _check_range("last", last, 0, end)
+    _check_range("last", last, 0, end - 1)
     if nodes and not (np.all(parents >= 0) and np.all(parents <= np.arange(nodes))):
         raise ValueError("a parent does not stand before its child")
-    _check_range("leaf_parents", leaf_parents, 0, nodes + 1)
-    _check_range("leaf_positions", positions, log_start, end)
+    _check_range("leaf_parents", leaf_parents, 0, nodes)
+    _check_range("leaf_positions", positions, log_start, end - 1)
     trie.log, trie.log_start = array("i", log.tobytes()), log_start
     trie.counts[ROOT] = root_count
     children: list[dict[int, int]] = [{} for _ in range(nodes + 1)]
@@ -200,6 +201,6 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:
-    """Raise ValueError unless all values are in ``[low, high)`` (``high`` itself allowed for counts)."""
-    if len(values) and not (values.min() >= low and values.max() <= (high if name == "counts" else high - 1)):
+    """Raise ValueError unless all values are from ``low`` to ``high``."""
+    if len(values) and not (values.min() >= low and values.max() <= high):
         raise ValueError(f"{name} has a value outside {low} to {high}")

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from lookahead.backend import BackendError
-from lookahead.bench import METHODS, Bench, BenchPlan, TimedRun
+from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli.bench import _same
 from lookahead.cli.main import main
 from lookahead.config import LookaheadConfig
 from lookahead.hf import HFBackend
 from lookahead.hf.reference import run_reference
+from lookahead.records import TimedRun
 from tests.lookahead.tiny_models import tiny_mamba
 from tests.lookahead.tiny_models import tiny_model as make_tiny
 
