@@ -1,4 +1,4 @@
-"""Bench: the same prompts by several methods in turns, timed against transformers' own greedy decoding."""
+"""Bench: several methods run the same prompts in turn, timed against transformers' own greedy decoding."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
 
 METHODS = ("greedy", "lookahead", "hf-greedy", "hf-prompt-lookup")
-"""What runs by default."""
+"""The methods that run by default."""
 REFERENCES = ("hf-greedy", "hf-prompt-lookup")
 """Methods of transformers' own ``generate()``."""
 WORDS = (*METHOD_WORDS, *REFERENCES)
-"""What a caller may call a method; results keep the caller's word."""
+"""Names of methods that a caller may use; results keep the caller's name."""
 REFERENCE = "hf-greedy"
 FIRST_RUN_TOKENS = 16
-"""Tokens of the untimed first run of every method: it pays for what only a first run pays."""
+"""Tokens of each method's untimed first run, which takes the one-time costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """What is run, and how often.
+    """What to run, and how often.
 
     Attributes:
         prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
-        methods: Some of ``WORDS``, no two of them for the same method.
+        methods: Some of ``WORDS``, each method once.
         config: Settings of ``lookahead``.
         max_new_tokens: Most tokens of an output.
         stop: Stop strings.
         repeat: How often every method runs every prompt.
-        warm: Keep the trie from one prompt of a repeat to the next; otherwise every prompt starts with an empty one.
+        warm: Keep the trie from one prompt of a repeat to the next; otherwise each prompt starts with an empty trie.
         corpus: Read-only tries that every prompt may also draft from.
     """
 
@@ -60,8 +60,8 @@ class Bench:
     Args:
         backend: The model.
         plan: What to run.
-        name: What the result calls the model; None takes its id or folder.
-        tick: Called after every timed run, for a progress bar.
+        name: Name of the model in the result; None takes its id or folder.
+        tick: Called after each timed run, for a progress bar.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Bench:
         self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
 
     def run(self) -> None:
-        """Run every prompt by every method, ``repeat`` times; the order of the methods rotates."""
+        """Run every prompt with every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
         for method in methods:
             self._once(method, plan.prompts[0], self._drafter(), FIRST_RUN_TOKENS)
@@ -157,11 +157,11 @@ class Bench:
         }
 
     def _totals(self, name: str, field: str) -> list[float]:
-        """Seconds of all prompts together, one sum per repeat."""
+        """Total seconds of all prompts, one sum per repeat."""
         return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
 
     def _speedup(self, name: str, field: str) -> list[float]:
-        """Time of the reference divided by the method's, per repeat; empty where there is no reference or no time."""
+        """Time of the reference divided by the method's, per repeat; empty without a reference or a time."""
         if REFERENCE not in self.runs:
             return []
         pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)
@@ -177,9 +177,9 @@ class Bench:
         )
 
     def _parted(self, name: str) -> list[dict[str, Any]]:
-        """Which outputs of the first repeat differ from the reference's, from which token, and by how small a gap.
+        """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
 
-        A gap that rounding explains is a near tie; ``gap`` is None where one output is a prefix of the other.
+        A gap that rounding explains is a near tie; ``gap`` is None if one output is a prefix of the other.
         """
         from lookahead.hf.ties import token_gap
 

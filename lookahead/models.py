@@ -1,4 +1,4 @@
-"""Models that can be named without loading one: the embedded one, and shapes for models with random weights."""
+"""Models that can be named without loading them: the embedded model, and shapes for models with random weights."""
 
 from __future__ import annotations
 

@@ -22,15 +22,15 @@ RANDOM_PROMPT_TOKENS = 256
 
 _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
-Every prompt is run by all methods in turn, in rotating order; times are medians over the repeats. speedup is the wall
+All methods run every prompt in turn, in rotating order; times are medians over the repeats. speedup is the wall
 clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without --warm the trie is
-empty for every prompt; with it the trie is kept from one prompt to the next and emptied before every repeat.
-Where an output differs from hf-greedy's, "parted" in the JSON says from which token and by how small a gap of scores.
-The table says "near ties" where rounding explains all of them, and "no" where it does not: that is a bug. One
+empty for every prompt; with --warm it is kept from one prompt to the next and emptied before each repeat.
+If an output differs from hf-greedy's, "parted" in the JSON gives the first different token and the gap of the scores.
+The table says "near ties" if rounding explains all differences, and "no" if it does not: that is a bug. One
 exception: transformers looks for a --stop string token by token, so with a tokenizer that has a token for "a capital
-follows" (the embedded model's) hf-greedy may not end where the string ends in the text.
+follows" (like the embedded model's) hf-greedy may not stop where the string ends in the text.
 
---shape makes a model with random weights instead of loading one: {", ".join(SHAPES)}.
+--shape creates a model with random weights instead of loading one: {", ".join(SHAPES)}.
 Its prompts are random tokens, or with --prompts the UTF-8 bytes of the texts.
 
 examples:
@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         "bench",
         run,
         help="measure the speedup against transformers' own decoding",
-        description="Run the same prompts by several methods in turn and compare wall clock and tokens.",
+        description="Run the same prompts with several methods in turn, and compare wall clock and tokens.",
         epilog=_EPILOG,
     )
     parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
         "--methods",
         default=",".join(METHODS),
         metavar="A,B,...",
-        help=f"some of {', '.join(METHODS)} (default: all); plain is another word for greedy",
+        help=f"some of {', '.join(METHODS)} (default: all); plain is another name for greedy",
     )
     parser.add_argument(
         "--repeat",
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _methods(text: str) -> list[str]:
-    """The methods as the caller wrote them, each once."""
+    """The methods with the caller's names, each once."""
     methods = [name.strip() for name in text.split(",")]
     named: dict[str, str] = {}
     for name in methods:
@@ -137,7 +137,7 @@ def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | No
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:
-    """Whether the tokens are hf-greedy's; ``near ties`` where rounding explains every difference."""
+    """Whether the tokens are hf-greedy's; ``near ties`` if rounding explains every difference."""
     return "near ties" if parted and all(place["near_tie"] for place in parted) else identical
 
 

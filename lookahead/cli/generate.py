@@ -1,4 +1,4 @@
-"""``generate``: continue one prompt, stream the text, say what it took."""
+"""``generate``: continue one prompt, stream the text, and report the cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "generate",
         run,
         help="continue one prompt",
-        description="Continue one prompt; the text streams to stdout, what it took goes to stderr.",
+        description="Continue one prompt; the text streams to stdout, a summary goes to stderr.",
         epilog=_EPILOG,
     )
     prompt = parser.add_mutually_exclusive_group(required=True)
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _prompt(args: argparse.Namespace) -> str:
-    """The prompt that the options name, at least one character."""
+    """The prompt from the options, at least one character."""
     prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
     options.check_text(prompt, "--prompt")
     if not prompt:
@@ -102,7 +102,7 @@ def _prompt(args: argparse.Namespace) -> str:
 def _prepared(
     args: argparse.Namespace, backend: HFBackend, config: LookaheadConfig, prompt: str, stop: tuple[str, ...]
 ) -> RecordedRun:
-    """The run, ready to start: what only a first run has to do is done."""
+    """The run, ready to start: its one-time work is done."""
     from lookahead.drafter import Drafter
     from lookahead.engine import LookaheadEngine
     from lookahead.hf.describe import model_info
@@ -120,7 +120,7 @@ def _prepared(
 
 
 def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[RunRecord, str, BrokenOff | None]:
-    """The run, its text (streamed on the way unless ``silent``), and what broke it off, if something did."""
+    """The run, its text (streamed as it comes unless ``silent``), and the error that broke it off, if any."""
     stream = backend.output_text((*run.stop, *backend.stop_strings))
     broken_off = None
     try:

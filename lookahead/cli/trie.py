@@ -15,9 +15,9 @@ from lookahead.models import SHAPES
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, tokens that often come in pairs, repeated passages.
-Drafts follow sequences that the trie has not read and are always as wide as --decoding-length allows. --shape measures
+Drafts follow sequences that the trie has not read, and are always as wide as --decoding-length allows. --shape measures
 T(n) of a model of that shape with random weights and compares the retrieval time with a forward pass of one token and
-with one of a whole draft. It also measures drafts of adaptive width, the default of a run, which end where more nodes
+with one of a full draft. It also measures drafts of adaptive width, the default of a run, which end where more nodes
 would not pay for the wider pass. Shapes: {", ".join(SHAPES)}.
 
 examples:
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _share(args: argparse.Namespace, costs: PassCosts, retrieve_us: float) -> dict[str, Any]:
-    """The times of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
+    """The times of a pass of one token and of one that verifies a full draft, and retrieval as a share of each."""
     one, widest = 1e6 * costs.at(1), 1e6 * costs.at(args.decoding_length)
     return {
         "shape": args.shape,

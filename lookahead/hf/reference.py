@@ -1,4 +1,4 @@
-"""transformers' own ``generate`` as the yardstick: greedy and prompt lookup, timed, their forward passes counted."""
+"""transformers' own ``generate`` as the reference: greedy decoding and prompt lookup, with times and forward passes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lookahead.hf.backend import HFBackend
 from lookahead.records import TimedRun
 
 PROMPT_LOOKUP_TOKENS = 10
-"""Draft tokens of transformers' prompt lookup: the value its own documentation uses."""
+"""Draft tokens of transformers' prompt lookup: the value in its documentation."""
 
 
 class _FirstTokens(BaseStreamer):
-    """Notes when the first tokens came, and how many."""
+    """Notes the time and the number of the first tokens."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -83,7 +83,7 @@ def run_reference(
         except ValueError as error:
             if not prompt_lookup or counter.passes:
                 raise
-            # It refuses models with a state that cannot be taken back before their first pass.
+            # Before the first pass it refuses models whose state cannot be rolled back.
             kind = type(model).__name__
             hint = f"transformers has no prompt lookup for {kind}; leave hf-prompt-lookup out of --methods"
             raise BackendError(hint) from error

@@ -1,4 +1,4 @@
-"""What makes a run consistent: every step follows from the one before it and from its own draft."""
+"""When a run is consistent: every step follows from the one before it and from its own draft."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _fail(place: int, field: str, rule: str) -> NoReturn:
 
 
 def _check_ids(place: str, ids: Sequence[int], run: RunRecord, low: int = 0) -> None:
-    """Raise SchemaError unless the ids are those of the model's vocabulary."""
+    """Raise SchemaError unless the ids are in the model's vocabulary."""
     last_id = _last_id(run)
     if ids and not (low <= min(ids) and max(ids) <= last_id):
         index, wrong = next((index, one) for index, one in enumerate(ids) if not low <= one <= last_id)
@@ -110,7 +110,7 @@ def _check_left_out(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
 
 
 def _check_accepted(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
-    """The accepted path is the one that verification takes, cut only where the run ends."""
+    """The accepted path is the result of verification, cut only where the run ends."""
     verification = verify(tree, step.target_ids)
     emitted = verification.emitted_ids(tree)
     count = len(step.emitted_ids)
@@ -119,7 +119,7 @@ def _check_accepted(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
     if count > len(emitted) or step.emitted_ids != emitted[:count]:
         _fail(step.index, "emitted_ids", "not what the accepted path and the model's choice give")
     if count < len(emitted) and (step.finish_reason is None or step.index != len(run.steps) - 1):
-        _fail(step.index, "emitted_ids", "end inside the accepted path; only the end of a run does that")
+        _fail(step.index, "emitted_ids", "end inside the accepted path; only the last step of a run may")
 
 
 def _check_end(run: RunRecord, tokens: int) -> None:
@@ -129,7 +129,7 @@ def _check_end(run: RunRecord, tokens: int) -> None:
     if last_reason != run.finish_reason and not (last_reason is None and run.finish_reason in _BROKEN_OFF):
         raise SchemaError(f"finish_reason: {run.finish_reason!r}; the last step says {last_reason!r}")
     if (run.first_token_seconds is None) != (not run.steps):
-        raise SchemaError("first_token_seconds: there when, and only when, there was a first token")
+        raise SchemaError("first_token_seconds: need a time if, and only if, there was a first token")
     if run.first_token_seconds is not None and run.first_token_seconds > run.seconds:
         raise SchemaError("first_token_seconds: later than the end of the run (seconds)")
 

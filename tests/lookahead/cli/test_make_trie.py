@@ -79,7 +79,7 @@ def test_files_that_cannot_be_drafted_from(
     bad.write_bytes(good.read_bytes()[:-9])
     assert "cut short" in _refused(capsys, *generate)
     bad.write_text("a foreign file")
-    assert "no trie file" in _refused(capsys, *generate)
+    assert "not a trie file" in _refused(capsys, *generate)
     save_trie(trie, bad, "another")
     assert "another tokenizer" in _refused(capsys, *generate)
     trie.insert([backend.vocab_size])
