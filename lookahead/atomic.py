@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file by way of another one beside it, so that nobody ever meets a half of it.
+    """Write a temporary file beside the target, then move it there, so that a reader never sees half a file.
 
-    What a link points to is written, the link stays. The file is as readable as the process's umask says.
+    A link is followed and stays a link. The file's permissions follow the process's umask.
 
     Raises:
-        OSError: If it cannot be written; what was there before is there still.
+        OSError: If it cannot be written; the old file, if any, is unchanged.
     """
     target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")

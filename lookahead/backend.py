@@ -1,4 +1,4 @@
-"""What the engine asks of a model: token ids in, the model's own choices out. No torch here."""
+"""The engine's interface to a model: token ids in, the model's own choices out. No torch here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lookahead.draft import DraftTree
 
 
 class BackendError(ValueError):
-    """A model, tokenizer or device that cannot be used; one line that says what to do."""
+    """A model, tokenizer or device cannot be used; one line says what to do."""
 
 
 class UnsupportedCacheError(RuntimeError):
@@ -54,7 +54,7 @@ class DecodeSession(Protocol):
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The model's choice after every node, shape ``(n,)``, from one forward pass.
 
-        -1 where the choice depends on the path and the node is off the accepted one.
+        It is -1 where the choice depends on the path and the node is not on the accepted path.
         """
         ...
 
@@ -71,7 +71,7 @@ class OutputText(Protocol):
     """The text of one output as it grows.
 
     Attributes:
-        stopped: Whether a stop string stands in the output.
+        stopped: Whether the output contains a stop string.
     """
 
     stopped: bool
@@ -85,9 +85,9 @@ class Backend(Protocol):
     """One model, shared by all runs.
 
     Attributes:
-        eos_ids: Token ids that end an output; empty where nothing does.
-        stop_strings: Strings that end an output by the model's own settings.
-        context_limit: Most tokens of prompt and output together; None where the model has no limit.
+        eos_ids: Token ids that end an output; empty if none does.
+        stop_strings: Strings that end an output according to the model's own settings.
+        context_limit: Most tokens of prompt and output together; None if the model has no limit.
         vocab_size: Token ids are below this.
     """
 
@@ -103,17 +103,17 @@ class Backend(Protocol):
 
     @property
     def notice(self) -> str | None:
-        """Why the model decodes one token at a time; None where it does not have to."""
+        """Why the model decodes one token at a time; None if it takes draft trees."""
         ...
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
-        """An empty session for a run of at most ``capacity`` tokens, the prompt's among them."""
+        """An empty session for a run of at most ``capacity`` tokens, the prompt included."""
         ...
 
     def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> OutputText:
-        """The text of an output after the prompt, none of it yet; these strings end it."""
+        """An empty text, for the output after this prompt; these strings end it."""
         ...
 
     def pass_costs(self, longest: int) -> PassCosts:
-        """The time of a forward pass of 1 to ``longest`` tokens on this device, measured or remembered."""
+        """The time of a forward pass of 1 to ``longest`` tokens on this device, measured now or remembered."""
         ...

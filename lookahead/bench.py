@@ -1,19 +1,17 @@
-"""Bench: the same prompts by several methods in turns, timed against transformers' own greedy decoding."""
+"""Bench: several methods run the same prompts in turn, timed against transformers' own greedy decoding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_seconds, first_difference
-from lookahead.records import METHOD_WORDS, ModelInfo
+from lookahead.records import METHOD_WORDS, TimedRun
 from lookahead.runs.recorder import RecordedRun
 from lookahead.trie import Trie
 
@@ -21,28 +19,28 @@ if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
 
 METHODS = ("greedy", "lookahead", "hf-greedy", "hf-prompt-lookup")
-"""What runs by default."""
+"""The methods that run by default."""
 REFERENCES = ("hf-greedy", "hf-prompt-lookup")
 """Methods of transformers' own ``generate()``."""
 WORDS = (*METHOD_WORDS, *REFERENCES)
-"""What a caller may call a method; results keep the caller's word."""
+"""Names of methods that a caller may use; results keep the caller's name."""
 REFERENCE = "hf-greedy"
 FIRST_RUN_TOKENS = 16
-"""Tokens of the untimed first run of every method: it pays for what only a first run pays."""
+"""Tokens of each method's untimed first run, which takes the one-time costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """What is run, and how often.
+    """What to run, and how often.
 
     Attributes:
         prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
-        methods: Some of ``WORDS``, no two of them for the same method.
+        methods: Some of ``WORDS``, each method once.
         config: Settings of ``lookahead``.
         max_new_tokens: Most tokens of an output.
         stop: Stop strings.
         repeat: How often every method runs every prompt.
-        warm: Keep the trie from one prompt of a repeat to the next; otherwise every prompt starts with an empty one.
+        warm: Keep the trie from one prompt of a repeat to the next; otherwise each prompt starts with an empty trie.
         corpus: Read-only tries that every prompt may also draft from.
     """
 
@@ -56,54 +54,29 @@ class BenchPlan:
     corpus: Sequence[Trie] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TimedRun:
-    """One output by one method.
-
-    Attributes:
-        token_ids: The generated tokens.
-        seconds: Wall clock.
-        decode_seconds: Wall clock after the first pass.
-        forward_passes: Passes, the prefill included.
-        decoded_tokens: Tokens of the later passes.
-    """
-
-    token_ids: tuple[int, ...]
-    seconds: float
-    decode_seconds: float
-    forward_passes: int
-    decoded_tokens: int
-
-
 class Bench:
     """Runs a plan on one model.
 
     Args:
         backend: The model.
         plan: What to run.
-        name: What the result calls the model; None takes its id or folder.
-        tick: Called after every timed run, for a progress bar.
+        name: Name of the model in the result; None takes its id or folder.
+        tick: Called after each timed run, for a progress bar.
     """
 
     def __init__(
         self, backend: HFBackend, plan: BenchPlan, name: str | None = None, tick: Callable[[], object] = lambda: None
     ) -> None:
-        self._backend, self._plan, self._name, self._tick = backend, plan, name, tick
-        self.pass_costs = self._measure()
+        from lookahead.hf.describe import model_info
+
+        self._backend, self._plan, self._tick = backend, plan, tick
+        self._info = model_info(backend, name)
+        self.pass_costs = backend.pass_costs(plan.config.decoding_length) if backend.supports_trees else None
         # Method -> repeat -> prompt.
         self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
 
-    @cached_property
-    def _info(self) -> ModelInfo:
-        from lookahead.hf.describe import model_info
-
-        return model_info(self._backend, self._name)
-
-    def _measure(self) -> PassCosts | None:
-        return self._backend.pass_costs(self._plan.config.decoding_length) if self._backend.supports_trees else None
-
     def run(self) -> None:
-        """Run every prompt by every method, ``repeat`` times; the order of the methods rotates."""
+        """Run every prompt with every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
         for method in methods:
             self._once(method, plan.prompts[0], self._drafter(), FIRST_RUN_TOKENS)
@@ -125,19 +98,14 @@ class Bench:
         limit = self._backend.context_limit
         room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
         if method in REFERENCES:
-            return self._reference(prompt_ids, room, prompt_lookup=method == "hf-prompt-lookup")
+            from lookahead.hf.reference import run_reference
+
+            return run_reference(self._backend, prompt_ids, room, self._plan.stop, method == "hf-prompt-lookup")
         engine = LookaheadEngine(self._backend, self._plan.config, drafter, self.pass_costs)
         run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, stop=self._plan.stop)
         emitted = [len(step.emitted_ids) for step in run]
         record = run.record()
         return TimedRun(record.token_ids, record.seconds, decode_seconds(record), len(emitted), sum(emitted[1:]))
-
-    def _reference(self, prompt_ids: Sequence[int], max_new_tokens: int, prompt_lookup: bool) -> TimedRun:
-        from lookahead.hf.reference import run_reference
-
-        run = run_reference(self._backend, prompt_ids, max_new_tokens, self._plan.stop, prompt_lookup)
-        decoded = len(run.token_ids) - run.first_tokens
-        return TimedRun(run.token_ids, run.seconds, run.decode_seconds, run.forward_passes, decoded)
 
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""
@@ -189,11 +157,11 @@ class Bench:
         }
 
     def _totals(self, name: str, field: str) -> list[float]:
-        """Seconds of all prompts together, one sum per repeat."""
+        """Total seconds of all prompts, one sum per repeat."""
         return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
 
     def _speedup(self, name: str, field: str) -> list[float]:
-        """Time of the reference divided by the method's, per repeat; empty where there is no reference or no time."""
+        """Time of the reference divided by the method's, per repeat; empty without a reference or a time."""
         if REFERENCE not in self.runs:
             return []
         pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)
@@ -209,9 +177,9 @@ class Bench:
         )
 
     def _parted(self, name: str) -> list[dict[str, Any]]:
-        """Which outputs of the first repeat differ from the reference's, from which token, and by how small a gap.
+        """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
 
-        A gap that rounding explains is a near tie; ``gap`` is None where one output is a prefix of the other.
+        A gap that rounding explains is a near tie; ``gap`` is None if one output is a prefix of the other.
         """
         from lookahead.hf.ties import token_gap
 

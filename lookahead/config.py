@@ -1,6 +1,6 @@
-"""Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files are made of that.
+"""Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files derive from that.
 
-To add a setting, add one field with ``setting(...)`` to a dataclass here and write the code that uses it.
+To add a setting, add one field with ``setting(...)`` to a dataclass here, and write the code that uses it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ in its URL; by the endpoint ``/generate``; as a what-if knob and by the endpoint
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What ``--dtype`` takes."""
 MAX_DECODING_LENGTH = 1024
-"""Widest pass that is accepted; far beyond what pays on any hardware, and a bound for run files."""
+"""Widest pass allowed, also in run files; far wider than pays off on any hardware."""
 MAX_TOKENS = 1_000_000
 """Most tokens of a prompt or of an output, and most steps, in a run file."""
 MAX_NUMBER = 2**53 - 1
@@ -41,16 +41,16 @@ class Setting:
 
     Attributes:
         name: Its name in Python, JSON and URLs; the flag is the same with hyphens.
-        kind: What values it takes.
+        kind: The values that it takes.
         default: Its default.
-        label: What the page calls it.
-        help: One line on what it does, and what 0 says where None is a value.
-        places: Where it is offered. Run files hold every setting of ``LookaheadConfig``, whatever this says.
+        label: Its name on the page.
+        help: One line on what it does, and on what 0 means where None is a value.
+        places: Where it is offered. Run files always hold every setting of ``LookaheadConfig``.
         low: Least number.
         high: Largest number.
         choices: The words of a choice.
         none: What None means ("as many as the width allows"); empty where None is not a value. Only numbers above 0
-            take it: where nothing but a number can be given (a slider, a URL, an endpoint), 0 says None.
+            take it: where only a number can be given (a slider, a URL, an endpoint), 0 means None.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Setting:
 
     @property
     def summary(self) -> str:
-        """The help without what 0 says, for places where None is said by leaving the setting out.
+        """The help without the meaning of 0, for places where leaving the setting out means None.
 
         >>> described = settings_of(LookaheadConfig)["branch_length"]
         >>> described.help
@@ -92,7 +92,7 @@ class Setting:
 
     @property
     def rule(self) -> str:
-        """What a value must be, in a few words."""
+        """The rule for a value, in a few words."""
         match self.kind:
             case "choice":
                 return f"choose one of {', '.join(self.choices)}"
@@ -109,7 +109,7 @@ class Setting:
         )
 
     def check(self, value: Any) -> None:
-        """Raise ValueError unless this is a value of the setting; the message names the value and the rule."""
+        """Raise ValueError unless the setting takes this value; the message names the value and the rule."""
         if not self._takes(value):
             raise ValueError(f"{self.name}={_shown(value)}; {self.rule}")
 
@@ -129,7 +129,7 @@ class Setting:
                 return isinstance(value, bool)
 
     def from_plain(self, value: Any) -> Any:
-        """The setting's value for a plain one (of JSON, a control, an endpoint), checked; several words in their order.
+        """The checked value from a plain one (of JSON, a control, an endpoint); words in the order of ``choices``.
 
         Raises:
             ValueError: If it is not a value of this setting.
@@ -139,20 +139,20 @@ class Setting:
         if self.optional and type(value) in (int, float) and value == 0:
             value = None
         if self.kind == "whole" and isinstance(value, float) and value.is_integer():
-            value = int(value)  # sliders and JavaScript do not know whole numbers
+            value = int(value)  # sliders and JavaScript have no whole numbers
         self.check(value)
         if isinstance(value, tuple):
             return tuple(word for word in self.choices if word in value)
         return float(value) if self.kind == "number" and value is not None else value
 
     def plain(self, value: Any) -> Any:
-        """The value as JSON, controls and endpoints carry it."""
+        """The value as plain data, for JSON, controls and endpoints."""
         if isinstance(value, tuple):
             return list(value)
         return 0 if value is None else value
 
     def from_text(self, text: str) -> Any:
-        """The setting's value in a text (of a URL, a flag, the environment); several words are parted by commas.
+        """The setting's value from a text (of a URL, a flag, the environment); commas separate several words.
 
         Raises:
             ValueError: If it is not a value of this setting.
@@ -171,14 +171,14 @@ class Setting:
 
     def _number(self, text: str) -> int | float:
         try:
-            if not text.isascii() or "_" in text:  # Python reads more than people write
+            if not text.isascii() or "_" in text:  # Python takes spellings that people do not use
                 raise ValueError
             return int(text) if self.kind == "whole" else float(text)
         except ValueError:
             raise ValueError(f"{self.name}={_shown(text)}; {self.rule}") from None
 
     def text(self, value: Any) -> str:
-        """The value as a URL writes it.
+        """The value as a URL holds it.
 
         >>> settings_of(LookaheadConfig)["sources"].text(("prompt", "output"))
         'prompt,output'
@@ -191,7 +191,7 @@ class Setting:
     def within(
         self, low: float | None = None, high: float | None = None, choices: Sequence[str] | None = None
     ) -> Setting:
-        """The same setting with narrower bounds, as one page or one command offers it; the default moves into them."""
+        """The same setting with narrower bounds, as a page or a command offers it; the default moves into them."""
         low, high = self.low if low is None else max(low, self.low), self.high if high is None else min(high, self.high)
         words = self.choices if choices is None else tuple(word for word in self.choices if word in choices)
         default = self.default
@@ -214,10 +214,10 @@ def _zero(none: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a message: one short line."""
+    """A value for a message, on one short line."""
     try:
         text = repr(list(value) if isinstance(value, tuple) else value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, a list a thousand deep
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or a list nested a thousand deep
         text = "something huge"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -233,7 +233,7 @@ def setting(
     choices: Sequence[str] = (),
     none: str = "",
 ) -> Any:
-    """A field of a settings dataclass, with its description (see ``Setting``; what 0 says is added to the help)."""
+    """A field of a settings dataclass, with its description (see ``Setting``; the help also gets the meaning of 0)."""
     described = Setting("", kind, default, label, help + _zero(none), places, low, high, tuple(choices), none)
     return dataclasses.field(default=default, metadata={"setting": described})
 
@@ -249,13 +249,13 @@ def settings_of(*classes: type) -> dict[str, Setting]:
 
 
 def offered(place: Place, settings: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
-    """The settings that are offered at a place, by name (of all settings of the library where none are given)."""
+    """The settings that are offered at a place, by name; without ``settings``, of all settings of the library."""
     settings = settings_of(RunSettings, LookaheadConfig) if settings is None else settings
     return {name: one for name, one in settings.items() if place in one.places}
 
 
 def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
-    """The settings dataclass with those of the values that are its own; the others keep their defaults.
+    """The settings dataclass with those of the values that belong to it; the others keep their defaults.
 
     Raises:
         ValueError: If one is not a value of its setting.
@@ -265,7 +265,7 @@ def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
 
 def _check_settings(settings: Any) -> None:
     for name, described in settings_of(type(settings)).items():
-        if isinstance(getattr(settings, name), list):  # what never changes holds tuples
+        if isinstance(getattr(settings, name), list):  # frozen settings hold tuples
             object.__setattr__(settings, name, tuple(getattr(settings, name)))
         described.check(getattr(settings, name))
 
@@ -289,7 +289,7 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class LookaheadConfig:
-    """The settings of the drafts of one engine or one replay; checked when made, never changed afterwards.
+    """The draft settings of one engine or one replay; checked when created, and then fixed.
 
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.
@@ -339,6 +339,6 @@ class LookaheadConfig:
 
     @property
     def longest_branch(self) -> int:
-        """Most draft tokens in one branch, the default resolved (0 when nothing is drafted)."""
+        """Most draft tokens in one branch, the default resolved (0 if nothing is drafted)."""
         widest = self.decoding_length - 1
         return widest if self.branch_length is None else min(self.branch_length, widest)

@@ -1,6 +1,6 @@
-"""What a forward pass of n tokens costs, T(n): the curve, the width that it pays for, and how long it is believed.
+"""T(n), the time of a forward pass of n tokens: the curve, the width that pays off, and how long a curve stays valid.
 
-Measuring passes needs a model and is done in ``hf/measure.py``; everything else about T(n) is here.
+``hf/measure.py`` measures passes, which needs a model; everything else about T(n) is here.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ CACHE_VARIABLE = "LOOKAHEAD_CACHE"
 FORMAT = "lookahead-pass-costs"
 VERSION = 1
 SHORTEST_MEASURED = 64
-"""T(n) is measured up to this many tokens at least, so that one measurement serves all usual widths."""
+"""T(n) is measured up to at least this many tokens, so that one measurement covers all usual widths."""
 TRY_AGAIN_SECONDS = 600.0
-"""A remembered T(n) is tried again after this long, so that one taken on a busy machine does not persist."""
+"""A remembered T(n) is checked again after this long, so that one taken on a busy machine does not persist."""
 STALE, BENT = 3.0, 1.6
-"""Remembered times that are off by the first factor, or whose ratio is off by the second, either way, were taken on a
-busy machine or on another one."""
+"""A remembered T(n) is measured again if its times are off by the first factor, or their ratio by the second: it was
+taken on a busy machine or on another one."""
 _TRIED = 16
-"""Width of the pass by which a remembered measurement is tried, beside a pass of one token."""
+"""Width of the pass that checks a remembered measurement, together with a pass of one token."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassCosts:
     """Measured times of forward passes, T(n).
 
-    Between two measured lengths the time is taken on the straight line between them (T need not be monotonic);
-    beyond the last the slope of the last piece continues, never downwards.
+    Between two measured lengths T is linear (it need not be monotonic); beyond the last length it continues with the
+    slope of the last piece, but never downwards.
 
     Attributes:
         lengths: Tokens in a pass, increasing, the first is 1.
@@ -57,7 +57,7 @@ class PassCosts:
 
     def __post_init__(self) -> None:
         if len(self.lengths) != len(self.seconds) or not self.lengths:
-            raise ValueError(f"{len(self.lengths)} lengths and {len(self.seconds)} times; need one time a length")
+            raise ValueError(f"{len(self.lengths)} lengths and {len(self.seconds)} times; need one time per length")
         if self.lengths[0] != 1 or any(a >= b for a, b in pairwise(self.lengths)):
             raise ValueError(f"lengths={self.lengths}; need increasing lengths from 1")
         if not all(math.isfinite(value) and value > 0 for value in self.seconds):
@@ -90,7 +90,7 @@ class PassCosts:
         return {"lengths": list(self.lengths), "seconds": list(self.seconds)}
 
     def agrees_with(self, one_seconds: float, wide_seconds: float, width: int) -> bool:
-        """Whether passes of 1 and of ``width`` tokens that took this long are, within a busy moment, as they were.
+        """Whether these times of passes of 1 and of ``width`` tokens agree with the curve, a busy moment allowed for.
 
         >>> PassCosts((1, 16), (1.0, 2.0)).agrees_with(2.0, 4.0, 16)
         True
@@ -102,12 +102,12 @@ class PassCosts:
 def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[float]) -> int:
     """Nodes to send through the model, the root included: the most expected tokens per second.
 
-    Maximises ``(1 + sum of the first n - 1 path probabilities) / T(n)`` over n, 1 (no draft) included; of equal
-    widths the narrowest. All n are compared, since T may fall where another kernel takes over.
+    Maximises ``(1 + sum of the first n - 1 path probabilities) / T(n)`` over n, 1 (no draft) included; among equal
+    ones the narrowest. All n are compared, because T may fall where another kernel takes over.
 
     Args:
         path_probabilities: Estimated probability that each draft node is accepted, in draft order, without the root.
-        pass_seconds: ``pass_seconds[n - 1]`` is T(n); nodes beyond its end are not considered.
+        pass_seconds: ``pass_seconds[n - 1]`` is T(n); wider passes are not considered.
 
     >>> choose_width([0.9, 0.5, 0.1], [1.0, 1.3, 1.4, 1.9])
     3
@@ -135,7 +135,7 @@ def measured_lengths(longest: int) -> tuple[int, ...]:
 
 
 def cache_folder() -> Path:
-    """Where measurements are kept: ``$LOOKAHEAD_CACHE``, else the platform's cache folder."""
+    """The folder of stored measurements: ``$LOOKAHEAD_CACHE``, or else the platform's cache folder."""
     if override := os.environ.get(CACHE_VARIABLE):
         return Path(override)
     import platformdirs
@@ -159,7 +159,7 @@ class _Stored(msgspec.Struct):
 
 
 def load_costs(key: Mapping[str, str | int]) -> PassCosts | None:
-    """The remembered measurement of this setting; None where there is none that can be read."""
+    """The remembered measurement of this setting; None if there is none, or it cannot be read."""
     try:
         stored = msgspec.json.decode(stored_costs_path(key).read_bytes(), type=_Stored)
     except (OSError, ValueError, RecursionError):
@@ -169,7 +169,7 @@ def load_costs(key: Mapping[str, str | int]) -> PassCosts | None:
 
 
 def store_costs(key: Mapping[str, str | int], costs: PassCosts) -> None:
-    """Remember a measurement; a folder that cannot be written to is not an error, the next load measures again."""
+    """Remember a measurement; a folder that cannot be written to is not an error: the next process measures again."""
     path = stored_costs_path(key)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def store_costs(key: Mapping[str, str | int], costs: PassCosts) -> None:
 
 
 class PassTimer(Protocol):
-    """What times forward passes of one model, now."""
+    """Times forward passes of one model, now."""
 
     def measure(self, longest: int) -> PassCosts:
         """T(n) for n = 1 to ``longest``, measured with care (seconds)."""
@@ -189,11 +189,10 @@ class PassTimer(Protocol):
 
 
 class CostCurve:
-    """T(n) of one model as it is known now, shared by its runs: in memory, and in the cache folder.
+    """The current T(n) of one model, shared by its runs: in memory, and in the cache folder.
 
     A curve belongs to one setting (the key: model, device, dtype, threads ...). It is used at once if it was measured
-    or tried out not long ago; otherwise a few passes say whether it still holds, and it is measured again where it does
-    not. Whoever learns about passes tells this class.
+    or checked recently. Otherwise a few passes show whether it still holds; if not, it is measured again.
     """
 
     def __init__(self) -> None:
@@ -203,10 +202,10 @@ class CostCurve:
         self._tried: float | None = None
 
     def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer) -> PassCosts:
-        """The time of a pass of 1 to ``longest`` tokens; measured where no curve that holds is known.
+        """The time of a pass of 1 to ``longest`` tokens; measured if no valid curve is known.
 
         Args:
-            key: What the measurement depends on, as it is now.
+            key: What the measurement depends on, as of now.
             timer: Times passes in this setting.
         """
         with self._lock:
@@ -214,14 +213,14 @@ class CostCurve:
                 self._key, self._costs, self._tried = dict(key), load_costs(key), None
             known = 0 if self._costs is None else self._costs.lengths[-1]
             if self._costs is None or known < longest or not self._holds(self._costs, timer):
-                # Never less far than before.
+                # Never shorter than before.
                 self._costs = timer.measure(max(longest, SHORTEST_MEASURED, known))
                 store_costs(key, self._costs)
                 self._tried = monotonic()
             return self._costs
 
     def _holds(self, costs: PassCosts, timer: PassTimer) -> bool:
-        """Whether the curve was found right, now or not long ago."""
+        """Whether the curve is right, checked now or recently."""
         if self._tried is not None and monotonic() - self._tried < TRY_AGAIN_SECONDS:
             return True
         if not costs.agrees_with(*timer.try_out(_TRIED), _TRIED):

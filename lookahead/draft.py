@@ -11,7 +11,7 @@ from lookahead.sources.registry import ROOT_SOURCE
 class DraftTree:
     """A tree of draft tokens under the last committed token.
 
-    Node 0 is the root, the last committed token; parents precede their children, siblings carry different
+    Node 0 is the root, the last committed token; parents precede their children, siblings have different
     tokens. One index names the node, its row of the attention mask and its row of the logits. All tuples
     have the same length ``n >= 1``.
 
@@ -19,7 +19,7 @@ class DraftTree:
         token_ids: Token of every node.
         parents: Index of every node's parent, -1 for the root.
         probabilities: Estimated probability that the node will be accepted (its whole path), 1.0 for the root.
-        sources: Name of the source with the largest share of every node (``sources/registry.py``); ``root`` for the
+        sources: Name of the source with the largest share in every node (``sources/registry.py``); ``root`` for the
             root.
         counts: How often the node's token followed the context it was found in, in that source; 0 for the root.
         match_length: Tokens in the longest suffix of the context that a trie has read with something after it.
@@ -34,7 +34,7 @@ class DraftTree:
 
     @classmethod
     def root_only(cls, root_id: int) -> DraftTree:
-        """An empty draft: the root alone, which makes the pass a plain decode step."""
+        """An empty draft: the root alone. The pass is then a plain decode step."""
         return cls((root_id,), (-1,), (1.0,), (ROOT_SOURCE,), (0,))
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class DraftTree:
             if not 0 <= parent < node:
                 raise ValueError(f"parents[{node}]={parent}; a parent precedes its child")
             if (parent, token_id) in seen:
-                raise ValueError(f"node {node}: token {token_id} stands twice under node {parent}")
+                raise ValueError(f"node {node}: token {token_id} occurs twice under node {parent}")
             seen.add((parent, token_id))
         if any(token_id < 0 for token_id in self.token_ids):
             raise ValueError("token ids are not negative")

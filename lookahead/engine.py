@@ -1,6 +1,6 @@
 """The one loop: prefill, then draft, forward, verify, commit, until the output ends.
 
-The engine knows token ids only. Greedy decoding is the same loop with a drafter that proposes nothing.
+The engine knows token ids only. Greedy decoding is the same loop without drafts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lookahead.verify import verify
 
 
 class DraftMaker(Protocol):
-    """What makes drafts: ``Drafter``, or any other object that starts requests."""
+    """Makes drafts: ``Drafter``, or any other object that starts requests."""
 
     def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
         """The drafting side of a new run."""
@@ -34,8 +34,8 @@ class LookaheadEngine:
     Args:
         backend: The model.
         config: Settings of the drafts.
-        drafter: What makes the drafts; None takes a ``Drafter`` of this engine's own. One that is passed keeps its
-            own settings; where its widths are smaller than ``config``'s, they hold.
+        drafter: Makes the drafts; None creates a ``Drafter`` for this engine. A drafter that is passed keeps its own
+            settings; the smaller width of the two applies.
         pass_costs: T(n) for the adaptive budget; None asks the backend when it is first needed.
     """
 
@@ -56,12 +56,12 @@ class LookaheadEngine:
 
     @property
     def notice(self) -> str | None:
-        """Why this model decodes one token at a time; None where drafts are verified."""
+        """Why this model decodes one token at a time; None if it verifies drafts."""
         return self.backend.notice
 
     @property
     def pass_costs(self) -> PassCosts | None:
-        """T(n) as the adaptive budget uses it, measured on first use; None where no width is chosen by cost."""
+        """T(n) as the adaptive budget uses it, measured on first use; None if the width does not depend on cost."""
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or not self.backend.supports_trees:
             return None
         with self._lock:
@@ -70,7 +70,7 @@ class LookaheadEngine:
             return self._pass_costs
 
     def prepare(self) -> None:
-        """Do now what the first run would do otherwise: try the model's masks and measure T(n)."""
+        """Do the first run's one-time work now: try the model's masks and measure T(n)."""
         costs = self.pass_costs
         if costs is not None and self._pass_seconds is None:
             self._pass_seconds = costs.table(self.config.decoding_length)
@@ -84,19 +84,19 @@ class LookaheadEngine:
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
     ) -> Iterator[StepRecord]:
-        """One record per forward pass, as it happens; the last one carries the finish reason.
+        """One record per forward pass, as it happens; the last one has the finish reason.
 
         Args:
             prompt_ids: The prompt, at least one token.
             max_new_tokens: Most tokens to emit (>= 1).
             stop: Strings that end the output; the token that completes one is its last.
-            method: ``lookahead``, or ``plain`` (``greedy`` says the same), which proposes nothing.
-            cancelled: Ends the run after the pass during which it is set.
+            method: ``lookahead``, or ``plain`` (also called ``greedy``), which drafts nothing.
+            cancelled: Set it to end the run after the current pass.
 
         Raises:
-            ValueError: If an argument cannot be used; nothing has run then.
+            ValueError: If an argument cannot be used; raised before anything runs.
             BackendError: If there are stop strings and the model has no tokenizer.
-            RuntimeError, MemoryError: Whatever a failing forward pass raises; the steps before it have been yielded.
+            RuntimeError, MemoryError: From a forward pass that fails; the steps before it have been yielded.
         """
         prompt = tuple(prompt_ids)
         strings = (stop,) if isinstance(stop, str) else tuple(stop)
@@ -217,7 +217,7 @@ class LookaheadEngine:
         return record
 
     def _draft(self, run: RunState) -> DraftTree:
-        """The step's draft, checked: never deeper than what may still be emitted, less the bonus token."""
+        """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
         longest_branch = min(self.config.longest_branch, run.room - 1)
         width = self.config.decoding_length if longest_branch and run.session.supports_trees else 1
         tree = run.request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
@@ -228,7 +228,7 @@ class LookaheadEngine:
         return tree
 
     def _check_draft(self, tree: DraftTree, width: int, longest_branch: int) -> None:
-        """Raise ValueError unless the tree is what was asked for."""
+        """Raise ValueError unless the tree is within the limits that were asked for."""
         tree.check()
         if len(tree) > width:
             raise ValueError(f"a draft tree of {len(tree)} nodes; asked for at most {width}")

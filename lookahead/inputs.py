@@ -1,4 +1,4 @@
-"""Files that a user hands in: prompts and traces, one JSON object a line, read whole before anything runs."""
+"""A user's input files: prompts and traces, one JSON object per line, read in full before anything runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(m
 
 
 class InputError(ValueError):
-    """A file that cannot be used; one line says what is wrong and where."""
+    """An input file cannot be used; one line says what is wrong and where."""
 
 
 class _Row(msgspec.Struct):
@@ -44,13 +44,13 @@ class _Prompt(msgspec.Struct):
 
 
 def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
-    """The rows ``{"prompt": [ids], "output": [ids]}`` of a trace, in file order; other fields are left alone.
+    """The rows ``{"prompt": [ids], "output": [ids]}`` of a trace, in file order; other fields are ignored.
 
     Args:
         limit: Read only this many rows.
 
     Raises:
-        InputError: If the file cannot be read, holds no row, or one of the rows read is not such a row.
+        InputError: If the file cannot be read, has no row, or one of the rows read is not valid.
     """
     rows: list[TraceRow] = []
     for place, value in islice(_lines(path), None if limit is None else min(limit, sys.maxsize)):
@@ -63,15 +63,15 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
             raise InputError(f"{path}, line {place}: {error}; {hint}") from None
         rows.append((row.prompt, row.output))
     if not rows:
-        raise InputError(f'{path}: no row in it; a row is {{"prompt": [ids], "output": [ids]}}')
+        raise InputError(f'{path}: has no row; a row is {{"prompt": [ids], "output": [ids]}}')
     return rows
 
 
 def read_prompts(path: str | Path) -> list[str]:
-    """The texts of a prompt file, ``{"prompt": text}`` a line; other fields are left alone.
+    """The texts of a prompt file, one ``{"prompt": text}`` per line; other fields are ignored.
 
     Raises:
-        InputError: If the file cannot be read, holds no prompt, or one line is not such a prompt.
+        InputError: If the file cannot be read, has no prompt, or a line is not valid.
     """
     prompts: list[str] = []
     for place, value in _lines(path):
@@ -84,12 +84,12 @@ def read_prompts(path: str | Path) -> list[str]:
             raise InputError(f'{path}, line {place}: {error}; a line is {{"prompt": text}}') from None
         prompts.append(prompt)
     if not prompts:
-        raise InputError(f'{path}: no prompt in it; a line is {{"prompt": text}}')
+        raise InputError(f'{path}: has no prompt; a line is {{"prompt": text}}')
     return prompts
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file, whole.
+    """The whole text of a file.
 
     Raises:
         InputError: If it cannot be read or is not UTF-8 text.
@@ -101,7 +101,7 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
     if len(text) > MAX_PROMPT_CHARACTERS:
-        raise InputError(f"{path}: longer than {MAX_PROMPT_CHARACTERS} characters; cut it into several files")
+        raise InputError(f"{path}: longer than {MAX_PROMPT_CHARACTERS} characters; split it into several files")
     return text
 
 
@@ -121,9 +121,9 @@ def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
                     if not isinstance(value, dict):
                         raise SchemaError("not an object")
                 except SchemaError as error:
-                    raise InputError(f"{path}, line {place}: {error}; need one JSON object a line (JSONL)") from None
+                    raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
                 yield place, value
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; need one JSON object a line (JSONL)") from None
+        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None

@@ -1,6 +1,6 @@
-"""Every number that is shown, printed or compared: pure functions of step and run records.
+"""All numbers that are shown, printed or compared: pure functions of step and run records.
 
-The command line, the figures and the tests share these definitions; the page sums up steps as they come, and a test
+The command line, the figures and the tests share these definitions; the page sums up steps as they arrive, and a test
 compares the two. The prefill is a forward pass, but not a decode step. A ratio without a denominator raises ValueError;
 ``or_none`` turns that into None for JSON.
 """
@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", int, str)
 
 
 def or_none(ratio: Callable[[Sequence[StepRecord]], float], steps: Sequence[StepRecord]) -> float | None:
-    """The ratio, or None where it has no denominator.
+    """The ratio, or None if it has no denominator.
 
     >>> or_none(mean_accepted_tokens, []) is None
     True
@@ -95,7 +95,7 @@ def draft_tokens_per_step(steps: Iterable[StepRecord]) -> float:
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
-    """The numbers of one run, as JSON carries them; null where one is not defined."""
+    """The numbers of one run for JSON; null if one is not defined."""
     return {
         "token_ids": list(run.token_ids),
         "forward_passes": forward_passes(run.steps),
@@ -112,7 +112,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
 
 
 def decode_seconds(run: RunRecord) -> float:
-    """Wall clock after the first token (0.0 where there was none)."""
+    """Wall clock after the first token (0.0 if there was none)."""
     return 0.0 if run.first_token_seconds is None else run.seconds - run.first_token_seconds
 
 
@@ -122,7 +122,7 @@ def tokens_per_second(run: RunRecord) -> float:
 
 
 def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
-    """Mean time of a decode step in each phase.
+    """Mean time of each phase of a decode step.
 
     Raises:
         ValueError: If no step decoded anything.
@@ -144,7 +144,7 @@ def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:
 
 
 def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None:
-    """Index of the first token that differs; the shorter length where one is a prefix of the other; None if equal.
+    """Index of the first token that differs; the shorter length if one is a prefix of the other; None if equal.
 
     >>> first_difference([5, 6, 7], [5, 6])
     2
@@ -184,7 +184,7 @@ class CalibrationBin:
 
 
 def node_statuses(step: StepRecord) -> tuple[NodeStatus, ...]:
-    """What became of every node of a step's draft, shape ``(n,)`` (empty for the prefill).
+    """The outcome of every node of a step's draft, shape ``(n,)`` (empty for the prefill).
 
     ``rejected``: its parent is on the accepted path and the model chose another token there. ``unchecked``: its
     parent is not on the path, or the output ended before the model's choice counted.
@@ -206,17 +206,17 @@ def node_statuses(step: StepRecord) -> tuple[NodeStatus, ...]:
 
 
 def acceptance_by_source(steps: Iterable[StepRecord]) -> dict[str, Acceptance]:
-    """Acceptance of the draft nodes of every source that drafted."""
+    """Acceptance of the draft nodes, by source."""
     return _by_kind(steps, lambda _, draft: draft.sources)
 
 
 def acceptance_by_depth(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
-    """Acceptance of the draft nodes at every depth (the root's children have depth 1)."""
+    """Acceptance of the draft nodes, by depth (the root's children have depth 1)."""
     return _by_kind(steps, lambda _, draft: draft.depths())
 
 
 def acceptance_by_match_length(steps: Iterable[StepRecord]) -> dict[int, Acceptance]:
-    """Acceptance of the draft nodes of the steps with every match length."""
+    """Acceptance of the draft nodes, by the match length of their step."""
     return _by_kind(steps, lambda step, draft: [step.match_length] * len(draft))
 
 
@@ -256,7 +256,7 @@ def _by_kind(
 def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[CalibrationBin]:
     """Estimated against observed acceptance of draft nodes, in equal bins of the estimate; empty bins left out.
 
-    A step that the end of the output cut short is left out: what its other nodes would have become is unknown.
+    A step that the end of the output cut short is left out, because the outcome of its other nodes is unknown.
     """
     nodes, estimated, accepted = [0] * bins, [0.0] * bins, [0] * bins
     for step, draft in decode_steps(steps):
@@ -281,12 +281,12 @@ def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[Calibration
 
 @dataclass(frozen=True, slots=True)
 class Undrafted:
-    """Decode steps without a draft, among those that kept account of what was left out.
+    """Decode steps without a draft, among those that recorded what was left out.
 
     Attributes:
-        steps: How many there were.
+        steps: Their number.
         median_probability: Median over these steps of the probability of the best candidate that was left out; None
-            where no step had a candidate.
+            if no step had a candidate.
     """
 
     steps: int
@@ -294,7 +294,7 @@ class Undrafted:
 
 
 def left_out_by_reason(steps: Iterable[StepRecord]) -> dict[Reason, int]:
-    """Reason -> how often it left something out, summed over the steps; empty where no step kept account."""
+    """Reason -> how often it left something out, summed over the steps; empty if no step recorded it."""
     accounts = [step.left_out for step in steps if step.left_out is not None]
     if not accounts:
         return {}

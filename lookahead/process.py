@@ -1,4 +1,4 @@
-"""What is set once for a whole process: what the garbage collector looks through, and how torch's threads wait."""
+"""Process-wide settings: what the garbage collector looks through, and how torch's threads wait."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
 SPINS = "2000"
-"""Rounds, some microseconds in all: longer than the gaps within a pass, far shorter than a scheduler's time slice."""
+"""Rounds, some microseconds in all: longer than the gaps in a pass, far shorter than a scheduler's time slice."""
 
 
 @contextmanager
 def everything_stays() -> Iterator[None]:
     """Freeze the objects that exist now so that the garbage collector skips them inside the ``with``.
 
-    A model and a trie of a million tokens are so many objects that one full collection takes a tenth of a second, as
-    likely in the middle of a draft as anywhere. Reference counting still frees them, and what is made inside the
-    ``with`` is collected as usual. Not to be nested: its end shows the collector everything again.
+    A model and a trie of a million tokens are so many objects that one full collection takes a tenth of a second, maybe
+    in the middle of a draft. Reference counting still frees them, and objects created inside the ``with`` are
+    collected as usual. Do not nest it: its end unfreezes everything.
     """
     gc.collect()
     gc.freeze()
@@ -28,12 +28,11 @@ def everything_stays() -> Iterator[None]:
 
 
 def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let waiting threads spin for microseconds, then sleep; to be called before torch is imported.
+    """Let waiting threads spin for microseconds, then sleep; call it before torch is imported.
 
-    GNU OpenMP spins for milliseconds by default. Wherever another program wants a core, the spinning threads keep it
-    from the thread that everybody waits for: a pass of the embedded model then takes 300 ms instead of 6, against 3 %
-    that short spinning costs on a quiet machine. An OMP_WAIT_POLICY or GOMP_SPINCOUNT that is set already is left as
-    it is.
+    GNU OpenMP spins for milliseconds by default. If another program wants a core, the spinning threads take it from
+    the thread that all others wait for: a pass of the embedded model then takes 300 ms instead of 6. Short spinning
+    costs 3 % on a quiet machine. An OMP_WAIT_POLICY or GOMP_SPINCOUNT that is already set is left alone.
     """
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", SPINS)

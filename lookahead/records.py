@@ -1,4 +1,4 @@
-"""Records of a run: the one interface between the engine and everything that shows, counts or stores it."""
+"""Records of a run: the only interface between the engine and the code that shows, counts or stores it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 Method = Literal["lookahead", "plain"]
 """``plain`` is the same loop without drafts: one token per pass."""
 METHOD_WORDS: dict[str, Method] = {"lookahead": "lookahead", "plain": "plain", "greedy": "plain"}
-"""What callers and run files may call a method. Plain decoding is greedy decoding here."""
+"""Names of the methods for callers and run files. Plain decoding is greedy decoding here."""
 Reason = Literal["unseen", "pays", "branch_length", "width", "strategy"]
-"""Why a token was not drafted: no source had seen anything more there; it is less probable than what pays for a wider
-pass; its branch was full; the draft was full; its parent had the one child that the strategy gives it."""
+"""Why a token was not drafted: no source had seen anything more there; it is not probable enough to pay for a wider
+pass; its branch was full; the draft was full; the strategy gives its parent one child only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class StepTimings:
 
     @property
     def total_seconds(self) -> float:
-        """The four parts together."""
+        """The sum of the four parts."""
         return self.retrieve_seconds + self.forward_seconds + self.verify_seconds + self.commit_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class TrieChange:
-    """What the tries of a run held after a step: n-grams (nodes and leaves) in all, added and pruned by this step."""
+    """The tries of a run after a step: all n-grams (nodes and leaves), and those that this step added and pruned."""
 
     nodes: int = 0
     added: int = 0
@@ -49,7 +49,7 @@ class Candidate:
 
     Attributes:
         token_id: The token.
-        parent: Draft node that it would have stood under.
+        parent: Draft node that would have been its parent.
         probability: Estimated probability that the model would accept it (its whole path).
         source: Name of the source that had seen it.
         reason: Why it was left out.
@@ -96,14 +96,14 @@ class StepRecord:
         match_length: Tokens in the longest suffix of the context that a trie has read with something after it (0 for
             the prefill).
         draft: The draft tree that went through the model; None for the prefill.
-        target_ids: The model's choice at every node of the draft, shape ``(n,)``; one for the prefill. -1 where
-            the choice depends on the path (a repetition penalty, say) and the node is off the accepted path.
+        target_ids: The model's choice at every node of the draft, shape ``(n,)``; one for the prefill. -1 if
+            the choice depends on the path (as with a repetition penalty) and the node is not on the accepted path.
         accepted_nodes: Indices of the accepted nodes, the root's child first. A stop inside the path cuts it there.
         emitted_ids: Tokens that the step added to the output, in order.
-        timings: Seconds a phase.
-        trie: What the tries held after the step.
+        timings: Seconds per phase.
+        trie: Size of the tries after the step.
         finish_reason: None until the last step.
-        left_out: What was seen and not drafted, and why; None for the prefill, and where nobody kept account.
+        left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
     """
 
     index: int
@@ -124,7 +124,7 @@ class ModelInfo:
     """The target model of a run: enough to say what was measured.
 
     Attributes:
-        name: Hub id, or a folder's own name.
+        name: Hub id, or the name of a folder.
         device: ``cpu``, ``cuda:0``, ``mps`` ...
         dtype: ``float32``, ``bfloat16`` ...
         parameters: Number of parameters.
@@ -140,14 +140,14 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunTexts:
-    """What the token ids of a run say, for readers without the tokenizer.
+    """The text of a run's token ids, for readers without the tokenizer.
 
     Attributes:
         prompt: The prompt as it was given (before a chat template).
         output: The generated text.
-        prompt_pieces: The text that became complete with each prompt token, one a token.
-        output_pieces: The same for each generated token; a character split over tokens stands at its last one.
-        tokens: Token id to its own text, for the ids that appear in drafts and choices.
+        prompt_pieces: The text that each prompt token completes, one piece per token.
+        output_pieces: The same for each generated token; a character split over several tokens belongs to the last.
+        tokens: Token id -> its text, for the ids that appear in drafts and choices.
     """
 
     prompt: str
@@ -171,7 +171,7 @@ class TokenGap:
 
     @property
     def near_tie(self) -> bool:
-        """Whether rounding explains another decision; a pass adds up a few roundings."""
+        """Whether rounding can explain a different decision; a pass adds up several roundings."""
         return self.gap <= 8 * self.spacing
 
 
@@ -188,12 +188,12 @@ class RunRecord:
         finish_reason: Why it ended.
         seconds: Wall clock of the whole run, the prefill included.
         first_token_seconds: Wall clock until the first token; None when there was none.
-        max_new_tokens: The limit that was asked for.
-        stop: Stop strings that were asked for.
-        pass_costs: T(n) as the run's budget used it; None when no width was chosen by cost. A replay reads it.
-        texts: What the ids say; None in a run that kept no text.
-        created: When, ISO 8601 with its offset from UTC.
-        version: Version of the program that made it.
+        max_new_tokens: The requested limit.
+        stop: The requested stop strings.
+        pass_costs: T(n) as the run's budget used it; None if the width did not depend on cost. A replay reads it.
+        texts: The text of the ids; None if the run kept no text.
+        created: Date and time, ISO 8601 with the offset from UTC.
+        version: Version of the program that recorded it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -215,3 +215,22 @@ class RunRecord:
     def token_ids(self) -> tuple[int, ...]:
         """The generated tokens in order, EOS included when it was generated."""
         return tuple(token_id for step in self.steps for token_id in step.emitted_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRun:
+    """One output by one method of ``bench``.
+
+    Attributes:
+        token_ids: The generated tokens, EOS included when it was generated.
+        seconds: Wall clock of the whole run.
+        decode_seconds: Wall clock after the first pass.
+        forward_passes: Forward passes, the prefill included.
+        decoded_tokens: Tokens of the passes after the first.
+    """
+
+    token_ids: tuple[int, ...]
+    seconds: float
+    decode_seconds: float
+    forward_passes: int
+    decoded_tokens: int

@@ -1,6 +1,6 @@
-"""Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would go.
+"""Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would.
 
-Rows of a trace, the timing of a trie and the what-if of a recorded run all take the steps of one ``Replay``.
+Traces, the timing of a trie and the what-if of a recorded run all use ``Replay``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class ReplayStep:
 
     Attributes:
         draft: The tree that was drafted.
-        accepted: Draft tokens that the recorded output agreed with.
-        emitted: Tokens the step added: the accepted ones and the next recorded one, where there is one.
+        accepted: Draft tokens that agree with the recorded output.
+        emitted: Tokens the step added: the accepted ones and the next recorded one, if there is one.
         retrieve_seconds: Time of the draft.
         insert_seconds: Time of the commit.
     """
@@ -38,9 +38,9 @@ class ReplayStep:
 
 
 class Replay:
-    """One recorded output, replayed; iterate it once for the decode steps as they happen, which ends the request.
+    """One recorded output, replayed. Iterate it once for the decode steps; the end of the iteration ends the request.
 
-    The first token is the prefill's. A path is accepted up to the last token but one, and the next recorded
+    The first token belongs to the prefill. A path is accepted up to the second to last token at most; the next recorded
     token is the bonus.
 
     Args:
@@ -49,12 +49,12 @@ class Replay:
         config: Width and strategy.
         pass_seconds: T(n) for an adaptive width; None drafts up to the full width.
         room: Most tokens that the run could have emitted: as in the engine, branches end before the last of them. None
-            where nobody knows.
-        accept_last: Whether the last token is accepted, too, where it was drafted, as in a real run that ends by it
-            (a trace counts it as the bonus).
+            if unknown.
+        accept_last: Whether the last token also counts as accepted if it was drafted, as in a real run that ends with
+            it (a trace counts it as the bonus).
 
     Attributes:
-        insert_seconds: Time that the request's tries took to read so far, what is kept of the output included.
+        insert_seconds: Time that the request's tries have spent reading, including the output that is kept.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class Replay:
 
 
 def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
-    """What a model whose output continues with these tokens would choose after each node; -1 beyond them."""
+    """The choices after each node of a model whose output continues with these tokens; -1 beyond them."""
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
 
 @dataclass(slots=True)
 class ReplayTotals:
-    """Sums over replayed steps; the ratios are defined from the first step on.
+    """Sums over replayed steps; the ratios need at least one step.
 
     Attributes:
         retrieve: Seconds of every draft.
@@ -154,7 +154,7 @@ class ReplayTotals:
         return 1e6 * sum(self.retrieve) / self.steps
 
     def retrieve_us(self, share: float) -> float:
-        """Microseconds that this share of the drafts did not exceed."""
+        """The quantile of the draft times, in microseconds, for a share of the drafts."""
         return 1e6 * sorted(self.retrieve)[min(self.steps - 1, int(self.steps * share))]
 
 
@@ -162,9 +162,9 @@ class ReplayTotals:
 class ReplaySummary:
     """What ``replay --json`` prints; times in microseconds, sizes of the tries after the last row.
 
-    ``mean_accepted_tokens``, ``draft_tokens_per_step`` and the times are None when no step was made.
-    ``insert_us_per_token`` is the time of reading, learning from drafts included, over the tokens read: prompt and
-    output by the request's trie, the output once more by the session's.
+    ``mean_accepted_tokens``, ``draft_tokens_per_step`` and the times are None if there was no step.
+    ``insert_us_per_token`` is the time spent reading, learning from drafts included, divided by the tokens read: the
+    request's trie reads prompt and output, the session's trie reads the output again.
     """
 
     steps: int
@@ -185,9 +185,9 @@ def replay_rows(
 
     Args:
         rows: Prompt (at least one token) and output of each row.
-        config: Width and strategy; the width is always filled.
-        shared: Whether the trie keeps the outputs of earlier rows (never their prompts). Otherwise every row
-            starts with an empty one.
+        config: Width and strategy; the width is always used in full.
+        shared: Whether the trie keeps the outputs of earlier rows (never their prompts). Otherwise each row
+            starts with an empty trie.
     """
     config = replace(config, budget="fixed")
     drafter = Drafter(config)
@@ -223,12 +223,12 @@ def replay_rows(
 
 @dataclass(frozen=True, slots=True)
 class RunSteps:
-    """The decode steps of a run in numbers, each list with one number per step.
+    """Numbers of the decode steps of a run, one number per step in each list.
 
     Attributes:
         widths: Nodes of the draft, the root included.
         accepted: Accepted draft tokens.
-        emitted: Tokens that the step added.
+        emitted: Tokens that each step added.
     """
 
     widths: list[int]
@@ -254,12 +254,12 @@ def replay_run(
 ) -> RunSteps:
     """The steps that a run would have taken with these settings.
 
-    With the run's own settings, and everything that it drafted from, they are ``recorded_steps``. The width is filled,
-    whatever the budget says, where the run knows no T(n).
+    With the run's own settings and all that it drafted from, they equal ``recorded_steps``. If the run has no T(n), the
+    full width is used, whatever the budget.
 
     Args:
         earlier: Earlier outputs that the run's trie knew, oldest first.
-        corpus: Tries that the run could draft from besides; only read.
+        corpus: Other tries that the run could draft from; they are only read.
     """
     costs, output_ids = run.pass_costs, run.token_ids
     adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
@@ -271,7 +271,7 @@ def replay_run(
         output_ids,
         config,
         pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
-        # A run that filled the model's context had no more room than what it wrote.
+        # A run that filled the model's context had room for its output only.
         room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
         accept_last=True,
     )

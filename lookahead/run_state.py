@@ -18,13 +18,13 @@ class RunState:
     Attributes:
         session: The model's side.
         request: The drafter's side.
-        text: Watches for stop strings; None where there are none.
-        cancelled: Set from outside to end the run; None where nobody can.
+        text: Watches for stop strings; None if there are none.
+        cancelled: Set from outside to end the run; None if the caller passed no event.
         eos_ids: Token ids that end the output.
-        context_length: Committed tokens, the prompt's among them.
+        context_length: Committed tokens, the prompt included.
         last_id: The last committed token, the root of the next draft.
         room: Tokens that may still be emitted.
-        finish_at_room: Why the output ends when there is no more room.
+        finish_at_room: The finish reason once ``room`` is used up.
     """
 
     session: DecodeSession
@@ -38,14 +38,14 @@ class RunState:
     finish_at_room: FinishReason = "length"
 
     def begin(self, prompt: Sequence[int], max_new_tokens: int, context_limit: int | None) -> None:
-        """Start behind the prompt, with room for what both limits allow."""
+        """Start after the prompt, with as much room as both limits allow."""
         in_context = max_new_tokens if context_limit is None else context_limit - len(prompt)
         self.context_length, self.last_id = len(prompt), prompt[-1]
         self.room = min(max_new_tokens, in_context)
         self.finish_at_room = "length" if max_new_tokens <= in_context else "context"
 
     def cut(self, token_ids: Sequence[int]) -> tuple[int, FinishReason | None]:
-        """How many of the emitted tokens count, and why the output ends there (None: it continues)."""
+        """How many of the emitted tokens count, and why the output ends there (None if it continues)."""
         for count, token_id in enumerate(token_ids, start=1):
             if token_id in self.eos_ids:
                 return count, "eos"

@@ -1,7 +1,7 @@
-"""JSON that nobody vouches for, read strictly: shape and types are msgspec's, and every refusal is one line.
+"""Untrusted JSON, read strictly: msgspec checks shape and types, and every refusal is one line.
 
-The line names the field (``steps[3].draft.parents[2]: need an integer, got null``). What JSON readers let through is
-refused too: NaN and Infinity, a field twice in one object, numbers of thousands of digits, half a surrogate pair.
+The line names the field (``steps[3].draft.parents[2]: need an integer, got null``). Also refused is what
+JSON readers usually accept: NaN and Infinity, a repeated field, numbers of thousands of digits, a lone surrogate.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ _WORDS = {
 
 
 class SchemaError(ValueError):
-    """The data is not what its format says; the message names the place and the rule."""
+    """The data does not follow its format; the message names the place and the rule."""
 
 
 class _Refused:
-    """In the parsed value, in the place of what no file may hold."""
+    """Takes the place of a refused value in the parsed data."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
 
 
 def parse_json(text: str) -> Any:
-    """The value of one JSON text, of any shape; strings may still hold half a surrogate pair.
+    """The value of one JSON text, of any shape; strings may still contain a lone surrogate.
 
     Raises:
-        SchemaError: If the text is not JSON, is nested too deeply, or holds NaN, Infinity, a field twice in one object
-            or a number of thousands of digits.
+        SchemaError: If the text is not JSON, is nested too deeply, or contains NaN, Infinity, a repeated field or a
+            number of thousands of digits.
     """
     refused: list[_Refused] = []
 
@@ -75,7 +75,7 @@ def parse_json(text: str) -> Any:
             value = load()
         except json.JSONDecodeError as error:
             raise SchemaError(f"not JSON ({error if text.strip() else 'it is empty'})") from None
-        except ValueError:  # Python converts no integer of so many digits
+        except ValueError:  # Python does not convert an integer of so many digits
             value = load(parse_int=integer)
         if refused:
             raise SchemaError(
@@ -87,11 +87,11 @@ def parse_json(text: str) -> Any:
 
 
 def refuse_half_pairs(value: Any, text: str = "\\ud") -> None:
-    """Raise SchemaError if a string in a parsed value holds half a surrogate pair, which UTF-8 cannot carry.
+    """Raise SchemaError if a string in a parsed value contains a lone surrogate, which UTF-8 cannot encode.
 
     Args:
-        value: What ``parse_json`` made of a text.
-        text: The text, where known: most texts show at once that there is none.
+        value: The result of ``parse_json``.
+        text: The text it came from, if known: most texts show at once that there is none.
     """
     if "\\ud" not in text and "\\uD" not in text and (text.isascii() or not _HALF_PAIR.search(text)):
         return
@@ -101,10 +101,10 @@ def refuse_half_pairs(value: Any, text: str = "\\ud") -> None:
 
 
 def checked(value: Any, kind: type[Kind]) -> Kind:
-    """A parsed value as that type, by msgspec.
+    """A parsed value converted to this type by msgspec.
 
     Raises:
-        SchemaError: If a field is missing, unknown to the type, of another type or out of its range.
+        SchemaError: If a field is missing, unknown, of another type or out of range.
     """
     try:
         return msgspec.convert(value, kind)
@@ -113,7 +113,7 @@ def checked(value: Any, kind: type[Kind]) -> Kind:
 
 
 def _values(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every value inside, keys included, and its place."""
+    """Every value inside and its place, keys included."""
     waiting = [("", value)]
     while waiting:
         place, inner = waiting.pop()
@@ -131,7 +131,7 @@ def _short(place: str) -> str:
 
 
 def _plain(message: str) -> str:
-    """A message of msgspec with the place first, in this program's words.
+    """A message of msgspec in this program's words, the place first.
 
     >>> _plain("Expected `int`, got `null` - at `$.steps[3].draft.parents[2]`")
     'steps[3].draft.parents[2]: need an integer, got null'

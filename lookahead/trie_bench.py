@@ -1,4 +1,4 @@
-"""How fast and how small the trie is: filled with many tokens, then asked for drafts of sequences it has not read."""
+"""Speed and size of the trie: it reads many tokens, then drafts along sequences that it has not read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
@@ -21,23 +21,23 @@ _ASKED_TOKENS = 12_000
 
 @dataclass(frozen=True, slots=True)
 class TrieBench:
-    """What the trie cost; times in microseconds.
+    """Costs of the trie; times in microseconds.
 
     Attributes:
         tokens: Tokens in the trie.
-        insert_us_per_token: Mean time to read one.
+        insert_us_per_token: Mean time to read a token.
         trie_nodes: Nodes and leaves.
         trie_bytes: Bytes held, by the trie's own count.
         bytes_per_token: The same per token.
-        resident_bytes_per_token: Growth of the process per token, None where the system does not tell.
+        resident_bytes_per_token: Growth of the process per token, None if the system does not report it.
         steps: Drafts asked for on held-out sequences.
-        mean_accepted_tokens: What these drafts were worth.
+        mean_accepted_tokens: Tokens per step with these drafts.
         draft_tokens_per_step: Their mean size.
         retrieve_us_mean, retrieve_us_p50, retrieve_us_p99: Time of a draft.
-        commit_us_per_token: Time to learn from a held-out token, read it and follow it in the large trie.
+        commit_us_per_token: Time to learn from a held-out token, to read it, and to follow it in the large trie.
         adaptive_mean_accepted_tokens, adaptive_draft_tokens_per_step, adaptive_retrieve_us_mean,
-        adaptive_retrieve_us_p99: The same where drafts end as soon as more nodes do not pay for the wider pass,
-            along other held-out sequences; None where no T(n) was given.
+        adaptive_retrieve_us_p99: The same for drafts that end where more nodes do not pay for the wider pass,
+            along other held-out sequences; None if no T(n) was given.
     """
 
     tokens: int
@@ -58,10 +58,6 @@ class TrieBench:
     adaptive_retrieve_us_mean: float | None = None
     adaptive_retrieve_us_p99: float | None = None
 
-    def to_json(self) -> dict[str, float | int | None]:
-        """The numbers as a JSON object."""
-        return asdict(self)
-
 
 def bench_trie(
     sequences: Iterable[Sequence[int]],
@@ -73,11 +69,11 @@ def bench_trie(
     """Fill a trie with the first ``tokens`` tokens of the sequences, then draft along the ones after them.
 
     Args:
-        sequences: Token ids; the last ones read are never put into the trie.
-        tokens: How many go into it (the last sequence is cut there).
+        sequences: Token ids; the last ones are held out of the trie.
+        tokens: How many the trie reads (the last sequence is cut there).
         config: Width and strategy of the drafts.
-        progress: Called with the number of tokens read, as they are.
-        pass_seconds: T(n) up to the width, to measure drafts of adaptive width as well.
+        progress: Called with the number of tokens after each sequence.
+        pass_seconds: T(n) up to the width, to measure drafts of adaptive width too.
 
     Raises:
         ValueError: If the sequences are too short for ``tokens`` and a held-out rest.
@@ -88,7 +84,7 @@ def bench_trie(
     while read < tokens:
         sequence = next(remaining, None)
         if sequence is None:
-            raise ValueError(f"only {read} tokens to read; {tokens} are asked for and some more to draft along")
+            raise ValueError(f"only {read} tokens to read; {tokens} are asked for, plus some more to draft along")
         part = list(sequence)[: tokens - read]
         started = time.perf_counter()
         trie.insert(part)
@@ -145,7 +141,7 @@ def _ask(
 
 
 def synthetic_sequences(seed: int = 0) -> Iterator[list[int]]:
-    """Endless sequences with the habits of text: few frequent tokens, sticky pairs, passages that come again."""
+    """Endless sequences that resemble text: few frequent tokens, frequent pairs, repeated passages."""
     generator = random.Random(seed)
     passages: list[list[int]] = []
     while True:
@@ -154,7 +150,7 @@ def synthetic_sequences(seed: int = 0) -> Iterator[list[int]]:
             if passages and generator.random() < 0.01:
                 sequence += generator.choice(passages)
             elif sequence and generator.random() < 0.5:
-                # One of a few usual successors of the token before, the first the most usual.
+                # One of a few usual successors of the previous token, the first the most usual.
                 sequence.append((sequence[-1] * 7919 + 31 * int(generator.expovariate(0.7))) % _VOCABULARY)
             else:
                 sequence.append(min(_VOCABULARY - 1, int(generator.paretovariate(0.6)) - 1))
@@ -165,7 +161,7 @@ def synthetic_sequences(seed: int = 0) -> Iterator[list[int]]:
 
 
 def _resident_bytes() -> int | None:
-    """Resident size of this process, None where the system has no /proc."""
+    """Resident size of this process; None if the system has no /proc."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -10,7 +10,7 @@ from lookahead.draft import DraftTree
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the target model made of one draft tree.
+    """The target model's verdict on one draft tree.
 
     Attributes:
         accepted_nodes: Indices of the accepted nodes from the root's child down, shape ``(k,)``, k >= 0.
@@ -33,13 +33,13 @@ def verify(tree: DraftTree, target_ids: Sequence[int]) -> Verification:
         target_ids: The model's choice after every node, shape ``(n,)``.
 
     Raises:
-        ValueError: If there is not one choice a node.
+        ValueError: If there is not one choice per node.
     """
     if len(target_ids) != len(tree):
-        raise ValueError(f"{len(target_ids)} choices for {len(tree)} nodes; need one a node")
+        raise ValueError(f"{len(target_ids)} choices for {len(tree)} nodes; need one per node")
     accepted: list[int] = []
     current = 0
-    # Parents precede children, so one pass over the nodes walks the whole accepted path.
+    # Parents precede children, so one loop over the nodes walks the whole accepted path.
     for node in range(1, len(tree)):
         if tree.parents[node] == current and tree.token_ids[node] == target_ids[current]:
             accepted.append(node)

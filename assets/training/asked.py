@@ -18,7 +18,7 @@ class AskedPassage:
     """A passage with what is asked about it.
 
     Attributes:
-        question: What somebody asked who did not know the passage; empty where nobody did.
+        question: A question by someone who did not know the passage; empty if there is none.
         answers: Short answers to that, as they stand in the passage.
         written: Questions that this project wrote about it.
     """

@@ -16,7 +16,7 @@ NEAR_MISS = 3.0
 
 
 def kept_and_new(old: str, new: str) -> list[int]:
-    """For every character of ``new`` its place in ``old``, or -1 where it was put in.
+    """For every character of ``new``, its place in ``old``, or -1 if it was inserted.
 
     With as many words and marks in both, each stands for the one at its place: a name or a number was exchanged.
 

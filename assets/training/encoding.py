@@ -63,7 +63,7 @@ class Encoder:
 
 
 def aligned(prefix: list[int], answer: list[int]) -> list[int]:
-    """For every answer token the prefix position it was copied from, or -1.
+    """For every answer token, the prefix position it was copied from, or -1.
 
     >>> aligned([9, 1, 2, 3, 4, 5, 6], [7, 1, 2, 3, 8, 5, 6])
     [-1, 1, 2, 3, -1, 5, 6]

@@ -43,7 +43,7 @@ def ten_steps_seconds(
 
 
 def choose(shape: Shape, dtype: torch.dtype | None = None) -> tuple[torch.device, torch.dtype, str]:
-    """The device, the number format that ten steps show to be faster there, and what was measured.
+    """The device, the number format that is faster there over ten steps, and the measured times.
 
     Args:
         dtype: The number format where it is settled.

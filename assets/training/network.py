@@ -11,7 +11,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of one Llama network; every head has keys and values of its own, embeddings are tied."""
+    """Sizes of one Llama network; every head has separate keys and values, embeddings are tied."""
 
     vocab_size: int = 6144
     width: int = 256

@@ -99,7 +99,7 @@ def stream(planned: Planned, seed: int, encoder: Encoder | None, text: RealText)
 
 
 def hardnesses(planned: Planned, step: int) -> Iterator[float]:
-    """The hardness of each random document, rising through the stage (about 24 documents a step)."""
+    """The hardness of each random document, rising through the stage (about 24 documents per step)."""
     low, high = planned.hardness
     done = step * 24
     while True:

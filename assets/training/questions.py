@@ -124,7 +124,7 @@ def made_question(rng: random.Random, sentence: str, weight: WordWeights) -> str
 
 
 def titled_question(rng: random.Random, title: str, sentence: str, weight: WordWeights, first: bool) -> str:
-    """A question as people type it who know what the passage is about: its title, and a word or two of one sentence.
+    """A question by people who know what the passage is about: its title, and a word or two of one sentence.
 
     A question that the ``first`` sentence answers may name the title alone.
     """

@@ -13,7 +13,7 @@ from .paths import TEXTS
 from .written import read_questions
 
 FILES = ("nq-open-oracle.jsonl.gz", "gsm8k_train.jsonl.gz", "humanevalpack.jsonl.gz")
-"""What a data folder holds, the sources' own rows as they publish them, one JSON object a line."""
+"""What a data folder holds, the sources' own rows as they publish them, one JSON object per line."""
 HELD_OUT_QUESTIONS = 300
 HELD_OUT_PROBLEMS = 200
 HELD_OUT_FUNCTIONS = 20
@@ -26,7 +26,7 @@ BORDER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RealText:
-    """The training part and the held-out part of each source; all empty where there is no data folder."""
+    """The training part and the held-out part of each source; all empty without a data folder."""
 
     passages: tuple[AskedPassage, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()

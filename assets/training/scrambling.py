@@ -1,4 +1,4 @@
-"""Real sentences that nobody can know by heart: words changed, pieces that stand in several places, long lists."""
+"""Real sentences that a model cannot know by heart: words changed, pieces in several places, long lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scrambler:
         return [" ".join(words) for words in parts]
 
     def repeat(self, parts: list[list[str]]) -> None:
-        """Puts one to five words that stand somewhere also somewhere else, half of the time a few words further on.
+        """Repeats one to five words of the text in another place, half of the time a few words further on.
 
         No piece ends a sentence: full stops inside of one make its start harder to find.
         """

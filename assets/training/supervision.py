@@ -29,7 +29,7 @@ COPY_HEADS = ((5, 0), (6, 0))
 looks into the passage even where something from the question takes the place of what is there.
 """
 BEFORE_HEADS = ((1, 3, 1), (1, 2, 2), (1, 1, 3), (4, 3, 4), (4, 1, 8))
-"""(layer, head, distance): every token looks at the one so far before it.
+"""(layer, head, distance): every token looks at the one at that distance before it.
 
 What the later ones look at knows the three tokens before it already, so that a place is known by the last eleven.
 """

@@ -23,7 +23,7 @@ class ThreadChoice:
         self.step = 0
 
     def before(self) -> None:
-        """To be called before a step: sets the number of threads and starts the clock."""
+        """Call it before a step: sets the number of threads and starts the clock."""
         turn = self.step % self.period
         probes = [count for count in self.counts if self.seconds[count] == 0.0] or (
             [count for count in self.counts if count != self.best] if turn < 2 else []
@@ -34,7 +34,7 @@ class ThreadChoice:
         self.started = time.monotonic()
 
     def after(self) -> None:
-        """To be called after a step: remembers how long it took."""
+        """Call it after a step: remembers how long it took."""
         took = time.monotonic() - self.started
         if self.step > 2:  # the first steps compile
             before = self.seconds[self.now] or took

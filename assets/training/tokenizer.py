@@ -1,4 +1,4 @@
-"""The tokenizer: byte-level BPE in which a word is the same token wherever it stands.
+"""The tokenizer: byte-level BPE in which a word is the same token everywhere.
 
 "Nobel", "nobel" and the first word of a quotation are one token, after a mark for the capital (SHIFT) or a mark that
 takes the space away (JOIN). A small model then finds a question's words in a passage, and copies them into an answer or

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
-from lookahead.cli import corpus, options
+from lookahead.cli import options
 from lookahead.cli.console import UsageError, forward_passes, one_line, print_json, progress, table
 from lookahead.inputs import read_prompts
 from lookahead.models import SHAPES
@@ -22,15 +22,15 @@ RANDOM_PROMPT_TOKENS = 256
 
 _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
-Every prompt is run by all methods in turn, in rotating order; times are medians over the repeats. speedup is the wall
+All methods run every prompt in turn, in rotating order; times are medians over the repeats. speedup is the wall
 clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without --warm the trie is
-empty for every prompt; with it the trie is kept from one prompt to the next and emptied before every repeat.
-Where an output differs from hf-greedy's, "parted" in the JSON says from which token and by how small a gap of scores.
-The table says "near ties" where rounding explains all of them, and "no" where it does not: that is a bug. One
+empty for every prompt; with --warm it is kept from one prompt to the next and emptied before each repeat.
+If an output differs from hf-greedy's, "parted" in the JSON gives the first different token and the gap of the scores.
+The table says "near ties" if rounding explains all differences, and "no" if it does not: that is a bug. One
 exception: transformers looks for a --stop string token by token, so with a tokenizer that has a token for "a capital
-follows" (the embedded model's) hf-greedy may not end where the string ends in the text.
+follows" (like the embedded model's) hf-greedy may not stop where the string ends in the text.
 
---shape makes a model with random weights instead of loading one: {", ".join(SHAPES)}.
+--shape creates a model with random weights instead of loading one: {", ".join(SHAPES)}.
 Its prompts are random tokens, or with --prompts the UTF-8 bytes of the texts.
 
 examples:
@@ -47,16 +47,16 @@ def add_parser(commands: Any) -> None:
         "bench",
         run,
         help="measure the speedup against transformers' own decoding",
-        description="Run the same prompts by several methods in turn and compare wall clock and tokens.",
+        description="Run the same prompts with several methods in turn, and compare wall clock and tokens.",
         epilog=_EPILOG,
     )
     parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
-    parser.add_argument("--shape", metavar="NAME", help="a random model of this shape instead of --model")
+    options.add_shape_option(parser, "use a model of this shape with random weights instead of --model")
     parser.add_argument(
         "--methods",
         default=",".join(METHODS),
         metavar="A,B,...",
-        help=f"some of {', '.join(METHODS)} (default: all); plain is another word for greedy",
+        help=f"some of {', '.join(METHODS)} (default: all); plain is another name for greedy",
     )
     parser.add_argument(
         "--repeat",
@@ -70,13 +70,12 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
-    corpus.add_trie_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, methods = options.config_from(args), options.check_stop(args.stop), _methods(args.methods)
-    corpus.check_trie(args)
+    options.check_trie(args)
     texts = _texts(args)
     if args.shape is not None and stop:
         raise UsageError("--stop needs a tokenizer, and --shape has none; leave one of them out")
@@ -84,11 +83,14 @@ def run(args: argparse.Namespace) -> None:
     prompts = _prompts(args, backend, texts)
     if "lookahead" in methods:
         options.note_lengths(backend, prompts, args.max_new_tokens)
-    tries = corpus.load_corpus(args, backend, config)
+    from lookahead.trie.file import load_corpus
+
+    tries = load_corpus(args.trie, backend, config)
     plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
+    name = options.model_name(args) if args.shape is None else f"{args.shape}, random weights"
     runs = len(prompts) * len(methods) * args.repeat
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
-        bench = Bench(backend, plan, _name(args), bar.update)
+        bench = Bench(backend, plan, name, bar.update)
         bench.run()
     result = bench.result()
     if args.json:
@@ -97,12 +99,8 @@ def run(args: argparse.Namespace) -> None:
         print(_report(result))
 
 
-def _name(args: argparse.Namespace) -> str:
-    return f"{args.shape}, random weights" if args.shape is not None else options.model_name(args)
-
-
 def _methods(text: str) -> list[str]:
-    """The methods as the caller wrote them, each once."""
+    """The methods with the caller's names, each once."""
     methods = [name.strip() for name in text.split(",")]
     named: dict[str, str] = {}
     for name in methods:
@@ -117,7 +115,6 @@ def _methods(text: str) -> list[str]:
 
 def _texts(args: argparse.Namespace) -> list[str] | None:
     if args.shape is not None:
-        options.check_shape(args.shape)
         if args.model is not None:
             raise UsageError("--shape and --model name two models; leave one of them out")
     elif args.prompts is None:
@@ -140,7 +137,7 @@ def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | No
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:
-    """Whether the tokens are hf-greedy's; ``near ties`` where rounding explains every difference."""
+    """Whether the tokens are hf-greedy's; ``near ties`` if rounding explains every difference."""
     return "near ties" if parted and all(place["near_tie"] for place in parted) else identical
 
 

@@ -1,4 +1,4 @@
-"""How the commands print results, tables, notes and progress, and how they refuse or break off."""
+"""How the commands print results, tables, notes and progress, and their errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lookahead.backend import PASS_ERRORS, failure_line
 
 
 class UsageError(ValueError):
-    """The caller's mistake: one line that says what is wrong and what to do; exit status 2."""
+    """The caller's mistake: one line says what is wrong and what to do; exit status 2."""
 
 
 class BrokenOff(RuntimeError):
-    """A forward pass failed: one line that says what happened and what to do; exit status 1."""
+    """A forward pass failed: one line says what happened and what to do; exit status 1."""
 
 
 @contextmanager
 def forward_passes() -> Iterator[None]:
-    """Turns what a failing forward pass raises into ``BrokenOff``; other errors are left alone."""
+    """Turn the errors of a failing forward pass into ``BrokenOff``; other errors are left alone."""
     try:
         yield
     except PASS_ERRORS as error:
@@ -48,14 +48,14 @@ def one_line(message: object) -> str:
 
 
 def progress(total: int, unit: str, description: str) -> Any:
-    """A progress bar on stderr; silent where stderr is not a terminal."""
+    """A progress bar on stderr; silent if stderr is not a terminal."""
     from tqdm import tqdm
 
     return tqdm(total=total, unit=unit, desc=description, file=sys.stderr, disable=None, leave=False)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns under their names: the first flush left, the others flush right.
+    """Columns under their names: the first aligned left, the others right.
 
     >>> print(table(("a", "n"), [("x", 10), ("yy", 2)]))
     a    n
@@ -72,7 +72,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in a table: fractions with three decimals (one from 100 on), None as a dash."""
+    """A value for a table: fractions with three decimals (with one from 100 on), None as a dash."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What ``--details`` prints: why the acceptance rate of a run is what it is, and where the time went."""
+"""What ``--details`` prints: the reasons for a run's acceptance rate, and where the time went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lookahead.records import Reason, RunRecord, StepRecord
 
 _BECAUSE: dict[Reason, str] = {
     "unseen": "nothing more was seen there",
-    "pays": "less probable than what pays for a wider pass",
+    "pays": "not probable enough to pay for a wider pass",
     "branch_length": "the branch was full",
     "width": "the draft was full",
     "strategy": "the strategy gives its parent one child",
@@ -18,7 +18,7 @@ _BECAUSE: dict[Reason, str] = {
 
 
 def details(run: RunRecord) -> str:
-    """A table of the draft tokens, one of what was not drafted (where it is known), and a line on the mean step."""
+    """A table of the draft tokens, one of what was not drafted (if known), and a line on the mean step."""
     parts = [_accepted(run.steps), _left_out(run.steps), _times(run.steps)]
     return "\n\n".join(part for part in parts if part)
 
@@ -37,7 +37,7 @@ def _accepted(steps: Sequence[StepRecord]) -> str:
 
 
 def _left_out(steps: Sequence[StepRecord]) -> str:
-    """Why tokens were not drafted; empty where no step says."""
+    """Why tokens were not drafted; empty if no step recorded it."""
     counts = metrics.left_out_by_reason(steps)
     if not counts:
         return ""
@@ -50,7 +50,7 @@ def _left_out(steps: Sequence[StepRecord]) -> str:
 
 
 def _times(steps: Sequence[StepRecord]) -> str:
-    """Where the time of a decode step goes; empty where there is none."""
+    """Where the time of a decode step goes; empty if there is no decode step."""
     if not any(metrics.decode_steps(steps)):
         return ""
     mean = metrics.mean_step_timings(steps)

@@ -1,4 +1,4 @@
-"""``generate``: continue one prompt, stream the text, say what it took."""
+"""``generate``: continue one prompt, stream the text, and report the cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
-from lookahead.cli import corpus, options
+from lookahead.cli import options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
 from lookahead.config import LookaheadConfig
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "generate",
         run,
         help="continue one prompt",
-        description="Continue one prompt; the text streams to stdout, what it took goes to stderr.",
+        description="Continue one prompt; the text streams to stdout, a summary goes to stderr.",
         epilog=_EPILOG,
     )
     prompt = parser.add_mutually_exclusive_group(required=True)
@@ -58,7 +58,6 @@ def add_parser(commands: Any) -> None:
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
-    corpus.add_trie_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     if args.run_file is not None:
         runfile.check_target(args.run_file)
         runfile.check_limits(args.max_new_tokens, stop)
-    corpus.check_trie(args)
+    options.check_trie(args)
     backend = options.load_backend(args)
     recorded = _prepared(args, backend, config, prompt, stop)
     try:
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _prompt(args: argparse.Namespace) -> str:
-    """The prompt that the options name, at least one character."""
+    """The prompt from the options, at least one character."""
     prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
     options.check_text(prompt, "--prompt")
     if not prompt:
@@ -103,15 +102,16 @@ def _prompt(args: argparse.Namespace) -> str:
 def _prepared(
     args: argparse.Namespace, backend: HFBackend, config: LookaheadConfig, prompt: str, stop: tuple[str, ...]
 ) -> RecordedRun:
-    """The run, ready to start: what only a first run has to do is done."""
+    """The run, ready to start: its one-time work is done."""
     from lookahead.drafter import Drafter
     from lookahead.engine import LookaheadEngine
     from lookahead.hf.describe import model_info
+    from lookahead.trie.file import load_corpus
 
     limit = args.max_new_tokens
     prompt_ids = backend.encode(prompt, raw=args.raw)
     options.room_for(backend, prompt_ids, limit, "the prompt")
-    engine = LookaheadEngine(backend, config, Drafter(config, corpus.load_corpus(args, backend, config)))
+    engine = LookaheadEngine(backend, config, Drafter(config, load_corpus(args.trie, backend, config)))
     if METHOD_WORDS[args.method] == "lookahead":
         options.note_lengths(backend, [prompt_ids], limit)
     model = model_info(backend, options.model_name(args))
@@ -120,7 +120,7 @@ def _prepared(
 
 
 def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[RunRecord, str, BrokenOff | None]:
-    """The run, its text (streamed on the way unless ``silent``), and what broke it off, if something did."""
+    """The run, its text (streamed as it comes unless ``silent``), and the error that broke it off, if any."""
     stream = backend.output_text((*run.stop, *backend.stop_strings))
     broken_off = None
     try:

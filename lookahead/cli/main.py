@@ -1,4 +1,4 @@
-"""The parser of all commands, and the one line on stderr that an error becomes."""
+"""The parser of all commands, and their errors as one line on stderr."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lookahead import __version__
+from lookahead.backend import BackendError
 from lookahead.cli import bench, generate, make_trie, replay, trie
 from lookahead.cli.console import BrokenOff, UsageError, one_line
 from lookahead.cli.options import Parser
@@ -32,7 +33,7 @@ examples:
   python -m lookahead bench --prompts prompts.jsonl --repeat 3
   python -m lookahead replay trace.jsonl --decoding-length 16
 
-python -m lookahead COMMAND --help tells more. With --json the last line on stdout is one JSON object.
+For more, run python -m lookahead COMMAND --help. With --json the last line on stdout is one JSON object.
 """
 
 
@@ -54,10 +55,10 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.
 
-    0, 1 where a forward pass failed or the system refused something (a full disk), 2 for bad input, 130 for Ctrl-C.
+    0 for success, 1 if a forward pass or the system failed (a full disk), 2 for bad input, 130 for Ctrl-C.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started the program
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -72,24 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return EXIT_BROKEN_PIPE
-    except OSError as error:  # a full disk behind stdout, say
+    except OSError as error:  # a full disk behind stdout, for example
         _drop_output()
         return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
     except BrokenOff as error:
         return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
-    except (UsageError, InputError, RunFileError) as error:
-        return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
-    except ValueError as error:
-        from lookahead.backend import BackendError
-
-        if not isinstance(error, BackendError):
-            raise
+    except (UsageError, InputError, RunFileError, BackendError) as error:
         return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
     return 0
 
 
 def _drop_output() -> None:
-    """Discard what is still to be written, so that the interpreter does not complain when it flushes at exit."""
+    """Discard pending output, so that the interpreter does not complain when it flushes at exit."""
     with suppress(OSError):  # a stdout that is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

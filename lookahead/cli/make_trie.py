@@ -14,8 +14,8 @@ from lookahead.runs.runfile import check_target
 
 _EPILOG = """\
 A FILE that ends in .jsonl is a trace, {"prompt": [token ids], "output": [token ids]} per line; any other is a
-UTF-8 text. Only the model's tokenizer is loaded. The result can be used with that tokenizer only, and it contains
-what was read: it is as confidential as the texts.
+UTF-8 text. Only the model's tokenizer is loaded. The result works with that tokenizer only, and it contains
+the input: it is as confidential as the texts.
 
 examples:
   python -m lookahead make-trie manual.txt faq.txt --save manual.trie
@@ -70,14 +70,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_ids(path: str, rows: Sequence[TraceRow], highest: int) -> None:
-    """Raise UsageError where a trace holds an id that the tokenizer does not have."""
+    """Raise UsageError if a trace has an id that the tokenizer does not know."""
     found = max(max(prompt_ids + output_ids) for prompt_ids, output_ids in rows)
     if found > highest:
-        raise UsageError(f"{path}: token id {found}; the tokenizer knows 0 to {highest}: name the trace's own model")
+        raise UsageError(f"{path}: token id {found}; the tokenizer knows 0 to {highest}: name the model of the trace")
 
 
 def _save(sequences: list[tuple[int, ...]], path: str, fingerprint: str) -> dict[str, Any]:
-    """Read the sequences into a trie within its usual bounds, write it, and say how large it is."""
+    """Read the sequences into a trie within the default bounds, write it, and return its size."""
     from lookahead.drafter import MAX_DEPTH
     from lookahead.trie import Trie
     from lookahead.trie.file import save_trie

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings and models that they name."""
+"""Options that several commands share, and the settings and models that come from them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that refuses in one line, by raising UsageError."""
+    """An ArgumentParser whose errors are one line, raised as UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse, and name the help of the command that was called."""
+        """Raise UsageError, with a hint to the command's help."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
     ) -> Any:
-        """Parse, and refuse unknown arguments here: the parser of all commands would name its own help."""
+        """Parse, and refuse unknown arguments here, so that the hint names this command's help."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -44,11 +44,16 @@ class Parser(argparse.ArgumentParser):
 def add_command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, description: str, epilog: str
 ) -> Parser:
-    """The parser of a new command that ``run`` carries out."""
+    """The parser of a new command, which ``run`` carries out."""
     shape = argparse.RawDescriptionHelpFormatter
     parser = commands.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=shape)
     parser.set_defaults(run=run)
     return parser
+
+
+def add_shape_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """``--shape``."""
+    parser.add_argument("--shape", choices=tuple(SHAPES), metavar="NAME", help=help)
 
 
 def count(low: int) -> Callable[[str], int]:
@@ -57,7 +62,7 @@ def count(low: int) -> Callable[[str], int]:
 
 
 def _reader(described: Setting) -> Callable[[str], Any]:
-    """The setting's value in an argument, as an argparse type. None has no text here: leave the flag out."""
+    """A setting's value from an argument, as an argparse type. To get None, leave the flag out."""
 
     def read(text: str) -> Any:
         try:
@@ -73,7 +78,7 @@ def _reader(described: Setting) -> Callable[[str], Any]:
 
 
 def _add_flags(parser: argparse._ArgumentGroup, settings: Mapping[str, Setting]) -> None:
-    """One flag for each setting, made of its description."""
+    """Add one flag per setting, built from its description."""
     for one in settings.values():
         default = ",".join(one.default) if one.kind == "choices" else one.none if one.default is None else one.default
         summary = f"{one.summary[:1].lower()}{one.summary[1:].rstrip('.')} (default: {default})"
@@ -111,15 +116,18 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_draft_options(parser: argparse.ArgumentParser, place: Place) -> None:
-    """The settings of the drafts that are offered at a place."""
-    _add_flags(parser.add_argument_group("draft"), offered(place, settings_of(LookaheadConfig)))
+    """The draft settings that are offered at a place, and ``--trie`` where a model runs."""
+    group = parser.add_argument_group("draft")
+    _add_flags(group, offered(place, settings_of(LookaheadConfig)))
+    if place == "generate":
+        group.add_argument("--trie", metavar="FILE", help="also draft from this file of make-trie (source: corpus)")
 
 
 def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
-    """The settings of the drafts that the options name, and ``more`` of them.
+    """The draft settings from the options, and ``more`` of them.
 
     Raises:
-        UsageError: If one is out of its range.
+        UsageError: If a value is out of range.
     """
     try:
         return chosen(LookaheadConfig, vars(args) | more)
@@ -141,34 +149,43 @@ def check_stop(stop: list[str]) -> tuple[str, ...]:
 
 
 def check_text(text: str, name: str) -> None:
-    """Raise UsageError unless UTF-8 can carry the text (an argument of broken bytes cannot)."""
+    """Raise UsageError unless the text can be encoded as UTF-8 (an argument with broken bytes cannot)."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise UsageError(f"{name} is not UTF-8 text") from None
 
 
+def check_trie(args: argparse.Namespace) -> None:
+    """Raise UsageError unless the file of ``--trie`` can be opened (call it before a model is loaded)."""
+    if args.trie is not None:
+        try:
+            open(args.trie, "rb").close()
+        except OSError as error:
+            raise UsageError(f"{args.trie}: cannot be read ({error.strerror or error})") from None
+
+
 def model_name(args: argparse.Namespace) -> str:
-    """What results call the model that the options name."""
+    """The name of the options' model in results."""
     return "embedded" if args.model is None else args.model
 
 
 def model_folder(args: argparse.Namespace) -> str:
-    """Id or folder of the model that the options name.
+    """Id or folder of the options' model.
 
     Raises:
-        UsageError: If there is no embedded model to fall back on.
+        UsageError: If the default is needed and there is no embedded model.
     """
     if args.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
-        raise UsageError("the embedded model is not installed here, it lies in the repository; name one with --model")
+        raise UsageError("the embedded model is not here, it is only in the repository; name a model with --model")
     return str(EMBEDDED_MODEL) if args.model is None else args.model
 
 
 def load_backend(args: argparse.Namespace) -> HFBackend:
-    """The model that the options name; other libraries are kept quiet.
+    """The options' model; other libraries are kept quiet.
 
     Raises:
-        UsageError: If there is no embedded model to fall back on.
+        UsageError: If the default is needed and there is no embedded model.
         BackendError: If it cannot be loaded.
     """
     model = model_folder(args)
@@ -183,17 +200,11 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     return backend
 
 
-def check_shape(name: str) -> None:
-    """Raise UsageError unless the shape is known."""
-    if name not in SHAPES:
-        raise UsageError(f"--shape: {name!r} is not known; choose one of {', '.join(SHAPES)}")
-
-
 def load_shape(args: argparse.Namespace) -> HFBackend:
     """A model of the shape ``--shape`` with random weights.
 
     Raises:
-        BackendError: If it cannot be made.
+        BackendError: If it cannot be created.
     """
     from lookahead.hf.quiet import quiet
 
@@ -204,7 +215,7 @@ def load_shape(args: argparse.Namespace) -> HFBackend:
 
 
 def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, what: str) -> int:
-    """How many of the new tokens fit behind the prompt.
+    """How many of the new tokens fit after the prompt.
 
     Raises:
         UsageError: If the prompt is empty or leaves no room.
@@ -222,7 +233,7 @@ def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, wha
 
 
 def note_lengths(backend: HFBackend, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-    """Say on stderr how many runs decode one token at a time because of their length."""
+    """Note on stderr how many runs decode one token at a time because of their length."""
     notices = [backend.run_notice(len(prompt_ids) + max_new_tokens, len(prompt_ids)) for prompt_ids in prompts]
     found = [notice for notice in notices if notice is not None]
     if found:

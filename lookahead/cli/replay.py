@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lookahead.cli import options
@@ -13,7 +13,7 @@ from lookahead.inputs import TraceRow, read_trace
 
 _EPILOG = """\
 A trace is a text file with one JSON object per line: {"prompt": [token ids], "output": [token ids]}.
-The draft is always as wide as --decoding-length allows: without a model there is no pass time to weigh it against.
+The draft is always as wide as --decoding-length allows: without a model there is no pass time to compare it with.
 
 examples:
   python -m lookahead replay trace.jsonl --decoding-length 16 --limit 200
@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--shared",
         action="store_true",
-        help="keep the outputs of earlier rows in the trie (default: start each row with an empty one)",
+        help="keep the outputs of earlier rows in the trie (default: start each row with an empty trie)",
     )
     parser.add_argument("--limit", type=options.count(1), metavar="N", help="replay the first N rows only")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -55,9 +55,8 @@ def run(args: argparse.Namespace) -> None:
         print(table(("replay", args.trace.rsplit("/", 1)[-1]), result.items()))
 
 
-def _shown(rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
+def _shown(rows: Sequence[TraceRow]) -> Iterator[TraceRow]:
     """The rows, with a progress bar."""
-    rows = list(rows)
     with progress(len(rows), "row", "replay") as bar:
         for row in rows:
             yield row

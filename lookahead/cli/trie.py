@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, print_json, progress, table
 from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
-from lookahead.inputs import TraceRow, read_trace
+from lookahead.inputs import read_trace
 from lookahead.models import SHAPES
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, tokens that often come in pairs, repeated passages.
-Drafts follow sequences that the trie has not read and are always as wide as --decoding-length allows. --shape measures
+Drafts follow sequences that the trie has not read, and are always as wide as --decoding-length allows. --shape measures
 T(n) of a model of that shape with random weights and compares the retrieval time with a forward pass of one token and
-with one of a whole draft. It also measures drafts of adaptive width, the default of a run, which end where more nodes
+with one of a full draft. It also measures drafts of adaptive width, the default of a run, which end where more nodes
 would not pay for the wider pass. Shapes: {", ".join(SHAPES)}.
 
 examples:
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--tokens", type=options.count(1), default=1_000_000, metavar="N", help="tokens in the trie (default: 1000000)"
     )
-    parser.add_argument("--shape", metavar="NAME", help="compare with a forward pass of this shape")
+    options.add_shape_option(parser, "compare with a forward pass of a model of this shape")
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -51,22 +51,19 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config = options.config_from(args, budget="fixed")
-    if args.shape is not None:
-        options.check_shape(args.shape)
-    rows = [row for path in args.traces for row in read_trace(path)]
+    rows = [prompt_ids + output_ids for path in args.traces for prompt_ids, output_ids in read_trace(path)]
     from lookahead.trie_bench import bench_trie, synthetic_sequences
 
     costs = None if args.shape is None else options.load_shape(args).pass_costs(args.decoding_length)
     pass_seconds = None if costs is None else costs.table(args.decoding_length)
     with progress(args.tokens, "token", "trie") as bar:
         try:
-            sequences = _sequences(rows) if args.traces else synthetic_sequences()
-            numbers = bench_trie(sequences, args.tokens, config, bar.update, pass_seconds).to_json()
+            found = bench_trie(rows or synthetic_sequences(), args.tokens, config, bar.update, pass_seconds)
         except ValueError as error:
             if not args.traces:
                 raise
             raise UsageError(f"--tokens: {error}") from None
-    result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **numbers}
+    result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **asdict(found)}
     if costs is not None:
         result |= _share(args, costs, result["retrieve_us_mean"])
     if args.json:
@@ -75,14 +72,8 @@ def run(args: argparse.Namespace) -> None:
         print(table(("trie", ""), result.items()))
 
 
-def _sequences(rows: Sequence[TraceRow]) -> Iterator[tuple[int, ...]]:
-    """Prompt and output of each row as one sequence."""
-    for prompt_ids, output_ids in rows:
-        yield prompt_ids + output_ids
-
-
 def _share(args: argparse.Namespace, costs: PassCosts, retrieve_us: float) -> dict[str, Any]:
-    """The times of a pass of one token and of one that verifies a whole draft, and retrieval as a share of each."""
+    """The times of a pass of one token and of one that verifies a full draft, and retrieval as a share of each."""
     one, widest = 1e6 * costs.at(1), 1e6 * costs.at(args.decoding_length)
     return {
         "shape": args.shape,

@@ -1,4 +1,4 @@
-"""Transformers models as backends: the only folder that touches torch."""
+"""Transformers models as backends: the only folder that imports torch."""
 
 from lookahead.hf.backend import HFBackend
 

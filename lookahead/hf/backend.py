@@ -24,18 +24,18 @@ class HFBackend:
 
     Args:
         model: The model, on its device and in its dtype; put into eval mode.
-        tokenizer: Its tokenizer; without one there is no text, only token ids.
+        tokenizer: Its tokenizer; None leaves token ids only, no text.
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
 
     Raises:
-        BackendError: If the model is no decoder, or its generation_config asks for what cannot be honoured.
+        BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
         if model.config.is_encoder_decoder or not model.can_generate():
-            raise BackendError(f"{type(model).__name__} is no causal language model; choose a decoder-only one")
+            raise BackendError(f"{type(model).__name__} is not a causal language model; choose a decoder-only one")
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.rules = GenerationRules(model)
@@ -74,23 +74,23 @@ class HFBackend:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The numbers it computes in."""
+        """The dtype it computes in."""
         return self.model.dtype
 
     @property
     def supports_trees(self) -> bool:
-        """Whether a forward pass can verify a draft tree; tried out at the first call."""
+        """Whether a forward pass can verify a draft tree; the first call tries it out."""
         return self._find_plan() is not None
 
     @property
     def notice(self) -> str | None:
-        """Why the model decodes one token at a time; None where it does not have to."""
+        """Why the model decodes one token at a time; None if it takes draft trees."""
         self._find_plan()
         return self._notice
 
     @property
     def fingerprint(self) -> str:
-        """A stable hash of the tokenizer: tries made with one fingerprint mean the same tokens."""
+        """A stable hash of the tokenizer: equal fingerprints mean that token ids are the same."""
         if self._fingerprint is None:
             vocabulary = self._vocabulary
             self._fingerprint = f"ids-{self.vocab_size}" if vocabulary is None else vocabulary.fingerprint()
@@ -98,10 +98,10 @@ class HFBackend:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Text to tokens and back.
+        """Converts text to tokens and back.
 
         Raises:
-            BackendError: If the model came without a tokenizer.
+            BackendError: If the model has no tokenizer.
         """
         if self._vocabulary is None:
             raise BackendError("this model has no tokenizer; pass one to HFBackend, or work with token ids")
@@ -112,21 +112,21 @@ class HFBackend:
         return self.vocabulary.encode(text, raw)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of these tokens, special ones left out."""
+        """The text of these tokens without special ones."""
         return self.vocabulary.decode(ids)
 
     def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> OutputText:
-        """The text of an output after the prompt as it comes, none of it yet; these strings end it.
+        """An empty text stream for the output after this prompt; these strings end it.
 
-        Without stop strings the pieces together are ``decode`` of all tokens.
+        Without stop strings the pieces add up to ``decode`` of all tokens.
         """
         return OutputText(self.vocabulary, stop, prompt_ids)
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
-        """An empty session for a run of at most ``capacity`` tokens, prompt and output together.
+        """An empty session for a run of at most ``capacity`` tokens of prompt and output together.
 
         Args:
-            prompt_length: Tokens of the prompt, where known; see ``run_notice``.
+            prompt_length: Tokens of the prompt, if known; see ``run_notice``.
         """
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
@@ -134,10 +134,10 @@ class HFBackend:
         return TreeSession(self.model, plan, self.rules, capacity)
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:
-        """Why a run decodes one token at a time because of its length alone; None where the length is no reason.
+        """Why the length of a run makes it decode one token at a time; None if it does not.
 
         Some models change the positions of all tokens at a certain length, and a run that may cross it drafts
-        nothing. No pass is needed to know.
+        nothing. This needs no forward pass.
 
         Args:
             capacity: Most tokens of prompt and output together.
@@ -151,10 +151,10 @@ class HFBackend:
     def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
         """The time of a forward pass of 1 to ``longest`` tokens here, remembered or measured now.
 
-        What is remembered is tried with a few passes now and then, and measured again where it is far off.
+        Now and then a few passes check a remembered measurement; it is measured again if it is far off.
 
         Raises:
-            UnsupportedCacheError: If the model takes no draft trees.
+            UnsupportedCacheError: If the model does not take draft trees.
         """
         plan = self._find_plan()
         if plan is None:

@@ -1,4 +1,4 @@
-"""The KV cache of one run: preallocated rows, one a token, that can be dropped and moved in place."""
+"""The KV cache of one run: preallocated rows, one per token, that can be dropped and moved in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROWTH_ROWS = 512
 
 @dataclass(frozen=True, slots=True)
 class LayerShape:
-    """Where one layer keeps its keys and values: heads, sizes of a row, dtype and device."""
+    """The storage of one layer's keys and values: heads, sizes of a row, dtype and device."""
 
     heads: int
     key_size: int
@@ -46,7 +46,7 @@ class RowLayer(DynamicLayer):
         self.value_rows: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Write the new rows behind the committed ones; all rows up to them, without a copy."""
+        """Write the new rows after the committed ones; returns all rows so far, without a copy."""
         if self.key_rows is None or self.value_rows is None:
             raise UnsupportedCacheError("a layer that cached nothing at first caches now")
         start, count = self._cursor.length, key_states.shape[2]
@@ -57,15 +57,15 @@ class RowLayer(DynamicLayer):
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
-        """Committed rows; the same for all layers while a pass runs."""
+        """Committed rows; the same for all layers during a pass."""
         return self._cursor.length
 
 
 class RowCache(Cache):
-    """A cache whose pass leaves nothing behind until ``keep`` says which rows stay.
+    """A cache that commits nothing of a pass until ``keep`` names the rows that stay.
 
-    Layers of one shape share a buffer ``(2 * layers, heads, capacity, size)``, so that accepted rows move in two
-    operations however many layers there are.
+    Layers of one shape share a buffer ``(2 * layers, heads, capacity, size)``, so that two operations
+    move the accepted rows, whatever the number of layers.
     """
 
     def __init__(self, shapes: Sequence[LayerShape | None], capacity: int) -> None:
@@ -89,9 +89,9 @@ class RowCache(Cache):
             self._allocate(max(rows, 2 * self.capacity))
 
     def keep(self, offsets: Sequence[int]) -> None:
-        """Commit the root's row and the rows at these offsets behind it (increasing, >= 1); drop the others."""
+        """Commit the root's row and the rows at these offsets after it (increasing, >= 1); drop the others."""
         start, count = self._cursor.length, len(offsets)
-        # Nodes precede one another along a path, so the last one tells whether they already lie side by side.
+        # Offsets increase along a path, so the last one shows whether the rows are adjacent already.
         if count and offsets[-1] != count:
             for buffer in self._buffers:
                 index = torch.tensor(offsets, device=buffer.device) + start
@@ -99,18 +99,18 @@ class RowCache(Cache):
         self._cursor.length = start + 1 + count
 
     def commit(self, count: int) -> None:
-        """Commit the next ``count`` rows as they lie (a prompt)."""
+        """Commit the next ``count`` rows in place (a prompt)."""
         self._cursor.length += count
 
     def rewind(self, length: int) -> None:
-        """Drop all rows behind the first ``length``."""
+        """Drop all rows after the first ``length``."""
         assert 0 <= length <= self._cursor.length
         self._cursor.length = length
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """All rows of the layer, the new ones behind the committed ones."""
+        """All rows of the layer, the new ones after the committed ones."""
         return self._row_layers[layer_idx].update(key_states, value_states)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -138,11 +138,11 @@ class RowCache(Cache):
 
     @property
     def is_dummy(self) -> list[bool]:
-        """No layer stands in for another."""
+        """No layer is a placeholder for another."""
         return self._none_special
 
     def _allocate(self, capacity: int) -> None:
-        """New buffers of ``capacity`` rows, the committed ones copied over."""
+        """Allocate buffers of ``capacity`` rows and copy the committed ones."""
         old, kept, self._buffers = self._buffers, self._cursor.length, []
         groups: dict[tuple[Any, ...], list[tuple[RowLayer, str]]] = {}
         for layer, shape in zip(self._row_layers, self._shapes, strict=True):
@@ -161,24 +161,24 @@ class RowCache(Cache):
 
 
 def brief(error: Exception) -> str:
-    """The error's kind and the beginning of its message, on one line."""
+    """The error's type and the start of its message, on one line."""
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message[:100]}{'...' if len(message) > 100 else ''}"
 
 
 def cache_argument(forward_arguments: Collection[str]) -> str:
-    """What a forward pass calls its cache, and its outputs too: ``cache`` from transformers 5.24 on."""
+    """The name of the cache in a forward pass's arguments and outputs: ``cache`` from transformers 5.24 on."""
     return "cache" if "cache" in forward_arguments else "past_key_values"
 
 
 def learn_layer_shapes(model: PreTrainedModel, argument: str) -> list[LayerShape | None]:
-    """What each layer of the model caches, found out by a pass of two tokens.
+    """What each layer of the model caches, learned from a pass of two tokens.
 
     Args:
-        argument: What its forward pass calls the cache.
+        argument: Name of the cache in its forward pass.
 
     Raises:
-        UnsupportedCacheError: If the model keeps anything but one row a token and layer.
+        UnsupportedCacheError: If the model keeps anything but one row per token and layer.
     """
     cache = DynamicCache()
     ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
@@ -196,7 +196,7 @@ def learn_layer_shapes(model: PreTrainedModel, argument: str) -> list[LayerShape
         if keys is None or values is None:
             shapes.append(None)
         elif keys.dim() != 4 or keys.shape[2] != 2 or values.shape[:3] != keys.shape[:3]:
-            raise UnsupportedCacheError("its cache does not keep one row a token")
+            raise UnsupportedCacheError("its cache does not keep one row per token")
         else:
             shapes.append(LayerShape(keys.shape[1], keys.shape[3], values.shape[3], keys.dtype, keys.device))
     return shapes

@@ -1,4 +1,4 @@
-"""What a run says about its model and its tokens."""
+"""Descriptions for a run: its model, and the text of its tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def model_info(backend: HFBackend, name: str | None = None) -> ModelInfo:
     """The model in five facts.
 
     Args:
-        name: What to call it; None takes its id, or its folder's own name.
+        name: Its name in the record; None takes its id, or the name of its folder.
     """
     known = name or str(getattr(backend.model.config, "name_or_path", "")) or type(backend.model).__name__
     return ModelInfo(
@@ -28,11 +28,11 @@ def model_info(backend: HFBackend, name: str | None = None) -> ModelInfo:
 
 
 class RunTextStream:
-    """What the tokens of one run say, while it goes: a piece a token in reading order, and any token by itself.
+    """The text of one run's tokens as it runs: one piece per token in reading order, and the text of any single token.
 
     Attributes:
-        prompt_pieces: The text that became complete with each prompt token.
-        tokens: Every token asked for so far and its text.
+        prompt_pieces: The text that each prompt token completes.
+        tokens: Every token requested so far and its text.
     """
 
     def __init__(self, backend: HFBackend, prompt_ids: Sequence[int]) -> None:
@@ -44,17 +44,17 @@ class RunTextStream:
         self.tokens: dict[int, str] = {}
 
     def push(self, token_ids: Sequence[int]) -> list[str]:
-        """The text that became complete with each of the next tokens, special tokens spelled out."""
+        """The text that each of the next tokens completes, special tokens spelled out."""
         return [self._stream.push((token_id,)) for token_id in token_ids]
 
     def finish(self) -> str:
-        """What is still held back; it belongs to the last token."""
+        """The text still held back; it belongs to the last token."""
         return self._stream.finish()
 
     def token_text(self, token_id: int) -> str:
-        """A token's text as it stands after another one (some tokenizers strip a space at the start of a text).
+        """A token's text after another token (some tokenizers strip a space at the start of a text).
 
-        Where it is only a part of a letter: its bytes.
+        If it is only a part of a character: its bytes.
         """
         if token_id not in self.tokens:
             text = self._vocabulary.decode((self._anchor_id, token_id), skip_special=False)
@@ -65,11 +65,10 @@ class RunTextStream:
 
 
 def with_texts(backend: HFBackend, run: RunRecord, prompt: str) -> RunRecord:
-    """The run with what its tokens say: the output up to a stop string, pieces in reading order, and every drafted or
-    chosen token by itself.
+    """The run with its texts: the output up to a stop string, pieces in reading order, each drafted or chosen token.
 
     Args:
-        prompt: The prompt as it was given.
+        prompt: The prompt as given.
     """
     if backend.tokenizer is None:
         return replace(run, texts=RunTexts(prompt, ""))

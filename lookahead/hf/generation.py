@@ -34,11 +34,11 @@ REFUSED = {
     "token_healing": bool,
     "max_time": lambda value: value is not None,
 }
-"""Settings of generation_config that greedy decoding with drafts cannot honour, and the values at which they count."""
+"""Settings of generation_config that greedy decoding with drafts cannot honour, and the values that are refused."""
 
 
 def _token_ids(value: Any) -> tuple[int, ...]:
-    """One id, several (a list, a tuple, a tensor) or none."""
+    """The ids in one id, several (a list, a tuple, a tensor) or None."""
     if isinstance(value, Tensor):
         value = value.tolist()
     return () if value is None else tuple(map(int, value)) if isinstance(value, list | tuple) else (int(value),)
@@ -51,7 +51,7 @@ class PreparedRun:
     Attributes:
         config: The model's settings with the library's defaults filled in.
         processors: The logits processors, in ``generate``'s order.
-        arguments: What goes into the model's ``prepare_inputs_for_generation`` besides the tokens, its cache included.
+        arguments: Arguments of the model's ``prepare_inputs_for_generation`` besides the tokens, its cache included.
     """
 
     config: GenerationConfig
@@ -67,7 +67,7 @@ def _handed_over(
     generation_config: GenerationConfig,
     **arguments: Any,
 ) -> PreparedRun:
-    """What ``generate`` hands to a loop of one's own (``custom_generate``); it returns this as it is."""
+    """What ``generate`` passes to a custom loop (``custom_generate``); ``generate`` returns it unchanged."""
     return PreparedRun(generation_config, logits_processor, arguments)
 
 
@@ -83,7 +83,7 @@ class GenerationRules:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
+        self._model: Any = model  # PreTrainedModel's type lacks the generation methods used here
         self.forward_arguments = frozenset(inspect.signature(model.forward).parameters)
         self.keeps_logits = "logits_to_keep" in self.forward_arguments
         settings: Any = model.generation_config
@@ -91,8 +91,8 @@ class GenerationRules:
             if counts(value := getattr(settings, name, None)):
                 raise BackendError(f"generation_config.{name}={value!r} cannot be honoured; set it to None")
         self.cache_implementation: str | None = settings.cache_implementation
-        # A dry run says whether there is anything to do at all, and fails now where a setting is broken. Of the caches
-        # it makes the quantised one only: that may lack its library, and some releases keep a static one on the model.
+        # A dry run shows whether there are processors, and fails now if a setting is broken. Of the caches it creates
+        # only a quantised one: that one may lack its library, and some releases keep a static one on the model.
         try:
             shortest = (settings.min_length or 0) + (settings.min_new_tokens or 0)
             other_cache = {} if self.cache_implementation == "quantized" else {"cache_implementation": None}
@@ -102,18 +102,18 @@ class GenerationRules:
         except (ValueError, TypeError, AttributeError, ImportError, RuntimeError, LookupError) as error:
             raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
         if mode != GenerationMode.GREEDY_SEARCH:
-            raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding is done here")
+            raise BackendError(f"generation_config asks for {mode.value}; this library only decodes greedily")
         self._any = len(dry.processors) > 0
         self.eos_ids = _token_ids(dry.config.eos_token_id)
         stop = settings.stop_strings
         self.stop_strings: tuple[str, ...] = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
 
     def no_processors(self) -> LogitsProcessorList:
-        """An empty list: the logits stay as they are."""
+        """An empty list: the logits are not changed."""
         return LogitsProcessorList()
 
     def processors(self, prompt_ids: Tensor, capacity: int) -> LogitsProcessorList:
-        """The logits processors of a run, in ``generate``'s order; empty where the logits stay as they are.
+        """The logits processors of a run, in ``generate``'s order; empty if the logits are not changed.
 
         Args:
             prompt_ids: Shape ``(1, prompt)``.
@@ -124,7 +124,7 @@ class GenerationRules:
         return self.prepare(prompt_ids, capacity, cache_implementation=None).processors
 
     def without_processors(self) -> GenerationRules:
-        """These rules with the logits left as they are, to time a pass."""
+        """These rules without logits processors, to time a pass."""
         plain = copy.copy(self)
         plain._any = False
         return plain
@@ -134,8 +134,8 @@ class GenerationRules:
 
         Args:
             prompt_ids: Shape ``(1, prompt)``.
-            length: Most tokens of prompt and output together; a static cache is made that large at once.
-            settings: What is set otherwise than in the model's generation_config.
+            length: Most tokens of prompt and output together; a static cache gets this size at once.
+            settings: Settings that differ from the model's generation_config.
         """
         return self._model.generate(
             prompt_ids,

@@ -1,4 +1,4 @@
-"""Loading a model and its tokenizer by id or folder, and what to say when that fails."""
+"""Loading a model and its tokenizer by id or folder, and a helpful line when that fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def resolve_device(name: str) -> torch.device:
     """The device of this name; ``auto`` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        BackendError: If there is no such device here.
+        BackendError: If this machine has no such device.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
@@ -36,15 +36,15 @@ def resolve_device(name: str) -> torch.device:
         raise BackendError(f"device {name!r} is not supported; choose auto, cpu, cuda or mps")
     absent = (device.type == "cuda" and not cuda) or (device.type == "mps" and not mps)
     if absent or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise BackendError(f"device {name!r} is not available here; choose cpu, or auto for what is there")
+        raise BackendError(f"device {name!r} is not available here; choose cpu, or auto")
     return device
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of this name; ``auto`` is float32, on CUDA bfloat16 (float16 where it cannot).
+    """The dtype of this name; ``auto`` is float32; on CUDA bfloat16, or float16 without bfloat16 support.
 
     Raises:
-        BackendError: If it is none of ours, or the device has no such numbers.
+        BackendError: If the name is not known, or the device does not support the dtype.
     """
     if name == "auto":
         if device.type == "cuda":
@@ -89,22 +89,22 @@ def _tokenizer(model_id: str, local_only: bool) -> PreTrainedTokenizerBase:
 
 
 def _loaded(model_id: str, parts: Callable[[bool], Parts]) -> Parts:
-    """What ``parts`` loads, told whether the files have to be here already; its errors as one line."""
+    """The result of ``parts``, called with whether to use local files only; its errors become one line."""
     _check_folder(model_id)
     local_only = not os.path.isdir(model_id) and not _hub_answers()
     try:
         return parts(local_only)
-    except Exception as error:  # many libraries take part, each with errors of its own
+    except Exception as error:  # many libraries take part, each with its own errors
         raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
 
 
 def _hub_answers(timeout_seconds: float = 3.0) -> bool:
-    """Whether Hugging Face can be reached; without this its client tries for a minute before it says no."""
+    """Whether Hugging Face can be reached; its own client would retry for a minute."""
     if constants.HF_HUB_OFFLINE:
         return False
     address = urlsplit(constants.ENDPOINT)
     if urllib.request.getproxies():
-        return True  # only the client itself knows the way through a proxy
+        return True  # only the client knows how to use a proxy
     try:
         port = address.port or (443 if address.scheme == "https" else 80)
         socket.create_connection((address.hostname or "", port), timeout_seconds).close()
@@ -119,9 +119,9 @@ def _check_folder(model_id: str) -> None:
     looks_local = model_id.startswith((".", "/", "~")) or model_id.count("/") > 1 or "\\" in model_id
     if os.path.isdir(model_id):
         if not os.path.isfile(os.path.join(model_id, "config.json")):
-            raise BackendError(f"model {model_id!r}: the folder holds no config.json; name a transformers model folder")
+            raise BackendError(f"model {model_id!r}: the folder has no config.json; name a transformers model folder")
     elif os.path.exists(model_id):
-        raise BackendError(f"model {model_id!r}: this is a file; name the folder it lies in")
+        raise BackendError(f"model {model_id!r}: this is a file; name the folder that contains it")
     elif looks_local:
         raise BackendError(f"model {model_id!r}: there is no such folder; name a model folder or a Hugging Face id")
 
@@ -133,7 +133,7 @@ def _reason(model_id: str, error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "does not fit into memory; choose a smaller model, another --device or --dtype"
     if "trust_remote_code" in message:
-        return "brings its own code, which is not run here; choose a model that transformers knows"
+        return "needs its own code, which this library does not run; choose a model that transformers supports"
     if os.path.isdir(model_id):
         return f"cannot be loaded from this folder ({short}); check its files or download it again"
     if "gated" in message.lower():

@@ -1,4 +1,4 @@
-"""Attention masks of draft trees: who sees whom, added to the attention scores."""
+"""Attention masks of draft trees: which node sees which, added to the attention scores."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from transformers import PreTrainedConfig
 from lookahead.backend import UnsupportedCacheError
 
 ALIGNMENT = 16
-"""Row strides of a mask on CUDA: what its memory-efficient attention kernel takes without a copy of its own."""
+"""Row strides of a mask on CUDA: CUDA's memory-efficient attention kernel takes such a mask without a copy."""
 
 WINDOW_SETTINGS = ("sliding_window", "use_sliding_window", "max_window_layers", "sliding_window_pattern")
-"""What a configuration may say of windows: the window, and which layers have it (``layer_types`` says so again)."""
+"""A configuration's settings for windows: the window, and the layers that have it (``layer_types`` repeats them)."""
 
 Mask = Tensor | dict[str, Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)
 class MaskPlan:
-    """Which masks a model takes.
+    """The masks that a model takes.
 
     Attributes:
-        windows: Tokens that a layer of each kind sees, itself included; None sees all. One kind: one mask tensor
-            for the whole model; several: a dict of masks, one a kind.
+        windows: Tokens that a layer of each kind sees, itself included; None means all. With one kind the whole model
+            takes one mask tensor, with several a dict with one mask per kind.
     """
 
     windows: Mapping[str, int | None]
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> MaskPlan:
-        """The plan that the model's configuration asks for.
+        """The plan for a model's configuration.
 
         Raises:
-            UnsupportedCacheError: If a kind of layer is not known here.
+            UnsupportedCacheError: If a kind of layer is not supported.
         """
         window = getattr(config, "sliding_window", None)
         kinds = getattr(config, "layer_types", None)
         for name, value in vars(config).items():
             if "window" in name and name.lstrip("_") not in WINDOW_SETTINGS and value:
-                raise UnsupportedCacheError(f"its attention window ({name}={value!r}) is not known here")
+                raise UnsupportedCacheError(f"its attention window ({name}={value!r}) is not supported")
         if not kinds:
             if getattr(config, "attention_chunk_size", None) is not None:
-                raise UnsupportedCacheError("its chunked attention is not known here")
+                raise UnsupportedCacheError("its chunked attention is not supported")
             return cls({"sliding_attention" if window else "full_attention": window or None})
         windows: dict[str, int | None] = {}
         for kind in kinds:
@@ -57,11 +57,11 @@ class MaskPlan:
 
 
 class TreeMasks:
-    """Builds the masks of one run's passes in buffers that are used again and again.
+    """Builds the masks of one run's passes in reused buffers.
 
-    A full mask of a tree of n nodes behind L committed rows is ``L`` open columns, then the ``(n, n)`` block of the
-    tree. The block stands at a fixed place with open columns before it, so the mask is a slice that starts L columns
-    before the block, and nothing of the context is ever written.
+    A full mask of a tree of n nodes after L committed rows is ``L`` open columns, then the tree's ``(n, n)`` block.
+    The block has a fixed place in the buffer, with open columns before it. The mask is the slice that starts L columns
+    before the block, so no column of the context is ever written.
     """
 
     def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device) -> None:
@@ -74,13 +74,13 @@ class TreeMasks:
         self._parents: tuple[int, ...] = ()
 
     def root(self, length: int) -> Mask | None:
-        """The mask of a pass of one token behind ``length`` rows; None where plain causal attention is right."""
+        """The mask of a pass of one token after ``length`` rows; None if plain causal attention is right."""
         if all(window is None or length < window for window in self._windows.values()):
             return None
         return self._by_kind(None, lambda window: self._root_row(length, window))
 
     def tree(self, parents: Sequence[int], depths: Sequence[int], length: int) -> Mask:
-        """The mask of a draft tree behind ``length`` rows, shape ``(1, 1, n, length + n)``."""
+        """The mask of a draft tree after ``length`` rows, shape ``(1, 1, n, length + n)``."""
         count = len(parents)
         self._reserve(count, length)
         self._write_block(tuple(parents))
@@ -108,7 +108,7 @@ class TreeMasks:
         return row
 
     def _slide(self, mask: Tensor, length: int, depths: Tensor, window: int) -> Tensor:
-        """Close what lies ``window`` positions or more before a row's own; positions go by depth, not by row."""
+        """Close the columns ``window`` positions or more before a row's position; positions follow depth, not row."""
         own = length + depths
         positions = torch.cat((torch.arange(length, device=self._device), own))
         return mask.masked_fill_(positions[None, :] <= own[:, None] - window, self._closed)

@@ -1,4 +1,4 @@
-"""Measuring T(n): what a forward pass of n tokens costs on this model, device and dtype, and what that depends on."""
+"""Measuring T(n): the time of a forward pass of n tokens on this model, device and dtype, and what that depends on."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from lookahead.draft import DraftTree
 from lookahead.hf.session import TreeSession
 
 CONTEXT_ROWS = 192
-"""Cached tokens behind which the passes are timed: a short answer in the making."""
+"""Cached tokens before the timed passes: those of a short answer in progress."""
 BUDGET_SECONDS = 2.0
 MOST_ROUNDS = 25
 FEWEST_ROUNDS = 3
 _TRIALS = 5
 _SPARE_ROWS = 1024
-"""Rows of a session beside those of its longest pass: the context, and what is accepted."""
+"""Rows of a session besides those of its longest pass: the context, and accepted tokens."""
 
 
 def trial_tree(count: int, vocab_size: int, deepest: int) -> DraftTree:
     """A tree of ``count`` nodes that branches at every other node, as drafts do.
 
-    Where a branch is ``deepest`` tokens deep (>= 1), the next node begins another one at the root.
+    Once a branch is ``deepest`` tokens deep (>= 1), the next node starts another branch at the root.
     """
     parents = [-1]
     for node in range(1, count):
@@ -45,9 +45,9 @@ class SessionTimer:
     """Times whole steps (pass, choices, accepted rows moved) of one model: a ``PassTimer``.
 
     Args:
-        new_session: An empty session of so many rows, in which the choices are the largest logits.
+        new_session: Makes an empty session of this many rows, whose choices are the largest logits.
         vocab_size: Token ids are below this.
-        context_limit: Most tokens of a run; None where the model has no limit.
+        context_limit: Most tokens of a run; None if the model has no limit.
     """
 
     def __init__(self, new_session: Callable[[int], TreeSession], vocab_size: int, context_limit: int | None) -> None:
@@ -55,10 +55,10 @@ class SessionTimer:
         self._vocab_size, self._context_limit = vocab_size, context_limit
 
     def measure(self, longest: int) -> PassCosts:
-        """T(n) for n = 1 to ``longest``; the lengths take turns so that all see the same noise.
+        """T(n) for n = 1 to ``longest``; the lengths take turns, so that all see the same noise.
 
-        The lower quartile counts: other work on the machine only ever adds time, and would bend the ratios. No new
-        round begins after ``BUDGET_SECONDS`` once three are done, nor after four times as much.
+        The result is the lower quartile, because other work on the machine only adds time and would distort the ratios.
+        No new round starts after ``BUDGET_SECONDS`` once three are done, nor after four times as long.
         """
         lengths = measured_lengths(longest)
         limit = self._context_limit
@@ -75,11 +75,11 @@ class SessionTimer:
             for length in lengths:
                 times[length].append(_timed_step(session, trees[length], context))
         session.close()
-        # The first round picks kernels and fills buffers; it counts only where there was no time for another.
+        # The first round picks kernels and fills buffers; it counts only if there was no time for another.
         return PassCosts(lengths, tuple(_lower_quartile(times[length][1:] or times[length]) for length in lengths))
 
     def try_out(self, width: int) -> tuple[float, float]:
-        """Seconds of a pass of 1 and of ``width`` tokens, in turns, the fastest of five."""
+        """Seconds of a pass of 1 and of ``width`` tokens, in turn, the fastest of five."""
         session = self._new_session(2 * width)
         session.prefill([3 % self._vocab_size])
         trees = [self._tree(length, 1, width) for length in (1, width)]
@@ -89,7 +89,7 @@ class SessionTimer:
         return one, wide
 
     def _tree(self, count: int, context: int, longest: int) -> DraftTree:
-        """A trial tree whose branches end within the model's positions."""
+        """A trial tree with branches no longer than the model's positions."""
         limit = self._context_limit
         deepest = longest if limit is None else max(1, min(longest, limit - context - 1))
         return trial_tree(count, self._vocab_size, deepest)
@@ -150,7 +150,7 @@ def environment(model: PreTrainedModel) -> dict[str, Any]:
 
 @cache
 def _processor() -> str:
-    """The processor's name on Linux; empty elsewhere."""
+    """The processor's name on Linux; an empty string elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Plain decoding for models whose cache cannot drop tokens: one token a pass, on what ``generate`` prepares."""
+"""Plain decoding for models whose cache cannot drop tokens: one per pass, with what ``generate`` prepares."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lookahead.hf.generation import GenerationRules
 
 
 class PlainSession:
-    """State of one run on a model that takes no draft trees; see ``DecodeSession`` for the order of calls."""
+    """State of one run on a model that does not take draft trees; see ``DecodeSession`` for the order of calls."""
 
     supports_trees = False
 
     def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int) -> None:
-        self._model: Any = model  # the generation methods used here are no part of PreTrainedModel's type
+        self._model: Any = model  # PreTrainedModel's type lacks the generation methods used here
         self._rules = rules
         self._capacity = capacity
-        self._rows = rows  # a static cache is made that large at once
+        self._rows = rows  # a static cache gets this size at once
         self._arguments: dict[str, Any] = {}
         self._context_ids = torch.zeros((1, 0), dtype=torch.long, device=model.device)
         self._processors = rules.no_processors()
@@ -45,7 +45,7 @@ class PlainSession:
             return (self._pass(next_sequence_length=1 if self._arguments["use_cache"] else None),)
 
     def keep(self, accepted_nodes: Sequence[int]) -> None:
-        """Nothing to drop: the root's state is all there is."""
+        """Nothing to drop: there is only the root."""
         assert not accepted_nodes
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class PlainSession:
         return int(self._processors(self._context_ids, scores).argmax(dim=-1).item())  # type: ignore[arg-type]
 
     def _carry_over(self, outputs: ModelOutput) -> None:
-        """Make the next pass's arguments: what this one returned under the name of one (its cache), one token more."""
+        """Update the arguments for the next pass: outputs of the same name (the cache), and one more token."""
         arguments = self._arguments
         arguments |= {name: value for name, value in outputs.items() if name in self._rules.forward_arguments}
         for name, step in (("position_ids", 1), ("attention_mask", 0)):

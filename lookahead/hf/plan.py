@@ -17,10 +17,10 @@ from lookahead.hf.session import ForwardPlan, TreeSession
 
 _SIBLINGS = 12
 TRIAL_PARENTS = (-1, *([0] * _SIBLINGS), _SIBLINGS)
-"""The trial tree: the root, many children, and a child of the last, whose row is far from where its depth is. It is
-compared with one branch of as many rows, which needs no tree mask: a pass of so many is off by rounding in any case."""
+"""The trial tree: the root, many children, and a child of the last, whose row is far from its depth. It is
+compared with one branch of as many rows, which needs no tree mask: a pass of that size differs by rounding anyway."""
 _ROUNDING = 4.0
-"""How far a tree's logits may be off, in multiples of what the chain's are and of the dtype's precision."""
+"""Allowed error of a tree's logits, in multiples of the chain's error and of the dtype's precision."""
 
 
 def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
@@ -62,7 +62,7 @@ def _trial(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, li
     """Why a tree pass is wrong on this model; None if it agrees with plain passes.
 
     Args:
-        limit: Positions that the model has; None where there is no limit.
+        limit: Positions that the model has; None if there is no limit.
     """
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
     prompt = tuple((7 + 3 * index) % size for index in range(3))
@@ -93,7 +93,7 @@ def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
 
 
 def _distance(left: Tensor, right: Tensor) -> float:
-    """Largest difference, as a share of the largest value."""
+    """Largest difference, relative to the largest value."""
     if left.dtype != torch.float64:
         left, right = left.float(), right.float()
     return float((left - right).abs().max() / right.abs().max().clamp_min(1e-12))

@@ -10,7 +10,7 @@ import transformers
 
 
 def quiet() -> None:
-    """Only errors are printed, and progress bars only to a terminal."""
+    """Print only errors, and progress bars only on a terminal."""
     transformers.logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     logging.getLogger("torch").setLevel(logging.ERROR)

@@ -1,9 +1,8 @@
-"""transformers' own ``generate`` as the yardstick: greedy and prompt lookup, timed, their forward passes counted."""
+"""transformers' own ``generate`` as the reference: greedy decoding and prompt lookup, with times and forward passes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -12,32 +11,14 @@ from transformers.generation.streamers import BaseStreamer
 
 from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
+from lookahead.records import TimedRun
 
 PROMPT_LOOKUP_TOKENS = 10
-"""Draft tokens of transformers' prompt lookup: the value its own documentation uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRun:
-    """One call of ``generate``.
-
-    Attributes:
-        token_ids: The generated tokens, EOS included.
-        seconds: Wall clock of the whole call.
-        decode_seconds: Wall clock after the first pass gave its tokens.
-        forward_passes: Passes of the model, the first one included.
-        first_tokens: Tokens that the first pass gave (prompt lookup may draft in it already).
-    """
-
-    token_ids: tuple[int, ...]
-    seconds: float
-    decode_seconds: float
-    forward_passes: int
-    first_tokens: int
+"""Draft tokens of transformers' prompt lookup: the value in its documentation."""
 
 
 class _FirstTokens(BaseStreamer):
-    """Notes when the first tokens came, and how many."""
+    """Notes the time and the number of the first tokens."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -74,7 +55,7 @@ class _PassCounter:
 
 def run_reference(
     backend: HFBackend, prompt_ids: Sequence[int], max_new_tokens: int, stop: Sequence[str], prompt_lookup: bool
-) -> ReferenceRun:
+) -> TimedRun:
     """One prompt through ``generate(do_sample=False)``, with prompt lookup or without.
 
     Raises:
@@ -102,11 +83,12 @@ def run_reference(
         except ValueError as error:
             if not prompt_lookup or counter.passes:
                 raise
-            # It refuses models with a state that cannot be taken back before their first pass.
+            # Before the first pass it refuses models whose state cannot be rolled back.
             kind = type(model).__name__
             hint = f"transformers has no prompt lookup for {kind}; leave hf-prompt-lookup out of --methods"
             raise BackendError(hint) from error
         token_ids = tuple(output[0, len(prompt_ids) :].tolist())
         ended = perf_counter()
     decode_seconds = ended - first.moment if first.calls > 1 else 0.0
-    return ReferenceRun(token_ids, ended - started, decode_seconds, counter.passes, first.count)
+    decoded_tokens = len(token_ids) - first.count  # prompt lookup may draft in its first pass already
+    return TimedRun(token_ids, ended - started, decode_seconds, counter.passes, decoded_tokens)

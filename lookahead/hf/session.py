@@ -17,13 +17,13 @@ from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 
 @dataclass(frozen=True, slots=True)
 class ForwardPlan:
-    """What a model's forward pass takes and keeps, found out once per model.
+    """What a model's forward pass takes and keeps, determined once per model.
 
     Attributes:
         shapes: What each layer caches.
-        cache_argument: What its forward pass calls the cache.
-        masks: Which attention masks it takes.
-        keeps_logits: Whether it can compute the last logits only.
+        cache_argument: Name of the cache in its forward pass.
+        masks: The attention masks that it takes.
+        keeps_logits: Whether it can compute only the last logits.
     """
 
     shapes: tuple[LayerShape | None, ...]
@@ -70,7 +70,7 @@ class TreeSession:
             return self._choice(logits[-1], count) if self._processors else _choices(logits[-1:])[0]
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
-        """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path where it depends on it."""
+        """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path if it matters."""
         with torch.inference_mode():
             logits = self.logits(tree)
             if self._processors:
@@ -91,7 +91,7 @@ class TreeSession:
         return self._forward(inputs[:1], inputs[1:], self._masks.tree(tree.parents, depths, length))
 
     def keep(self, accepted_nodes: Sequence[int]) -> None:
-        """Keep the rows of the root and of these nodes, moved side by side; drop the others."""
+        """Keep the rows of the root and of these nodes, made adjacent; drop the others."""
         with torch.inference_mode():
             self._open_cache().keep(accepted_nodes)
 
@@ -105,7 +105,7 @@ class TreeSession:
 
     def _open_cache(self) -> RowCache:
         if self._cache is None:
-            raise RuntimeError("the session holds no run: call prefill first, and nothing after close")
+            raise RuntimeError("the session is not open: call prefill first, and nothing after close")
         return self._cache
 
     def _forward(self, ids: Tensor, position_ids: Tensor, mask: Mask | None, **last_only: int) -> Tensor:
@@ -127,7 +127,7 @@ class TreeSession:
         return self._positions.narrow(1, start, count)
 
     def _choices_along_path(self, tree: DraftTree, logits: Tensor, length: int) -> tuple[int, ...]:
-        """Choices at the root and down the path they open; -1 elsewhere. One synchronisation a node of the path."""
+        """Choices at the root and down the path they open; -1 elsewhere. One synchronisation per node of the path."""
         children: dict[tuple[int, int], int] = {
             (parent, token_id): node
             for node, (parent, token_id) in enumerate(zip(tree.parents, tree.token_ids, strict=True))
@@ -151,7 +151,7 @@ class TreeSession:
 
 
 def _choices(logits: Tensor) -> list[int]:
-    """The largest logit's index in every row; float64 is rounded first, as ``generate`` does it."""
+    """The largest logit's index in every row; float64 is rounded first, as in ``generate``."""
     if logits.dtype == torch.float64:
         logits = logits.float()
     return logits.argmax(dim=-1).tolist()

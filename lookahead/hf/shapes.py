@@ -1,4 +1,4 @@
-"""Randomly initialised models of well-known shapes: what a method costs there, without any weights to download."""
+"""Randomly initialised models of well-known shapes: the cost of a method without any weights to download."""
 
 from __future__ import annotations
 

@@ -14,13 +14,12 @@ _PRINTED = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _BYTES = {chr(byte): byte for byte in _PRINTED} | {
     chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
 }
-"""How byte-level tokenizers write bytes: those that print as themselves, the others from U+0100 on (Radford et al.
-2019)."""
+"""How byte-level tokenizers write bytes: printable ones as they are, others from U+0100 on (Radford et al. 2019)."""
 _ESCAPED = re.compile("[\udc80-\udcff]+")
 
 
 def spelled(found: bytes) -> str:
-    """UTF-8 as text; bytes that are no whole letter as numbers.
+    """UTF-8 as text; bytes that are not a whole character as numbers.
 
     >>> spelled(b"caf\\xc3")
     'caf⟨C3⟩'
@@ -46,10 +45,10 @@ class Vocabulary:
         return max(self._tokenizer.get_vocab().values())
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
-        """The prompt's token ids: the text as the user's message where the tokenizer has a chat template.
+        """The prompt's token ids: the text is the user's message if the tokenizer has a chat template.
 
         Args:
-            raw: Take the text as it is, chat template or not.
+            raw: Take the text as it is, without a chat template.
         """
         if self._tokenizer.chat_template is not None and not raw:
             message = [{"role": "user", "content": text}]
@@ -66,7 +65,7 @@ class Vocabulary:
         return str(self._tokenizer.decode(shown, clean_up_tokenization_spaces=False)) if shown else ""
 
     def alone(self, token_id: int) -> str:
-        """One token by itself as the tokenizer spells it, special or not; remembered."""
+        """The text of a single token, special or not; remembered."""
         text = self._alone.get(token_id)
         if text is None:
             text = self._alone[token_id] = self.decode((token_id,), skip_special=False)
@@ -77,10 +76,10 @@ class Vocabulary:
         return [token_id for token_id in ids if token_id not in self._special_ids]
 
     def label(self, token_id: int, text: str) -> str:
-        """What a token is called where it stands alone: its text, or the bytes of a letter that it is only a part of.
+        """The label of a single token: its text, or its bytes if it is only a part of a character.
 
         Args:
-            text: How the tokenizer spells it.
+            text: The tokenizer's text for it.
         """
         if REPLACEMENT not in text:
             return text
@@ -102,10 +101,10 @@ class Vocabulary:
 
 
 class TextStream:
-    """Text of an output that grows token by token: the pieces together are the text of the whole output.
+    """Text of an output that grows token by token: the pieces add up to the text of the whole output.
 
     A piece is held back while later tokens may still change it: within a UTF-8 sequence, and within a run of byte
-    tokens (sentencepiece spells a run that is no UTF-8 altogether in replacement characters).
+    tokens (if the run is not UTF-8, sentencepiece spells all of it with replacement characters).
     """
 
     def __init__(self, vocabulary: Vocabulary, skip_special: bool = True) -> None:
@@ -117,7 +116,7 @@ class TextStream:
         self.held_text = ""
 
     def push(self, token_ids: Sequence[int]) -> str:
-        """The text that these tokens settle (may be empty)."""
+        """The text that these tokens complete (may be empty)."""
         self._held += self._vocabulary.shown(token_ids) if self._skip_special else token_ids
         if not self._held:
             return ""
@@ -128,14 +127,14 @@ class TextStream:
         return self._settle()
 
     def finish(self) -> str:
-        """What is still held back, as it stands."""
+        """The text still held back."""
         return self._settle()
 
     def _settle(self) -> str:
         piece, self.held_text = self.held_text, ""
         held = self._held
         alone = self._vocabulary.alone(held[0]) if len(held) == 1 else self._vocabulary.decode(held, skip_special=False)
-        # Tokens that spell nothing by themselves (a space that is stripped at the start) cannot stand for a context.
+        # Tokens without text on their own (a space that is stripped at the start) cannot serve as the context.
         if alone:
             self._before, self._before_text = held, alone
         else:
@@ -148,17 +147,18 @@ class TextStream:
 class OutputText:
     """The text of one output as it grows, up to its first stop string.
 
-    A stop string ends an output where it stands in the text with special tokens spelled out, and it may begin in the
-    prompt. ``push`` yields the text without special tokens, and holds back what may still become a stop string.
+    A stop string is looked for in the text with special tokens spelled out, and it may begin in the prompt.
+    ``push`` returns the text without special tokens, and holds back what may still become a stop string.
 
     Args:
         vocabulary: Spells the tokens.
         stop: The stop strings, none empty.
-        prompt_ids: What the output goes on from: its text is spelled after it, and nothing that ends there counts.
+        prompt_ids: The tokens before the output, which is spelled after them; a stop string that ends there does not
+            count.
 
     Attributes:
-        text: All that ``push`` and ``finish`` returned so far.
-        stopped: Whether a stop string stands in the output, its last letter at least.
+        text: All text that ``push`` and ``finish`` have returned so far.
+        stopped: Whether a stop string, or at least its last character, is in the output.
     """
 
     def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> None:
@@ -171,7 +171,7 @@ class OutputText:
         self._cut = False
         self._spelled, self._tail = TextStream(vocabulary, skip_special=False), ""
         if self._stop:
-            # After a letter, since some tokenizers drop the space that a text begins with, and generate counts it.
+            # After a letter, because some tokenizers drop a leading space, and generate counts it.
             self._spelled.push(vocabulary.encode("a", raw=True))
             self._tail = self._last(self._spelled.push(prompt_ids))
 
@@ -182,21 +182,21 @@ class OutputText:
         return self._shown(self._stream.push(token_ids), last=False)
 
     def finish(self) -> str:
-        """The rest of it."""
+        """The rest of the text."""
         return self._shown(self._stream.finish(), last=True)
 
     def _stops(self, token_id: int) -> bool:
-        """Whether a stop string stands in the output now that this token is part of it."""
+        """Whether this token completes a stop string."""
         before = self._tail + self._spelled.held_text
         settled = self._tail + self._spelled.push((token_id,))
         text = settled + self._spelled.held_text
-        # A later byte may have changed what was held back.
+        # A later byte may have changed the text that was held back.
         known = len(commonprefix((before, text)))  # noqa: RUF071, these are not paths
         self._tail = self._last(settled)
         return any(text.find(string, max(0, known - len(string) + 1)) >= 0 for string in self._stop)
 
     def _last(self, text: str) -> str:
-        """As much of its end as the longest stop string can begin in."""
+        """The end of the text, as much as a stop string can begin in."""
         return text[max(0, len(text) - self._longest + 1) :]
 
     def _shown(self, piece: str, last: bool) -> str:
@@ -213,7 +213,7 @@ class OutputText:
         return text[:keep]
 
     def _possible_start(self, text: str) -> int:
-        """Length of the longest end of the text with which a stop string begins."""
+        """Length of the longest end of the text that a stop string begins with."""
         for length in range(min(self._longest - 1, len(text)), 0, -1):
             if any(string.startswith(text[-length:]) for string in self._stop):
                 return length

@@ -1,4 +1,4 @@
-"""How close a decision was: what is said where two runs that should be the same part."""
+"""How close a decision was, for two runs that should be equal and differ."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lookahead.records import TokenGap
 def token_gap(
     backend: HFBackend, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
 ) -> TokenGap:
-    """How far apart the model's scores of two tokens are after a prompt and an output, in a pass of their own.
+    """How far apart the model's scores of two tokens are after a prompt and an output, from a separate pass.
 
-    The scores are the logits with the model's own processors applied, as the choice is made on them.
+    The scores are the logits after the model's own processors; the choice is made on them.
     """
     model = backend.model
     prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)

@@ -1,1 +1,1 @@
-"""Recorded runs: steps collected (``recorder``), written and read again, every field checked (``runfile``)."""
+"""Recorded runs: collected step by step (``recorder``), written and read with every field checked (``runfile``)."""

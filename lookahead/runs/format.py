@@ -1,8 +1,8 @@
-"""The layout of a run file: types that msgspec checks a file against, and a RunRecord both ways.
+"""The layout of a run file: the types that msgspec checks a file against, and a RunRecord both ways.
 
-``{"format": "lookahead-run", "version": 1, ...}`` with the field names of ``records.py``; a draft's sources are one
-letter per node, probabilities keep 6 decimals and times the tenth of a microsecond. What fields must be to each other,
-and to the vocabulary, is said in ``rules.py``.
+``{"format": "lookahead-run", "version": 1, ...}`` with the records of ``records.py``: the objects of a file have their
+fields, within limits. A draft's sources are one letter per node, probabilities keep 6 decimals and times the tenth of a
+microsecond. ``rules.py`` says how the fields must fit together and fit the vocabulary.
 """
 
 from __future__ import annotations
@@ -10,31 +10,30 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from lookahead.config import MAX_DECODING_LENGTH, MAX_NUMBER, MAX_TOKENS, LookaheadConfig, settings_of
+from lookahead.config import MAX_NUMBER, MAX_TOKENS, LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.records import (
     METHOD_WORDS,
     Candidate,
-    FinishReason,
     LeftOut,
     ModelInfo,
-    Reason,
     RunRecord,
     RunTexts,
     StepRecord,
     StepTimings,
+    TokenGap,
     TrieChange,
 )
 from lookahead.sources.registry import ROOT_SOURCE, SOURCES
 from lookahead.strict_json import SchemaError
-from lookahead.trie import MAX_TOKEN_ID
 
 FORMAT = "lookahead-run"
 VERSION = 1
@@ -53,161 +52,98 @@ Record = TypeVar("Record")
 _TOKEN_KEY = re.compile("0|[1-9][0-9]{0,9}")
 _SOURCE_OF = {letter: source for source, letter in LETTERS.items()}
 
-Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
-TokenId = Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)]
-"""A replay draws from a trie, which takes no larger one; ``rules.py`` checks the model's vocabulary."""
-_Choice = Annotated[int, Meta(ge=-1, lt=MAX_TOKEN_ID)]
-_Node = Annotated[int, Meta(ge=0, le=MAX_DECODING_LENGTH)]
-_Accepted = Annotated[int, Meta(ge=1, le=MAX_DECODING_LENGTH)]
-_Parent = Annotated[int, Meta(ge=-1, le=MAX_DECODING_LENGTH)]
+_LIMITS: dict[Any, Any] = {
+    int: Annotated[int, Meta(ge=0, le=MAX_NUMBER)],
+    float: Annotated[float, Meta(ge=0, le=1e9)],
+    str: Annotated[str, Meta(max_length=40)],
+}
+_IdOrNone = Annotated[int, Meta(ge=-1, le=MAX_NUMBER)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
-_Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 _Score = Annotated[float, Meta(ge=0, le=1e15)]
-_Name = Annotated[str, Meta(max_length=40)]
 _Text = Annotated[str, Meta(max_length=4_000_000)]
-_Piece = Annotated[str, Meta(max_length=10_000)]
-_PerNode = Meta(max_length=MAX_DECODING_LENGTH)
-_PerToken = Meta(max_length=MAX_TOKENS)
+_Pieces = Annotated[tuple[Annotated[str, Meta(max_length=10_000)], ...], Meta(max_length=MAX_TOKENS)]
 
 
-class _Part(msgspec.Struct, forbid_unknown_fields=True):
-    """One object of a run file."""
+def _part(record: type, *left_out: str, **changed: Any) -> Any:
+    """The object of a file that holds a record: its fields and no others; a field that may be null may be missing.
+
+    Args:
+        record: A dataclass.
+        left_out: Its fields that are not in the file.
+        changed: Fields that have another type in the file, or that only the file has.
+    """
+    hints = {name: _limited(hint) for name, hint in get_type_hints(record).items() if name not in left_out}
+    layout = changed | {name: hint for name, hint in hints.items() if name not in changed}
+    parts: list[Any] = [
+        (name, hint, None) if NoneType in get_args(hint) else (name, hint) for name, hint in layout.items()
+    ]
+    return msgspec.defstruct(record.__name__, parts, forbid_unknown_fields=True, kw_only=True)
 
 
-class ModelPart(_Part, kw_only=True):
-    """``ModelInfo``."""
-
-    name: Annotated[str, Meta(max_length=1000)]
-    device: _Name
-    dtype: _Name
-    parameters: Count
-    vocab_size: Annotated[int, Meta(ge=1, le=2**31)]
+def _limited(hint: Any) -> Any:
+    """The type of a record's field within the limits of a file."""
+    if get_origin(hint) is tuple:
+        inner = _limited(get_args(hint)[0])
+        return Annotated[tuple[inner, ...], Meta(max_length=MAX_TOKENS)]  # pyright: ignore[reportInvalidTypeForm]
+    return _LIMITS[float] | None if hint == float | None else _LIMITS.get(hint, hint)
 
 
-class CostsPart(_Part, kw_only=True):
-    """``PassCosts``."""
-
-    lengths: Annotated[tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Meta(max_length=4096)]
-    seconds: Annotated[tuple[Annotated[float, Meta(ge=0, le=1e6)], ...], Meta(max_length=4096)]
-
-
-class TextsPart(_Part, kw_only=True):
-    """``RunTexts``; JSON has texts for keys, so token ids are written as such."""
-
-    prompt: _Text
-    output: _Text
-    prompt_pieces: Annotated[tuple[_Piece, ...], _PerToken]
-    output_pieces: Annotated[tuple[_Piece, ...], _PerToken]
-    tokens: Annotated[dict[str, Any], _PerToken]
-
-
-class DraftPart(_Part, kw_only=True):
-    """``DraftTree``, a letter per source; the step holds its match_length."""
-
-    token_ids: Annotated[tuple[TokenId, ...], _PerNode]
-    parents: Annotated[tuple[_Parent, ...], _PerNode]
-    probabilities: Annotated[tuple[_Share, ...], _PerNode]
-    sources: Annotated[str, _PerNode]
-    counts: Annotated[tuple[Count, ...], _PerNode]
-
-
-class TimingsPart(_Part, kw_only=True):
-    """``StepTimings``."""
-
-    retrieve_seconds: _Seconds
-    forward_seconds: _Seconds
-    verify_seconds: _Seconds
-    commit_seconds: _Seconds
-
-
-class TriePart(_Part, kw_only=True):
-    """``TrieChange``."""
-
-    nodes: Count
-    added: Count
-    pruned: Count
-
-
-class CandidatePart(_Part, kw_only=True):
-    """``Candidate``, its source a letter."""
-
-    token_id: TokenId
-    parent: _Node
-    probability: _Share
-    source: Annotated[str, Meta(max_length=1)]
-    reason: Reason
-
-
-class LeftOutPart(_Part, kw_only=True):
-    """``LeftOut``."""
-
-    unseen: Count
-    pays: Count
-    branch_length: Count
-    width: Count
-    strategy: Count
-    best: CandidatePart | None
-
-
-class StepPart(_Part, kw_only=True):
-    """``StepRecord``; files of before it was kept have no ``left_out``."""
-
-    index: Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
-    context_length: Annotated[int, Meta(ge=1, le=2 * MAX_TOKENS)]
-    match_length: Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
-    draft: DraftPart | None = None
-    target_ids: Annotated[tuple[_Choice, ...], _PerNode]
-    accepted_nodes: Annotated[tuple[_Accepted, ...], _PerNode]
-    emitted_ids: Annotated[tuple[TokenId, ...], _PerNode]
-    timings: TimingsPart
-    trie: TriePart
-    finish_reason: FinishReason | None = None
-    left_out: LeftOutPart | None = None
-
-
-class RunPart(_Part, kw_only=True):
-    """``RunRecord``; a setting that ``config`` does not name takes its default (files made before it existed)."""
-
-    format: str
-    version: int
-    created: _Name
-    program_version: _Name
-    model: ModelPart
-    config: dict[str, Any]
-    method: str
-    max_new_tokens: Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
-    stop: Annotated[tuple[Annotated[str, Meta(max_length=MAX_STOP_CHARACTERS)], ...], Meta(max_length=MAX_STOPS)]
-    finish_reason: FinishReason
-    seconds: _Seconds
-    first_token_seconds: _Seconds | None = None
-    pass_costs: CostsPart | None = None
-    texts: TextsPart | None = None
-    prompt_ids: Annotated[tuple[TokenId, ...], _PerToken]
-    steps: Annotated[tuple[StepPart, ...], _PerToken]
-
-
-class GapPart(_Part, kw_only=True):
-    """``TokenGap``."""
-
-    gap: _Score
-    spacing: _Score
-
-
-class PairPart(RunPart, kw_only=True):
-    """A run, greedy decoding of the same prompt beside it, and how close the decision was where the two part."""
-
-    greedy: RunPart | None = None
-    parted: GapPart | None = None
+_Candidate = _part(Candidate, probability=_Share)
+_Draft = _part(
+    DraftTree,
+    "match_length",  # the step's
+    parents=_limited(tuple[_IdOrNone, ...]),
+    probabilities=_limited(tuple[_Share, ...]),
+    sources=_Text,
+)
+_Step = _part(
+    StepRecord,
+    draft=_Draft | None,
+    target_ids=_limited(tuple[_IdOrNone, ...]),
+    timings=_part(StepTimings),
+    trie=_part(TrieChange),
+    left_out=_part(LeftOut, best=_Candidate | None) | None,
+)
+RunPart = _part(
+    RunRecord,
+    format=str,
+    version=int,
+    program_version=_LIMITS[str],
+    model=_part(ModelInfo, name=Annotated[str, Meta(max_length=1000)], vocab_size=Annotated[int, Meta(ge=1, le=2**31)]),
+    config=dict[str, Any],  # a setting that a file does not name takes its default: the file is older than the setting
+    method=str,
+    max_new_tokens=Annotated[int, Meta(ge=1, le=MAX_TOKENS)],
+    stop=Annotated[tuple[Annotated[str, Meta(max_length=MAX_STOP_CHARACTERS)], ...], Meta(max_length=MAX_STOPS)],
+    pass_costs=_part(PassCosts, lengths=_limited(tuple[Annotated[int, Meta(ge=1, le=4096)], ...])) | None,
+    texts=_part(
+        RunTexts,
+        prompt=_Text,
+        output=_Text,
+        prompt_pieces=_Pieces,
+        output_pieces=_Pieces,
+        tokens=Annotated[dict[str, Any], Meta(max_length=MAX_TOKENS)],
+    )
+    | None,
+    steps=_limited(tuple[_Step, ...]),
+)
+PairPart: Any = msgspec.defstruct(
+    "Pair",
+    [("greedy", RunPart | None, None), ("parted", _part(TokenGap, gap=_Score, spacing=_Score) | None, None)],
+    bases=(RunPart,),
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
+"""A run, greedy decoding of the same prompt beside it, and how close the decision was where the two part."""
 
 
 class Header(msgspec.Struct):
-    """What a file says of itself; looked at before anything else, so that a file of another kind is called that."""
+    """What a file says it is; checked first, so that a file of another kind is refused as such."""
 
     format: str
     version: int | None = None
 
 
-def check_header(header: Header | RunPart) -> None:
+def check_header(header: Any) -> None:
     """Raise SchemaError unless this is a run file of this version."""
     if header.format != FORMAT:
         raise SchemaError(f"format: need {FORMAT!r}")
@@ -216,25 +152,18 @@ def check_header(header: Header | RunPart) -> None:
 
 
 def written(run: RunRecord) -> dict[str, Any]:
-    """The run as msgspec writes it: the objects of ``RunPart``, their fields named as in the records."""
+    """The run as msgspec writes it, the long lists last."""
+    found = _fields_of(run)
+    last = {"prompt_ids": found.pop("prompt_ids"), "steps": [_written_step(step) for step in found.pop("steps")]}
     first = run.first_token_seconds
     return {
         "format": FORMAT,
         "version": VERSION,
-        "created": run.created,
-        "program_version": run.version,
-        "model": run.model,
-        "config": run.config,
-        "method": run.method,
-        "max_new_tokens": run.max_new_tokens,
-        "stop": run.stop,
-        "finish_reason": run.finish_reason,
+        "program_version": found.pop("version"),
+        **found,
         "seconds": round(run.seconds, 7),
         "first_token_seconds": None if first is None else round(first, 7),
-        "pass_costs": run.pass_costs,
-        "texts": run.texts,
-        "prompt_ids": run.prompt_ids,
-        "steps": [_written_step(step) for step in run.steps],
+        **last,
     }
 
 
@@ -251,12 +180,11 @@ def _fields_of(record: Any) -> dict[str, Any]:
 
 
 def _written_draft(draft: DraftTree) -> dict[str, Any]:
-    return {
-        "token_ids": draft.token_ids,
-        "parents": draft.parents,
+    found = _fields_of(draft)
+    del found["match_length"]
+    return found | {
         "probabilities": [round(value, 6) for value in draft.probabilities],
         "sources": "".join(LETTERS[source] for source in draft.sources),
-        "counts": draft.counts,
     }
 
 
@@ -268,11 +196,11 @@ def _written_left_out(left_out: LeftOut) -> dict[str, Any]:
     return _fields_of(left_out) | {"best": _fields_of(best) | changed}
 
 
-def run_from(part: RunPart) -> RunRecord:
-    """The run that a file holds; ``rules.check_run`` checks that it agrees with itself.
+def run_from(part: Any) -> RunRecord:
+    """The run in a ``RunPart``; ``rules.check_run`` checks that it is consistent.
 
     Raises:
-        SchemaError: If a field has a value that its type does not tell from a right one.
+        SchemaError: If a field has a value that its type cannot tell from a valid one.
     """
     check_header(part)
     if part.method not in METHOD_WORDS:
@@ -292,7 +220,7 @@ def run_from(part: RunPart) -> RunRecord:
     return RunRecord(**(values | changed))
 
 
-def _record(kind: type[Record], part: msgspec.Struct, **changed: Any) -> Record:
+def _record(kind: type[Record], part: Any, **changed: Any) -> Record:
     """The record whose fields the part holds, some of them changed."""
     return kind(**(asdict(part) | changed))
 
@@ -324,14 +252,14 @@ def _config_from(values: dict[str, Any]) -> LookaheadConfig:
     return LookaheadConfig(**found)
 
 
-def _costs_from(part: CostsPart) -> PassCosts:
+def _costs_from(part: Any) -> PassCosts:
     try:
         return PassCosts(part.lengths, part.seconds)
     except ValueError as error:
         raise SchemaError(f"pass_costs: {error}") from None
 
 
-def _texts_from(part: TextsPart) -> RunTexts:
+def _texts_from(part: Any) -> RunTexts:
     tokens: dict[int, str] = {}
     for key, text in part.tokens.items():
         if not _TOKEN_KEY.fullmatch(key):
@@ -342,7 +270,7 @@ def _texts_from(part: TextsPart) -> RunTexts:
     return _record(RunTexts, part, tokens=tokens)
 
 
-def _step_from(part: StepPart, place: str) -> StepRecord:
+def _step_from(part: Any, place: str) -> StepRecord:
     return _record(
         StepRecord,
         part,
@@ -353,14 +281,14 @@ def _step_from(part: StepPart, place: str) -> StepRecord:
     )
 
 
-def _draft_from(part: DraftPart, match_length: int, place: str) -> DraftTree:
+def _draft_from(part: Any, match_length: int, place: str) -> DraftTree:
     if not _SOURCE_OF.keys() >= set(part.sources):
         raise SchemaError(f"{place}.sources: need one letter per node, of {''.join(_SOURCE_OF)}")
     sources = tuple(_SOURCE_OF[letter] for letter in part.sources)
     return _record(DraftTree, part, sources=sources, match_length=match_length)
 
 
-def _left_out_from(part: LeftOutPart, place: str) -> LeftOut:
+def _left_out_from(part: Any, place: str) -> LeftOut:
     best = part.best
     if best is None:
         return _record(LeftOut, part)

@@ -1,4 +1,4 @@
-"""Collecting a run: the clock, the steps as they come, and the record at the end."""
+"""Recording a run: the clock, the steps as they come, and the record at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunRecorder:
-    """Takes the steps of one run and makes its RunRecord. The clock starts when it is made."""
+    """Collects the steps of one run and makes its RunRecord. The clock starts when the recorder is created."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class RunRecorder:
         self._started = perf_counter()
 
     def add(self, step: StepRecord) -> None:
-        """Take the next step, now."""
+        """Take the next step, which ends now."""
         self.seconds = perf_counter() - self._started
         if self.first_token_seconds is None:
             self.first_token_seconds = self.seconds
@@ -57,7 +57,7 @@ class RunRecorder:
         """The run so far.
 
         Args:
-            broken_off: The finish reason of a run whose last step has none.
+            broken_off: The finish reason if the last step has none.
         """
         last_reason = self.steps[-1].finish_reason if self.steps else None
         return RunRecord(
@@ -79,22 +79,22 @@ class RunRecorder:
 
 
 class RecordedRun(RunRecorder):
-    """One run of an engine and its recorder in one: iterate it for the steps as they happen, then ask for ``record``.
+    """One run of an engine that records itself: iterate it for the steps as they happen, then call ``record``.
 
-    What only a first run has to do (trying the model's masks, measuring T(n)) is done when it is made; the clock starts
-    with the iteration.
+    The first run's one-time work (trying the model's masks, measuring T(n)) is done when it is created; the clock
+    starts with the iteration.
 
     Args:
-        engine: What runs.
+        engine: Runs the model.
         prompt_ids: The prompt, at least one token.
-        model: What the record says of the model.
-        method: A word of ``METHOD_WORDS``.
+        model: Description of the model for the record.
+        method: A name in ``METHOD_WORDS``.
         max_new_tokens: Most tokens to emit (>= 1).
         stop: Strings that end the output.
-        cancelled: Ends the run after the pass during which it is set.
+        cancelled: Set it to end the run after the current pass.
 
     Raises:
-        ValueError: If an argument cannot be used; said by the first step.
+        ValueError: If an argument cannot be used; raised by the first step.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class RecordedRun(RunRecorder):
         self._engine, self._cancelled = engine, cancelled
 
     def __iter__(self) -> Iterator[StepRecord]:
-        """The steps; each is in the record by the time it comes out."""
+        """The steps; each is recorded before it is yielded."""
         steps = self._engine.generate(
             self.prompt_ids,
             max_new_tokens=self.max_new_tokens,

@@ -1,4 +1,4 @@
-"""What makes a run consistent: every step follows from the one before it and from its own draft."""
+"""When a run is consistent: every step follows from the one before it and from its own draft."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NoReturn
 from lookahead.draft import DraftTree
 from lookahead.records import RunRecord, StepRecord
 from lookahead.strict_json import SchemaError
+from lookahead.trie import MAX_TOKEN_ID
 from lookahead.verify import verify
 
 _BROKEN_OFF = ("cancelled", "error")
@@ -48,11 +49,16 @@ def _fail(place: int, field: str, rule: str) -> NoReturn:
 
 
 def _check_ids(place: str, ids: Sequence[int], run: RunRecord, low: int = 0) -> None:
-    """Raise SchemaError unless the ids are those of the model's vocabulary."""
-    last_id = run.model.vocab_size - 1
+    """Raise SchemaError unless the ids are in the model's vocabulary."""
+    last_id = _last_id(run)
     if ids and not (low <= min(ids) and max(ids) <= last_id):
         index, wrong = next((index, one) for index, one in enumerate(ids) if not low <= one <= last_id)
         raise SchemaError(f"{place}[{index}]: need {low} to {last_id}, got {wrong}")
+
+
+def _last_id(run: RunRecord) -> int:
+    """The largest token id: of the model's vocabulary, and of a trie, which a replay draws from."""
+    return min(run.model.vocab_size, MAX_TOKEN_ID) - 1
 
 
 def _check_prefill(step: StepRecord) -> None:
@@ -93,19 +99,18 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
 
 
 def _check_left_out(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
-    """What was left out is a token of the vocabulary under a node of the draft."""
+    """The best candidate that was left out is a token of the vocabulary, under a node of the draft."""
     best = step.left_out.best if step.left_out else None
     if best is None:
         return
     if best.parent >= len(tree):
         _fail(step.index, "left_out.best.parent", f"{best.parent}; the draft has {len(tree)} nodes")
-    if best.token_id >= run.model.vocab_size:
-        rule = f"need 0 to {run.model.vocab_size - 1}, got {best.token_id}"
-        _fail(step.index, "left_out.best.token_id", rule)
+    if best.token_id > _last_id(run):
+        _fail(step.index, "left_out.best.token_id", f"need 0 to {_last_id(run)}, got {best.token_id}")
 
 
 def _check_accepted(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
-    """The accepted path is the one that verification takes, cut only where the run ends."""
+    """The accepted path is the result of verification, cut only where the run ends."""
     verification = verify(tree, step.target_ids)
     emitted = verification.emitted_ids(tree)
     count = len(step.emitted_ids)
@@ -114,7 +119,7 @@ def _check_accepted(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:
     if count > len(emitted) or step.emitted_ids != emitted[:count]:
         _fail(step.index, "emitted_ids", "not what the accepted path and the model's choice give")
     if count < len(emitted) and (step.finish_reason is None or step.index != len(run.steps) - 1):
-        _fail(step.index, "emitted_ids", "end inside the accepted path; only the end of a run does that")
+        _fail(step.index, "emitted_ids", "end inside the accepted path; only the last step of a run may")
 
 
 def _check_end(run: RunRecord, tokens: int) -> None:
@@ -124,7 +129,7 @@ def _check_end(run: RunRecord, tokens: int) -> None:
     if last_reason != run.finish_reason and not (last_reason is None and run.finish_reason in _BROKEN_OFF):
         raise SchemaError(f"finish_reason: {run.finish_reason!r}; the last step says {last_reason!r}")
     if (run.first_token_seconds is None) != (not run.steps):
-        raise SchemaError("first_token_seconds: there when, and only when, there was a first token")
+        raise SchemaError("first_token_seconds: need a time if, and only if, there was a first token")
     if run.first_token_seconds is not None and run.first_token_seconds > run.seconds:
         raise SchemaError("first_token_seconds: later than the end of the run (seconds)")
 

@@ -1,7 +1,7 @@
 """Run files: one RunRecord as versioned JSON, checked field by field and step by step when it is read.
 
-Beside the run's own fields a file may hold ``greedy``, plain greedy decoding of the same prompt on the same model, and
-``parted``, how close the decision was where the two part.
+Besides the run's own fields a file may hold ``greedy``, plain greedy decoding of the same prompt on the same model, and
+``parted``, how close the decision was at the first token that differs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,6 @@ from lookahead.runs.format import (
     MAX_STOPS,
     Header,
     PairPart,
-    RunPart,
     check_header,
     run_from,
     written,
@@ -35,7 +35,7 @@ MAX_FILE_BYTES = 32_000_000
 
 
 class RunFileError(ValueError):
-    """A file that is not a run file, or one that cannot be written; one line says what is wrong."""
+    """A file is not a run file or cannot be written; one line says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class RunPair:
 
     Attributes:
         run: The run.
-        greedy: Greedy decoding of the same prompt on the same model, where it was run, too.
-        parted: How close the decision was where the two part; None where they do not, or nobody asked.
+        greedy: Greedy decoding of the same prompt on the same model, if it was run too.
+        parted: How close the decision was at the first token that differs; None if none does, or it was not measured.
     """
 
     run: RunRecord
@@ -54,7 +54,7 @@ class RunPair:
 
 
 def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | None = None) -> str:
-    """The run as one compact JSON text, which ``from_json`` is known to take.
+    """The run as one compact JSON text that ``from_json`` accepts.
 
     Raises:
         RunFileError: If a record contradicts itself (``rules.py`` says how), ``greedy`` does not belong to it, or the
@@ -70,7 +70,7 @@ def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | 
         text = data.decode()
         from_json(text)
     except (ValueError, KeyError) as error:
-        raise RunFileError(f"this run makes not a run file: {error}") from None
+        raise RunFileError(f"this run does not make a valid run file: {error}") from None
     return text
 
 
@@ -84,10 +84,10 @@ def from_json(text: str) -> RunRecord:
 
 
 def pair_from_json(text: str) -> RunPair:
-    """The run in a JSON text, and greedy decoding beside it where the text holds both.
+    """The run in a JSON text, and greedy decoding beside it if the text has both.
 
     Raises:
-        RunFileError: If one is not a run of this version or contradicts itself, or the two do not belong together.
+        RunFileError: If either is not a run of this version or contradicts itself, or the two do not belong together.
     """
     if len(text) > MAX_FILE_BYTES:
         raise RunFileError(f"not a run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
@@ -102,11 +102,11 @@ def pair_from_json(text: str) -> RunPair:
         raise RunFileError("not a run file: nested too deeply") from None
 
 
-def _pair_from(part: PairPart) -> RunPair:
+def _pair_from(part: Any) -> RunPair:
     run = _run_from(part)
     if part.greedy is None:
         if part.parted is not None:
-            raise SchemaError("parted: there is no greedy run to part from")
+            raise SchemaError("parted: there is no greedy run to differ from")
         return RunPair(run)
     try:
         greedy = _run_from(part.greedy)
@@ -120,7 +120,7 @@ def _pair_from(part: PairPart) -> RunPair:
     return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing))
 
 
-def _run_from(part: RunPart) -> RunRecord:
+def _run_from(part: Any) -> RunRecord:
     run = run_from(part)
     check_run(run)
     return run
@@ -158,7 +158,7 @@ def check_target(path: str | Path) -> None:
     if os.path.isdir(target):
         raise RunFileError(f"{path}: is a folder; name a file in it")
     if os.path.exists(target) and not os.path.isfile(target):
-        raise RunFileError(f"{path}: not an ordinary file, and would be replaced by one; name another")
+        raise RunFileError(f"{path}: not an ordinary file, and saving would replace it; name another")
     if not os.path.isdir(folder):
         raise RunFileError(f"{path}: the folder {folder} does not exist; make it first")
     if not os.access(folder, os.W_OK):
@@ -167,12 +167,12 @@ def check_target(path: str | Path) -> None:
         os.stat(target)
     except FileNotFoundError:
         return
-    except OSError as error:  # a name that is too long, say
+    except OSError as error:  # a name that is too long, for example
         raise RunFileError(f"{path}: cannot be written ({error.strerror or error}); name another file") from None
 
 
 def check_limits(max_new_tokens: int, stop: Sequence[str]) -> None:
-    """Raise RunFileError where a run of these settings does not fit into a run file (call it before a long run)."""
+    """Raise RunFileError if a run of these settings does not fit into a run file (call it before a long run)."""
     if max_new_tokens > MAX_TOKENS:
         raise RunFileError(f"max_new_tokens={max_new_tokens}; a run file takes at most {MAX_TOKENS}")
     if len(stop) > MAX_STOPS:

@@ -1,11 +1,11 @@
-"""The Trie: every n-gram of what it has read, counted, with the places where chains go on kept in a token log.
+"""The Trie: counts of all n-grams that it has read, and a token log where chains continue.
 
-Node 0 is the root, the empty n-gram. A node stands for one n-gram of at most ``max_depth`` tokens; its count is
-how often that n-gram was read. An n-gram seen once is no node yet: it is a **leaf**, a position in the token log,
-written as ``~position`` where a child is expected, and becomes a node when it is read a second time. What
-followed a leaf is read straight from the log, however long the copy is.
+Node 0 is the root, the empty n-gram. A node represents one n-gram of at most ``max_depth`` tokens; its count is
+how often that n-gram was read. An n-gram read once is not a node yet: it is a **leaf**, a position in the token log,
+written as ``~position`` in the place of a child. It becomes a node when it is read a second time. The continuation
+of a leaf comes straight from the log, however long the copy is.
 
-All nodes live in flat arrays. A node with one child keeps it in two of them; only a node with several has a dict.
+All nodes are in flat arrays. A node with one child keeps it in two of them; only a node with several has a dict.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NODE_BYTES = 8 * 4 + 2
 _DICT_BYTES = 240
 _ENTRY_BYTES = 100
 _GROWTH_BYTES = 500
-"""Most that one more node can add, a dict of its parent's included."""
+"""Most bytes that one more node can add, a dict for its parent included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class TrieStats:
 class Trie(NodeTable):
     """Counts of all n-grams of the sequences it was extended with.
 
-    To use: ``begin``, ``extend``, ``insert``, ``fit``, ``stats`` and its length. Everything else is for
+    Public: ``begin``, ``extend``, ``insert``, ``fit``, ``stats`` and its length. Everything else is internal to
     ``lookahead.trie`` and ``lookahead.search``, and may change.
 
     Args:
         max_depth: Longest n-gram that is counted (a context of ``max_depth - 1`` tokens and its successor).
-        capacity: Most nodes and leaves together; None for no bound.
-        max_bytes: Most bytes by ``stats().bytes``; None for no bound.
+        capacity: Most nodes and leaves together; None means no bound.
+        max_bytes: Most bytes by ``stats().bytes``; None means no bound.
 
     Raises:
         ValueError: If a bound is too small to hold anything.
@@ -65,13 +65,13 @@ class Trie(NodeTable):
         self.capacity = capacity
         self.max_bytes = max_bytes
         self.version = 0
-        """Grows whenever node numbers change their meaning (a prune): cursors from before are void."""
+        """Increases when node numbers change (at a prune): older cursors become invalid."""
         self.pruned = 0
         self.log = array("i")
         self.log_start = 0
         """Position of ``log[0]``: older tokens were pruned."""
         self.border = 0
-        """Positions before this are the prompt's (a request's trie); 0 where there is no prompt."""
+        """Positions before this belong to the prompt (in a request's trie); 0 if there is no prompt."""
         self._cursors: list[int] = [ROOT]
 
     # ------------------------------------------------------------------ reading
@@ -82,27 +82,27 @@ class Trie(NodeTable):
         return self.log_start + len(self.log)
 
     def following(self, position: int) -> int:
-        """The token after a log position, ``NO_TOKEN`` where the sequence or the log ends."""
+        """The token after a log position; ``NO_TOKEN`` at the end of the sequence or the log."""
         index = position + 1 - self.log_start
         return self.log[index] if 0 < index < len(self.log) else NO_TOKEN
 
     def cursors(self) -> Sequence[int]:
-        """The node of every suffix of the sequence being read that is a node, shortest (the root) first."""
+        """The nodes of the current sequence's suffixes, as far as they are nodes, shortest (the root) first."""
         return self._cursors
 
     # ------------------------------------------------------------------ growing
 
     def begin(self) -> None:
-        """Start a new sequence: no n-gram crosses from the one before."""
+        """Start a new sequence: no n-gram crosses the border."""
         if self.log and self.log[-1] != NO_TOKEN:
             self.log.append(NO_TOKEN)
         self._cursors = [ROOT]
 
     def extend(self, token_ids: Iterable[int]) -> None:
-        """Read more tokens of the current sequence; O(max_depth) a token at most, usually far less.
+        """Read more tokens of the current sequence; O(max_depth) per token at most, usually far less.
 
         Raises:
-            ValueError: If a token id is negative or ``MAX_TOKEN_ID`` and more; nothing of that token is kept.
+            ValueError: If a token id is negative or not below ``MAX_TOKEN_ID``; that token is not read.
         """
         for token_id in token_ids:
             if not 0 <= token_id < MAX_TOKEN_ID:
@@ -110,7 +110,7 @@ class Trie(NodeTable):
             self._read(token_id)
 
     def insert(self, token_ids: Iterable[int]) -> None:
-        """Read one whole sequence without ever exceeding the bounds: what is used least is pruned first."""
+        """Read one whole sequence without ever exceeding the bounds: the least used n-grams are pruned first."""
         self.begin()
         pending = list(token_ids)
         room = min(self.capacity or MIN_CAPACITY, (self.max_bytes or MIN_BYTES) // _GROWTH_BYTES)
@@ -122,17 +122,16 @@ class Trie(NodeTable):
         self.begin()
 
     def fit(self) -> None:
-        """Prune if the bounds are exceeded (a trie from a file may come with narrower ones)."""
+        """Prune if the bounds are exceeded (a trie from a file may get narrower ones)."""
         self.make_room(0)
 
     def make_room(self, tokens: int) -> None:
-        """Prune unless that many more tokens fit whatever they are; what stands in a prompt is never pruned."""
+        """Prune unless this many more tokens fit, whatever they are; n-grams of a prompt are never pruned."""
         nodes = tokens * (self.max_depth + 1)
         full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
         heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
         if full or heavy:
-            room = (nodes, nodes * _GROWTH_BYTES)
-            prune(self, *room)
+            prune(self, nodes, nodes * _GROWTH_BYTES)
 
     def _read(self, token_id: int) -> None:
         position = self.log_start + len(self.log)
@@ -154,7 +153,7 @@ class Trie(NodeTable):
                     self.prompt_counts[child] += 1
             elif child < 0:
                 if self.depths[moved[-1]] != self.depths[node]:
-                    continue  # pruned: the n-gram without its first token, which has to be a node first
+                    continue  # pruned: the n-gram without its first token, which must be a node first
                 child = self._expand(node, token_id, ~child, position, moved[-1])
             else:
                 self.add_leaf(node, token_id, position)
@@ -163,12 +162,12 @@ class Trie(NodeTable):
             if node in self.rank_again and counts[node] >= self.rank_again[node]:
                 self.rank(node)
         if len(moved) >= self.max_depth:
-            # The deepest n-gram has no successors of its own: the window moves on by its suffix.
+            # The deepest n-gram has no successors: the window moves on by its suffix.
             del moved[self.max_depth :]
         self._cursors = moved
 
     def _expand(self, parent: int, token_id: int, first: int, position: int, link: int) -> int:
-        """Make a node of a leaf that is read for the second time; returns it."""
+        """Turn a leaf that is read for the second time into a node; returns the node."""
         node = len(self.tokens)
         depth = self.depths[parent] + 1
         self.append_node(token_id, parent, link, 2, position, depth)
@@ -187,7 +186,7 @@ class Trie(NodeTable):
         return node
 
     def find_cursors(self, recent_ids: Sequence[int]) -> None:
-        """Stand where a sequence that ends in these tokens stands (after node numbers changed)."""
+        """Find the cursors of a sequence that ends in these tokens (after node numbers changed)."""
         self._cursors = [ROOT]
         for length in range(1, min(len(recent_ids), self.max_depth - 1) + 1):
             node = ROOT
@@ -200,7 +199,7 @@ class Trie(NodeTable):
     # ------------------------------------------------------------------ bounds
 
     def bytes(self) -> int:
-        """Bytes held, by the number of nodes, dict entries and tokens (an estimate from above)."""
+        """Bytes held, estimated from above by the number of nodes, dict entries and tokens."""
         return (
             len(self.tokens) * _NODE_BYTES
             + len(self.fans) * _DICT_BYTES
@@ -210,5 +209,5 @@ class Trie(NodeTable):
         )
 
     def stats(self) -> TrieStats:
-        """Size and history in numbers."""
+        """The size of the trie, and what was pruned."""
         return TrieStats(len(self), self.leaves, len(self.log), self.bytes(), self.pruned)

@@ -1,7 +1,7 @@
 """Tries on disk: safetensors with a versioned header and the tokenizer's fingerprint, checked when opened.
 
-Only what cannot be worked out again is stored: token, parent, count and last position of every node, the leaves and
-the token log. Children, suffix links and rankings follow from them, so a file cannot contradict itself there.
+A file stores only what cannot be derived: token, parent, count and last position of every node, the leaves and the
+token log. Children, suffix links and rankings follow from them, so a file cannot contradict itself there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from lookahead.atomic import write_whole
+from lookahead.inputs import InputError
 from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, Trie
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ MAX_FILE_BYTES = 4_000_000_000
 _ARRAYS = ("tokens", "parents", "counts", "last", "leaf_parents", "leaf_positions", "log")
 
 
-class TrieFileError(ValueError):
-    """A trie file that cannot be used; the message says why."""
+class TrieFileError(InputError):
+    """A trie file cannot be used; the message says why."""
 
 
 def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> None:
-    """Write a trie, atomically: the file is whole or untouched.
+    """Write a trie atomically: the file is complete or unchanged.
 
     Args:
-        trie: A trie without a prompt (a session's or a corpus's).
+        trie: A trie without a prompt (of a session or a corpus).
         path: File to write.
         fingerprint: Fingerprint of the tokenizer that the token ids belong to.
 
@@ -46,7 +47,7 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
         OSError: If the file cannot be written.
     """
     if trie.border:
-        raise ValueError("a request's trie holds its prompt; save a session's or a corpus's")
+        raise ValueError("a request's trie holds its prompt; save the trie of a session or a corpus")
     leaves = [(node, ~child) for node in range(len(trie.tokens)) for _, child in trie.children(node) if child < 0]
     parents, positions = zip(*leaves, strict=True) if leaves else ((), ())
     columns = (trie.tokens[1:], trie.parents[1:], trie.counts[1:], trie.last[1:], parents, positions, trie.log)
@@ -74,18 +75,18 @@ def load_trie(
 
     Args:
         path: File to read.
-        fingerprint: Fingerprint of the tokenizer in use; another one is refused.
+        fingerprint: Fingerprint of the tokenizer in use; a file with another one is refused.
         capacity: Bound on nodes and leaves of the trie, as for ``Trie``.
         max_bytes: Bound on its bytes.
-        vocab_size: Token ids are below this (the model's; a tokenizer alone does not say).
+        vocab_size: Token ids are below this (the model's; a tokenizer does not tell).
 
     Raises:
-        TrieFileError: If the file is missing, cut short, none of ours, of another version, made with another
+        TrieFileError: If the file is missing, cut short, not a trie file, of another version, made with another
             tokenizer, or inconsistent.
     """
     try:
         if os.path.getsize(path) > MAX_FILE_BYTES:
-            raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes; no trie file of ours is")
+            raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a trie file")
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             _check_header(path, header, fingerprint)
@@ -95,9 +96,9 @@ def load_trie(
     except OSError as error:
         raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
-        raise TrieFileError(f"{path}: no trie file, or cut short ({error})") from error
+        raise TrieFileError(f"{path}: not a trie file, or cut short ({error})") from error
     except (TypeError, AttributeError) as error:
-        raise TrieFileError(f"{path}: holds numbers of a type that no trie file has ({error})") from error
+        raise TrieFileError(f"{path}: has a number type that trie files do not use ({error})") from error
     for name, values in arrays.items():
         if values.dtype != np.int32 or values.ndim != 1:
             raise TrieFileError(f"{path}: {name} is {values.dtype} of {values.ndim} dimensions; need int32 of one")
@@ -113,7 +114,7 @@ def load_trie(
 
 
 class _Reader(Protocol):
-    """Who reads the trie's tokens: a backend."""
+    """The part of a backend that loading needs."""
 
     vocab_size: int
 
@@ -122,7 +123,7 @@ class _Reader(Protocol):
 
 
 def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
-    """The tries of a run's corpus: the one in the file, within the settings' bounds; nothing where no file is named.
+    """The tries of a run's corpus: the one in the file, within the settings' bounds; none without a file.
 
     Raises:
         TrieFileError: As ``load_trie``.
@@ -133,7 +134,7 @@ def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: Lo
 
 
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
-    """Digest of everything that a file holds."""
+    """The digest of the whole content of a file."""
     digest = hashlib.sha256()
     for name in sorted(header.keys() - {"digest"}):
         digest.update(f"{name}={header[name]}\n".encode())
@@ -145,7 +146,7 @@ def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
 
 def _check_header(path: object, header: dict[str, str], fingerprint: str) -> None:
     if header.get("format") != FORMAT:
-        raise TrieFileError(f"{path}: no trie file (its header says {header.get('format')!r})")
+        raise TrieFileError(f"{path}: not a trie file (its header says {header.get('format')!r})")
     if header.get("version") != VERSION:
         raise TrieFileError(f"{path}: version {header.get('version')!r} of the format; this program reads {VERSION}")
     if header.get("fingerprint") != fingerprint:
@@ -161,7 +162,7 @@ def _number(header: dict[str, str], name: str) -> int:
 
 
 def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count: int, vocab_size: int) -> None:
-    """Build the trie, every claim of the file checked on the way."""
+    """Build the trie, and check every value of the file on the way."""
     tokens, parents, counts, last = (arrays[name] for name in _ARRAYS[:4])
     leaf_parents, positions, log = (arrays[name] for name in _ARRAYS[4:])
     nodes = len(tokens)
@@ -170,14 +171,14 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
     end = log_start + len(log)
     if end > 2**31 - 1 or root_count > 2**31 - 1:
         raise ValueError("its positions do not fit into 31 bits")
-    _check_range("log", log, NO_TOKEN, vocab_size)
-    _check_range("tokens", tokens, 0, vocab_size)
+    _check_range("log", log, NO_TOKEN, vocab_size - 1)
+    _check_range("tokens", tokens, 0, vocab_size - 1)
     _check_range("counts", counts, 1, max(1, root_count))
-    _check_range("last", last, 0, end)
+    _check_range("last", last, 0, end - 1)
     if nodes and not (np.all(parents >= 0) and np.all(parents <= np.arange(nodes))):
-        raise ValueError("a parent does not stand before its child")
-    _check_range("leaf_parents", leaf_parents, 0, nodes + 1)
-    _check_range("leaf_positions", positions, log_start, end)
+        raise ValueError("a parent does not precede its child")
+    _check_range("leaf_parents", leaf_parents, 0, nodes)
+    _check_range("leaf_positions", positions, log_start, end - 1)
     trie.log, trie.log_start = array("i", log.tobytes()), log_start
     trie.counts[ROOT] = root_count
     children: list[dict[int, int]] = [{} for _ in range(nodes + 1)]
@@ -200,6 +201,6 @@ def _fill(trie: Trie, arrays: dict[str, np.ndarray], log_start: int, root_count:
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:
-    """Raise ValueError unless all values are in ``[low, high)`` (``high`` itself allowed for counts)."""
-    if len(values) and not (values.min() >= low and values.max() <= (high if name == "counts" else high - 1)):
+    """Raise ValueError unless all values are from ``low`` to ``high``."""
+    if len(values) and not (values.min() >= low and values.max() <= high):
         raise ValueError(f"{name} has a value outside {low} to {high}")

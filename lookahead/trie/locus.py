@@ -1,4 +1,4 @@
-"""Where a context stands in a trie: the longest suffix of it that the trie has read, followed token by token."""
+"""Where a context is in a trie: its longest suffix that the trie has read, followed token by token."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterable
 from lookahead.trie import NO_TOKEN, ROOT, SEVERAL, Trie
 
 Locus = tuple[int, int, int]
-"""The longest recognised suffix of a context that is a node, and the longest one: **node** of the longest suffix that
-was read at least twice (the root if none was); log **position** of the last token of the longest suffix, where that
-one was read only once and is longer, -1 otherwise; **length**, the tokens in that longer one, 0 where there is none."""
+"""Where a context is: **node**, the longest suffix read at least twice (``ROOT`` if none); **position**, the log
+position of the last token of a longer suffix read once (-1 if none); **length**, its tokens (0 if none)."""
 
 START: Locus = (ROOT, -1, 0)
 
 
 def advance(trie: Trie, locus: Locus, token_id: int) -> Locus:
-    """The locus of the context one token longer.
+    """The locus of the context with one more token.
 
-    A suffix that does not go on by this token gives way to the next shorter one (its suffix link); a suffix
-    read once is followed in the token log, however long it gets.
+    If a suffix does not continue with this token, the next shorter one is tried (its suffix link). A suffix read once
+    is followed in the token log, however long it gets.
     """
     node, position, length = locus
     if position >= 0:
@@ -44,9 +43,9 @@ def advance(trie: Trie, locus: Locus, token_id: int) -> Locus:
 
 
 class Follower:
-    """A context followed in a trie that it is not written to (an earlier session's, a corpus's).
+    """Follows a context in a trie that does not read it (of an earlier session, or a corpus).
 
-    Remembers the last tokens, so that it finds its place again after the trie was pruned or has grown.
+    It remembers the last tokens, so that it finds its place again after a prune.
     """
 
     def __init__(self, trie: Trie) -> None:
@@ -64,7 +63,7 @@ class Follower:
         del self._recent[: -4 * self.trie.max_depth]
 
     def locus(self) -> Locus:
-        """Where the context stands now."""
+        """The current locus of the context."""
         self._resync()
         return self._locus
 
@@ -78,7 +77,7 @@ class Follower:
 
 
 def match_length(trie: Trie, locus: Locus) -> int:
-    """Tokens in the longest recognised suffix that something followed."""
+    """Tokens in the longest recognised suffix with a continuation."""
     node, position, length = locus
     if position >= 0 and trie.following(position) != NO_TOKEN:
         return length

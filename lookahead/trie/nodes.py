@@ -1,4 +1,4 @@
-"""The nodes of a trie in flat arrays: one row a node, no object for any of them."""
+"""The nodes of a trie in flat arrays: one row per node, without Python objects."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from heapq import nlargest
 ROOT = 0
 MAX_TOKEN_ID = 1 << 24
 NO_TOKEN = -1
-"""Stands between two sequences in the token log: no n-gram crosses it."""
+"""Separates two sequences in the token log: no n-gram crosses it."""
 
 SEVERAL = -2
-"""Stands for the token of an only child where a node has several."""
+"""Value of ``only_token`` that says: this node has several children, see ``fans``."""
 
 WIDE = 8
 """A node with more children than this keeps a short list of its most frequent ones."""
 RANKED = 24
-"""Length of that list: the branching that a draft can use at one node."""
+"""Length of that list: the most branches of a draft at one node."""
 
 
 class NodeTable:
     """Nodes, their counts and their children.
 
     A child is a node (> 0), a leaf (``~position`` of its token in the log, < 0) or 0 for none. A node with one child
-    keeps it in ``only_token`` and ``only_child``; a node with several has ``SEVERAL`` there and the place of their
-    dict in ``fans``.
+    keeps it in ``only_token`` and ``only_child``; a node with several has ``SEVERAL`` and the index of their dict in
+    ``fans`` there.
     """
 
     def __init__(self) -> None:
@@ -42,13 +42,13 @@ class NodeTable:
         self.ranked: dict[int, list[int]] = {}
         """Wide node -> tokens of its most frequent children."""
         self.rank_again: dict[int, int] = {}
-        """Wide node -> count at which to look for them again."""
+        """Wide node -> count at which to rank them again."""
         self.leaves = 0
         self.entries = 0
         """Children in all dicts together."""
 
     def __len__(self) -> int:
-        """Nodes without the root."""
+        """Number of nodes without the root."""
         return len(self.tokens) - 1
 
     def child(self, node: int, token_id: int) -> int:
@@ -59,7 +59,7 @@ class NodeTable:
         return self.fans[self.only_child[node]].get(token_id, 0) if only == SEVERAL else 0
 
     def children(self, node: int) -> Iterator[tuple[int, int]]:
-        """All ``(token, child)`` of a node, in no particular order."""
+        """All ``(token, child)`` pairs of a node, in no particular order."""
         only = self.only_token[node]
         if only == SEVERAL:
             yield from self.fan(node).items()
@@ -67,11 +67,11 @@ class NodeTable:
             yield only, self.only_child[node]
 
     def fan(self, node: int) -> dict[int, int]:
-        """The children of a node that has several, by token."""
+        """The children of a node with several, by token."""
         return self.fans[self.only_child[node]]
 
     def append_node(self, token_id: int, parent: int, link: int, count: int, last: int, depth: int) -> None:
-        """Add a node without children; the caller makes it its parent's child."""
+        """Add a node without children; the caller links it to its parent."""
         self.tokens.append(token_id)
         self.parents.append(parent)
         self.links.append(link)
@@ -83,7 +83,7 @@ class NodeTable:
         self.only_child.append(0)
 
     def set_fans(self, fans: Mapping[int, dict[int, int]]) -> None:
-        """Take over the children of all nodes that have several; count and rank what follows from them."""
+        """Set the children of all nodes with several; counts and rankings are derived from them."""
         self.leaves = sum(child < 0 for child in self.only_child)
         self.leaves += sum(child < 0 for children in fans.values() for child in children.values())
         self.entries = sum(map(len, fans.values()))
@@ -95,7 +95,7 @@ class NodeTable:
                 self.rank(node)
 
     def add_leaf(self, node: int, token_id: int, position: int) -> None:
-        """Note an n-gram read for the first time under a node."""
+        """Add an n-gram that is read for the first time under a node."""
         self.leaves += 1
         only = self.only_token[node]
         if only == NO_TOKEN:
@@ -115,7 +115,7 @@ class NodeTable:
             self.rank(node)
 
     def rank(self, node: int) -> None:
-        """Note the most frequent children of a wide node, and when to look again."""
+        """Store the most frequent children of a wide node, and when to rank them again."""
         children, counts = self.fan(node), self.counts
         best = nlargest(RANKED, children.items(), key=lambda item: counts[item[1]] if item[1] > 0 else 1)
         self.ranked[node] = [token_id for token_id, _ in best]

@@ -1,9 +1,9 @@
-"""Pruning: a trie within its bounds again, the least used n-grams first.
+"""Pruning: bring a trie back within its bounds, the least used n-grams first.
 
-Counts are halved, so what was frequent long ago gives way to what is frequent now. Nodes are ranked by the halved
-count, then by how recently they were read. In that order no node comes before its parent or before its suffix, so
-any top part of it is a trie again, suffix links included. Leaves, each read once, go by age with the oldest
-part of the token log. What stands in the prompt of a running request stays, with its counts, and so does its log.
+Counts are halved, so that old n-grams give way to those that are frequent now. Nodes are ranked by the halved count,
+then by how recently they were read. In that order no node comes before its parent or its suffix, so any top part of it
+is a trie again, suffix links included. Leaves, each read once, are dropped by age with the oldest part of the log.
+The n-grams of a running request's prompt stay, with their counts and their part of the log.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lookahead.trie import Trie
 
 _KEEP = 0.7
-"""Share of the bound that a prune leaves filled, so that the next one is far away."""
+"""Share of the bound that a prune leaves filled, so that the next prune is far away."""
 
 
 def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
-    """Shrink a trie to well under its bounds; returns how many nodes and leaves went.
+    """Shrink a trie to well below its bounds; returns how many nodes and leaves were removed.
 
-    Node numbers change: cursors from before are void (``trie.version`` grows), the trie's own are found again.
+    Node numbers change: older cursors become invalid (``trie.version`` increases), and the trie finds its own again.
 
     Args:
         trie: A trie with a capacity or a bound on its bytes.
@@ -57,7 +57,7 @@ def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
 
 
 def _recent_tokens(trie: Trie) -> list[int]:
-    """The last tokens of the sequence being read, at most a window."""
+    """The last tokens of the current sequence, at most one window."""
     recent = trie.log[-(trie.max_depth - 1) :].tolist()
     for index in range(len(recent) - 1, -1, -1):
         if recent[index] < 0:
@@ -66,7 +66,7 @@ def _recent_tokens(trie: Trie) -> list[int]:
 
 
 def _shrink(trie: Trie, share: float, decay: bool) -> None:
-    """Keep that share of the nodes and of the leaves."""
+    """Keep this share of the nodes and of the leaves."""
     in_prompt = np.array(trie.prompt_counts, dtype=np.int32)
     in_prompt[0] = trie.border
     counts = np.array(trie.counts, dtype=np.int32)
@@ -91,10 +91,9 @@ def _shrink(trie: Trie, share: float, decay: bool) -> None:
 
 
 def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
-    """Make no n-gram more used than a part of it.
+    """Limit every n-gram's use to that of its parts.
 
-    Halving between the reading of a context and of its successor can leave the successor one ahead, and a file may
-    hold anything.
+    Halving between a context and its successor can leave the successor one ahead, and a file may contain anything.
     """
     depths, parents, links = np.array(trie.depths), np.array(trie.parents), np.array(trie.links)
     for depth in range(2, int(depths.max()) + 1):
@@ -104,7 +103,7 @@ def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
 
 
 def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
-    """The log position from which on leaves stay, beside those of the prompt."""
+    """The log position from which leaves are kept, besides those of the prompt."""
     positions = [~child for node in _with_fans(trie, keep) for child in trie.fan(node).values() if child < 0]
     only = np.array(trie.only_child, dtype=np.int64)
     only = ~only[(only < 0) & keep]
@@ -115,12 +114,12 @@ def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
         return trie.end
     if kept >= len(everything):
         return trie.log_start
-    # Leaves at the cut itself stay or go together, so one position later never keeps more than asked for.
+    # Leaves at the same position are kept or dropped together, so one position later never keeps too many.
     return int(np.partition(everything, len(everything) - kept)[len(everything) - kept]) + 1
 
 
 def _take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) -> None:
-    """Keep the rows of the nodes that stay, parents and links renumbered."""
+    """Keep the rows of the remaining nodes, and renumber parents and links."""
 
     def taken(values: np.ndarray, code: str = "i") -> array:
         return array(code, values[keep].astype(np.int8 if code == "b" else np.int32).tobytes())
@@ -136,12 +135,12 @@ def _take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) 
 
 
 def _stays(position: Any, trie: Trie, cut: int) -> Any:
-    """Whether the leaf at a log position does, one position or an array of them."""
+    """Whether the leaf at a log position stays; also for an array of positions."""
     return (position >= cut) | (position < trie.border)
 
 
 def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -> None:
-    """Keep the children that stay: nodes renumbered, leaves whose position is still in the log."""
+    """Keep the remaining children: renumbered nodes, and leaves whose position is still in the log."""
     tokens = np.array(trie.only_token)
     children = np.where(tokens >= 0, np.array(trie.only_child, dtype=np.int64), 0)
     stays = np.where(children > 0, keep[np.maximum(children, 0)], _stays(~children, trie, cut)) & (children != 0)
@@ -164,5 +163,5 @@ def _take_children(trie: Trie, keep: np.ndarray, number: np.ndarray, cut: int) -
 
 
 def _with_fans(trie: Trie, keep: np.ndarray) -> list[int]:
-    """The nodes with several children among those that stay."""
+    """The remaining nodes that have several children."""
     return np.flatnonzero((np.array(trie.only_token) == SEVERAL) & keep).tolist()

@@ -1,4 +1,4 @@
-"""Looking into a trie: n-grams found, the neighbourhood of a match. For people, not for drafting."""
+"""Inspecting a trie: finding n-grams, and the neighbourhood of a match. For people, not for drafting."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lookahead.trie import ROOT, Trie
 
 @dataclass(frozen=True, slots=True)
 class TrieNodeView:
-    """One n-gram of a trie, as a reader sees it.
+    """One n-gram of a trie, for display.
 
     Attributes:
         child: Node number (>= 0), or ``~position`` for an n-gram read once.
-        parent: Index of its parent in the list it came in, -1 for the first.
+        parent: Index of its parent in the same list, -1 for the first.
         token_id: Its last token, -1 for the root.
         depth: Tokens in the n-gram.
         count: How often it was read.
-        prompt_count: How many of these times in the prompt.
-        last_position: Position in the token log where its last token stood most recently.
+        prompt_count: How many of these were in the prompt.
+        last_position: Position of its last token in the token log, at the most recent occurrence.
     """
 
     child: int
@@ -33,7 +33,7 @@ class TrieNodeView:
 
 
 def find(trie: Trie, token_ids: Sequence[int]) -> int | None:
-    """The node of an n-gram, ``~position`` where it was read once, None where it was not read (or is too long)."""
+    """The node of an n-gram, ``~position`` if it was read once, None if it was not read (or is too long)."""
     child = ROOT
     for token_id in token_ids[: trie.max_depth]:
         if child >= 0:
@@ -57,13 +57,13 @@ def ngram(trie: Trie, node: int) -> list[int]:
 
 
 def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNodeView]:
-    """The most frequent part of the subtree under a node, the node itself first, parents before children.
+    """The most frequent part of the subtree under a node: the node first, parents before children.
 
     Args:
         trie: The trie to look into.
-        node: Where to begin: a node, or ``~position`` for what was read once (depths then count from there).
+        node: The start: a node, or ``~position`` of an n-gram read once (depths then count from there).
         most: Most n-grams in the list (>= 1).
-        deepest: Levels below the node; what was read once is followed in the token log that far, too.
+        deepest: Levels below the node; an n-gram read once is followed that far in the token log.
     """
     start = trie.depths[node] if node >= 0 else 0
     views: list[TrieNodeView] = []

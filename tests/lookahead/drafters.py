@@ -1,4 +1,4 @@
-"""Drafters for tests: the real one, and some that know the answer, more or less, or nothing at all."""
+"""Drafters for tests: the real one, and some that know all, some or nothing of the answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def drafter(**settings) -> Drafter:
 
 
 def draft(request: Request) -> DraftTree:
-    """What it drafts in a pass of 64 tokens."""
+    """Its draft for a pass of 64 tokens."""
     return request.draft(64, 63, None)
 
 
@@ -93,7 +93,7 @@ class OracleRequest:
         return tree_of(token_ids, parents)
 
     def left_out(self) -> None:
-        """Nobody kept account."""
+        """What was left out is not recorded."""
 
     def commit(self, token_ids: Sequence[int]) -> None:
         """Grow the output."""

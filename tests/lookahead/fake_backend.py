@@ -44,11 +44,11 @@ class FakeBackend:
 
     @property
     def supports_trees(self) -> bool:
-        """Whether there is no notice."""
+        """Draft trees are taken unless there is a notice."""
         return self.notice is None
 
     def new_session(self, capacity: int, prompt_length: int = 0) -> FakeSession:
-        """A session that remembers what it was given."""
+        """A session that remembers its inputs."""
         self.sessions.append(FakeSession(self))
         return self.sessions[-1]
 
@@ -96,14 +96,14 @@ class FakeSession:
 
 
 class FakeText:
-    """``<1><2>...``, and whether a stop string stands in it."""
+    """``<1><2>...``, and whether it contains a stop string."""
 
     def __init__(self, stop: Sequence[str]) -> None:
         self.stopped = False
         self._stop, self._text = stop, ""
 
     def push(self, token_ids: Sequence[int]) -> str:
-        """The tokens as they are spelled."""
+        """The spelled tokens."""
         piece = "".join(f"<{token_id}>" for token_id in token_ids)
         self._text += piece
         self.stopped = any(string in self._text for string in self._stop)

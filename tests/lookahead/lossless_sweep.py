@@ -33,7 +33,7 @@ _DID = ("wanted to play", "was very sad", "found a shiny stone", "liked to sing"
 
 
 def story_prompts(count: int, seed: int = 0) -> list[str]:
-    """Beginnings of stories, some of them with a passage that comes twice."""
+    """Beginnings of stories, some of them with a repeated passage."""
     generator = random.Random(seed)
     prompts = []
     for _ in range(count):

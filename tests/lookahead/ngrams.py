@@ -12,7 +12,7 @@ from lookahead.trie import NO_TOKEN, ROOT, SEVERAL, Trie
 Ngram = tuple[int, ...]
 
 token_ids = st.integers(0, 3)
-"""Few tokens, 0 among them, so that n-grams come again."""
+"""Few tokens, 0 among them, so that n-grams repeat."""
 sequences = st.lists(token_ids, max_size=40)
 many_sequences = st.lists(sequences, max_size=4)
 
@@ -26,7 +26,7 @@ def trie_of(all_sequences: Sequence[Sequence[int]], max_depth: int = 5, **bounds
 
 
 def occurrences(all_sequences: Sequence[Sequence[int]], max_depth: int) -> Counter[Ngram]:
-    """How often every n-gram of 1 to ``max_depth`` tokens stands in the sequences, never across two of them."""
+    """How often every n-gram of 1 to ``max_depth`` tokens occurs in the sequences, never across two of them."""
     return Counter(
         tuple(sequence[start : start + length])
         for sequence in all_sequences
@@ -36,7 +36,7 @@ def occurrences(all_sequences: Sequence[Sequence[int]], max_depth: int) -> Count
 
 
 def spelled(trie: Trie, node: int) -> Ngram:
-    """The n-gram of a node, its parents walked up."""
+    """The n-gram of a node, read along its parents."""
     spelling: list[int] = []
     while node != ROOT:
         spelling.append(trie.tokens[node])
@@ -60,7 +60,7 @@ def leaves_of(trie: Trie) -> dict[Ngram, int]:
 
 
 def in_log(trie: Trie, ngram: Ngram, position: int) -> bool:
-    """Whether the log holds these tokens, the last of them at this position."""
+    """Whether these tokens are in the log, the last of them at this position."""
     end = position + 1 - trie.log_start
     return end >= len(ngram) and tuple(trie.log[end - len(ngram) : end]) == ngram
 
@@ -74,7 +74,7 @@ def suffix_nodes(trie: Trie, context: Sequence[int]) -> list[Ngram]:
 
 
 def check_trie(trie: Trie) -> None:
-    """Assert what holds in every trie, pruned or not."""
+    """Assert the invariants of every trie, pruned or not."""
     size = len(trie.tokens)
     columns = (trie.parents, trie.links, trie.counts, trie.prompt_counts, trie.last, trie.depths)
     assert all(len(column) == size for column in (*columns, trie.only_token, trie.only_child))

@@ -1,4 +1,4 @@
-"""A file is whole or untouched, and as readable as any other of its user's."""
+"""A file is complete or unchanged, and has the user's usual permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading a model, and what is said when that fails; sessions; measured pass costs."""
+"""Loading a model, and the message when that fails; sessions; measured pass costs."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_code_in_a_model_folder_is_not_run_and_nobody_is_asked(model_folder, mon
     (model_folder / file).write_text(json.dumps({**settings, **changes}))
     questions = []
     monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or "y")
-    with pytest.raises(BackendError, match="brings its own code, which is not run here") as error:
+    with pytest.raises(BackendError, match="needs its own code, which this library does not run") as error:
         HFBackend.from_pretrained(str(model_folder))
     one_line(error)
     assert not questions
@@ -130,7 +130,7 @@ def test_dtypes():
 
 def test_an_encoder_decoder_is_refused():
     config = T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
-    with pytest.raises(BackendError, match="no causal language model"):
+    with pytest.raises(BackendError, match="not a causal language model"):
         HFBackend(T5ForConditionalGeneration(config))
 
 

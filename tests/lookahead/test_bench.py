@@ -1,4 +1,4 @@
-"""Bench: the same tokens by every method, the numbers of the contract, methods in turns."""
+"""Bench: the same tokens with every method, the numbers of the contract, methods in turn."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from lookahead.backend import BackendError
-from lookahead.bench import METHODS, Bench, BenchPlan, TimedRun
+from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli.bench import _same
 from lookahead.cli.main import main
 from lookahead.config import LookaheadConfig
 from lookahead.hf import HFBackend
 from lookahead.hf.reference import run_reference
+from lookahead.records import TimedRun
 from tests.lookahead.tiny_models import tiny_mamba
 from tests.lookahead.tiny_models import tiny_model as make_tiny
 
@@ -116,7 +117,7 @@ def test_a_table_for_people(tiny_model: Path, prompts: str, capsys: pytest.Captu
 
 
 class _Calls(Bench):
-    """A bench that notes who ran with which drafter, and runs nothing."""
+    """A bench that notes methods and drafters, and runs nothing."""
 
     def __init__(self, plan: BenchPlan) -> None:
         self._plan = plan

@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("whole", "number", "choice", "choices", "switch")
 
 @st.composite
 def _settings(draw: st.DrawFn) -> Setting:
-    """Any setting: one of the library's own, or one that somebody may add."""
+    """Any setting: one of the library's own, or one that may be added."""
     if draw(st.booleans()):
         return draw(st.sampled_from(list(ALL.values())))
     kind = draw(st.sampled_from(KINDS))

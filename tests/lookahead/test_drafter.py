@@ -15,7 +15,7 @@ from tests.lookahead.ngrams import sequences, trie_of
 
 @given(prompts, sequences, prompts, st.sampled_from(RANKINGS))
 def test_a_prompt_never_appears_in_another_request(prompt, output, other, ranking):
-    """Its tokens are in nobody's draft, while it runs and after it ended, and not in the session."""
+    """Its tokens are in no other draft, during the run and afterwards, and not in the session."""
     secret = [token_id + 100 for token_id in prompt]
     owner = drafter(ranking=ranking)
     first = owner.start([*secret, 1])
@@ -75,7 +75,7 @@ def test_finishing_twice_keeps_the_output_once(prompt, output):
 
 @pytest.mark.parametrize("ranking", RANKINGS)
 def test_an_output_is_drafted_in_the_next_request_and_called_output(ranking):
-    """Also one in which no token came twice: all of it is leaves."""
+    """Also one without a repeated token: all of it is leaves."""
     owner = drafter(ranking=ranking)
     first = owner.start([1])
     first.commit([20, 21, 22, 23, 24])

@@ -1,4 +1,4 @@
-"""What a drafter keeps between requests and beside them: its bounds, threads, what is remembered."""
+"""What a drafter keeps between concurrent requests: its bounds, threads, and its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lookahead.ngrams import check_trie, nodes_of, spelled, trie_of
 
 
 def test_a_session_that_is_pruned_between_draft_and_commit_teaches_nothing_wrong():
-    """Another request of the drafter ends meanwhile, so the session's nodes are others than those that were asked."""
+    """Another request of the drafter ends meanwhile, so the session's nodes are no longer those of the draft."""
     generator = random.Random(0)
 
     def text(most: int, length: int) -> list[int]:
@@ -89,7 +89,7 @@ def test_a_running_requests_output_stays_within_the_bounds_and_its_prompt_stays(
 
 
 def test_requests_of_one_drafter_may_run_in_threads():
-    """A session that is written to, and pruned, while another thread drafts from it."""
+    """A session grows and is pruned while another thread drafts from it."""
     owner = Drafter(LookaheadConfig(trie_capacity=MIN_CAPACITY, decoding_length=16))
     owner.keep([token_id % 50 for token_id in range(300)])
     errors: list[BaseException] = []
@@ -166,7 +166,7 @@ def test_what_drafts_remember_of_a_trie_is_bounded_and_leaves_the_trie_as_it_was
 
 
 def test_a_corpus_is_never_written_to():
-    """Its arrays, dicts and rankings are the same objects with the same content after it was drafted from."""
+    """Drafting leaves its arrays, dicts and rankings the same objects with the same content."""
     corpus = trie_of([[7, token_id, 9] for token_id in range(20, 60) for _ in range(60 - token_id)], 12)
     before = {name: repr(value) for name, value in vars(corpus).items()}
     owner = Drafter(LookaheadConfig(), (corpus,))

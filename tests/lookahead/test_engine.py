@@ -192,7 +192,7 @@ def test_a_draft_of_width_one_is_plain_decoding():
 
 
 class Watched(NoDrafts):
-    """Remembers what it was asked for."""
+    """Remembers its requests."""
 
     asked: list
 

@@ -1,4 +1,4 @@
-"""What the engine refuses: arguments before anything runs, drafts that are no draft of this run."""
+"""What the engine refuses: arguments before anything runs, drafts that do not fit the run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, m
 
 
 class Forger:
-    """A drafter that proposes one tree whatever it is asked for."""
+    """A drafter that proposes the same tree every time."""
 
     def __init__(self, tree):
         self.tree = tree

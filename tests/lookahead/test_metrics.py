@@ -105,7 +105,7 @@ _accounts = st.none() | st.builds(
 
 @given(valid_runs(), st.data())
 def test_laws_of_what_was_left_out(run: RunRecord, data: st.DataObject) -> None:
-    """Sums over two parts of a run add up to those of the whole, and the median lies among the guesses."""
+    """Sums over two parts of a run add up to those of the whole, and the median is among the guesses."""
     steps = _with_accounts(run, *(data.draw(_accounts) for _ in run.steps))
     cut = data.draw(st.integers(0, len(steps)))
     parts = [metrics.left_out_by_reason(part) for part in (steps[:cut], steps[cut:])]

@@ -1,4 +1,4 @@
-"""T(n) of a real model: measured once, kept, tried again, within the positions that the model has."""
+"""T(n) of a real model: measured once, kept, checked again, within the model's positions."""
 
 from __future__ import annotations
 

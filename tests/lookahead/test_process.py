@@ -1,4 +1,4 @@
-"""What stays in memory is not looked through, and is again afterwards; how torch's threads wait."""
+"""The garbage collector skips existing objects, until the ``with`` ends; how torch's threads wait."""
 
 from __future__ import annotations
 

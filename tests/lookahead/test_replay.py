@@ -1,4 +1,4 @@
-"""Replay: lossless whatever is drafted, counted as traces are, and as good as it was."""
+"""Replay: lossless whatever is drafted, counted like traces, and equal to the recorded run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONFIG = LookaheadConfig()
 
 
 class AnyDrafts(NoDrafts):
-    """Proposes whatever trees come along, and remembers what was committed."""
+    """Proposes arbitrary trees, and remembers what was committed."""
 
     def __init__(self, data: st.DataObject) -> None:
         super().__init__([0])

@@ -23,7 +23,7 @@ TEMPLATE = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content
 
 @cache
 def byte_level() -> PreTrainedTokenizerFast:
-    """Byte-level BPE as GPT-2's: a character may be split over tokens."""
+    """Byte-level BPE like GPT-2's: a character may be split over tokens."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -36,7 +36,7 @@ def byte_level() -> PreTrainedTokenizerFast:
 
 @cache
 def byte_fallback() -> PreTrainedTokenizerFast:
-    """Pieces with a space mark, and byte tokens for what they cannot spell, as Llama's."""
+    """Pieces with a space mark, and byte tokens for what they cannot spell, like Llama's."""
     pieces = [
         "<unk>",
         "<s>",
@@ -99,7 +99,7 @@ def test_valid_text_streams_without_replacement_characters(text):
 
 
 def _stops(text: OutputText, token_id: int) -> bool:
-    """Whether a stop string stands in the text now that this token is part of it."""
+    """Whether this token completes a stop string."""
     text.push((token_id,))
     return text.stopped
 

@@ -23,7 +23,7 @@ def test_the_gap_is_that_of_the_models_logits(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3"])
 def test_the_logits_of_the_last_token_are_enough(family: str) -> None:
-    """A long context times a large vocabulary is gigabytes of logits that nobody reads."""
+    """A long context times a large vocabulary is gigabytes of unused logits."""
     model = tiny_model(family)
     shapes = []
     model.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.logits.shape)))

@@ -43,7 +43,7 @@ def drafts(draw):
 
 
 class Scripted:
-    """Plays drafts that were made without knowing the run, cut to what is asked for."""
+    """Replays drafts made without knowing the run, cut to the requested width."""
 
     def __init__(self, script, expected: list[int]) -> None:
         self.script, self.expected = list(script), expected

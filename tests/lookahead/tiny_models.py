@@ -115,13 +115,13 @@ def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
 
 
 def tiny_mpt(dtype: torch.dtype = torch.float64, **settings: Any) -> PreTrainedModel:
-    """A model that weighs what it sees by row (ALiBi), whatever positions it is told."""
+    """A model that weighs its context by row (ALiBi), whatever the position ids."""
     sizes = {"d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": VOCAB_SIZE, "max_seq_len": MOST_POSITIONS}
     return _made(MptForCausalLM, MptConfig(**sizes, **settings), dtype, "eager")
 
 
 def tiny_gpt_neo(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
-    """A model with a window of its own, which no mask from outside can move."""
+    """A model with a built-in window, which a mask from outside cannot move."""
     config = GPTNeoConfig(
         hidden_size=32,
         num_heads=4,

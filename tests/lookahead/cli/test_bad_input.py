@@ -135,9 +135,9 @@ TRACES = {
     "no output": ('{"prompt": [1]}', "output: missing"),
     "empty prompt": ('{"prompt": [], "output": [1, 2]}', "need at least one token id"),
     "second line": ('{"prompt": [1], "output": [2]}\n[1, 2]', "line 2"),
-    "no JSON": ("prompt,output\n1,2\n", "need one JSON object a line"),
-    "empty": ("", "no row in it"),
-    "blank": ("\n\n", "no row in it"),
+    "no JSON": ("prompt,output\n1,2\n", "need one JSON object per line"),
+    "empty": ("", "has no row"),
+    "blank": ("\n\n", "has no row"),
     "binary": (b"\xff\xfe\x00\x01", "not UTF-8"),
     "NaN": ('{"prompt": [NaN], "output": [1]}', "NaN"),
     "deep": ("[" * 50_000, "nested too deeply"),
@@ -151,12 +151,12 @@ def test_traces_that_are_none(name: str, refused: Callable[..., str], tmp_path: 
 
 
 PROMPTS = {
-    "no JSONL": ("Once upon a time\n", "need one JSON object a line"),
+    "no JSONL": ("Once upon a time\n", "need one JSON object per line"),
     "no prompt field": ('{"text": "a"}', "prompt: missing"),
     "number": ('{"prompt": 3}', "need a string, got an integer"),
     "blank prompt": ('{"prompt": "a"}\n{"prompt": " "}', "line 2: prompt: is empty"),
     "half a surrogate": ('{"prompt": "\\ud800"}', "half a surrogate"),
-    "empty": ("", "no prompt in it"),
+    "empty": ("", "has no prompt"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Runs whose forward pass fails, and run files that get too large: one line, and nothing is thrown away."""
+"""Runs whose forward pass fails, and run files that get too large: one line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lookahead.runs import runfile
 
 @pytest.fixture
 def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes the pass of that number (0: the prefill) of every run fail; trying the model out works."""
+    """Makes this pass (0: the prefill) of every run fail; the trial of the model works."""
     new_session, choose, prefill = HFBackend.new_session, TreeSession.choose, TreeSession.prefill
 
     def arrange(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What is said on stderr where a run decodes one token at a time."""
+"""The note on stderr when a run decodes one token at a time."""
 
 from __future__ import annotations
 

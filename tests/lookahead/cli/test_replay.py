@@ -52,7 +52,7 @@ def test_json_is_the_contract(trace: str, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_shared_keeps_the_outputs_of_earlier_rows(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second row repeats the first one's output, which its own prompt does not hold."""
+    """The second row repeats the first one's output, which its own prompt does not contain."""
     assert _json(capsys, trace, "--shared")["steps"] < _json(capsys, trace)["steps"]
 
 

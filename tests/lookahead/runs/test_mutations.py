@@ -160,7 +160,7 @@ def test_every_mutation_is_refused_by_its_field_or_harmless() -> None:
 
 
 def _outcome(text: str) -> str | None:
-    """The message of the refusal; None where the file opens."""
+    """The message of the refusal; None if the file opens."""
     try:
         run = runfile.from_json(text)
     except RunFileError as error:

@@ -1,4 +1,4 @@
-"""The recorder: the record of any run is one that a run file takes."""
+"""The recorder: a run file takes the record of any run."""
 
 from __future__ import annotations
 

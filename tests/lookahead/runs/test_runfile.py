@@ -121,7 +121,7 @@ def test_records_that_contradict_themselves_are_refused(golden: RunRecord) -> No
         "longest path": _with(golden, 1, accepted_nodes=(2,)),
         "accepted path and the model's choice": _with(golden, 1, emitted_ids=(9, 9, 9)),
         "target_ids for": _with(golden, 1, target_ids=golden.steps[1].target_ids[:-1]),
-        "only the end of a run": _with(golden, 1, accepted_nodes=(1,), emitted_ids=(8,)),
+        "only the last step of a run": _with(golden, 1, accepted_nodes=(1,), emitted_ids=(8,)),
         "only the last step": _with(golden, 1, finish_reason="eos"),
         "the last step says": replace(golden, finish_reason="length"),
         "the prefill has no draft": _with(golden, 0, draft=tree, target_ids=tuple([7] * len(tree))),
@@ -220,7 +220,7 @@ def test_a_token_id_that_no_trie_takes_is_refused(golden: RunRecord) -> None:
     text = runfile.to_json(replace(golden, model=model))
     tree = json.loads(text)
     tree["prompt_ids"][0] = 2**24
-    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need an integer <= 16777215"):
+    with pytest.raises(RunFileError, match=r"prompt_ids\[0\]: need 0 to 16777215, got 16777216"):
         runfile.from_json(json.dumps(tree))
 
 

@@ -26,7 +26,7 @@ def first_level(tree: DraftTree) -> list[int]:
 
 @given(texts, st.floats(0.25, 4))
 def test_stages_go_from_the_longest_suffix_to_none(output, weight):
-    """With one token a branch the draft is: what followed the longest suffix, most frequent first, and so on."""
+    """With one token per branch the draft is: what followed the longest suffix, most frequent first, and so on."""
     tree = drafted([0], output, branch=1, prompt_weight=weight, sources=("output",))
     counts = occurrences([output], MAX_DEPTH)
     expected: list[int] = []

@@ -1,4 +1,4 @@
-"""Trie files: what comes back behaves the same, what is not whole and ours is refused."""
+"""Trie files: a loaded trie behaves the same, and a damaged or foreign file is refused."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_file_of_someone_else_is_refused(tmp_path):
     save_file({"weight": np.zeros(3, np.float32)}, path)
     for content in (path.read_bytes(), b"", b"{}", b"PK\3\4", json.dumps({"format": "lookahead-trie"}).encode()):
         path.write_bytes(content)
-        with pytest.raises(TrieFileError, match="no trie file"):
+        with pytest.raises(TrieFileError, match="not a trie file"):
             load_trie(path, KEY)
     for missing in (tmp_path / "nothing", tmp_path):
         with pytest.raises(TrieFileError):
@@ -188,7 +188,7 @@ def test_a_forged_file_is_refused(tmp_path, what):
 
 
 def test_an_unchanged_forgery_is_a_trie(tmp_path):
-    """The forger above breaks what it says and nothing else."""
+    """The forger above changes only what it says."""
     same(load_trie(forged(tmp_path, lambda *_: None), KEY), small())
 
 

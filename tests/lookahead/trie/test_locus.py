@@ -1,4 +1,4 @@
-"""Where a context stands, against a search for its longest suffix in everything that was read."""
+"""The locus of a context, against a search for its longest suffix in all sequences read."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_position_is_where_a_longer_suffix_was_read_once(read, context, max_
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=25), max_size=3), st.lists(st.integers(0, 9), max_size=25))
 def test_nothing_is_missed_where_nothing_read_twice_is_long(read, context):
-    """Where the window is longer than all that comes twice, the locus is the brute-force longest suffix."""
+    """If the window is longer than every repetition, the locus is the brute-force longest suffix."""
     trie, locus = trie_of(read, 40), START
     for length, token_id in enumerate(context, start=1):
         locus = advance(trie, locus, token_id)

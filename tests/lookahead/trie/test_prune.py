@@ -27,7 +27,7 @@ class Watched(Trie):
 
 
 def text(seed: int, length: int, vocabulary: int = 40) -> list[int]:
-    """Random tokens with passages that come again."""
+    """Random tokens with repeated passages."""
     rng = random.Random(seed)
     tokens: list[int] = []
     while len(tokens) < length:

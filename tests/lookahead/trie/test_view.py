@@ -1,4 +1,4 @@
-"""Looking into a trie: n-grams found, neighbourhoods."""
+"""Inspecting a trie: finding n-grams, and neighbourhoods."""
 
 from __future__ import annotations
 
