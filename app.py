@@ -1,4 +1,4 @@
-"""``python app.py``: open the page. Nothing imports this file; the package ``app`` has the name."""
+"""``python app.py`` serves the page. Nothing imports this file: ``import app`` finds the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The launcher behind ``python app.py``."""
+"""What ``python app.py`` runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lookahead.process import everything_stays, wait_briefly
 
 
 def main() -> None:
-    """Load the model, then serve the page; Ctrl-C ends the run in progress and the program at once."""
+    """Load the model, then serve the page. Ctrl-C ends the run in progress and the program at once."""
     try:
         _serve()
     except KeyboardInterrupt:
@@ -42,8 +42,8 @@ def _serve() -> None:
     try:
         launch(host, server_name=options.host, server_port=options.port)
         with everything_stays():
-            # Gradio's own wait ends only when every open page has let go of its connection.
-            while not interrupted.wait(1):  # Windows sees the signal only between two waits
+            # Gradio's own wait lasts until every open page has closed its connection.
+            while not interrupted.wait(1):  # Windows handles the signal only between two waits
                 pass
         raise KeyboardInterrupt
     finally:
@@ -51,9 +51,9 @@ def _serve() -> None:
 
 
 def noted_interrupts() -> threading.Event:
-    """The event that Ctrl-C sets from now on. An exception instead would be lost where Python runs a finalizer.
+    """The event that Ctrl-C sets from now on; Python would lose a KeyboardInterrupt raised inside a finalizer.
 
-    A second Ctrl-C raises one again. Nothing changes where Ctrl-C is ignored (in the background).
+    A second Ctrl-C raises KeyboardInterrupt. Where Ctrl-C is ignored (in the background), it stays ignored.
     """
     interrupted = threading.Event()
 

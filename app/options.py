@@ -1,4 +1,4 @@
-"""Flags of ``python app.py`` and their twins in the environment."""
+"""Flags of ``python app.py``, and the environment variables that set the same options."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lookahead.config import DTYPES, MAX_TOKENS
 
 _EPILOG = """\
 \b
-Every flag has a twin in the environment: --model is LOOKAHEAD_MODEL, --max-new-tokens is LOOKAHEAD_MAX_NEW_TOKENS,
---share-trie is LOOKAHEAD_SHARE_TRIE=1, and so on; for --host and --port Gradio's own GRADIO_SERVER_NAME and
-GRADIO_SERVER_PORT count, too. A flag wins over its twin.
+Every flag can be set in the environment: --model by LOOKAHEAD_MODEL, --max-new-tokens by LOOKAHEAD_MAX_NEW_TOKENS,
+--share-trie by LOOKAHEAD_SHARE_TRIE=1, and so on; --host and --port also by Gradio's own GRADIO_SERVER_NAME and
+GRADIO_SERVER_PORT. A flag overrides its variable.
 
 \b
 examples:
@@ -34,16 +34,16 @@ class AppOptions:
     """What the page was started with.
 
     Attributes:
-        model: Hub id or folder; None takes the embedded model.
+        model: Hub id or folder; None is the embedded model.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         dtype: ``auto`` or a dtype's name.
-        trie: Trie file of ``lookahead make-trie`` that every run drafts from; None for none.
+        trie: Trie file of ``lookahead make-trie`` that every run also drafts from.
         host: Address to listen on; None leaves it to Gradio.
-        port: Port; None takes the first free one from 7860 on.
-        share_trie: Whether all visitors fill one trie (otherwise each tab has its own).
+        port: Port; None is the first free one from 7860 on.
+        share_trie: Whether all visitors share one trie (otherwise each tab has its own).
         max_new_tokens: Most new tokens of a run.
-        max_prompt_tokens: Most tokens of a prompt; the model's context bounds it, too.
-        max_waiting: Most runs that wait in the queue.
+        max_prompt_tokens: Most tokens of a prompt; the model's context limits it, too.
+        max_waiting: Most runs in the queue.
     """
 
     model: str | None = None
@@ -58,52 +58,39 @@ class AppOptions:
     max_waiting: int = 32
 
 
-class _Whole(click.ParamType[int]):
-    """A whole number in ``low..high``."""
-
-    name = "n"
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low, self.high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        if not (text.isascii() and text.lstrip("+-").isdigit() and len(text) < 20):
-            self.fail(f"need a whole number, got {text[:40]!r}", param, ctx)
-        if not self.low <= int(text) <= self.high:
-            self.fail(f"need {self.low} to {self.high}, got {text}", param, ctx)
-        return int(text)
+class _Whole(click.IntRange):
+    name = "whole number"  # as messages say it
 
 
-_PORT, _COUNT = _Whole(1, 65_535), _Whole(1, MAX_TOKENS)
+_COUNT: dict[str, Any] = {"type": _Whole(1, MAX_TOKENS), "metavar": "N"}
 
 
 def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
-    """A flag with its twin and the default of its option."""
+    """A flag with its environment variables and the default of its option."""
     default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
     told = f"{help} (default: {default})" if default else help
-    twins = [f"LOOKAHEAD_{name.replace('-', '_').upper()}", *more.pop("also", ())]
-    return click.option(f"--{name}", envvar=twins, default=default, help=told, **more)
+    variables = [f"LOOKAHEAD_{name.replace('-', '_').upper()}", *more.pop("also", ())]
+    return click.option(f"--{name}", envvar=variables, default=default, help=told, **more)
 
 
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
 @_flag("model", "Hugging Face id or folder (default: the embedded model)", metavar="ID_OR_DIR")
 @_flag("device", "auto, cpu, cuda or mps", metavar="NAME")
 @_flag("dtype", "auto: float32, on CUDA bfloat16", type=click.Choice(DTYPES))
-@_flag("trie", "every run drafts from this file of make-trie, too", metavar="FILE")
+@_flag("trie", "every run also drafts from this file of make-trie", metavar="FILE")
 @_flag("host", "address to listen on (default: 127.0.0.1)", metavar="ADDRESS", also=["GRADIO_SERVER_NAME"])
-@_flag("port", "port (default: the first free one from 7860 on)", type=_PORT, also=["GRADIO_SERVER_PORT"])
+@_flag("port", "port (default: first free from 7860)", type=_Whole(1, 65_535), metavar="N", also=["GRADIO_SERVER_PORT"])
 @_flag("share-trie", "one trie for all visitors instead of one per tab", is_flag=True)
-@_flag("max-new-tokens", "most new tokens of a run", type=_COUNT)
-@_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", type=_COUNT)
-@_flag("max-waiting", "most runs that wait in the queue", type=_COUNT)
+@_flag("max-new-tokens", "most new tokens of a run", **_COUNT)
+@_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", **_COUNT)
+@_flag("max-waiting", "most runs in the queue", **_COUNT)
 def _command(**values: Any) -> AppOptions:
-    """Serve a page on which every step of a local model's generation can be watched."""
+    """Serve a page that shows every step of a local model's generation."""
     return AppOptions(**values)
 
 
 def parse(arguments: Sequence[str] | None = None) -> AppOptions:
-    """The options of this command line and environment; exits with status 2 and one line where one is wrong."""
+    """The options of this command line and environment; exits with status 2 and one line if one is wrong."""
     try:
         options = _command.main(arguments, prog_name="app.py", standalone_mode=False)
         if not isinstance(options, AppOptions):  # --help was asked for
@@ -116,7 +103,7 @@ def parse(arguments: Sequence[str] | None = None) -> AppOptions:
 
 
 def _message(error: click.ClickException) -> str:
-    """What is wrong, and with which flag or which variable of the environment."""
+    """What is wrong, and with which flag or environment variable."""
     if isinstance(error, click.BadParameter) and error.param and error.ctx:
         by = error.ctx.get_parameter_source(str(error.param.name))
         if by is ParameterSource.ENVIRONMENT:
@@ -125,7 +112,7 @@ def _message(error: click.ClickException) -> str:
 
 
 def _check_address(options: AppOptions) -> None:
-    """Raise UsageError where the page could not be served; said before a model is loaded."""
+    """Raise UsageError if the page cannot be served at this address, before a model is loaded."""
     host, port = options.host or "127.0.0.1", options.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port or 0, type=socket.SOCK_STREAM)[0]

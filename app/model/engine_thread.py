@@ -12,11 +12,10 @@ Result = TypeVar("Result")
 
 
 class EngineThread:
-    """One thread for everything that computes.
+    """One thread that loads the model, measures it and runs it.
 
-    OpenMP gives every thread that computes a pool of its own, and with more pooled threads than cores they sleep
-    between two parallel pieces of work instead of waiting for the next: a pass of a small model takes 1.5 times as
-    long. So the model is loaded, measured and run in one and the same thread.
+    OpenMP gives every thread that computes its own pool. With more pooled threads than cores, they sleep between two
+    parallel pieces of work instead of waiting for the next, and a pass of a small model takes 1.5 times as long.
     """
 
     def __init__(self) -> None:
@@ -28,10 +27,10 @@ class EngineThread:
         return self._executor.submit(function).result()
 
     def start(self, task: Callable[[], Result], cancelled: threading.Event) -> Future[Result]:
-        """Have a run made in the thread, in the caller's context (who pays for a borrowed GPU).
+        """Start a task that makes a run, in the caller's context (a borrowed GPU is charged to the caller).
 
         Args:
-            cancelled: Ends the run.
+            cancelled: The event that ends the run.
         """
         self._cancelled = cancelled
         return self._executor.submit(copy_context().run, task)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app.model import zero_gpu
-from app.model.engine_thread import EngineThread, Result
-from app.model.runs import Generate, Outputs, RunRequest, generate, recorded_run
+from app.model.engine_thread import EngineThread
+from app.model.runs import Generate, RunRequest, generate
 from app.options import AppOptions
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
@@ -29,7 +27,7 @@ WIDEST = 128
 
 
 class HostError(ValueError):
-    """Something that the visitor or the operator can put right; one line says how."""
+    """A mistake that the visitor or the operator can correct; one line says how."""
 
 
 class ModelHost:
@@ -37,77 +35,56 @@ class ModelHost:
 
     Args:
         backend: The model.
-        info: What runs say about it.
+        info: What runs record about it.
         options: The limits.
-        thread: Where it was loaded, and where it runs.
+        thread: The thread that loaded it and runs it.
         corpus: Tries that every run may draft from.
 
     Attributes:
-        sources: Where the drafts of a run may come from here.
-        notice: Why the model decodes one token per pass; empty where it drafts, or nothing is known yet.
-        generate: Makes a run; to be called in the engine's thread (see ``start``).
+        sources: The sources that runs can draft from here.
+        notice: Why the model decodes one token per pass; empty if it drafts, or before that is known.
+        generate: Makes a run; call it in the engine's thread.
     """
 
     def __init__(
-        self,
-        backend: HFBackend,
-        info: ModelInfo,
-        options: AppOptions,
-        thread: EngineThread,
-        corpus: Sequence[Trie] = (),
+        self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread, corpus: tuple[Trie, ...]
     ) -> None:
         self.backend = backend
         self.info = info
         self.options = options
+        self.thread = thread
+        self.corpus = corpus
         self.notice = ""
-        self.corpus = tuple(corpus)
-        self.sources = tuple(name for name in OFFERED if name != "corpus" or self.corpus)
-        self.generate: Generate = partial(generate, backend, info, self.corpus)
-        self._thread = thread
-        self._gap: Callable[..., TokenGap] = partial(_token_gap, backend)
+        self.sources = tuple(name for name in OFFERED if name != "corpus" or corpus)
+        self.generate: Generate = partial(generate, backend, info, corpus)
 
     @classmethod
     def load(cls, options: AppOptions, decorate: Callable[[Any], Any] | None = None) -> ModelHost:
         """The model that the options name, ready to run: its masks tried, its T(n) measured.
 
         Args:
-            decorate: What lends a GPU (see ``zero_gpu.decorator``); None where the model keeps its device.
+            decorate: What lends a GPU (see ``zero_gpu.decorator``); None if the model keeps its device.
 
         Raises:
             HostError, BackendError: If it cannot be loaded.
         """
         if options.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
-            raise HostError("there is no embedded model in assets/model; name one with --model ID_OR_DIR")
+            raise HostError("assets/model holds no embedded model; name a model with --model ID_OR_DIR")
         if options.trie is not None and not os.path.isfile(options.trie):
-            raise HostError(f"{options.trie}: there is no such file; python -m lookahead make-trie makes one")
+            raise HostError(f"{options.trie}: no such file; python -m lookahead make-trie makes one")
         thread = EngineThread()
-        if decorate is None:
-            backend, info = thread.call(partial(_load, options))
-            host = cls(backend, info, options, thread, _corpus(options, backend))
-            host.notice = thread.call(partial(_prepare, backend))
-            return host
-        backend, info = _load(options)
+        backend, info = thread.call(partial(_load, options)) if decorate is None else _load(options)
         host = cls(backend, info, options, thread, _corpus(options, backend))
-        host._gap = decorate(lambda *ids: _token_gap(backend, *ids))
-        host.generate = zero_gpu.lent(
-            decorate,
-            lambda request: recorded_run(backend, info, host.corpus, request, threading.Event()),
-            info,
-            lambda: backend.notice or "",
-            host._note,
-        )
+        if decorate is None:
+            host.notice = thread.call(partial(_prepare, backend))
+        else:
+            host._token_gap = decorate(host._token_gap)
+            host.generate = zero_gpu.lent(decorate, host)
         return host
-
-    def start(self, task: Callable[[], Result], cancelled: threading.Event) -> Future[Result]:
-        """Have the task, which makes a run, done in the engine's thread; ``cancelled`` ends the run."""
-        return self._thread.start(task, cancelled)
 
     def close(self) -> None:
         """End the run in progress."""
-        self._thread.close()
-
-    def _note(self, notice: str) -> None:
-        self.notice = notice or self.notice
+        self.thread.close()
 
     @property
     def most_prompt_tokens(self) -> int:
@@ -125,7 +102,7 @@ class ModelHost:
         if not prompt.strip():
             raise HostError("The prompt is empty. Write something for the model to continue.")
         if len(prompt) > 20 * most:
-            raise HostError(f"The prompt has {len(prompt)} characters; {20 * most} are the limit here. Shorten it.")
+            raise HostError(f"The prompt has {len(prompt)} characters; the limit is {20 * most}. Shorten it.")
         try:
             prompt.encode("utf-8")
         except UnicodeEncodeError:
@@ -140,7 +117,7 @@ class ModelHost:
         return ids
 
     def notice_for(self, request: RunRequest) -> str:
-        """Why this run decodes one token per pass although it could draft; empty where no reason is known."""
+        """Why this run decodes one token per pass although it could draft; empty if no reason is known."""
         prompt_length = len(request.prompt_ids)
         by_length = self.backend.run_notice(prompt_length + request.max_new_tokens, prompt_length)
         return self.notice or (by_length if by_length and request.method == "lookahead" else "")
@@ -148,36 +125,31 @@ class ModelHost:
     def token_gap(
         self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
     ) -> TokenGap | None:
-        """How close the model's decision between two tokens is; None where there is no room to ask it.
+        """How close the model's decision between two tokens is; None if the memory does not suffice to ask.
 
-        To be called in the engine's thread.
+        Call it in the engine's thread.
         """
         try:
-            return self._gap(prompt_ids, output_ids, token_id, other_id)
+            return self._token_gap(prompt_ids, output_ids, token_id, other_id)
         except RuntimeError:  # a pass over the whole context does not fit into the device's memory
             return None
 
+    def _token_gap(self, *ids: Any) -> TokenGap:
+        from lookahead.hf.ties import token_gap
+
+        return token_gap(self.backend, *ids)
+
     def texts(self, prompt_ids: Sequence[int]) -> RunTextStream:
-        """What the tokens of a run say, as it is made."""
+        """The texts of a run's tokens, as it is made."""
         from lookahead.hf.describe import RunTextStream
 
         return RunTextStream(self.backend, prompt_ids)
 
     def with_texts(self, run: RunRecord, prompt: str) -> RunRecord:
-        """The run together with what its token ids say.
-
-        Args:
-            prompt: The prompt as it was given.
-        """
+        """The run with the texts of its tokens, and the prompt as it was given."""
         from lookahead.hf.describe import with_texts
 
         return with_texts(self.backend, run, prompt)
-
-
-def _token_gap(backend: HFBackend, *ids: Any) -> TokenGap:
-    from lookahead.hf.ties import token_gap
-
-    return token_gap(backend, *ids)
 
 
 def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
@@ -207,19 +179,3 @@ def _prepare(backend: HFBackend) -> str:
     """Do what the first run would do otherwise; returns why the model decodes one token per pass, if it does."""
     LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
     return backend.notice or ""
-
-
-def most_recent(outputs: Outputs, most_tokens: int = 32_000) -> Outputs:
-    """The last outputs that together have at most that many tokens.
-
-    >>> most_recent([(1, 2), (3, 4), (5,)], 3)
-    ((3, 4), (5,))
-    """
-    kept: list[tuple[int, ...]] = []
-    left = most_tokens
-    for output in reversed(outputs):
-        left -= len(output)
-        if left < 0:
-            break
-        kept.append(output)
-    return tuple(reversed(kept))

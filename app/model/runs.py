@@ -1,4 +1,4 @@
-"""One run of the model as plain data: what is asked for, the steps as they are made, the record at the end."""
+"""One run of the model as plain data: the request, the steps as they are made, the record at the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunRequest:
         config: Settings of the drafts.
         max_new_tokens: Most tokens to emit.
         method: ``lookahead`` or ``plain``.
-        earlier: Outputs of earlier runs that the trie knows, oldest first.
+        earlier: Outputs of earlier runs to draft from, oldest first.
     """
 
     prompt_ids: tuple[int, ...]
@@ -41,9 +41,9 @@ class RunRequest:
 
 
 Take = Callable[[StepRecord, float], None]
-"""Gets each step as soon as it is made, and when it ended, in seconds from the start of the run."""
+"""Takes each step as soon as it is made, and the time when it ended, in seconds from the start of the run."""
 Generate = Callable[[RunRequest, threading.Event, Take], RunRecord]
-"""Makes a run in the thread that calls it, until the event is set; an error comes after the steps before it."""
+"""Makes a run in the calling thread, until the event is set; raises an error only after it has passed on the steps."""
 
 
 def recorded_run(
@@ -52,19 +52,15 @@ def recorded_run(
     """The run, ready to be iterated.
 
     Args:
-        corpus: Tries that every run may draft from besides what it reads itself.
+        corpus: Tries that every run may draft from, besides its own.
     """
     drafter = Drafter(request.config, corpus)
     for output_ids in request.earlier:
         drafter.keep(output_ids)
     engine = LookaheadEngine(backend, request.config, drafter)
+    limit = request.max_new_tokens
     return RecordedRun(
-        engine,
-        request.prompt_ids,
-        info,
-        max_new_tokens=request.max_new_tokens,
-        method=request.method,
-        cancelled=cancelled,
+        engine, request.prompt_ids, info, max_new_tokens=limit, method=request.method, cancelled=cancelled
     )
 
 
@@ -76,7 +72,7 @@ def generate(
     cancelled: threading.Event,
     take: Take,
 ) -> RunRecord:
-    """The record of the run; ``take`` gets its steps as they are made."""
+    """The record of the run; ``take`` takes its steps as they are made."""
     run = recorded_run(backend, info, corpus, request, cancelled)
     for step in run:
         take(step, run.seconds)

@@ -1,24 +1,27 @@
-"""ZeroGPU Spaces: a GPU is lent for one call, which runs in a forked worker. Elsewhere nothing of this happens.
+"""ZeroGPU Spaces: each call borrows a GPU and runs in a forked worker. Elsewhere none of this is used.
 
-Two of its rules shape the app. ``spaces`` pretends to torch that there is a CUDA device, in the main thread, for what
-is imported after it: the model is loaded there, and nothing is computed before a worker has a GPU. And a worker is
-another process: what it changes is lost, so everything that counts travels in the batches.
+Two rules of these Spaces shape the app. ``spaces`` simulates a CUDA device for torch, in the main thread and for later
+imports: so the model is loaded there, and nothing is computed before a worker has a GPU. And a worker is another
+process: its changes are lost, so everything that matters travels in the batches.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.model.runs import Generate, RunRequest, Take, broken_off
-from lookahead.records import ModelInfo, RunRecord, StepRecord
-from lookahead.runs.recorder import RecordedRun
+from app.model.runs import Generate, RunRequest, Take, broken_off, recorded_run
+from lookahead.records import RunRecord, StepRecord
+
+if TYPE_CHECKING:
+    from app.model.host import ModelHost
 
 MOST_SECONDS = 120
-"""Longest loan of a GPU that is asked for."""
+"""Longest loan of a GPU that a run asks for."""
 BATCH_SECONDS = 0.04
 """Time between two batches of a worker."""
 
@@ -29,9 +32,9 @@ class Batch:
 
     Attributes:
         steps: The new steps.
-        ends: When each ended, seconds from the start of the run.
-        run: The run, once it has ended.
-        notice: Why the model decodes one token at a time, which only a worker can tell.
+        ends: When each step ended, in seconds from the start of the run.
+        run: The finished run; None before the last batch.
+        notice: Why the model decodes one token per pass, which only a worker can find out.
     """
 
     steps: tuple[StepRecord, ...]
@@ -41,7 +44,7 @@ class Batch:
 
 
 def decorator() -> Callable[[Any], Any] | None:
-    """``spaces.GPU`` on a ZeroGPU Space, None elsewhere; to be asked before torch is imported."""
+    """``spaces.GPU`` on a ZeroGPU Space, None elsewhere; call it before torch is imported."""
     try:
         import spaces  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -49,55 +52,50 @@ def decorator() -> Callable[[Any], Any] | None:
 
     def probe() -> None: ...
 
-    lends = spaces.GPU(probe) is not probe  # elsewhere the decorator hands back what it gets
+    lends = spaces.GPU(probe) is not probe  # elsewhere the decorator returns its argument
     return spaces.GPU(duration=seconds_for) if lends else None
 
 
 def seconds_for(request: object, *_: object) -> int:
-    """How long a run (or one pass, for anything else) may hold the GPU; short loans wait less."""
+    """How long a run (or, for anything else, one pass) may hold the GPU; short loans wait less in the queue."""
     tokens = request.max_new_tokens if isinstance(request, RunRequest) else 0
     return min(MOST_SECONDS, 20 + tokens // 8)
 
 
-def lent(
-    decorate: Callable[[Any], Any],
-    make: Callable[[RunRequest], RecordedRun],
-    info: ModelInfo,
-    notice: Callable[[], str],
-    noticed: Callable[[str], None],
-) -> Generate:
-    """The same runs, each in a worker that has a GPU.
+def lent(decorate: Callable[[Any], Any], host: ModelHost) -> Generate:
+    """The host's runs, each in a worker that has a GPU.
 
-    The event that stops a run stays in this process: the worker is closed instead, and the run is put together here
-    from the steps that arrived.
+    The event that cancels a run stays in this process. When it is set, the worker is closed, and the run is put
+    together here from the steps that arrived.
 
     Args:
         decorate: ``spaces.GPU``.
-        make: Prepares a run, in the worker.
-        notice: Why the model decodes one token at a time, asked in the worker.
-        noticed: Gets that, here.
     """
 
     @decorate
     def in_worker(request: RunRequest) -> Iterator[Batch]:
-        run = make(request)
+        run = recorded_run(host.backend, host.info, host.corpus, request, threading.Event())
         told, due = 0, 0.0
+
+        def batch(record: RunRecord | None = None) -> Batch:
+            return Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), record, host.backend.notice or "")
+
         try:
             for _ in run:
                 if monotonic() >= due:
-                    yield Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), notice=notice())
+                    yield batch()
                     told, due = len(run.steps), monotonic() + BATCH_SECONDS
         except Exception:
-            yield Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), notice=notice())
+            yield batch()
             raise
-        yield Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), run.record(), notice())
+        yield batch(run.record())
 
-    def generate(request: RunRequest, cancelled: Any, take: Take) -> RunRecord:
+    def generate(request: RunRequest, cancelled: threading.Event, take: Take) -> RunRecord:
         steps: list[StepRecord] = []
         ends: list[float] = []
         with closing(in_worker(request)) as batches:
             for batch in batches:
-                noticed(batch.notice)
+                host.notice = batch.notice or host.notice
                 for step, end in zip(batch.steps, batch.ends, strict=True):
                     take(step, end)
                 steps += batch.steps
@@ -106,6 +104,6 @@ def lent(
                     return batch.run
                 if cancelled.is_set():
                     break
-        return broken_off(request, info, steps, ends, "cancelled")
+        return broken_off(request, host.info, steps, ends, "cancelled")
 
     return generate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -18,7 +17,7 @@ class Controls:
     """The column beside the stage.
 
     Attributes:
-        described: The settings of the page by name.
+        described: The settings of the page, by name.
         settings: Their controls, by the same names.
     """
 
@@ -53,12 +52,8 @@ class Controls:
 
     @property
     def inputs(self) -> dict[str, Component]:
-        """Everything that a run depends on, by name."""
+        """All controls that a run depends on, by name."""
         return {**self.settings, "document": self.document, "prompt": self.prompt}
-
-    def shown(self, values: Mapping[str, Any]) -> dict[Component, Any]:
-        """Settings as the page's controls show them."""
-        return {self.settings[name]: self.described[name].plain(value) for name, value in values.items()}
 
 
 def control(one: Setting) -> Component:
@@ -90,18 +85,18 @@ OTHER_MODEL = (
 )
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
-"""The status line is text, whatever it says."""
+"""The status line is always text, never HTML."""
 GROUPS_SCRIPT = """
 const settings = element.closest('#settings');
 new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
   group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
 })).observe(settings, { childList: true, subtree: true });
 """
-"""Gradio's groups of radios and checkboxes, which appear a moment later, have no name for a screen reader."""
+"""Gives Gradio's groups of radios and checkboxes, which appear a moment later, a name for screen readers."""
 
 
 def _prompt_line(host: ModelHost) -> str:
-    """What a prompt may be, and, where it matters, that it shares the model's context with the answer."""
+    """How long a prompt may be, and whether a longer one leaves less room for the answer."""
     most, context = host.most_prompt_tokens, host.backend.context_limit
     shared = context is not None and most + host.options.max_new_tokens > context
     fewer = "; a longer prompt leaves less room for the answer" if shared else ""

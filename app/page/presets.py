@@ -1,4 +1,4 @@
-"""Prompts to begin with: one for each task of the embedded model, and the paper's grounded question."""
+"""Prompts to start from: one for each task of the embedded model, among them the paper's grounded question."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def count_words(text, limit):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A prompt under a name; ``document`` is the text that a grounded question is about."""
+    """A prompt with a name; ``document`` is the text that a grounded question is about."""
 
     name: str
     prompt: str
@@ -29,7 +29,7 @@ class Preset:
 
     @property
     def grounded(self) -> bool:
-        """Whether it has a document field of its own."""
+        """Whether it has a document."""
         return bool(self.document)
 
 
@@ -52,12 +52,12 @@ def names() -> list[str]:
 
 
 def by_name(name: str) -> Preset:
-    """The preset of that name, the first one where there is none."""
+    """The preset with that name, or else the first one."""
     return next((preset for preset in PRESETS if preset.name == name), PRESETS[0])
 
 
 def compose(document: str | None, prompt: str | None) -> str:
-    """What the model reads: the document, an empty line, the question; or the prompt alone.
+    """The whole prompt: the document, an empty line, the question; or the prompt alone.
 
     >>> compose("A text.", "A question?")
     'A text.\\n\\nA question?'

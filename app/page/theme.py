@@ -1,8 +1,6 @@
-"""How the page looks around the stage: Gradio's theme in the stage's colours, and the page's own style."""
+"""The look of the page around the stage: Gradio's theme in the stage's colours, and the page's own styles."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gradio import themes
 
@@ -14,10 +12,10 @@ NO_MODULES = ("boot.js", "url.js")
 
 
 def page_css() -> str:
-    """Style of the whole page.
+    """The style sheet of the whole page.
 
-    The stage's is here as well, since Gradio writes a ``css_template`` into the document again with every value, after
-    which the browser works out the style of the whole page.
+    The stage's own is part of it: Gradio would insert a ``css_template`` again with every value, and the browser would
+    recompute the style of the whole page each time.
     """
     return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
 
@@ -73,19 +71,7 @@ def theme() -> themes.Base:
 
 
 def head() -> str:
-    """The head of the page: the browser loads all modules of the stage at once, not one after another."""
+    """The head of the page, which has the browser load all modules of the stage at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
     return '<meta name="color-scheme" content="light dark">' + "".join(links)
-
-
-def page_options() -> dict[str, Any]:
-    """How the page looks, for Gradio's ``launch``."""
-    return {
-        "theme": theme(),
-        "css": page_css(),
-        "head": head(),
-        "footer_links": ["api"],
-        "run_history": False,
-        "ssr_mode": False,
-    }

@@ -1,4 +1,4 @@
-"""The settings of a run as this page offers them: the library's descriptions, narrowed to what is possible here."""
+"""The settings of a run as this page offers them: the library's descriptions, narrowed to the limits of this page."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ class PageSettings:
     """The settings that only the page has."""
 
     keep_trie: bool = setting(
-        True,
-        "Keep the trie between runs",
+        True, "Keep the trie between runs",
         "Earlier outputs help the next run (the last 32,000 tokens). Off: every run starts fresh.",
-        "page",
-        kind="switch",
-    )
+        "page", kind="switch",
+    )  # fmt: skip
 
 
 def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
-    """The settings that this page offers at a place, by name, in the order in which they are shown."""
+    """The settings that this page offers at a place, by name, in the order of the page."""
     known = offered(place, settings_of(RunSettings, LookaheadConfig, PageSettings))
     whose = "of all visitors" if host.options.share_trie else "of this tab"
     narrowed = {
@@ -39,7 +37,7 @@ def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
 
 
 def from_controls(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
-    """The settings in the values of the page's controls, checked; an empty field keeps the default.
+    """The settings that the page's controls hold, checked; an empty field keeps the default.
 
     Raises:
         ValueError: If one is not a value of its setting.
@@ -54,10 +52,7 @@ def from_controls(values: Mapping[str, Any], settings: Mapping[str, Setting]) ->
 
 
 def from_query(query: Mapping[str, str], settings: Mapping[str, Setting]) -> dict[str, Any]:
-    """The settings that a URL names, and the defaults of all others.
-
-    A number out of its range is moved into it; whatever else cannot be used keeps its default.
-    """
+    """The settings of a URL's query, or their defaults; a number out of range is moved into it."""
     found = {name: one.default for name, one in settings.items()}
     for name in settings.keys() & query.keys():
         with suppress(ValueError):

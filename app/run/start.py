@@ -1,4 +1,4 @@
-"""One run from its settings to its end, made and stored by the engine's thread."""
+"""One run of the page: settings in, a stream of steps out, however it ends; the engine's thread makes and stores it."""
 
 from __future__ import annotations
 
@@ -28,36 +28,30 @@ def start_run(
     cancelled: threading.Event | None = None,
     beside: RunRecord | None = None,
 ) -> StoredRun:
-    """The run, which the engine's thread makes from now on. Where a pass fails, it ends with the reason ``error``.
+    """The run, which the engine's thread makes from now on. If a pass fails, it ends with the reason ``error``.
 
     Args:
-        earlier: Outputs of earlier runs that its trie knows.
-        cancelled: Ends it after the current pass.
-        beside: A finished run of the same prompt; where the two part, the end says how close the decision was.
+        earlier: Outputs of earlier runs to draft from.
+        cancelled: The event that ends it after the current pass.
+        beside: A finished run of the same prompt; if the two differ, the end says how close the decision was.
 
     Raises:
         HostError: If the prompt cannot be used.
     """
     request = RunRequest(host.encode(prompt), config, max_new_tokens, method, earlier)
-    run = StoredRun(
-        request,
-        host.info,
-        host.texts(request.prompt_ids),
-        note=host.notice_for(request),
-        corpus=host.corpus,
-        cancelled=cancelled,
-    )
+    texts, note = host.texts(request.prompt_ids), host.notice_for(request)
+    run = StoredRun(request, host.info, texts, note=note, corpus=host.corpus, cancelled=cancelled)
     store.add(run)
-    host.start(partial(_make, host, run, prompt, beside), run.cancelled)
+    host.thread.start(partial(_make, host, run, prompt, beside), run.cancelled)
     return run
 
 
 def _make(host: ModelHost, run: StoredRun, prompt: str, beside: RunRecord | None) -> None:
-    """Make the run and store it, in the engine's thread; whatever happens, it ends."""
+    """Make the run and store it, in the engine's thread. It ends whatever happens."""
     try:
         record = host.generate(run.request, run.cancelled, run.add)
         run.finish(host.with_texts(record, prompt), _parted(host, beside, record))
-    except Exception as error:  # nobody asks for this thread's result
+    except Exception as error:  # nobody reads this thread's result
         if not isinstance(error, PASS_ERRORS):
             run.mistake = error
         logging.getLogger(__name__).warning("a run broke off", exc_info=error)
@@ -68,7 +62,7 @@ def _make(host: ModelHost, run: StoredRun, prompt: str, beside: RunRecord | None
 
 
 def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
-    """How close the decision was at the first token that differs; None where both have the same."""
+    """How close the decision was at the first token that differs; None if neither run contradicts the other."""
     if first is None:
         return None
     ids, others = first.token_ids, second.token_ids

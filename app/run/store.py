@@ -1,4 +1,4 @@
-"""Runs that a page may ask about again, by an id that only its own tab knows."""
+"""The runs that pages may still ask about, by ids that only their own tabs know."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections import OrderedDict
 from app.run.stored_run import StoredRun
 
 MOST_RUNS = 200
-"""Runs kept at one time; the one that was used longest ago is dropped first."""
+"""Most runs kept at one time; the least recently used one is dropped first."""
 MOST_BYTES = 400_000_000
-"""Memory that these runs may take together, as ``StoredRun.bytes`` estimates it."""
+"""Most memory that these runs take together, as ``StoredRun.bytes`` estimates it."""
 
 
 class RunStore:
@@ -22,7 +22,7 @@ class RunStore:
         self._lock = threading.Lock()
 
     def add(self, run: StoredRun) -> None:
-        """Keep a run; the oldest ones may be dropped, but none in progress."""
+        """Keep a run. The oldest ones may be dropped, but never one in progress."""
         with self._lock:
             self._runs[run.run_id] = run
             total = sum(kept.bytes for kept in self._runs.values())
@@ -34,15 +34,15 @@ class RunStore:
                     total -= old.bytes
 
     def pin(self, run: StoredRun) -> None:
-        """Keep a run for good, outside the bounds of the others."""
+        """Keep a run for good; the bounds do not count it."""
         with self._lock:
             self._pinned[run.run_id] = run
 
     def get(self, run_id: object) -> StoredRun | None:
-        """The run of this id; None where it is not known (any more)."""
+        """The run with this id; None if it is unknown or was dropped."""
+        if not isinstance(run_id, str):
+            return None
         with self._lock:
-            if not isinstance(run_id, str):
-                return None
             if run_id in self._runs:
                 self._runs.move_to_end(run_id)
             return self._pinned.get(run_id) or self._runs.get(run_id)

@@ -1,4 +1,4 @@
-"""A run that the server keeps: its records as they are made, and what its tokens say."""
+"""A run that the server keeps: its records as they are made, and the texts of its tokens."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import accumulate
 from time import monotonic
 from typing import Any, Protocol
 
-from app.model.runs import Outputs, RunRequest
+from app.model.runs import RunRequest
 from lookahead import metrics
-from lookahead.config import LookaheadConfig
-from lookahead.records import Method, ModelInfo, RunRecord, StepRecord, TokenGap
+from lookahead.records import ModelInfo, RunRecord, StepRecord, TokenGap
 from lookahead.trie import Trie
 
 TokenText = Callable[[int], str]
@@ -21,19 +21,19 @@ TokenText = Callable[[int], str]
 
 
 class Texts(Protocol):
-    """What the tokens of one run say."""
+    """The texts of one run's tokens."""
 
     @property
     def prompt_pieces(self) -> Sequence[str]:
-        """The text that became complete with each prompt token."""
+        """The text that each prompt token completes."""
         ...
 
     def push(self, token_ids: Sequence[int]) -> list[str]:
-        """The text that became complete with each of the next tokens of the output."""
+        """The text that each of the next output tokens completes."""
         ...
 
     def finish(self) -> str:
-        """What is still held back after the last token."""
+        """The text still held back after the last token."""
         ...
 
     def token_text(self, token_id: int) -> str:
@@ -42,27 +42,26 @@ class Texts(Protocol):
 
 
 class StoredRun:
-    """One run, in progress or finished. The engine's thread stores it; any thread may read it.
+    """One run, in progress or finished. The engine's thread writes it; any thread may read it.
 
     Attributes:
         run_id: An id that nobody can guess.
-        request: What was asked for.
+        request: The request; ``method``, ``config``, ``prompt_ids`` and ``earlier`` are its own.
         model: The model.
-        texts: What its tokens say.
-        note: Something to say about it ("a recorded run"), or nothing.
-        corpus: Tries that the run could draft from besides, shared with other runs and never written to; empty where
-            it was not made here.
+        texts: The texts of its tokens.
+        note: A remark for the page ("a recorded run"), or nothing.
+        corpus: Tries that the run could also draft from, shared and never written to; empty for an opened run.
         steps: The records so far.
-        ends: When each step ended, seconds from the start of the run.
+        ends: When each step ended, in seconds from the start of the run.
         run: The finished run, with its texts; None while it is in progress.
         parted: How close the decision was where the run before it in its scene took another token.
-        problem: What broke it off, in one line; nothing where it came to its end.
-        mistake: The error of this program that broke it off, to be raised again; None otherwise.
-        bytes: About what it takes in memory: a step 1.5 kB, a draft node 0.5 kB, a token of the prompt 0.2 kB.
-        cancelled: Set it to end the run.
+        problem: Why it broke off, in one line; empty if it did not.
+        mistake: The program's own error that broke it off, to be raised again; None otherwise.
+        bytes: Its size in memory, roughly: 1.5 kB per step, 0.5 kB per draft node, 0.2 kB per prompt token.
+        cancelled: The event that ends the run.
         was_read: Whether a page has read the steps as they came.
-        cache: What readers have worked out (under ``lock``).
-        shown: The steps as the page draws them, made when somebody first asks for them (under ``spelling``).
+        cache: Results that readers keep (under ``lock``).
+        shown: The steps as the page draws them, made on the first request (under ``spelling``).
     """
 
     def __init__(
@@ -72,15 +71,17 @@ class StoredRun:
         texts: Texts,
         *,
         note: str = "",
-        corpus: Sequence[Trie] = (),
+        corpus: tuple[Trie, ...] = (),
         cancelled: threading.Event | None = None,
     ) -> None:
         self.run_id = secrets.token_urlsafe(12)
         self.request = request
+        self.method, self.config = request.method, request.config
+        self.prompt_ids, self.earlier = request.prompt_ids, request.earlier
         self.model = model
         self.texts = texts
         self.note = note
-        self.corpus = tuple(corpus)
+        self.corpus = corpus
         self.steps: list[StepRecord] = []
         self.ends: list[float] = []
         self.run: RunRecord | None = None
@@ -100,34 +101,10 @@ class StoredRun:
         self._unread_since = monotonic()
         self._news = threading.Lock()
 
-    @property
-    def method(self) -> Method:
-        """How it decodes."""
-        return self.request.method
-
-    @property
-    def config(self) -> LookaheadConfig:
-        """The settings of its drafts."""
-        return self.request.config
-
-    @property
-    def prompt_ids(self) -> tuple[int, ...]:
-        """The prompt."""
-        return self.request.prompt_ids
-
-    @property
-    def earlier(self) -> Outputs:
-        """Outputs of earlier runs that its trie knew."""
-        return self.request.earlier
-
     # ------------------------------------------------------------------ written by one thread
 
     def add(self, step: StepRecord, end: float) -> None:
-        """Take the next step.
-
-        Args:
-            end: When it ended, seconds from the start of the run.
-        """
+        """Take the next step, and when it ended, in seconds from the start of the run."""
         self.bytes += 1500 + 500 * len(step.draft or ())
         with self._news:
             self.ends.append(end)
@@ -162,11 +139,11 @@ class StoredRun:
         return not self._over.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, so long at most; whether it has come."""
+        """Wait for the end, at most that long; returns whether the run is over."""
         return self._over.wait(seconds)
 
     def news(self, seen: int) -> Future[None]:
-        """A future that is done once the run has more than ``seen`` steps, or has ended."""
+        """A future that is done once the run has more than ``seen`` steps, or is over."""
         future: Future[None] = Future()
         with self._news:
             if len(self.steps) <= seen and self.going:
@@ -177,7 +154,7 @@ class StoredRun:
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """While the ``with`` lasts, a page reads the steps as they come."""
+        """Inside the ``with``, a page reads the steps as they come."""
         with self._news:
             self._readers += 1
             self.was_read = True
@@ -190,12 +167,12 @@ class StoredRun:
 
     @property
     def unread_seconds(self) -> float:
-        """For how long no page has read the steps."""
+        """How long no page has read the steps."""
         return 0.0 if self._readers else monotonic() - self._unread_since
 
 
 class _RecordedTexts:
-    """What the tokens of a finished run say, as far as the run kept it; ids in place of all others."""
+    """The texts of a finished run's tokens, as far as the run has them; ids in place of all others."""
 
     def __init__(self, run: RunRecord) -> None:
         texts, self._table = run.texts, dict[int, str]()
@@ -203,9 +180,10 @@ class _RecordedTexts:
             self._table.update(zip(run.prompt_ids, texts.prompt_pieces, strict=False))
             self._table.update(zip(run.token_ids, texts.output_pieces, strict=False))
             self._table.update(texts.tokens)
-        self.prompt_pieces = _prompt_pieces(run)
-        pieces = texts.output_pieces if texts else ()
-        self._pieces = iter(pieces or map(self.token_text, run.token_ids))
+            self.prompt_pieces = texts.prompt_pieces or (texts.prompt,)
+        else:
+            self.prompt_pieces = tuple(map(self.token_text, run.prompt_ids))
+        self._pieces = iter((texts and texts.output_pieces) or map(self.token_text, run.token_ids))
 
     def push(self, token_ids: Sequence[int]) -> list[str]:
         return [next(self._pieces) for _ in token_ids]
@@ -215,13 +193,6 @@ class _RecordedTexts:
 
     def token_text(self, token_id: int) -> str:
         return self._table.get(token_id, f"#{token_id}")
-
-
-def _prompt_pieces(run: RunRecord) -> tuple[str, ...]:
-    """The prompt of a finished run, one piece per token (all in one where the run kept no pieces)."""
-    if run.texts is None:
-        return tuple(f"#{token_id}" for token_id in run.prompt_ids)
-    return run.texts.prompt_pieces or (run.texts.prompt,)
 
 
 def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None) -> StoredRun:
@@ -235,16 +206,13 @@ def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None) 
 
 
 def step_ends(run: RunRecord) -> list[float]:
-    """When each step of a finished run ended, seconds from its start, shape ``(steps,)``.
+    """When each step of a finished run ended, in seconds from its start, shape ``(steps,)``.
 
-    A run file keeps the phases of every step but not the moments between them; these are spread evenly, so that the
-    first step ends at ``first_token_seconds`` and the last one at ``seconds``.
+    A run file has the phases of every step but not the gaps between them. The gaps are spread in proportion, so that
+    the first step ends at ``first_token_seconds`` and the last one at ``seconds``.
     """
     if not run.steps or run.first_token_seconds is None:
         return []
     spent = [step.timings.total_seconds for step in run.steps[1:]]
     scale = metrics.decode_seconds(run) / sum(spent) if sum(spent) > 0 else 0.0
-    ends = [run.first_token_seconds]
-    for seconds in spent:
-        ends.append(ends[-1] + scale * seconds)
-    return ends
+    return list(accumulate((scale * seconds for seconds in spent), initial=run.first_token_seconds))

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from app.model.runs import Outputs
 
 MOST_LEFT = 200
-"""Tabs of which it is remembered that they left a run while it was queued."""
+"""Most tabs that are remembered because they pressed Stop while their run was queued."""
 MOST_MEMORIES = 100
-"""Tabs whose outputs are remembered; at most 1.2 MB each (see ``most_recent``)."""
+"""Most tabs whose outputs are remembered; at most 1.2 MB each (see ``most_recent``)."""
 
 
 class Tabs:
@@ -25,7 +25,7 @@ class Tabs:
         self._lock = threading.Lock()
 
     def arrive(self, tab: str) -> None:
-        """This tab asks for a run: what it left before does not matter any more."""
+        """This tab asks for a run: an earlier Stop no longer counts."""
         with self._lock:
             self._left.discard(tab)
 
@@ -33,7 +33,7 @@ class Tabs:
     def going(self, tab: str) -> Iterator[threading.Event]:
         """The event that cancels this tab's run. Already set if Stop was pressed while the run was queued.
 
-        The end of the ``with`` cancels what is still in progress then.
+        The end of the ``with`` cancels a run that is still in progress.
         """
         event = threading.Event()
         with self._lock:
@@ -50,29 +50,42 @@ class Tabs:
                     del self._going[tab]
 
     def stop(self, tab: str) -> bool:
-        """Stop this tab's run; whether there was one. One that is about to begin will end before its first pass."""
+        """Stop this tab's run; returns whether there was one. A queued run will end before its first pass."""
         with self._lock:
             event = self._going.get(tab)
-            if event is None:
-                while len(self._left) >= MOST_LEFT:
-                    self._left.pop()
-                self._left.add(tab)
-        if event is not None:
-            event.set()
-        return event is not None
+            if event is not None:
+                event.set()
+                return True
+            while len(self._left) >= MOST_LEFT:
+                self._left.pop()
+            self._left.add(tab)
+            return False
 
     def memory(self, tab: str) -> Outputs:
-        """Outputs of this tab's earlier runs."""
+        """Outputs of this tab's earlier runs, oldest first."""
         with self._lock:
             return self._memories.get(tab, ())
 
-    def remember(self, tab: str, outputs: Outputs) -> None:
-        """Keep them; beyond the bound, those of the tab that ran longest ago are forgotten.
+    def remember(self, tab: str, output: tuple[int, ...]) -> None:
+        """Add an output to the tab's memory; beyond the bound, the tab that ran longest ago is forgotten.
 
-        Not in Gradio's ``State``: for it every open page holds a connection of its own, and a browser has six.
+        Gradio's ``State`` does not serve: each open page would hold one more connection for it, and a browser has six.
         """
         with self._lock:
-            self._memories[tab] = outputs
+            self._memories[tab] = most_recent((*self._memories.get(tab, ()), output))
             self._memories.move_to_end(tab)
             while len(self._memories) > MOST_MEMORIES:
                 self._memories.popitem(last=False)
+
+
+def most_recent(outputs: Outputs, most_tokens: int = 32_000) -> Outputs:
+    """The last outputs that have at most that many tokens together.
+
+    >>> most_recent([(1, 2), (3, 4), (5,)], 3)
+    ((3, 4), (5,))
+    """
+    first, left = len(outputs), most_tokens
+    while first and len(outputs[first - 1]) <= left:
+        first -= 1
+        left -= len(outputs[first])
+    return tuple(outputs[first:])

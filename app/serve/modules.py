@@ -1,4 +1,4 @@
-"""The files of ``app/web``: served as they are, so that the page's script can import its modules."""
+"""The files of ``app/web``, served unchanged so that the page's script can import its modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 PREFIX = "/gradio_api/lookahead"
-"""Under Gradio's own prefix: whatever stands before the server lets it through."""
+"""Under Gradio's own prefix, which every proxy before the server lets through."""
 
 
 def read(name: str) -> str:
@@ -21,7 +21,7 @@ def read(name: str) -> str:
 
 
 def route() -> Mount:
-    """``PREFIX/web/PATH`` answers with a file; a browser asks each time whether it has changed."""
+    """``PREFIX/web/PATH`` serves a file; the browser asks each time whether it has changed."""
     return Mount(f"{PREFIX}/web", _Modules(directory=WEB))
 
 

@@ -1,6 +1,6 @@
-"""What the page asks the server, one function per question. Each takes one JSON object and answers with one.
+"""What the page asks the server, one function per question. Each takes one JSON object and returns one.
 
-A question about a run names it by its id, which only its own tab knows. A question that cannot be answered gets
+A question names a run by its id, which only its own tab knows. The answer to a question that fails is
 ``{"error": one line}``; the page never sees an exception.
 """
 
@@ -26,24 +26,20 @@ MOST_CHIPS = 11
 """Tokens of a suffix that are shown one by one."""
 
 
-class QuestionError(ValueError):
-    """A question without an answer; one line that says why."""
-
-
 def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
-    """The functions, each answering in the words of the stage's script."""
+    """The questions as server functions of the stage."""
 
     def answering(function: Callable[[RunStore, Answer], Answer]) -> Callable[[Any], Answer]:
         @functools.wraps(function)
         def answer(question: Any) -> Answer:
             try:
                 if not isinstance(question, dict):
-                    raise QuestionError("a question is one JSON object")
+                    raise ValueError("a question is one JSON object")
                 return function(store, question)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 return {"error": str(error) or type(error).__name__}
 
-        # The page sends one value; wraps() would show the server two parameters.
+        # The page sends one value, and Gradio would count the two parameters of the wrapped function.
         del answer.__wrapped__  # type: ignore[attr-defined]
         return answer
 
@@ -53,14 +49,14 @@ def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
 def _run(store: RunStore, question: Answer) -> StoredRun:
     run = store.get(question.get("run"))
     if run is None:
-        raise QuestionError("this run is no longer on the server; open its run file to look further into it")
+        raise ValueError("This run is no longer on the server. Open its run file to look further into it.")
     return run
 
 
 def _step(run: StoredRun, question: Answer) -> int:
     step = question.get("step")
     if not isinstance(step, int) or not 0 <= step < len(run.steps):
-        raise QuestionError(f"step {step!r}; this run has {len(run.steps)}")
+        raise ValueError(f"step={step!r}; this run has {len(run.steps)} steps")
     return step
 
 
@@ -70,7 +66,7 @@ def steps(store: RunStore, question: Answer) -> Answer:
 
 
 def trie_view(store: RunStore, question: Answer) -> Answer:
-    """The tries at a step: what they know after the last tokens, or after ``text`` where one is searched for."""
+    """The tries at a step: what they know after the last tokens, or after ``text`` if a text is searched."""
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
@@ -79,7 +75,7 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
         if text:
             shown = search(run, now, _pieces(run, step), text)
             if not shown:
-                raise QuestionError(f"“{text[:40]}” is not in the trie at step {step}.")
+                raise ValueError(f"“{text[:40]}” is not in the trie at step {step}.")
         else:
             shown = [(level, list(now.context[len(now.context) - level.length :])) for level in tries.levels(run, now)]
         first = {id(level.trie): level for level, _ in reversed(shown)}
@@ -99,7 +95,7 @@ def trie_view(store: RunStore, question: Answer) -> Answer:
 
 
 def graph_file(store: RunStore, question: Answer) -> Answer:
-    """The neighbourhoods of the match at a step, in every trie that knows one, as GraphML."""
+    """The neighbourhood of the match at a step, in every trie that has one, as GraphML."""
     run = _run(store, question)
     step = _step(run, question)
     with run.lock:
@@ -113,20 +109,20 @@ def graph_file(store: RunStore, question: Answer) -> Answer:
 
 
 def node_seen(store: RunStore, question: Answer) -> Answer:
-    """Where the token of a draft node was seen before."""
+    """Where the token of a draft node was read before."""
     run = _run(store, question)
     step = _step(run, question)
     draft = run.steps[step].draft
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
-        raise QuestionError("only a draft token was seen somewhere before")
+        raise ValueError("only a draft token was read somewhere before")
     seen = where_seen(run, step, node)
     if seen is None and draft.sources[node] == "corpus":
-        raise QuestionError("in the corpus, a trie file that the run drafted from; its text is not known here")
+        raise ValueError("in the corpus, a trie file that is not known here")
     if seen is None:
-        raise QuestionError("not in the prompt, nor in an output that is still remembered")
+        raise ValueError("neither in the prompt nor in an output that is still remembered")
     ids = (*seen.before, *seen.after)
-    # As this run's own text says it, where it is from there: a token by itself may lack its space or its capital.
+    # The run's own text comes first: a token by itself may lack its space or its capital.
     own = None if seen.start is None else _pieces(run, step)[seen.start : seen.start + len(ids)]
     words = list(map(run.texts.token_text, ids)) if own is None or len(own) < len(ids) else own
     at = len(seen.before)
@@ -140,7 +136,7 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
 
 
 def what_if(store: RunStore, question: Answer) -> Answer:
-    """Numbers of the run under other settings, beside the real ones."""
+    """The run's numbers under other settings, and the real ones."""
     run = _run(store, question)
     finished = _finished(run)
     config = replays.changed(finished.config, question.get("config") or {})
@@ -152,31 +148,29 @@ def what_if(store: RunStore, question: Answer) -> Answer:
 
 
 def run_file(store: RunStore, question: Answer) -> Answer:
-    """The text of the run's file; ``beside`` names a greedy run of the same prompt that is saved in it, too."""
+    """The text of the run's file; ``beside`` names a greedy run of the same prompt to save in it, too."""
     run = _finished(_run(store, question))
     asked = question.get("beside")
     beside = store.get(asked)
     if not asked:
         return {"text": runfile.to_json(run)}
     if beside is None or beside.run is None:
-        note = "Saved without greedy decoding, which is no longer on the server."
+        note = "Saved without the greedy run, which is no longer on the server."
     elif (run.method, beside.method) != ("lookahead", "plain"):
-        note = "Saved without the other run: a run file holds a lookahead run and, beside it, greedy decoding."
+        note = "Saved without the other run: a run file holds one lookahead run and one greedy run."
     else:
         return {"text": runfile.to_json(run, beside.run, beside.parted)}
     return {"text": runfile.to_json(run), "note": note}
 
 
 def open_run(store: RunStore, question: Answer) -> Answer:
-    """What a run file holds, checked field by field and stored: one message per run."""
+    """The runs of a file, checked field by field and stored: one message per run."""
     text = question.get("text")
     if not isinstance(text, str):
-        raise QuestionError("not a run file: no text")
+        raise ValueError("not a run file: no text")
     pair = runfile.pair_from_json(text)
     note = str(question.get("note") or "opened from a file")[:60]
-    runs = [from_record(pair.run, note)]
-    if pair.greedy is not None:
-        runs.append(from_record(pair.greedy, note, pair.parted))
+    runs = [from_record(pair.run, note), *([from_record(pair.greedy, note, pair.parted)] if pair.greedy else [])]
     for run in runs:
         store.add(run)
     return {"messages": [since(run, 0) for run in runs]}
@@ -184,7 +178,7 @@ def open_run(store: RunStore, question: Answer) -> Answer:
 
 def _finished(run: StoredRun) -> RunRecord:
     if run.run is None:
-        raise QuestionError("the run is in progress; wait for its end")
+        raise ValueError("The run is in progress. Try again when it has finished.")
     return run.run
 
 

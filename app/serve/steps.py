@@ -1,7 +1,7 @@
-"""The step stream: the steps of a run as server-sent events, past Gradio's queue.
+"""The step stream: the steps of a run as server-sent events, outside Gradio's queue.
 
-An update through that queue costs several times as much, on the server and in the browser, as the update itself; on two
-cores the engine feels that. So Gradio only says that a run waits or has begun, and the page reads its steps from here.
+Gradio's queue makes an update cost several times as much, on the server and in the browser, which slows the engine on
+two cores. So Gradio only reports that a run waits or has begun, and the page reads the steps from here.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from app.views.step_messages import since, to_json
 PATH = f"{PREFIX}/steps"
 LEAVE = f"{PREFIX}/leave"
 UPDATE_SECONDS = 0.04
-"""Time between two messages of a run: the steps made meanwhile travel together, since each message costs the engine."""
+"""Least time between two messages of a run. Steps made meanwhile travel together, since each message costs time."""
 FIRST_READ_SECONDS, UNREAD_SECONDS = 10.0, 3.0
-"""A run of the page that no page reads is cancelled: so long after it began, so long after its last reader left. A
+"""When a run of the page is cancelled because no page reads it: after its begin, and after its last reader left. A
 connection that was cut is back sooner."""
 
 
 def routes(store: RunStore) -> list[Route]:
-    """``PATH?run=ID&from=N`` answers with the steps of a run from N on, as they come.
+    """``PATH?run=ID&from=N`` streams the steps of a run from N on; a POST to ``LEAVE?run=ID`` cancels the run.
 
-    A connection that was cut continues where it was. ``No content`` says that there is nothing more to wait for. A POST
-    to ``LEAVE?run=ID`` cancels that run: its page has closed.
+    A connection that was cut continues where it was. ``No content`` tells the browser not to connect again. A page
+    that closes posts to ``LEAVE``.
     """
 
     async def steps(request: Request) -> Response:
@@ -55,7 +55,7 @@ def routes(store: RunStore) -> list[Route]:
 
 
 async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
-    """The head where it begins with step 0, then an event as soon as there are new steps, until the run has ended."""
+    """An event as soon as there are new steps, until the run ends; the head comes first if the stream begins at 0."""
     head = start == 0
     with run.read():
         while True:
@@ -72,10 +72,10 @@ async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
 
 
 def messages(run: StoredRun) -> Generator[dict[str, Any], None, None]:
-    """The same messages for a reader in a thread of its own; closing the iterator cancels the run.
+    """The same messages for a reader in its own thread; closing the iterator cancels the run.
 
     Raises:
-        Exception: What broke the run off where that is a mistake of this program; after the last message.
+        Exception: The program's own error that broke the run off, after the last message.
     """
     start, head = 0, True
     try:
@@ -97,10 +97,10 @@ def messages(run: StoredRun) -> Generator[dict[str, Any], None, None]:
 
 
 def wait_while_read(run: StoredRun) -> None:
-    """Wait for the end of a run of the page; one that no page reads is cancelled.
+    """Wait for the end of a run of the page; a run that no page reads is cancelled.
 
     Raises:
-        Exception: What broke the run off where that is a mistake of this program.
+        Exception: The program's own error that broke the run off.
     """
     while not run.wait(0.5):
         if run.unread_seconds > (UNREAD_SECONDS if run.was_read else FIRST_READ_SECONDS):

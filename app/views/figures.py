@@ -13,7 +13,7 @@ from lookahead.metrics import acceptance_by_depth, acceptance_by_source, calibra
 from lookahead.records import RunRecord
 
 ACCEPTED, DRAFTED, INK = "#2B8CC4", "#C4691C", "#7A7F87"
-"""Readable on white and on near-black alike."""
+"""Readable on white and on near-black."""
 
 
 def all_figures(run: RunRecord) -> tuple[Figure, ...]:
@@ -29,29 +29,28 @@ def all_figures(run: RunRecord) -> tuple[Figure, ...]:
 
 
 def accepted_per_step(run: RunRecord) -> Figure:
-    """Accepted draft tokens of every decode step, and the width that was drafted for them."""
+    """Accepted draft tokens of every decode step, and the drafted ones."""
     steps = list(metrics.decode_steps(run.steps))
     places = [step.index for step, _ in steps]
-    drafted = {"type": "scatter", "mode": "lines", "name": "drafted", "line": {"color": DRAFTED, "dash": "dot"}}
-    drafted |= {"x": places, "y": [len(draft) - 1 for _, draft in steps]}
-    accepted = {"type": "bar", "name": "accepted", "marker": {"color": ACCEPTED}, "width": 0.8}
-    accepted |= {"x": places, "y": [len(step.accepted_nodes) for step, _ in steps]}
-    widest = max((len(draft) - 1 for _, draft in steps), default=0)
-    across, up = _whole("step", max(places, default=1), 0.5), _whole("draft tokens", widest)
+    widths = [len(draft) - 1 for _, draft in steps]
+    taken = [len(step.accepted_nodes) for step, _ in steps]
+    accepted = _trace(places, taken, type="bar", name="accepted", marker={"color": ACCEPTED}, width=0.8)
+    drafted = _trace(places, widths, mode="lines", name="drafted", line={"color": DRAFTED, "dash": "dot"})
+    across, up = _whole("step", max(places, default=1), 0.5), _whole("draft tokens", max(widths, default=0))
     return _figure("Accepted tokens, step by step", across, up, [accepted, drafted])
 
 
 def accepted_histogram(run: RunRecord) -> Figure:
     """How many decode steps accepted how many draft tokens."""
     counts = metrics.accepted_length_histogram(run.steps)
-    bars = {"type": "bar", "x": list(counts), "y": list(counts.values()), "marker": {"color": ACCEPTED}, "width": 0.8}
+    bars = _trace(list(counts), list(counts.values()), type="bar", marker={"color": ACCEPTED}, width=0.8)
     across = _whole("accepted draft tokens", max(counts, default=0), -0.5)
     up = _whole("steps", max(counts.values(), default=1))
     return _figure("How many draft tokens a step accepts", across, up, [bars])
 
 
 def drafted_against_accepted(run: RunRecord) -> Figure:
-    """Tokens drafted and accepted per step, a dot larger the more steps have both; on the line all were right."""
+    """Tokens drafted and accepted per step. A larger dot is more steps; on the line every guess was right."""
     places = Counter((len(draft) - 1, len(step.accepted_nodes)) for step, draft in metrics.decode_steps(run.steps))
     widest = max((drafted for drafted, _ in places), default=1)
     dots = _dots("steps", list(places), list(places.values()), "steps")
@@ -64,27 +63,20 @@ def drafted_against_accepted(run: RunRecord) -> Figure:
 
 
 def time_against_width(run: RunRecord) -> Figure:
-    """Time of every pass against its tokens, with the T(n) that was measured at load."""
+    """Time of every pass against its tokens, and the T(n) that was measured at load."""
     steps = list(metrics.decode_steps(run.steps))
-    dots = {"type": "scatter", "mode": "markers", "name": "this run", "marker": {"color": ACCEPTED, "size": 7}}
-    dots |= {
-        "x": [len(draft) for _, draft in steps],
-        "y": [1000 * step.timings.forward_seconds for step, _ in steps],
-    }
-    traces = [dots]
-    if run.pass_costs is not None:
-        line = {"type": "scatter", "mode": "lines+markers", "name": "T(n)", "line": {"color": DRAFTED, "dash": "dot"}}
-        line |= {
-            "x": list(run.pass_costs.lengths),
-            "y": [1000 * seconds for seconds in run.pass_costs.seconds],
-        }
-        traces.append(line)
+    widths, times = [len(draft) for _, draft in steps], [1000 * step.timings.forward_seconds for step, _ in steps]
+    traces = [_trace(widths, times, mode="markers", name="this run", marker={"color": ACCEPTED, "size": 7})]
+    if (costs := run.pass_costs) is not None:
+        known = [1000 * seconds for seconds in costs.seconds]
+        line = {"color": DRAFTED, "dash": "dot"}
+        traces.append(_trace(list(costs.lengths), known, mode="lines+markers", name="T(n)", line=line))
     widest = max((max(trace["x"], default=1) for trace in traces), default=1)
     return _figure("Time of a pass by its width", _whole("tokens in the pass", widest), _axis("ms"), traces)
 
 
 def calibration_figure(run: RunRecord) -> Figure:
-    """Estimated against observed acceptance of the draft nodes, in tenths; on the line the estimates were right."""
+    """Estimated against observed acceptance of the draft nodes, in tenths; on the line the estimate was right."""
     bins = calibration(run.steps)
     places = [(found.estimated, found.observed) for found in bins]
     dots = _dots("observed", places, [found.nodes for found in bins], "nodes")
@@ -98,7 +90,7 @@ def calibration_figure(run: RunRecord) -> Figure:
 
 
 def acceptance_figure(run: RunRecord) -> Figure:
-    """What became of the draft tokens of every source and at every depth, as shares of those drafted."""
+    """Shares of the draft tokens that were accepted, rejected and unchecked, by source and by depth."""
     kinds = acceptance_by_source(run.steps)
     kinds |= {f"depth {label}": kind for label, kind in in_ranges(acceptance_by_depth(run.steps)).items()}
     shares = {
@@ -107,39 +99,39 @@ def acceptance_figure(run: RunRecord) -> Figure:
         ("unchecked", INK, "."): [kind.drafted - kind.checked for kind in kinds.values()],
     }
     drafted = [kind.drafted for kind in kinds.values()]
-    bars: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "name": name,
-            "marker": {"color": color, "pattern": {"shape": pattern}, "line": {"color": color, "width": 1}},
-            "x": list(kinds),
-            "y": [count / whole for count, whole in zip(counts, drafted, strict=True)],
-            "text": [f"{count} of {whole}" for count, whole in zip(counts, drafted, strict=True)],
-            "textposition": "none",
-        }
+    bars = [
+        _trace(
+            list(kinds),
+            [count / whole for count, whole in zip(counts, drafted, strict=True)],
+            type="bar",
+            name=name,
+            marker={"color": color, "pattern": {"shape": pattern}, "line": {"color": color, "width": 1}},
+            text=[f"{count} of {whole}" for count, whole in zip(counts, drafted, strict=True)],
+            textposition="none",
+        )
         for (name, color, pattern), counts in shares.items()
     ]
     across, up = {"type": "category"}, _axis("of the draft tokens") | {"range": [0, 1], "tickformat": ".0%"}
     return _figure("Draft tokens by source and by depth", across, up, bars).update_layout(barmode="stack")
 
 
+def _trace(across: Sequence[float | str], up: Sequence[float], **look: Any) -> dict[str, Any]:
+    return {"type": "scatter", "x": across, "y": up, **look}
+
+
 def _dots(name: str, places: Sequence[tuple[float, float]], counts: Sequence[int], noun: str) -> dict[str, Any]:
-    """One dot per place, its area growing with the count there."""
+    """One dot per place; its area grows with the count there."""
     most = max(counts, default=1)
     sizes = [6 + 14 * (count / most) ** 0.5 for count in counts]
-    dots: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": name, "cliponaxis": False}
-    dots["marker"] = {"color": ACCEPTED, "size": sizes, "opacity": 0.8, "line": {"width": 0}}
-    return dots | {
-        "x": [across for across, _ in places],
-        "y": [up for _, up in places],
-        "text": [f"{count} {noun}" for count in counts],
-    }
+    across, up = [across for across, _ in places], [up for _, up in places]
+    marker = {"color": ACCEPTED, "size": sizes, "opacity": 0.8, "line": {"width": 0}}
+    says = [f"{count} {noun}" for count in counts]
+    return _trace(across, up, mode="markers", name=name, cliponaxis=False, marker=marker, text=says)
 
 
 def _line(low: float, high: float, name: str) -> dict[str, Any]:
     """The diagonal."""
-    line = {"color": INK, "dash": "dot", "width": 1}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": [low, high], "y": [low, high], "line": line}
+    return _trace([low, high], [low, high], mode="lines", name=name, line={"color": INK, "dash": "dot", "width": 1})
 
 
 def _axis(name: str) -> dict[str, Any]:
@@ -147,12 +139,12 @@ def _axis(name: str) -> dict[str, Any]:
 
 
 def _whole(name: str, highest: float, low: float = 0.0) -> dict[str, Any]:
-    """An axis of counts: ticks at whole numbers only, and at most about seven of them."""
+    """An axis of counts, with about seven ticks at most, all at whole numbers."""
     return _axis(name) | {"tick0": 0, "dtick": whole_step(highest), "range": [low, max(highest, 1) + 0.5]}
 
 
 def whole_step(highest: float, ticks: int = 7) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50, ... that reaches so far in so many ticks.
+    """The smallest of 1, 2, 5, 10, 20, 50, ... that reaches ``highest`` in that many ticks.
 
     >>> whole_step(3), whole_step(31), whole_step(500)
     (1, 5, 100)

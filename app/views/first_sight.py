@@ -1,10 +1,8 @@
-"""What the page shows first: a run that was recorded with the embedded model."""
+"""What the page shows first: a recorded run of the embedded model."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 from app.model.host import ModelHost
 from app.run.settings import offered_here
@@ -18,10 +16,10 @@ RUNS = Path(__file__).resolve().parents[2] / "assets" / "runs"
 
 
 def first_sight(host: ModelHost, store: RunStore, folder: Path = RUNS) -> str:
-    """The stage's first value: what it needs of the page, and the messages of the first recorded scene.
+    """The stage's first value: what it needs to know of the page, and the messages of the first recorded scene.
 
-    A scene is ``NAME.json``, and ``NAME.greedy.json`` where the same prompt was decoded greedily, too. There are no
-    messages where nothing was recorded; the page then says what to do.
+    A scene is ``NAME.json``, and ``NAME.greedy.json`` if the same prompt was also decoded greedily. Without recorded
+    runs there are no messages, and the page says what to do.
     """
     files = [path for path in sorted(folder.glob("*.json")) if not path.name.endswith(".greedy.json")][:1]
     messages = []
@@ -29,13 +27,9 @@ def first_sight(host: ModelHost, store: RunStore, folder: Path = RUNS) -> str:
         run = from_record(runfile.load(path), note=f"a recorded run: {files[0].stem.replace('-', ' ')}")
         store.pin(run)
         messages.append(since(run, 0))
-    return to_json({"page": page_facts(host), "recorded": True, "messages": messages})
-
-
-def page_facts(host: ModelHost) -> dict[str, Any]:
-    """What the page's script needs to know of this page: its what-if knobs, and all sources of draft tokens."""
     shown = ("name", "symbol", "light", "dark", "help")
-    return {
+    page = {
         "knobs": [one.to_json() for one in offered_here(host, "what-if").values()],
-        "sources": [{name: dataclasses.asdict(info)[name] for name in shown} for info in SOURCES.values()],
+        "sources": [{name: getattr(info, name) for name in shown} for info in SOURCES.values()],
     }
+    return to_json({"page": page, "recorded": True, "messages": messages})

@@ -1,4 +1,4 @@
-"""Where a text is in the tries of a run."""
+"""Finding a text in the tries of a run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.view import find
 
 CORPORA = 2
-"""Corpora whose tokens' texts are kept at one time."""
+"""Most corpora whose token texts are kept at one time."""
 
 Place = tuple[Level, list[int]]
 """Where a text is in a trie, and the tokens that spell it."""
 
 
 def search(stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str) -> list[Place]:
-    """Where a text is in the run's own trie and in those that it drafted from besides; call it under ``stored.lock``.
+    """The places of a text in the run's own trie and in the others that it drafted from; call it under ``stored.lock``.
 
-    Capitals do not count: some tokenizers write one as a token of its own, so a token by itself does not tell.
+    Capitals are ignored: some tokenizers write a capital as a separate token, so a single token does not show it.
 
     Args:
         pieces: The text of each context token.
@@ -35,7 +35,7 @@ def search(stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str) -> 
 
 
 def _found_in_other(stored: StoredRun, kind: Kind, trie: Trie, text: str) -> Place | None:
-    """The place in a trie that does not change: the last search is remembered, since every step asks again."""
+    """The place in a trie that does not change; the last search is kept, since every step asks again."""
     name = f"search {kind}"
     known = stored.cache.get(name)
     if known is None or known[0] is not trie or known[1] != text:
@@ -55,7 +55,7 @@ def _found(trie: Trie, tokens: list[int], kind: Kind) -> Place | None:
 
 
 def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> list[int]:
-    """The tokens that spell a text (in small letters) where it first appears, at most a window of them."""
+    """The tokens that spell a text (in small letters) where it first appears; at most as many as an n-gram has."""
     pieces = [piece.lower() for piece in pieces]
     place = "".join(pieces).find(text) if text else -1
     if place < 0:
@@ -72,10 +72,10 @@ def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> lis
 
 
 def spelled(trie: Trie, text: str, token_text: TokenText) -> list[int]:
-    """The tokens of the most frequent n-gram that spells a text; none where the trie has read no such n-gram.
+    """The tokens of the most frequent n-gram that spells a text; empty if the trie has read none.
 
-    The first token may begin before the text, the last one may end after it. What was read once is followed in the
-    token log, so only a text that was said more than once is bounded by the longest n-gram that is counted.
+    The first token may begin before the text, and the last one may end after it. A text that was read once is followed
+    in the token log; one that was read more often can be found only up to the longest n-gram that is counted.
     """
     order = count()
     heap: list[tuple[int, int, int, tuple[int, ...], int, str]] = []
@@ -99,7 +99,7 @@ def spelled(trie: Trie, text: str, token_text: TokenText) -> list[int]:
 
 
 def _rests(text: str, piece: str) -> Iterator[str]:
-    """What is left of a text after a piece that it begins in, for every place where it may begin.
+    """The rest of a text after a piece in which it begins, for every place where it can begin.
 
     >>> list(_rests("aab", "aa")), list(_rests("aab", "baabs"))
     (['ab', 'b'], [''])
@@ -113,7 +113,7 @@ def _rests(text: str, piece: str) -> Iterator[str]:
 
 
 def _below(trie: Trie, child: int) -> Iterator[tuple[int, int]]:
-    """The tokens after an n-gram, each with the n-gram that is one longer."""
+    """The tokens after an n-gram, each with the longer n-gram that it makes."""
     if child >= 0:
         yield from trie.children(child)
     elif (token_id := trie.following(~child)) != NO_TOKEN:
@@ -122,12 +122,12 @@ def _below(trie: Trie, child: int) -> Iterator[tuple[int, int]]:
 
 @functools.lru_cache(CORPORA)
 def _texts(trie: Trie) -> dict[int, str]:
-    """The texts of a corpus's tokens in small letters, kept once for all runs: it may hold the whole vocabulary."""
+    """The token texts of a corpus in small letters, kept once for all runs: it may hold the whole vocabulary."""
     return {}
 
 
 def _kept(trie: Trie, token_text: TokenText) -> TokenText:
-    """The same texts in small letters, each asked for once."""
+    """``token_text`` in small letters, called once per token."""
     texts = _texts(trie)
 
     def kept(token_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Where the token of a draft node was seen before."""
+"""Where the token of a draft node was read before."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower
 
 AGREEING = 64
-"""Most tokens that are compared before a place."""
+"""Most tokens that are compared at a place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Where a draft node's token was seen: the text it came from, and how many tokens before it agree.
+    """Where a draft node's token was read: in which text, and how many tokens before it match.
 
     Attributes:
         where: The text, in words.
-        matched: Agreeing tokens before it (``AGREEING`` - 1 at most).
+        matched: Matching tokens before it (at most ``AGREEING`` - 1).
         before: Tokens before it.
         after: The token itself and those after it.
-        start: Place of the first of all these in the context; None where they stand elsewhere.
+        start: Index of the first of these tokens in the context; None if they are in another text.
     """
 
     where: str
@@ -33,9 +33,9 @@ class Seen:
 
 
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
-    """Where a draft node's token was seen; None where that is not known.
+    """Where a draft node's token was read; None if that is not known.
 
-    One that came from a corpus is looked for there, any other in the texts of this run and the earlier ones.
+    A token from a corpus is searched in the corpus, any other token in the texts of this run and of earlier ones.
 
     Args:
         node: A node of the step's draft, not its root.
@@ -52,7 +52,7 @@ def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
 
 
 def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) -> Seen | None:
-    """The latest place whose tokens before it agree longest with the context and the draft path; None for none."""
+    """The place with the longest match of context and draft path before it, the latest of several; None if none."""
     border = len(stored.prompt_ids)
     texts = [(f"earlier output {number}", list(ids)) for number, ids in enumerate(stored.earlier, start=1)]
     best: tuple[int, str, list[int], int] | None = None
@@ -72,10 +72,10 @@ def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) ->
 
 
 def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | None:
-    """The latest place in a corpus whose tokens before it agree longest; None where none was read, or is left.
+    """The latest place in a corpus with the longest match before it; None if the corpus has none (any more).
 
-    The trie itself is asked, never its whole text, so a run of more agreeing tokens than the longest n-gram that is
-    counted may be missed where it was read more than once.
+    This asks the trie and never scans its text. So a match longer than the longest counted n-gram may be missed if it
+    was read more than once.
     """
     best: tuple[int, Trie, int] | None = None
     for trie in corpus:
@@ -89,7 +89,7 @@ def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | Non
 
 
 def _latest(trie: Trie, wanted: Sequence[int]) -> int:
-    """Log position of the last of these tokens where the trie read the longest suffix that its log still holds."""
+    """Log position of the last of these tokens where the log still holds their longest known suffix; -1 if nowhere."""
     follower = Follower(trie)
     follower.follow(wanted)
     node, position, _ = follower.locus()
@@ -101,7 +101,7 @@ def _latest(trie: Trie, wanted: Sequence[int]) -> int:
 
 
 def _seen(where: str, matched: int, ids: Sequence[int], place: int, around_tokens: int = 8) -> Seen:
-    """The place with the tokens around it, none of another text."""
+    """The place with the tokens around it, all of one text."""
     before = list(ids[max(0, place - around_tokens) : place])
     after = list(ids[place : place + around_tokens])
     while NO_TOKEN in before:
@@ -112,7 +112,7 @@ def _seen(where: str, matched: int, ids: Sequence[int], place: int, around_token
 
 
 def _agreement(ids: Sequence[int], place: int, wanted: Sequence[int]) -> int:
-    """How many tokens up to ``place`` agree with the end of ``wanted`` (``AGREEING`` at most)."""
+    """How many tokens up to ``place`` match the end of ``wanted`` (at most ``AGREEING``)."""
     most = min(place + 1, len(wanted), AGREEING)
     for length in range(most):
         if ids[place - length] != wanted[-1 - length]:

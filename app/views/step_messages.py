@@ -1,7 +1,7 @@
-"""Step records as the page draws them: small JSON objects with the text of every token in them.
+"""Step records as the page draws them: small JSON objects that include the text of every token.
 
-A **message** is what one update of the page carries: ``{"run", "method", "from", "steps", "head", "end"}``. ``head``
-comes with step 0, ``end`` with the last; ``from`` is the index of the first step, so that a gap is noticed.
+A **message** is one update of the page: ``{"run", "method", "from", "steps", "head", "end"}``. ``head`` comes with
+step 0, ``end`` with the last step. ``from`` is the index of the first step, so that the page notices a gap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.run.stored_run import StoredRun, TokenText
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.metrics import node_statuses
-from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord, TokenGap
+from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord
 
 STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u"}
 
@@ -30,10 +30,11 @@ def step_data(step: StepRecord, pieces: Sequence[str], token_text: TokenText, at
     """One step for the page.
 
     Args:
-        pieces: The text that became complete with each emitted token.
-        at_seconds: When the step ended, seconds from the start of the run.
+        pieces: The text that each emitted token completes.
+        at_seconds: When the step ended, in seconds from the start of the run.
     """
     timings, trie = step.timings, step.trie
+    phases = (timings.retrieve_seconds, timings.forward_seconds, timings.verify_seconds, timings.commit_seconds)
     accepted = len(step.accepted_nodes)
     return {
         "i": step.index,
@@ -45,15 +46,7 @@ def step_data(step: StepRecord, pieces: Sequence[str], token_text: TokenText, at
             [token_id, piece, "accepted" if place < accepted else "bonus"]
             for place, (token_id, piece) in enumerate(zip(step.emitted_ids, pieces, strict=True))
         ],
-        "ms": [
-            round(1000 * seconds, 4)
-            for seconds in (
-                timings.retrieve_seconds,
-                timings.forward_seconds,
-                timings.verify_seconds,
-                timings.commit_seconds,
-            )
-        ],
+        "ms": [round(1000 * seconds, 4) for seconds in phases],
         "trie": [trie.nodes, trie.added, trie.pruned],
         "at": round(at_seconds, 5),
         "finish": step.finish_reason,
@@ -81,20 +74,13 @@ def draft_data(step: StepRecord, token_text: TokenText) -> dict[str, Any] | None
 def left_out_data(left_out: LeftOut, token_text: TokenText) -> dict[str, Any]:
     """What the search of a step saw and did not draft: counts, and the most probable token with its text."""
     data = dataclasses.asdict(left_out)
-    if left_out.best is not None:
-        best = left_out.best
-        data["best"] = {
-            "text": token_text(best.token_id),
-            "p": round(best.probability, 4),
-            "source": best.source,
-            "reason": best.reason,
-            "parent": best.parent,
-        }
+    if best := data["best"]:
+        best |= {"text": token_text(best.pop("token_id")), "p": round(best.pop("probability"), 4)}
     return data
 
 
 def head_data(run: StoredRun) -> dict[str, Any]:
-    """What the page knows of a run before its first step. ``corpus``: whether the run's corpus is known here."""
+    """What the page knows of a run before its first step; ``corpus`` says whether the server has the run's corpus."""
     return {
         "method": run.method,
         "prompt": list(run.texts.prompt_pieces),
@@ -107,21 +93,15 @@ def head_data(run: StoredRun) -> dict[str, Any]:
     }
 
 
-def end_data(run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> dict[str, Any]:
-    """What the page learns when a run has ended: the numbers of ``metrics.summary``, without the tokens.
-
-    Args:
-        parted: How close the decision was where the run before it in its scene took another token.
-        problem: What broke it off, in one line.
-    """
-    numbers = metrics.summary(run)
-    del numbers["token_ids"]
-    near = None if parted is None else {"gap": parted.gap, "near_tie": parted.near_tie, "dtype": run.model.dtype}
-    return numbers | {"tokens": len(run.token_ids), "parted": near, "problem": problem or None}
+def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
+    """What the page learns at the end of a run: the numbers of ``metrics.summary``, with a count of the tokens."""
+    numbers, gap = metrics.summary(record), run.parted
+    near = None if gap is None else {"gap": gap.gap, "near_tie": gap.near_tie, "dtype": run.model.dtype}
+    return numbers | {"tokens": len(numbers.pop("token_ids")), "parted": near, "problem": run.problem or None}
 
 
 def steps_data(run: StoredRun) -> list[dict[str, Any]]:
-    """All steps so far for the page; each is made once, by whoever asks first."""
+    """All steps so far for the page; each is made once, on the first request."""
     with run.spelling:
         for place in range(len(run.shown), len(run.steps)):
             step = run.steps[place]
@@ -136,16 +116,16 @@ def since(run: StoredRun, start: int, head: bool | None = None) -> dict[str, Any
     """The message with everything from that step on.
 
     Args:
-        head: Whether it has the head; None where it begins with step 0.
+        head: Whether it has the head; by default, if it begins with step 0.
     """
-    record = run.run  # before the steps: with it, they are all there
+    record = run.run  # read before the steps: if it is there, they all are
     return {
         "run": run.run_id,
         "method": run.method,
         "from": start,
         "steps": steps_data(run)[start:],
         "head": head_data(run) if (start == 0 if head is None else head) else None,
-        "end": None if record is None else end_data(record, run.parted, run.problem),
+        "end": None if record is None else end_data(run, record),
     }
 
 
@@ -177,7 +157,7 @@ def model_line(model: ModelInfo) -> str:
 
 
 def short_count(value: int) -> str:
-    """A number the way people say it.
+    """A rounded number with its unit.
 
     >>> short_count(8_712_320), short_count(260_032)
     ('8.7M', '260k')

@@ -1,9 +1,10 @@
-"""The tries of a run as one step found them, built again from its tokens; as pictures and as GraphML."""
+"""The tries of a run as they were at one step, rebuilt from its tokens; as pictures and as GraphML."""
 
 from __future__ import annotations
 
 import functools
 import io
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,65 +17,56 @@ from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower, Locus
 from lookahead.trie.view import TrieNodeView, neighbourhood
 
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MOST_NODES = 28
-"""n-grams in one picture."""
+"""Most n-grams in one picture."""
 DEEPEST = 6
-"""Levels below the match in one picture."""
+"""Most levels below the match in one picture."""
 MOST_SHORTER = 3
-"""Shorter suffixes that are shown besides the match."""
+"""Most shorter suffixes that are shown beside the match."""
 SESSION_TRIES = 8
-"""Tries of earlier outputs that are kept at one time."""
+"""Most tries of earlier outputs that are kept at one time."""
 
 Kind = Literal["own", "earlier", "corpus"]
-"""Whose trie: the run's own (prompt and output so far), that of earlier outputs, a corpus."""
+"""Which trie: the run's own (prompt and output so far), the one of earlier outputs, a corpus."""
 
 
 @dataclass(slots=True)
 class TrieAt:
-    """A run's trie after its first ``tokens`` tokens (prompt and output together)."""
+    """A run's trie after these tokens of prompt and output."""
 
     trie: Trie
-    tokens: int
     context: tuple[int, ...]
 
 
 def trie_at(stored: StoredRun, step: int) -> TrieAt:
     """The request's trie as the draft of this step found it; call it under ``stored.lock``.
 
-    Moving forwards reads only the new tokens; moving back starts again (a few microseconds per token).
+    A later step reads only the new tokens; an earlier one starts over (a few microseconds per token).
     """
     output = [token_id for record in stored.steps[:step] for token_id in record.emitted_ids]
     context = (*stored.prompt_ids, *output)
     built: TrieAt | None = stored.cache.get("trie")
-    if built is None or built.tokens > len(context):
-        trie = Trie(MAX_DEPTH)
+    if built is None or len(built.context) > len(context):
+        built = stored.cache["trie"] = TrieAt(Trie(MAX_DEPTH), stored.prompt_ids)
         if "prompt" in stored.config.sources:
-            trie.border = len(stored.prompt_ids)
-            trie.extend(stored.prompt_ids)
+            built.trie.border = len(stored.prompt_ids)
+            built.trie.extend(stored.prompt_ids)
         if "output" not in stored.config.sources:
-            trie.begin()
-        built = TrieAt(trie, len(stored.prompt_ids), context)
+            built.trie.begin()
     if "output" in stored.config.sources:
-        built.trie.extend(context[built.tokens :])
-    built.tokens, built.context = len(context), context
-    stored.cache["trie"] = built
+        built.trie.extend(context[len(built.context) :])
+    built.context = context
     return built
 
 
-def session_trie(stored: StoredRun) -> Trie | None:
-    """The trie of the earlier outputs that the run drafted from; None where there are none. Not to be written to."""
-    if not stored.earlier or "output" not in stored.config.sources:
-        return None
-    return _read(stored.earlier, stored.config.trie_capacity, stored.config.trie_bytes)
-
-
 def other_tries(stored: StoredRun) -> list[tuple[Kind, Trie]]:
-    """The tries that the run drafted from besides its own, as far as they are known. Not to be written to."""
-    session = session_trie(stored)
+    """The known tries that the run drafted from besides its own. Never write to them."""
+    config = stored.config
     others: list[tuple[Kind, Trie]] = []
-    if session is not None:
-        others.append(("earlier", session))
-    if "corpus" in stored.config.sources:
+    if stored.earlier and "output" in config.sources:
+        others.append(("earlier", _read(stored.earlier, config.trie_capacity, config.trie_bytes)))
+    if "corpus" in config.sources:
         others.extend(("corpus", trie) for trie in stored.corpus if trie.log)
     return others
 
@@ -89,13 +81,13 @@ def _read(outputs: tuple[tuple[int, ...], ...], capacity: int, max_bytes: int) -
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a trie knows after a suffix of the context, or after a text that is looked for.
+    """A place in a trie: after a suffix of the context, or after a text that is searched.
 
     Attributes:
         trie: The trie.
-        start: Its node of the suffix, ``~position`` where the suffix was read once.
+        start: Its node of the suffix, or ``~position`` if the suffix was read once.
         length: Tokens in the suffix.
-        kind: Whose trie it is.
+        kind: Which trie it is.
     """
 
     trie: Trie
@@ -105,10 +97,10 @@ class Level:
 
 
 def levels(stored: StoredRun, now: TrieAt) -> list[Level]:
-    """The longest suffixes that something followed, in the run's own trie, the earlier outputs' and the corpus's.
+    """The longest suffixes with a known continuation, in the run's own trie, the earlier outputs' and the corpus.
 
-    The longest comes first, the own trie's first among equals, as in retrieval. Where nothing is known: the root of
-    the first trie that has read anything.
+    The longest comes first; of equal ones, the run's own, as in retrieval. If no suffix is known, the one level is the
+    root of the first trie that has read anything.
     """
     others = other_tries(stored)
     found = _suffixes(now.trie, _own_locus(stored, now), "own")
@@ -122,7 +114,7 @@ def levels(stored: StoredRun, now: TrieAt) -> list[Level]:
 
 
 def _own_locus(stored: StoredRun, now: TrieAt) -> Locus:
-    """Where the context stands in the run's own trie; one that holds the prompt alone is followed like any other."""
+    """Where the context stands in the run's own trie; a trie of the prompt alone is followed like the others."""
     if "output" in stored.config.sources:
         return now.trie.cursors()[-1], -1, 0
     return _followed(now.trie, now.context)
@@ -135,7 +127,7 @@ def _followed(trie: Trie, context: Sequence[int]) -> Locus:
 
 
 def _suffixes(trie: Trie, locus: Locus, kind: Kind) -> list[Level]:
-    """The longest suffix that something followed, then shorter ones that know further successors."""
+    """The longest suffix with a known continuation, then shorter ones that know more continuations."""
     node, position, length = locus
     found: list[Level] = []
     known: set[int] = set()
@@ -152,23 +144,18 @@ def _suffixes(trie: Trie, locus: Locus, kind: Kind) -> list[Level]:
 
 
 def around(level: Level) -> list[TrieNodeView]:
-    """What a picture of this level shows; a narrow one is deeper."""
+    """The n-grams of the level's picture; a narrow picture is deeper."""
     views = neighbourhood(level.trie, level.start, MOST_NODES, DEEPEST)
     return views if len(views) > 2 * DEEPEST else neighbourhood(level.trie, level.start, MOST_NODES, 3 * DEEPEST)
 
 
-def a_little(level: Level) -> list[TrieNodeView]:
-    """The same for a shorter suffix beside the match."""
-    return neighbourhood(level.trie, level.start, 10, 2)
-
-
 def picture_of(stored: StoredRun, step: int, now: TrieAt, level: Level, whole: bool) -> dict[str, list[Any]]:
-    """A level as a picture; n-grams that the step before read are new. Call it under ``stored.lock``.
+    """A level as a picture; n-grams that the last step read are new. Call it under ``stored.lock``.
 
     Args:
-        whole: Whether it gets all the room that one picture has.
+        whole: Whether it is a whole picture or a small one beside another.
     """
-    views = around(level) if whole else a_little(level)
+    views = around(level) if whole else neighbourhood(level.trie, level.start, 10, 2)
     new: set[int] = set()
     if level.kind == "own" and step and "output" in stored.config.sources:
         newest = now.trie.end - len(stored.steps[step - 1].emitted_ids)
@@ -177,17 +164,14 @@ def picture_of(stored: StoredRun, step: int, now: TrieAt, level: Level, whole: b
 
 
 def sizes(stored: StoredRun, now: TrieAt) -> dict[str, Any]:
-    """The size of all tries together; what the earlier outputs and the corpus hold, None where they are not asked."""
-    others = [(kind, trie.stats()) for kind, trie in other_tries(stored)]
-    found = [now.trie.stats(), *(size for _, size in others)]
-    corpus = [size.nodes + size.leaves for kind, size in others if kind == "corpus"]
+    """The size of all tries together, and of the earlier outputs and the corpus; None for those that are not used."""
+    found = [("own", now.trie.stats()), *((kind, trie.stats()) for kind, trie in other_tries(stored))]
+    counts = [(kind, size.nodes + size.leaves) for kind, size in found]
+    corpus = [count for kind, count in counts if kind == "corpus"]
     earlier = {"outputs": len(stored.earlier), "tokens": sum(map(len, stored.earlier))}
     return {
-        "size": {
-            "n_grams": sum(size.nodes + size.leaves for size in found),
-            "bytes": sum(size.bytes for size in found),
-        },
-        "earlier": earlier if any(kind == "earlier" for kind, _ in others) else None,
+        "size": {"n_grams": sum(count for _, count in counts), "bytes": sum(size.bytes for _, size in found)},
+        "earlier": earlier if any(kind == "earlier" for kind, _ in found) else None,
         "corpus": {"n_grams": sum(corpus)} if corpus else None,
     }
 
@@ -195,13 +179,13 @@ def sizes(stored: StoredRun, now: TrieAt) -> dict[str, Any]:
 def picture(
     views: Sequence[TrieNodeView], token_text: TokenText, new: Collection[int] = (), kind: Kind = "own"
 ) -> dict[str, list[Any]]:
-    """The n-grams of a neighbourhood as the page draws them, every field a list over its nodes.
+    """The n-grams of a neighbourhood as the page draws them; every field is a list over the nodes, parents first.
 
-    Node 0 is where it begins, and parents come before their children. ``prompt``, ``output``, ``earlier`` and
-    ``corpus`` count where each n-gram was read: all counts of another trie than the run's own are of its kind.
+    ``prompt``, ``output``, ``earlier`` and ``corpus`` count where each n-gram was read: in the run's own trie the first
+    two, in another trie its kind alone.
 
     Args:
-        new: Places of the nodes that are marked as new.
+        new: Indices of the nodes to mark as new.
     """
     counts = {name: [view.count if kind == name else 0 for view in views] for name in ("earlier", "corpus")}
     return {
@@ -216,7 +200,7 @@ def picture(
 
 
 def graphml(pictures: Sequence[dict[str, list[Any]]]) -> str:
-    """Pictures as one GraphML text, a tree each; characters that XML cannot carry are replaced."""
+    """Pictures as one GraphML text, one tree each; characters that XML does not allow are replaced."""
     graph = nx.DiGraph()
     for drawn in pictures:
         first = len(graph)
@@ -225,7 +209,7 @@ def graphml(pictures: Sequence[dict[str, list[Any]]]) -> str:
             graph.add_node(
                 first + place,
                 token=drawn["id"][place],
-                text=_for_xml(drawn["text"][place]),
+                text=_NOT_XML.sub("\ufffd", drawn["text"][place]),
                 count=sum(counts.values()),
                 **counts,
                 new=drawn["new"][place],
@@ -235,10 +219,3 @@ def graphml(pictures: Sequence[dict[str, list[Any]]]) -> str:
     buffer = io.BytesIO()
     nx.write_graphml(graph, buffer)
     return buffer.getvalue().decode("utf-8")
-
-
-def _for_xml(text: str) -> str:
-    return "".join(
-        letter if letter in "\t\n\r" or (letter >= " " and letter not in "\ufffe\uffff") else "\ufffd"
-        for letter in text
-    )

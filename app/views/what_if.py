@@ -1,4 +1,4 @@
-"""Other settings on a finished run, without the model: greedy output is fixed, so any draft policy can be replayed."""
+"""Other settings on a finished run, without the model: its output is fixed, so any draft policy can be replayed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outputs = Sequence[Sequence[int]]
 """Outputs of earlier runs, oldest first."""
 
 MOST_TOKENS = 4_000
-"""Longest output that is replayed while somebody waits."""
+"""Longest output that is replayed on request."""
 
 
 def answer(
@@ -29,13 +29,13 @@ def answer(
 ) -> dict[str, Any]:
     """The run's numbers as they were (``real``) and as they would be with these settings (``estimate``).
 
-    ``exact`` says whether the replay with the run's own settings takes the run's own steps, ``again`` how many passes
-    it takes. It does not where the run also drafted from what is not known here: earlier outputs, or a corpus.
+    ``exact`` says whether the replay with the run's own settings takes the run's own steps, and ``again`` how many
+    passes it takes. It is not exact if the run also drafted from unknown data: earlier outputs or a corpus.
 
     Args:
-        earlier: Earlier outputs that the run's trie knew.
-        corpus: Tries that the run could draft from besides; read as any drafter reads them.
-        own: The replay with the run's own settings, where it was made before.
+        earlier: Earlier outputs that the run drafted from.
+        corpus: Tries that the run could also draft from.
+        own: The replay with the run's own settings, if there is one already.
 
     Raises:
         ValueError: If the run is too long to be replayed here.
@@ -61,10 +61,9 @@ def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), cor
 def what_if(
     run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()
 ) -> dict[str, Any]:
-    """Numbers that the run would have had with these settings; times are estimates from the measured T(n).
+    """The run's numbers with these settings; times are estimates from the measured T(n).
 
-    ``decode_seconds`` is the real time, scaled as the modelled times of both drafts compare; None where the run knows
-    no T(n).
+    ``decode_seconds`` is the real time, scaled by the ratio of the modelled times; None if the run has no T(n).
 
     Raises:
         ValueError: If the run is too long to be replayed here.
@@ -86,25 +85,23 @@ def _passes(run: RunRecord, steps: RunSteps) -> int:
 
 
 def _estimated_seconds(run: RunRecord, widths: list[int], costs: PassCosts) -> float | None:
-    """The real decode time, scaled by T(n) of these passes against T(n) of the run's own."""
+    """The real decode time, scaled by the T(n) of these passes over the T(n) of the run's own passes."""
     own = sum(costs.at(len(draft)) for _, draft in metrics.decode_steps(run.steps))
     return metrics.decode_seconds(run) * sum(map(costs.at, widths)) / own if own and widths else None
 
 
 def real(run: RunRecord) -> dict[str, Any]:
-    """The same numbers of the run as it was."""
-    steps = run.steps
+    """The same numbers for the run as it was."""
+    ratios = (metrics.mean_accepted_tokens, metrics.acceptance_rate, metrics.draft_tokens_per_step)
     return {
-        "mean_accepted_tokens": metrics.or_none(metrics.mean_accepted_tokens, steps),
-        "acceptance_rate": metrics.or_none(metrics.acceptance_rate, steps),
-        "forward_passes": metrics.forward_passes(steps),
-        "draft_tokens_per_step": metrics.or_none(metrics.draft_tokens_per_step, steps),
+        **{ratio.__name__: metrics.or_none(ratio, run.steps) for ratio in ratios},
+        "forward_passes": metrics.forward_passes(run.steps),
         "decode_seconds": metrics.decode_seconds(run),
     }
 
 
 def changed(config: LookaheadConfig, values: Mapping[str, Any]) -> LookaheadConfig:
-    """The settings with those of the plain values that are what-if knobs in place of their own.
+    """The settings, changed to the plain values of those that are what-if knobs.
 
     Raises:
         ValueError: If one is not a value of its setting.

@@ -1,4 +1,4 @@
-"""Runs for the tests of the app: whole ones of a model, and real ones of a backend that counts."""
+"""Runs for the tests of the app: of a model, and of a fake backend that counts; and questions about them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def finished(
     earlier: Sequence[tuple[int, ...]] = (),
     **config: Any,
 ) -> StoredRun:
-    """A run of the model, after its end."""
+    """A finished run of the model."""
     settings = LookaheadConfig(**config)
     run = start_run(host, store or RunStore(), prompt, settings, max_new_tokens, method, earlier=tuple(earlier))
     assert run.wait(120)
@@ -63,7 +63,7 @@ class Words:
 
 
 def corpus_of(*texts: Sequence[int]) -> tuple[Trie, ...]:
-    """A corpus trie that has read these texts; none where there are none."""
+    """A corpus trie that has read these texts; no trie if there are no texts."""
     trie = Trie(MAX_DEPTH)
     for text in texts:
         trie.insert(text)
@@ -78,7 +78,7 @@ def counted_run(
     modulo: int = 9,
     corpus: tuple[Trie, ...] = (),
 ) -> StoredRun:
-    """A real run of a backend that counts, not yet finished, after its last step."""
+    """A real run of a fake backend that counts, after its last step but not marked as finished."""
     config = LookaheadConfig(decoding_length=8, budget="fixed", sources=sources)
     drafter = Drafter(config, corpus)
     for output_ids in earlier:
@@ -97,8 +97,16 @@ def asking(store: RunStore) -> dict[str, Callable[[Any], dict[str, Any]]]:
     return {function.__name__: function for function in functions(store)}
 
 
+def asked(stored: StoredRun) -> Callable[..., dict[str, Any]]:
+    """``name, step, **more`` to the answer about this run."""
+    store = RunStore()
+    store.add(stored)
+    answers = asking(store)
+    return lambda name, step, **more: answers[name]({"run": stored.run_id, "step": step, **more})
+
+
 def played(handlers: Handlers, methods: tuple[Method, ...], tab: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The outputs of a scene whose runs are read by a page."""
+    """The outputs of a scene while a page reads its runs."""
     found: list[tuple[Any, ...]] = []
     with ExitStack() as readers:
         for output in handlers.scene(methods, tab, values):
@@ -111,6 +119,6 @@ def played(handlers: Handlers, methods: tuple[Method, ...], tab: str, values: di
 
 
 def controls_of(handlers: Handlers, prompt: str = "abc abc abc", **values: Any) -> dict[str, Any]:
-    """What the page's controls hold, by name; the defaults where nothing else is said."""
+    """The values of the page's controls by name: the defaults, except for those given."""
     defaults = {name: one.plain(one.default) for name, one in handlers.settings.items()}
     return {**defaults, **values, "document": "", "prompt": prompt}

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_ctrl_c_ends_the_app_without_a_word_of_python() -> None:
+def test_ctrl_c_ends_the_app_without_a_traceback() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -30,7 +30,7 @@ def test_ctrl_c_ends_the_app_without_a_word_of_python() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever runs the tests in the background has them started with SIGINT ignored, and children inherit that.
+        # In the background, tests start with SIGINT ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
@@ -52,7 +52,7 @@ def test_ctrl_c_ends_the_app_without_a_word_of_python() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_a_ctrl_c_that_meets_a_finalizer_is_not_lost() -> None:
+def test_a_ctrl_c_inside_a_finalizer_is_not_lost() -> None:
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         interrupted = noted_interrupts()

@@ -1,4 +1,4 @@
-"""The flags of app.py, their twins in the environment, and what is said of bad ones."""
+"""The flags of app.py, their environment variables, and the messages about bad ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _one_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return message
 
 
-def test_every_option_is_a_flag_and_told_by_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_is_a_flag_that_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
     assert {name.replace("-", "_") for name in FLAGS} == set(AppOptions.__dataclass_fields__)
     with pytest.raises(SystemExit) as end:
         parse(["--help"])
@@ -53,13 +53,13 @@ def test_every_option_is_a_flag_and_told_by_help(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("name", FLAGS)
-def test_a_flag_and_its_twin_say_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_and_its_variable_mean_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     by_flag = parse([f"--{name}"] if name == "share-trie" else [f"--{name}", FLAGS[name]])
     monkeypatch.setenv(f"LOOKAHEAD_{name.upper().replace('-', '_')}", FLAGS[name])
     assert parse([]) == by_flag != AppOptions()
 
 
-def test_a_flag_wins_over_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_overrides_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKAHEAD_MAX_WAITING", "7")
     assert parse(["--max-waiting", "8"]).max_waiting == 8
 
@@ -67,10 +67,10 @@ def test_a_flag_wins_over_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--port", "99999"], "need 1 to 65535, got 99999"),
-        (["--port", "x"], "need a whole number, got 'x'"),
-        (["--max-new-tokens", "0"], "need 1 to 1000000, got 0"),
-        (["--max-waiting", "-3"], "got -3"),
+        (["--port", "99999"], "'--port': 99999 is not in the range 1<=x<=65535"),
+        (["--port", "x"], "'x' is not a valid whole number"),
+        (["--max-new-tokens", "0"], "0 is not in the range 1<=x<=1000000"),
+        (["--max-waiting", "-3"], "-3 is not in"),
         (["--dtype", "float7"], "'float7' is not one of 'auto'"),
         (["--unknown"], "No such option '--unknown'"),
         (["--host", "no such host"], "cannot listen on no such host"),
@@ -90,7 +90,7 @@ def test_a_bad_flag_is_one_line(capsys: pytest.CaptureFixture[str], arguments: l
         ("GRADIO_SERVER_PORT", "no port"),
     ],
 )
-def test_a_bad_twin_is_one_line(
+def test_a_bad_variable_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, text: str
 ) -> None:
     monkeypatch.setenv(variable, text)
@@ -99,7 +99,7 @@ def test_a_bad_twin_is_one_line(
     assert text in message
 
 
-def test_a_port_in_use_is_said_before_the_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported_before_the_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

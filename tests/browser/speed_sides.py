@@ -159,7 +159,7 @@ class Browser:
         )
         tokens = page.locator("#ribbon .group [data-place]").count()
         page.wait_for_selector("#run:enabled")
-        page.wait_for_timeout(2500)  # the figures are drawn: nothing of this run is left for the next turn
+        page.wait_for_timeout(500)  # nothing of this run is left for the next turn
         return 1000 * tokens / numbers[0] / numbers[1], 1000 * (len(draws) - 1) / (draws[-1][0] - draws[0][0])
 
     def first_content(self, repeats: int = 5) -> list[tuple[float, float]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -99,11 +98,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page) -> None
     expect(page.locator("#what-if")).to_be_visible()
 
 
-def test_runs_one_after_the_other_leave_nothing_behind(
-    open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Each figure that Gradio replaces stays in memory: not of the stage's making.
-    monkeypatch.setattr("app.views.figures.all_figures", lambda run: [gr.skip()] * 6)
+def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=12&decoding_length=8", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")

@@ -70,7 +70,10 @@ def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., P
     assert float(page.get_attribute("#numbers [data-metric=speedup]", "data-value") or "nan") > 0
     page.click("[data-over=time]")
     expect(page.locator("#race [data-lane=plain]")).to_contain_text("s of")
-    page.wait_for_selector("#figures .js-plotly-plot", timeout=120_000)
+    page.wait_for_selector("#run:enabled")
+    assert page.locator("#figures .js-plotly-plot").count() == 0, "closed until the visitor opens it"
+    page.click("#figures button")
+    page.wait_for_selector("#figures .js-plotly-plot")
 
 
 def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page]) -> None:
@@ -135,6 +138,7 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     page = open_page("/?max_new_tokens=24", width=390, height=844)
     page.fill("#document textarea", "")
     _run(page, HOSTILE + " " + "unbroken" * 40, "#compare")
+    page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
     page.click("#settings button")
     page.wait_for_selector("#decoding-length input[type=number]")

@@ -187,13 +187,19 @@ def test_a_pair_is_saved_and_opened_with_its_race_and_figures(page: Page, tmp_pa
     page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from pair.json')")
     assert page.inner_text("[data-badge]") == "same tokens ✓"
     assert f"of {len(pair.greedy.steps)} passes" in page.inner_text("#race [data-lane=plain]")
+    page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
 
 
-def test_figures_of_the_recorded_run(page: Page) -> None:
+def test_open_figures_follow_the_run(page: Page, recorded_run: Path) -> None:
     assert page.locator("#figures .js-plotly-plot").count() == 0
     page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
+    dots = page.locator("#figures .js-plotly-plot").nth(3).locator(".point")
+    expect(dots).not_to_have_count(0)
+    before = dots.count()
+    page.set_input_files("#open-run", recorded_run.with_suffix(".greedy.json"))
+    expect(dots).not_to_have_count(before)
 
 
 def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_run: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A page that was started with a trie file: its runs draft from it, and its settings offer it."""
+"""A page that was started with a trie file: its runs draft from the file, and its settings offer it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lookahead import RunRecord, Trie, save_trie
 from lookahead.runs import runfile
 from lookahead.trie import ROOT
 from lookahead.trie.view import neighbourhood
-from tests.app.making import asking, finished, record_of
+from tests.app.making import asked, asking, finished, record_of
 
 GOLDEN = Path(__file__).resolve().parents[2] / "lookahead" / "runs" / "golden_run.json"
 
@@ -30,43 +30,38 @@ def _run(host: ModelHost) -> RunRecord:
 
 
 @pytest.fixture(scope="module")
-def cold() -> RunRecord:
-    """A run of a page that has no corpus."""
-    host = ModelHost.load(AppOptions())
-    run = _run(host)
+def cold(host: ModelHost) -> RunRecord:
+    """A run of a page without a corpus."""
     assert host.sources == ("prompt", "output")
     assert host.corpus == ()
-    host.close()
-    return run
+    return _run(host)
 
 
 @pytest.fixture(scope="module")
-def host(cold: RunRecord, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelHost]:
+def warm(host: ModelHost, cold: RunRecord, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelHost]:
     """A page whose corpus has read that run."""
     path = tmp_path_factory.mktemp("corpus") / "page.trie"
     trie = Trie(12)
     trie.insert((*cold.prompt_ids, *cold.token_ids))
-    with_tokenizer = ModelHost.load(AppOptions())
-    save_trie(trie, path, with_tokenizer.backend.fingerprint)
-    with_tokenizer.close()
-    host = ModelHost.load(AppOptions(trie=str(path)))
-    yield host
-    host.close()
+    save_trie(trie, path, host.backend.fingerprint)
+    found = ModelHost.load(AppOptions(trie=str(path)))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")
-def pages(host: ModelHost) -> tuple[RunStore, StoredRun]:
-    """A run of that page, and where it is stored."""
+def pages(warm: ModelHost) -> tuple[RunStore, StoredRun]:
+    """A run of that page, and its store."""
     store = RunStore()
-    return store, finished(host, store, "Once upon a time", decoding_length=16, budget="fixed")
+    return store, finished(warm, store, "Once upon a time", decoding_length=16, budget="fixed")
 
 
-def test_runs_draft_from_the_trie_and_give_the_same_tokens(host: ModelHost, cold: RunRecord) -> None:
-    warm = _run(host)
-    assert host.sources == ("prompt", "output", "corpus")
-    assert warm.token_ids == cold.token_ids
-    assert len(warm.steps) < len(cold.steps) / 2
-    assert any("corpus" in step.draft.sources for step in warm.steps if step.draft is not None)
+def test_runs_draft_from_the_trie_and_give_the_same_tokens(warm: ModelHost, cold: RunRecord) -> None:
+    run = _run(warm)
+    assert warm.sources == ("prompt", "output", "corpus")
+    assert run.token_ids == cold.token_ids
+    assert len(run.steps) < len(cold.steps) / 2
+    assert any("corpus" in step.draft.sources for step in run.steps if step.draft is not None)
 
 
 def test_the_panes_of_a_run_know_its_corpus(pages: tuple[RunStore, StoredRun]) -> None:
@@ -132,18 +127,17 @@ def test_many_replays_at_once_while_others_look_give_the_same(pages: tuple[RunSt
         assert [job.result() for job in jobs] == alone * 4
 
 
-def test_a_file_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "page.trie"
-    with pytest.raises(HostError, match=r"page\.trie: there is no such file"):
+    with pytest.raises(HostError, match=r"page\.trie: no such file"):
         ModelHost.load(AppOptions(trie=str(path)))
     save_trie(Trie(12), path, "of another model")
     with pytest.raises(HostError, match="another tokenizer"):
         ModelHost.load(AppOptions(trie=str(path)))
 
 
-def test_a_url_names_a_corpus_only_where_there_is_one(host: ModelHost) -> None:
-    here = offered_here(host, "page")
-    elsewhere = here | {"sources": here["sources"].within(choices=("prompt", "output"))}
+def test_a_url_names_a_corpus_only_where_there_is_one(warm: ModelHost, host: ModelHost) -> None:
+    here, elsewhere = offered_here(warm, "page"), offered_here(host, "page")
     assert from_query({}, here)["sources"] == ("prompt", "output", "corpus")
     assert from_query({"sources": "corpus"}, here)["sources"] == ("corpus",)
     assert from_query({"sources": "corpus,prompt"}, elsewhere)["sources"] == ("prompt",)
@@ -151,11 +145,8 @@ def test_a_url_names_a_corpus_only_where_there_is_one(host: ModelHost) -> None:
 
 
 def test_a_node_of_the_corpus_is_not_said_to_come_from_the_prompt() -> None:
-    store = RunStore()
     stored = from_record(runfile.load(GOLDEN))
-    store.add(stored)
     draft = stored.steps[1].draft
     assert draft is not None
-    answers = asking(store)
-    question = {"run": stored.run_id, "step": 1, "node": draft.sources.index("corpus")}
-    assert answers["node_seen"](question)["error"].startswith("in the corpus")
+    answer = asked(stored)("node_seen", 1, node=draft.sources.index("corpus"))
+    assert answer["error"].startswith("in the corpus")

@@ -1,4 +1,4 @@
-"""What a prompt may be: the page says the limit that is enforced, and what else the model's context bounds."""
+"""How long a prompt may be: the page states the limit that it enforces, and what the model's context limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTEXT = 128
 
 @pytest.fixture(scope="module", params=[40, 100, 4096])
 def host(tiny_model: Path, request: pytest.FixtureRequest) -> Iterator[ModelHost]:
-    """A page's limit of prompts below, near and above the model's context."""
+    """A page whose limit on prompts is below, near or above the model's context."""
     found = ModelHost.load(AppOptions(model=str(tiny_model), max_prompt_tokens=request.param, max_new_tokens=50))
     yield found
     found.close()
@@ -33,11 +33,11 @@ def _said(host: ModelHost) -> str:
 
 
 def _longest(host: ModelHost) -> str:
-    """A prompt of as many tokens as there may be."""
+    """A prompt with the most tokens allowed."""
     return "a" * (host.most_prompt_tokens - len(host.encode("a")) + 1)
 
 
-def test_the_limit_that_is_said_is_the_one_that_holds(host: ModelHost) -> None:
+def test_the_stated_limit_is_the_one_that_holds(host: ModelHost) -> None:
     most = host.most_prompt_tokens
     assert most == min(host.options.max_prompt_tokens, CONTEXT - 1)
     assert len(host.encode(_longest(host))) == most

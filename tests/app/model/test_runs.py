@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from app.model import zero_gpu
 from app.model.host import ModelHost
-from app.model.runs import RunRequest, recorded_run
+from app.model.runs import RunRequest
 from app.options import AppOptions
 from lookahead import LookaheadConfig, RunRecord
 from lookahead.records import StepRecord
 from lookahead.runs import runfile
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[ModelHost]:
-    """The embedded model."""
-    found = ModelHost.load(AppOptions())
-    yield found
-    found.close()
 
 
 def _request(host: ModelHost, prompt: str = "abc abc abc", most: int = 400, width: int = 1) -> RunRequest:
@@ -32,7 +23,7 @@ def _request(host: ModelHost, prompt: str = "abc abc abc", most: int = 400, widt
 def _run(
     host: ModelHost, request: RunRequest, cancelled: threading.Event, stop_after: int = 10**9
 ) -> tuple[RunRecord, list[StepRecord]]:
-    """The run and the steps as they were told, stopped after so many."""
+    """The run and its steps as they were passed on, stopped after so many."""
     steps: list[StepRecord] = []
 
     def take(step: StepRecord, _: float) -> None:
@@ -40,7 +31,7 @@ def _run(
         if len(steps) >= stop_after:
             cancelled.set()
 
-    return host.start(partial(host.generate, request, cancelled, take), cancelled).result(), steps
+    return host.thread.start(partial(host.generate, request, cancelled, take), cancelled).result(), steps
 
 
 def test_model_and_runs_share_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,16 +71,13 @@ def test_a_cancelled_run_ends_after_the_pass_and_the_next_has_its_turn(host: Mod
 @pytest.fixture
 def lending(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> ModelHost:
     """The model as on a ZeroGPU Space, where the event of Stop does not reach the worker."""
-    make = partial(recorded_run, host.backend, host.info, ())
-    lent = zero_gpu.lent(
-        lambda task: task, lambda request: make(request, threading.Event()), host.info, lambda: "a notice", host._note
-    )
-    monkeypatch.setattr(host, "generate", lent)
+    monkeypatch.setattr(host, "generate", zero_gpu.lent(lambda task: task, host))
     monkeypatch.setattr(host, "notice", "")
+    monkeypatch.setattr(host.backend, "_notice", "a notice")
     return host
 
 
-def test_a_worker_loses_no_step_and_tells_its_notice(lending: ModelHost) -> None:
+def test_a_worker_loses_no_step_and_reports_its_notice(lending: ModelHost) -> None:
     run, steps = _run(lending, _request(lending), threading.Event())
     assert [step.index for step in steps] == list(range(400))
     assert run.steps == tuple(steps)
@@ -103,7 +91,7 @@ def test_a_worker_that_is_stopped_leaves_a_whole_run(lending: ModelHost) -> None
     assert runfile.from_json(runfile.to_json(run)).token_ids == run.token_ids
 
 
-def test_the_steps_before_a_pass_that_fails_in_a_worker_are_told(
+def test_the_steps_before_a_pass_that_fails_in_a_worker_arrive(
     lending: ModelHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lookahead.hf.session import TreeSession
@@ -121,7 +109,7 @@ def test_the_steps_before_a_pass_that_fails_in_a_worker_are_told(
     cancelled = threading.Event()
     task = partial(lending.generate, _request(lending), cancelled, lambda step, _: steps.append(step))
     with pytest.raises(RuntimeError, match="out of memory"):
-        lending.start(task, cancelled).result()
+        lending.thread.start(task, cancelled).result()
     assert [step.index for step in steps] == list(range(21))
 
 

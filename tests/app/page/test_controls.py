@@ -1,4 +1,4 @@
-"""What the controls say about themselves."""
+"""The help texts of the controls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from app.run.store import RunStore
 
 
 @pytest.mark.parametrize(("share_trie", "whose"), [(False, "of this tab"), (True, "of all visitors")])
-def test_the_trie_says_whose_outputs_it_holds(share_trie: bool, whose: str) -> None:
-    host = ModelHost.load(AppOptions(share_trie=share_trie))
+def test_the_trie_says_whose_outputs_it_holds(
+    share_trie: bool, whose: str, host: ModelHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "options", AppOptions(share_trie=share_trie))
     config = build_demo(host, RunStore()).get_config_file()
-    host.close()
     (control,) = [component for component in config["components"] if component["props"].get("elem_id") == "keep-trie"]
     assert control["props"]["info"].startswith(f"Earlier outputs {whose} help the next run")
     assert not config.get("connect_heartbeat")  # a connection for every open page, and a browser has six

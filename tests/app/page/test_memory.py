@@ -1,9 +1,6 @@
-"""What a run may know of earlier ones: those of its own tab, of all tabs where they share a trie, or none."""
+"""The earlier outputs that a run drafts from: those of its own tab, those of all tabs with a shared trie, or none."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -18,23 +15,15 @@ from tests.app.making import controls_of, played, record_of
 PROMPT = "Tell a story that begins: One autumn morning"
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[ModelHost]:
-    """The embedded model."""
-    found = ModelHost.load(AppOptions())
-    yield found
-    found.close()
-
-
-@pytest.fixture(params=[False, True], ids=["a trie a tab", "one trie for all"])
-def handlers(model: ModelHost, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Handlers:
-    """A page of either kind on which nothing has run."""
-    monkeypatch.setattr(model, "options", replace(model.options, share_trie=request.param))
-    return Handlers(model, RunStore())
+@pytest.fixture(params=[False, True], ids=["one trie per tab", "one trie for all"])
+def handlers(host: ModelHost, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Handlers:
+    """A page of either kind, before its first run."""
+    monkeypatch.setattr(host, "options", AppOptions(share_trie=request.param))
+    return Handlers(host, RunStore())
 
 
 def _run(handlers: Handlers, tab: str, keep_trie: bool = True) -> tuple[RunRecord, Outputs]:
-    """A run of the tab, and the earlier outputs that its trie knew."""
+    """A run of the tab, and the earlier outputs that it drafted from."""
     values = controls_of(handlers, PROMPT, max_new_tokens=40, decoding_length=32, budget="fixed", keep_trie=keep_trie)
     *_, (_, _, drawn) = played(handlers, RUN, tab, values)
     stored = handlers.store.get(drawn)
@@ -42,7 +31,7 @@ def _run(handlers: Handlers, tab: str, keep_trie: bool = True) -> tuple[RunRecor
     return record_of(stored), stored.earlier
 
 
-def test_another_tab_profits_only_where_the_trie_is_shared(handlers: Handlers) -> None:
+def test_another_tab_benefits_only_if_the_trie_is_shared(handlers: Handlers) -> None:
     first, known = _run(handlers, "one")
     assert known == ()
     second, known = _run(handlers, "two")

@@ -1,4 +1,4 @@
-"""The stage's colours, read from its style sheet: text is readable on every ground that it stands on."""
+"""The stage's colours, read from its style sheet: text is readable on every background that it has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ON = {
     "text": ("fill", "well", "tint"),
     "fill": ("text",),
 }
-"""Which colour is text on which ground."""
+"""Which colour is text on which backgrounds."""
 
 
 def luminance(colour: str) -> float:

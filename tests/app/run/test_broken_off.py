@@ -1,15 +1,14 @@
-"""A run whose forward pass fails: what came before is a finished run, and one line says what happened."""
+"""A run whose forward pass fails: the steps before it are a finished run, and one line says what happened."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from app.model.host import ModelHost
-from app.options import AppOptions
 from app.page.events import COMPARE, RUN, Handlers
 from app.run.store import RunStore
 from app.serve.steps import messages, wait_while_read
@@ -19,14 +18,6 @@ from lookahead.runs import runfile
 from tests.app.making import asking, controls_of, finished, played, record_of
 
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has 4 GiB.")
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[ModelHost]:
-    """The embedded model."""
-    found = ModelHost.load(AppOptions())
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -72,7 +63,7 @@ def test_the_passes_before_it_are_a_finished_run(
     assert runfile.from_json(saved).token_ids == run.token_ids
     opened = asked["open_run"]({"text": saved})["messages"][0]
     assert opened["end"]["finish_reason"] == "error"
-    assert len(Handlers(host, store).figures(stored.run_id)) == 7
+    assert len(Handlers(host, store).figures(stored.run_id)) == 6
 
 
 def test_compare_ends_with_the_run_that_broke_off_and_the_next_run_is_whole(
@@ -94,7 +85,7 @@ def test_compare_ends_with_the_run_that_broke_off_and_the_next_run_is_whole(
     assert f"{len(run.steps)} forward passes" in status
 
 
-def test_a_run_that_is_left_is_kept_as_one_that_was_stopped(host: ModelHost) -> None:
+def test_a_run_whose_page_is_gone_is_kept_as_a_stopped_one(host: ModelHost) -> None:
     handlers = Handlers(host, RunStore())
     scene = handlers.scene(RUN, "", controls_of(handlers, max_new_tokens=400, decoding_length=1))
     next(scene)

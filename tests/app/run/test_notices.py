@@ -1,4 +1,4 @@
-"""What the page knows of a run before it begins: its notice, and T(n)."""
+"""What the page knows about a run before it begins: its notice, and T(n)."""
 
 from __future__ import annotations
 

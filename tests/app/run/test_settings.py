@@ -1,26 +1,15 @@
-"""The settings of a page: narrowed to it, in its controls, in its URL."""
+"""The settings of a page: within its limits, in its controls, in its URL."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model.host import WIDEST, ModelHost
-from app.options import AppOptions
 from app.page.controls import control
 from app.run.settings import PageSettings, from_controls, from_query, offered_here
 from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen, offered
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[ModelHost]:
-    """The embedded model."""
-    found = ModelHost.load(AppOptions(max_new_tokens=512))
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

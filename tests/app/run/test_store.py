@@ -1,4 +1,4 @@
-"""Which runs the server keeps: all that are recorded or still going, the latest ones of the others."""
+"""Which runs the server keeps: all recorded ones, all in progress, and the latest of the others."""
 
 from __future__ import annotations
 
@@ -10,24 +10,17 @@ from hypothesis import strategies as st
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
-from app.options import AppOptions
 from app.run import store as place
 from app.run import tabs
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun, from_record
 from app.run.tabs import Tabs
-from app.views.first_sight import RUNS, first_sight
+from app.views.first_sight import first_sight
 from app.views.step_messages import steps_data
 from lookahead import LookaheadConfig
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 from tests.app.making import INFO, Words, asking
-
-
-@pytest.fixture(scope="module")
-def run() -> RunRecord:
-    """The recorded run."""
-    return runfile.load(RUNS / "edit-code.json")
 
 
 def _stored(prompt_tokens: int, going: bool = False) -> StoredRun:
@@ -38,10 +31,9 @@ def _stored(prompt_tokens: int, going: bool = False) -> StoredRun:
     return stored
 
 
-def test_recorded_runs_stay_and_are_saved_with_greedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_runs_stay_and_are_saved_with_greedy(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "MOST_RUNS", 2)
-    store, host = RunStore(), ModelHost.load(AppOptions())
-    host.close()
+    store = RunStore()
     run, greedy = (message["run"] for message in json.loads(first_sight(host, store))["messages"])
     for _ in range(5):
         store.add(_stored(1))
@@ -58,7 +50,7 @@ def test_a_file_without_the_greedy_run_that_is_gone_says_so(run: RunRecord) -> N
     assert asked["run_file"]({"run": stored.run_id, "beside": None}) == {"text": runfile.to_json(run)}
     answer = asked["run_file"]({"run": stored.run_id, "beside": "gone"})
     assert answer["text"] == runfile.to_json(run)
-    assert "without greedy decoding" in answer["note"]
+    assert "without the greedy run" in answer["note"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=30))
@@ -82,7 +74,7 @@ def test_the_others_stay_within_both_bounds(sizes: list[tuple[int, bool]]) -> No
 
 
 def test_the_size_of_a_run_is_about_what_it_takes(run: RunRecord) -> None:
-    """Measured: 460 bytes per draft node and 1.5 kB per step besides, records and page data together."""
+    """Measured: 1.5 kB per step and 460 bytes per draft node, records and page data together."""
     import tracemalloc
 
     text = runfile.to_json(run)
@@ -99,7 +91,7 @@ def test_outputs_are_remembered_for_the_tabs_that_ran_last(monkeypatch: pytest.M
     monkeypatch.setattr(tabs, "MOST_MEMORIES", 2)
     known = Tabs()
     for tab in ("first", "second", "first", "third"):
-        known.remember(tab, (*known.memory(tab), (len(tab),)))
+        known.remember(tab, (len(tab),))
     assert known.memory("first") == ((5,), (5,))
     assert known.memory("second") == ()
     assert known.memory("third") == ((5,),)

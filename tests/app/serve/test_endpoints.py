@@ -68,7 +68,7 @@ def test_parameters_keep_their_names_and_order_and_share_the_defaults_of_the_set
             assert asked[name][setting.name] == default
 
 
-def test_models_tell_device_and_limits(client: Client) -> None:
+def test_models_lists_device_and_limits(client: Client) -> None:
     (model,) = client.predict(api_name="/models")
     assert model["name"] == "embedded"
     assert model["dtype"] == "float32"
@@ -136,7 +136,7 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"method": "sampling"}, "choose lookahead or greedy"),
     ],
 )
-def test_what_generate_cannot_use_is_said_in_one_line(client: Client, values: dict[str, Any], words: str) -> None:
+def test_bad_input_of_generate_is_reported_in_one_line(client: Client, values: dict[str, Any], words: str) -> None:
     _refused(lambda: client.submit(**{"prompt": "abc", **values}, api_name="/generate").result(timeout=30), words)
 
 
@@ -154,7 +154,7 @@ def test_what_generate_cannot_use_is_said_in_one_line(client: Client, values: di
         ({"ranking": "best"}, "ranking="),
     ],
 )
-def test_what_replay_cannot_use_is_said_in_one_line(
+def test_bad_input_of_replay_is_reported_in_one_line(
     client: Client, recorded: str, values: dict[str, Any], words: str
 ) -> None:
     _refused(lambda: client.predict(**{"run_file": recorded, **values}, api_name="/replay"), words)

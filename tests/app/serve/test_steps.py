@@ -20,7 +20,6 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.model.host import ModelHost
-from app.options import AppOptions
 from app.page.layout import launch
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun, from_record
@@ -35,7 +34,7 @@ RUN = runfile.load(RUNS / "edit-code.json")
 
 
 def _going() -> tuple[StoredRun, StoredRun]:
-    """The recorded run, and one that has still to get its steps."""
+    """The recorded run, and one that is still without its steps."""
     whole, texts = from_record(RUN), from_record(RUN).texts
     return whole, StoredRun(whole.request, whole.model, texts)
 
@@ -45,7 +44,7 @@ async def _read(run: StoredRun, start: int) -> list[dict[str, Any]]:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """What it returns, from a loop in a thread of its own: a test of the page may have left one running here."""
+    """What it returns, run in another thread: a test of the page may have left an event loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
@@ -107,7 +106,7 @@ def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int
     assert not growing._readers
 
 
-def test_a_reader_that_goes_away_is_forgotten_and_counted_as_away() -> None:
+def test_a_reader_that_leaves_is_forgotten_and_counted_as_gone() -> None:
     _, growing = _going()
 
     async def leave() -> None:
@@ -124,14 +123,6 @@ def test_a_reader_that_goes_away_is_forgotten_and_counted_as_away() -> None:
     assert growing.unread_seconds > 0
     growing.finish(RUN)
     assert not growing._waiting
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[ModelHost]:
-    """The embedded model."""
-    found = ModelHost.load(AppOptions())
-    yield found
-    found.close()
 
 
 def test_a_reader_that_closes_cancels_its_run(host: ModelHost) -> None:

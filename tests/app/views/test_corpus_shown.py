@@ -1,4 +1,4 @@
-"""What the Live Trie, its search and the details of a node say about a corpus that a run drafted from."""
+"""What the Live Trie, its search and the node details show of a corpus that a run drafted from."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.run.store import RunStore
 from app.run.stored_run import StoredRun, from_record
 from app.views import search, seen_in, tries
 from lookahead.drafter import MAX_DEPTH
 from lookahead.runs import runfile
 from lookahead.trie import Trie
 from lookahead.trie.prune import prune
-from tests.app.making import asking, corpus_of, counted_run
+from tests.app.making import asked, corpus_of, counted_run
 from tests.app.model.test_corpus import GOLDEN
 
 ALL = ("prompt", "output", "corpus")
@@ -26,18 +25,10 @@ def said(stored: StoredRun) -> list[int]:
 
 
 def corpus_run(sources=ALL, corpus: tuple[Trie, ...] | None = None) -> StoredRun:
-    """A run of a prompt that nobody but the corpus knows how to go on with."""
+    """A run of a prompt whose continuation only the corpus knows."""
     if corpus is None:
         corpus = corpus_of(said(counted_run([3], (), most=40, modulo=50)))
     return counted_run([3], sources, most=40, modulo=50, corpus=corpus)
-
-
-def asked(stored: StoredRun):
-    """``name, step, **more`` to the run's answer."""
-    store = RunStore()
-    store.add(stored)
-    answers = asking(store)
-    return lambda name, step, **more: answers[name]({"run": stored.run_id, "step": step, **more})
 
 
 def test_the_corpus_is_shown_and_told_apart() -> None:

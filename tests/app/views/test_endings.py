@@ -1,4 +1,4 @@
-"""How a run ended, as the status line tells it."""
+"""How a run ended, as the status line says it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import get_args
 import pytest
 
 from app.run.stored_run import from_record
-from app.views.first_sight import RUNS
 from app.views.step_messages import how_it_ended
-from lookahead.records import FinishReason
-from lookahead.runs import runfile
+from lookahead.records import FinishReason, RunRecord
 
 
 @pytest.mark.parametrize("reason", get_args(FinishReason))
-def test_every_ending_is_told_in_words(reason: FinishReason) -> None:
-    run = dataclasses.replace(runfile.load(RUNS / "edit-code.json"), finish_reason=reason)
+def test_every_ending_is_said_in_words(reason: FinishReason, run: RunRecord) -> None:
+    run = dataclasses.replace(run, finish_reason=reason)
     stored = from_record(run)
     stored.finish(run, problem="out of memory" if reason == "error" else "")
     line = how_it_ended(stored)

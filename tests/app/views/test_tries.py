@@ -1,4 +1,4 @@
-"""The Live Trie's answers: the tries as the draft of that step found them, whatever the sources."""
+"""The Live Trie's answers: the tries as the draft of that step found them, with any sources."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.model.host import ModelHost
-from app.options import AppOptions
 from app.run.start import start_run
 from app.run.store import RunStore
 from app.views import tries
 from lookahead.config import LookaheadConfig
 from lookahead.trie import ROOT
-from tests.app.making import asking, corpus_of, counted_run
+from tests.app.making import asked, asking, corpus_of, counted_run
 
 SOURCES = [(), ("prompt",), ("output",), ("prompt", "output"), ("corpus",), ("prompt", "output", "corpus")]
 ids = st.integers(0, 8)
@@ -31,7 +30,7 @@ def test_the_first_level_is_what_the_draft_of_the_step_began_with(prompt, source
     for step in stored.steps[1:-1]:  # the last one may have no room for a draft
         now = tries.trie_at(stored, step.index)
         levels = tries.levels(stored, now)
-        # Nothing follows an n-gram that ended every other text with it: no picture begins there.
+        # An n-gram at the end of every text that has it has no continuation: no picture begins there.
         others = bool(earlier or texts)
         assert levels[0].length == step.match_length or (others and levels[0].length < step.match_length)
         assert len(now.context) == step.context_length
@@ -55,8 +54,7 @@ def test_without_the_source_output_the_match_moves_on_with_the_context():
     assert len(set(lengths)) > 1
 
 
-def test_a_run_in_progress_knows_the_text_of_any_token():
-    host = ModelHost.load(AppOptions())
+def test_a_run_in_progress_knows_the_text_of_any_token(host: ModelHost):
     store = RunStore()
     trie_view = asking(store)["trie_view"]
     output = tuple(host.encode("a text of an earlier run, which this one does not say"))
@@ -71,20 +69,16 @@ def test_a_run_in_progress_knows_the_text_of_any_token():
         assert texts
         assert not [text for text in texts if text.startswith("#")]
     assert seen
-    host.close()
 
 
 @pytest.fixture
 def ask():
-    """A second run of a prompt that is in nobody's trie; ``question, **more`` to its trie view."""
+    """Questions about the second run of a prompt that is in no other trie."""
     first = counted_run([3], ("prompt", "output"), most=40, modulo=50)
     output = [token_id for step in first.steps for token_id in step.emitted_ids]
-    store = RunStore()
     stored = counted_run([3], ("prompt", "output"), [output], most=40, modulo=50)
     assert len(stored.steps) < len(first.steps)
-    store.add(stored)
-    answers = asking(store)
-    return lambda name, step, **more: answers[name]({"run": stored.run_id, "step": step, **more})
+    return asked(stored)
 
 
 def test_earlier_outputs_are_shown_and_told_apart(ask):
@@ -99,10 +93,7 @@ def test_earlier_outputs_are_shown_and_told_apart(ask):
 
 
 def test_earlier_outputs_without_a_repeated_n_gram_count_too():
-    store = RunStore()
-    stored = counted_run([1, 2], ("prompt", "output"), [[3, 4, 5]])
-    store.add(stored)
-    answer = asking(store)["trie_view"]({"run": stored.run_id, "step": 1})
+    answer = asked(counted_run([1, 2], ("prompt", "output"), [[3, 4, 5]]))("trie_view", 1)
     assert answer["earlier"] == {"outputs": 1, "tokens": 3}
 
 

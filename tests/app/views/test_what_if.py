@@ -1,4 +1,4 @@
-"""What if: with a run's own settings it is the run itself, however the run ended, and it says so where it is not."""
+"""What if: with a run's own settings it is the run itself, however the run ended; where it is not, it says so."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.run.store import RunStore
 from app.run.stored_run import from_record
 from app.views import what_if
-from app.views.first_sight import RUNS
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.hf.backend import HFBackend
-from lookahead.records import ModelInfo, RunRecord
+from lookahead.records import RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
-from tests.app.making import asking
+from tests.app.making import INFO, asked
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 
-INFO = ModelInfo("tiny", "cpu", "float32", 1, 300)
 EXACT = ("forward_passes", "mean_accepted_tokens", "acceptance_rate", "draft_tokens_per_step")
 
 
@@ -41,10 +38,11 @@ def numbers(found: dict) -> list:
     return [found[name] for name in EXACT]
 
 
-def test_the_run_at_first_sight_is_one_that_this_version_takes():
+def test_this_version_drafts_the_recorded_run_again(run: RunRecord):
     """Otherwise its what-if says "not exact": record ``assets/runs`` again when drafts change."""
-    run = runfile.load(RUNS / "edit-code.json")
-    assert what_if.answer(run, run.config)["exact"]
+    answer = what_if.answer(run, run.config)
+    assert answer["exact"]
+    assert numbers(answer["estimate"]) == pytest.approx(numbers(answer["real"]))
 
 
 @settings(max_examples=60)
@@ -114,11 +112,8 @@ def test_a_run_whose_earlier_outputs_are_not_known_is_not_called_exact(second: R
 
 
 def test_an_opened_run_says_so_for_any_settings(second: RunRecord):
-    store = RunStore()
-    stored = from_record(runfile.from_json(runfile.to_json(second)))
-    store.add(stored)
-    ask = asking(store)["what_if"]
+    ask = asked(from_record(runfile.from_json(runfile.to_json(second))))
     for config in ({}, {"decoding_length": 4}, {"strategy": "single"}):
-        answer = ask({"run": stored.run_id, "config": config})
+        answer = ask("what_if", 0, config=config)
         assert answer["exact"] is False
         assert answer["again"] > answer["real"]["forward_passes"]
