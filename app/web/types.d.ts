@@ -78,7 +78,7 @@ export interface Head {
   corpus: boolean;
 }
 
-/** What is known of a run once it has ended. */
+/** What is known of a run after its end. */
 export interface End {
   finish_reason: string;
   tokens: number;
