@@ -1,9 +1,6 @@
 // The runs that the page knows, from their messages and step streams.
 
-/**
- * @typedef {import('./types').Run} Run
- * @typedef {import('./types').StepMessage} StepMessage
- */
+/** @import { Run, StepMessage } from './types' */
 
 const TRIES = 5;
 const TRY_AGAIN = 1000; // milliseconds

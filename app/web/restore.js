@@ -2,11 +2,7 @@
 
 import { answerTo } from './lib/asker.js';
 
-/**
- * @typedef {import('./types').Run} Run
- * @typedef {import('./types').StepMessage} StepMessage
- * @typedef {import('./types').Server} Server
- */
+/** @import { Run, Server, StepMessage } from './types' */
 
 const FILE = 'lookahead-run';
 const IDS = 'lookahead-run-ids';
@@ -21,7 +17,10 @@ export function makeKeeper(server) {
   let kept = 0;
 
   /** @param {Run[]} runs */
-  const keepIds = (runs) => sessionStorage.setItem(IDS, JSON.stringify(runs.map((run) => run.id)));
+  function keepIds(runs) {
+    const ids = JSON.stringify(runs.map((run) => run.id));
+    if (ids !== sessionStorage.getItem(IDS)) sessionStorage.setItem(IDS, ids);
+  }
 
   /**
    * Keeps the file of a run, without the one beside it where both are too much.

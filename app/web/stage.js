@@ -2,7 +2,7 @@
 
 import { makeFeed, route } from './feed.js';
 import { answerTo } from './lib/asker.js';
-import { one, save, within } from './lib/dom.js';
+import { all, one, save, within } from './lib/dom.js';
 import { cutShort } from './lib/runs.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
@@ -16,12 +16,9 @@ import { mount as what_if } from './panes/what_if.js';
 import { mount as written_text } from './panes/written_text.js';
 import { fileOf, makeKeeper } from './restore.js';
 
-/**
- * @typedef {import('./types').Run} Run
- * @typedef {import('./types').StepMessage} StepMessage
- */
+/** @import { Context, Gradio, Mount, Run, Stage, StageValue, StepMessage } from './types' */
 
-/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, a line here, a box in stage.html. @type {Record<string, import('./types').Mount>} */
+/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, a line here, a box in stage.html. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** The documented ids of the page, and what carries them. @type {Record<string, string>} */
@@ -38,12 +35,12 @@ const speedFor = (steps) => (steps <= 24 ? 1 : steps <= 100 ? 3 : 12);
 /**
  * Mounts the stage.
  * @param {HTMLElement} element the page's stage.html
- * @param {import('./types').Gradio} gradio
+ * @param {Gradio} gradio
  * @param {string} [value] the first sight; the component's value if not given
- * @returns {import('./types').Stage}
+ * @returns {Stage}
  */
 export function mount(element, { server, props, trigger }, value = props.value) {
-  const first = /** @type {import('./types').StageValue} */ (JSON.parse(value || '{}'));
+  const first = /** @type {StageValue} */ (JSON.parse(value || '{}'));
   const still = matchMedia('(prefers-reduced-motion: reduce)');
   const keeper = makeKeeper(server);
   const feed = makeFeed(hear);
@@ -80,7 +77,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** @param {string} text */
   function receive(text) {
-    const { scene: ids, of } = /** @type {import('./types').StageValue} */ (JSON.parse(text || '{}'));
+    const { scene: ids, of } = /** @type {StageValue} */ (JSON.parse(text || '{}'));
     if (!ids || !ids.length) return;
     if (!announced.ids.includes(ids[0])) {
       if (announced !== scene) announced.ids.forEach(feed.drop);
@@ -96,7 +93,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (announced.ids.includes(run.id) && announced !== scene) setScene(announced);
     if (!scene.ids.includes(run.id)) return;
     if (!chosen) shown = runs()[0].id;
-    if (!recorded && !restoring) keepIds(run);
+    if (!recorded && !restoring) keeper.keepIds(runs());
     if (run.id === shown) {
       if (run.end) setSpeed(run);
       if (following && !recorded && !restoring) step = last();
@@ -105,20 +102,10 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     schedule();
   }
 
-  /** @type {Set<string>} */
-  let keptIds = new Set();
-  /** @param {Run} run */
-  function keepIds(run) {
-    if (keptIds.has(run.id)) return;
-    keptIds.add(run.id);
-    keeper.keepIds(runs());
-  }
-
   /** Other runs take the stage. @param {{ ids: string[], of: number }} next */
   function setScene(next) {
     scene.ids.forEach((id) => { if (!next.ids.includes(id)) feed.drop(id); });
     scene = announced = next;
-    keptIds = new Set();
     shown = null;
     chosen = false;
     step = 0;
@@ -301,7 +288,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   // ---------------------------------------------------------------- panes
 
-  /** @type {import('./types').Context} */
+  /** @type {Context} */
   const context = {
     server,
     knobs: first.page?.knobs || [],
@@ -317,8 +304,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     save: saveRun,
     open: openRun,
   };
-  const boxes = [...element.querySelectorAll('[data-pane]')].map((box) => /** @type {HTMLElement} */ (box));
-  const panes = boxes.map((box) => PANES[String(box.dataset.pane)](box, context));
+  const panes = all(element, '[data-pane]').map((box) => PANES[String(box.dataset.pane)](box, context));
   for (const id in IDS) one(element, IDS[id]).id = id;
 
   let width = 0;

@@ -61,6 +61,9 @@ export interface Step {
   left_out?: LeftOut | null;
 }
 
+/** A step with a draft. */
+export type DraftStep = Step & { draft: Draft };
+
 /** What is known of a run before its first step. */
 export interface Head {
   method: Method;
@@ -75,7 +78,7 @@ export interface Head {
   corpus: boolean;
 }
 
-/** What is known of a run once it has ended. */
+/** What is known of a run after its end. */
 export interface End {
   finish_reason: string;
   tokens: number;
@@ -217,14 +220,14 @@ export interface Stage {
   destroy(): void;
 }
 
-/** What a pane draws. Only `run` and `step` are needed: a pane may stand anywhere, at a step that never changes. */
+/** What a pane draws. Only `run` and `step` are needed: a pane may be anywhere, at a step that never changes. */
 export interface State {
   run: Run;
   /** Index of the step; there may be no such step yet. */
   step: number;
-  /** The runs that stand side by side, this one among them. */
+  /** The runs that are shown side by side, this one among them. */
   runs?: Run[];
-  /** Whether no run of the scene is going: until then nothing that costs time is asked, since the runs are timed. */
+  /** Whether all runs of the scene have ended. Until then nothing that costs time is asked, since the runs are timed. */
   over?: boolean;
   /** Whether more steps of the run may come. */
   live?: boolean;
@@ -241,7 +244,7 @@ export interface State {
   byHand?: boolean;
 }
 
-/** What a pane may use of the page around it; what is missing it does without. */
+/** What a pane may use of the page around it. It does without what is missing. */
 export interface Context extends PageFacts {
   server: Server;
   /** Shows another step. */

@@ -1,9 +1,9 @@
 """How fast the app generates against the command line, and how fast the page draws: ``python tests/browser/speed.py``.
 
 The command line's loop, the app read by a script and the app watched in Chromium take turns on the same prompts;
-medians of the milliseconds a forward pass. All of them share this machine, the browser too, so its rows say how much of
-the processor the drawing takes. Then: first content after navigation, page updates a second, a scrub through 500 steps.
-Turns during which other programs had more than 4 % of the processors are left out (Linux).
+medians of the milliseconds per forward pass. All of them share this machine, the browser too, so its rows say how much
+of the processor the drawing takes. Then: first content after navigation, page updates per second, a scrub through 500
+steps. Turns during which other programs had more than 4 % of the processors are left out (Linux).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def watched(repeat: int, command_line: CommandLine, app: App) -> None:
 def take_turns(
     name: str, repeat: int, command_line: CommandLine, ours: Callable[[], tuple[float, float | None]], column: str
 ) -> None:
-    """Print the medians of both sides and of their ratio, and of the updates a second where somebody watched."""
+    """Print the medians of both sides and of their ratio, and of the updates per second where somebody watched."""
     command_line.run(name)
     ours()
     turns: list[tuple[float, float]] = []

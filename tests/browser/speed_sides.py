@@ -32,7 +32,7 @@ class CommandLine:
         )
 
     def run(self, name: str) -> float:
-        """Milliseconds a pass of one run."""
+        """Milliseconds per pass of one run."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(name + "\n")
@@ -87,7 +87,7 @@ class App:
         raise SystemExit("the app did not start")
 
     def run(self, name: str) -> float:
-        """Milliseconds a pass of one run of the Run button, all that the page would get read and thrown away."""
+        """Milliseconds per pass of one run of the Run button, all that the page would get read and thrown away."""
         prompt, width, most = CASES[name]
         session = secrets.token_hex(6)
         inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt]
@@ -146,7 +146,7 @@ class Browser:
         )
 
     def run(self) -> tuple[float, float]:
-        """Milliseconds a pass, and page updates a second."""
+        """Milliseconds per pass, and page updates per second."""
         page = self.page
         page.evaluate("window.draws.length = 0")
         page.click("#run")

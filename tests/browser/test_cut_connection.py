@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 class Wire:
-    """What stands between the browser and the app, and can be cut.
+    """What connects the browser and the app, and can be cut.
 
     Attributes:
         url: The app's address through it.

@@ -18,7 +18,7 @@ def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
     page.click("#run")
     page.wait_for_selector("text=The prompt is empty")
     page.wait_for_selector("#run:enabled")
-    expect(page.locator("#status [role=status]")).to_contain_text("The prompt is empty")  # stays when the message goes
+    expect(page.locator("#status [role=status]")).to_contain_text("The prompt is empty")  # stays without the toast
 
 
 def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..., Page]) -> None:
@@ -36,7 +36,7 @@ def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..
     page.wait_for_function("location.search === '?preset=Story'")
 
 
-def test_preset_and_settings_stand_in_the_url_together(open_page: Callable[..., Page]) -> None:
+def test_preset_and_settings_are_in_the_url_together(open_page: Callable[..., Page]) -> None:
     page = open_page("/?decoding_length=48&preset=Word+problem&max_new_tokens=9999&strategy=none")
     expect(page.locator("#prompt textarea")).to_have_value(re.compile("^Maria"))
     page.wait_for_function("!location.search.includes('none')")

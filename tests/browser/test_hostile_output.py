@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 IMAGE = '<img src=x onerror="hurt=1">'
 WORDS = (IMAGE, "${window.hurt=1}", "`tick`", "</p><b>bold</b>", "\u202eשלום\u202c", "a\nb", "{{value}}", "𝒳🌳")
-"""The text of a token each."""
+"""Each is the text of one token."""
 NODE = "<img src=x oner…"
 """The first of them as a node of the draft tree shows it."""
 

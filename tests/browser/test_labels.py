@@ -47,7 +47,7 @@ def test_every_control_of_the_stage_has_a_name(open_page: Callable[..., Page]) -
 
 def test_every_control_of_the_column_has_a_name(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    for _ in range(2):  # a pane that opens again makes its controls anew
+    for _ in range(2):  # a pane that opens again makes its controls again
         page.click("#settings button")
         expect(page.locator("#controls").get_by_role("group", name="Sources")).to_be_visible()
         found = _controls(page)

@@ -1,4 +1,4 @@
-"""A run while it goes: it streams, it is followed or left, and what would ask the server waits for its end."""
+"""A run in progress: it streams, it is followed or left, and what would ask the server waits for its end."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_recorded_run_stays_until_another_has_begun(
     finished(page)
 
 
-def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: list[int]) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")
     start(page)
     grown = (
@@ -161,7 +161,7 @@ def test_a_run_is_shown_as_it_goes(open_page: Callable[..., Page], passes: list[
     assert page.get_attribute("#stage [data-steps]", "data-steps") == "500"
 
 
-def test_scrubbing_leaves_a_run_that_goes_and_its_end_follows_again(
+def test_scrubbing_leaves_a_run_in_progress_and_its_end_follows_again(
     open_page: Callable[..., Page], passes: list[int]
 ) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")

@@ -1,4 +1,4 @@
-"""Runs that are opened from a file: what is not known of them is said, and a run that is going keeps the stage."""
+"""Runs that are opened from a file: the page says what it does not know; a run in progress keeps the stage."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[...
     expect(hint).to_contain_text("Not exact")
 
 
-def test_a_run_that_is_going_keeps_the_stage(
-    open_page: Callable[..., Page], second_run: Path, passes: list[int]
-) -> None:
+def test_a_run_in_progress_keeps_the_stage(open_page: Callable[..., Page], second_run: Path, passes: list[int]) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")

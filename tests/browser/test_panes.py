@@ -37,7 +37,7 @@ PANES = (
 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
-    """The recorded run, standing still at its last step."""
+    """The recorded run, paused at its last step."""
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
     return page

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
-    """The recorded run, standing still at its last step."""
+    """The recorded run, paused at its last step."""
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
     return page

@@ -1,4 +1,4 @@
-"""Two visitors at the same time: one waits while the other's run goes, and neither learns of the other's."""
+"""Two visitors at the same time: one waits while the other's run is in progress, and neither sees the other's data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { cells, label, ordinal, percent, plural, unlabel, visible } from '../../app/web/lib/text.js';
+import { cells, clock, label, ordinal, percent, plural, unlabel, visible } from '../../app/web/lib/text.js';
 
 test('a label shows spaces at its ends, line breaks, and what has no text', () => {
   assert.equal(label(' the '), '␣the␣');
@@ -21,4 +21,5 @@ test('numbers as words', () => {
   assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 101, 111].map(ordinal), ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '101st', '111th']);
   assert.deepEqual([0, 0.004, 0.126].map(percent), ['0 %', '< 1 %', '13 %']);
   assert.equal(plural(2, 'pass', 'passes'), '2 passes');
+  assert.deepEqual([0.012, 0.125, 3].map(clock), ['12 ms', '0.13 s', '3.00 s']);
 });

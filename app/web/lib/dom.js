@@ -1,4 +1,6 @@
-// The document: elements, text into them (through textContent only), keys among the things in a box, files to save.
+// The document: elements, text into them (never as markup), the pointer and keys among the things in a box, files to save.
+
+/** @import { Context } from '../types' */
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -15,53 +17,39 @@ export function fill(box, markup, name) {
 
 /**
  * The element in a box that a selector names; there must be one.
+ * @template {Element} [E=HTMLElement]
  * @param {ParentNode} box
  * @param {string} selector
- * @returns {HTMLElement}
+ * @returns {E}
  */
 export function one(box, selector) {
   const found = box.querySelector(selector);
   if (!found) throw new Error('no ' + selector);
-  return /** @type {HTMLElement} */ (found);
+  return /** @type {E} */ (found);
 }
+/** @type {typeof one<HTMLInputElement>} */
+export const input = one;
+/** @type {typeof one<HTMLButtonElement>} */
+export const button = one;
 
 /** @param {ParentNode} box @param {string} selector @returns {HTMLElement[]} */
-export const all = (box, selector) => [...box.querySelectorAll(selector)].map((found) => /** @type {HTMLElement} */ (found));
+export const all = (box, selector) => Array.from(box.querySelectorAll(selector));
 
-/** @param {ParentNode} box @param {string} selector */
-export const input = (box, selector) => /** @type {HTMLInputElement} */ (one(box, selector));
-
-/** @param {ParentNode} box @param {string} selector */
-export const button = (box, selector) => /** @type {HTMLButtonElement} */ (one(box, selector));
-
-/**
- * The element that an event happened in, or one around it, if the selector names it.
- * @param {Event} event
- * @param {string} selector
- * @returns {HTMLElement | null}
- */
+/** The element that an event happened in, or one around it, if the selector names it. @param {Event} event @param {string} selector @returns {HTMLElement | null} */
 export const within = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
 
-/** @param {string} tag @param {Record<string, any>} [attributes] @param {string} [text] @returns {HTMLElement} */
-export function make(tag, attributes, text) {
-  const node = document.createElement(tag);
+/** Sets attributes of an element and appends to it. @template {Element} E @param {E} node @param {Record<string, any>} attributes @param {(string | Node)[]} content */
+export function set(node, attributes, ...content) {
   for (const name in attributes) node.setAttribute(name, attributes[name]);
-  if (text !== undefined) node.textContent = text;
+  if (content.length) node.append(...content);
   return node;
 }
 
-/** @param {string} tag @param {Record<string, any>} [attributes] @param {string} [text] @returns {SVGElement} */
-export function draw(tag, attributes, text) {
-  const node = document.createElementNS(SVG, tag);
-  for (const name in attributes) node.setAttribute(name, attributes[name]);
-  if (text !== undefined) node.textContent = text;
-  return /** @type {SVGElement} */ (node);
-}
+/** @param {string} tag @param {Record<string, any>} [attributes] @param {(string | Node)[]} content */
+export const make = (tag, attributes = {}, ...content) => set(document.createElement(tag), attributes, ...content);
 
-/** @param {Element} node @param {Record<string, any>} attributes */
-export function set(node, attributes) {
-  for (const name in attributes) node.setAttribute(name, attributes[name]);
-}
+/** An element of a picture. @param {string} tag @param {Record<string, any>} [attributes] @param {(string | Node)[]} content */
+export const draw = (tag, attributes = {}, ...content) => set(document.createElementNS(SVG, tag), attributes, ...content);
 
 /** @type {WeakMap<Node, string>} */
 const said = new WeakMap();
@@ -85,6 +73,20 @@ export function mark(node, name, value) {
 /** @param {Element} box @param {string[]} kinds @param {(event: any) => void} hear @param {boolean} [passive] */
 export function on(box, kinds, hear, passive) {
   for (const kind of kinds) box.addEventListener(kind, hear, passive ? { passive } : undefined);
+}
+
+/**
+ * The draft nodes in a box can be pointed at and clicked.
+ * @param {Element} box
+ * @param {string} name of the attribute that says which node an element is
+ * @param {Context} context
+ */
+export function pointable(box, name, context) {
+  /** @param {(node: number) => void} use @returns {(event: Event) => void} */
+  const withNode = (use) => (event) => { const found = within(event, '[' + name + ']'); if (found) use(Number(found.getAttribute(name))); };
+  on(box, ['mouseover', 'focusin'], withNode((node) => context.point?.(node)));
+  on(box, ['mouseleave'], () => context.point?.(null));
+  on(box, ['click'], withNode((node) => context.pin?.(node)));
 }
 
 /**

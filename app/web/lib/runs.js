@@ -1,11 +1,6 @@
 // What can be worked out of runs: sums up to a step, how they ended, whether two wrote the same.
 
-/**
- * @typedef {import('../types').Run} Run
- * @typedef {import('../types').EndedRun} EndedRun
- * @typedef {import('../types').Step} Step
- * @typedef {import('../types').State} State
- */
+/** @import { DraftStep, EndedRun, Run, State, Step } from '../types' */
 
 /** Whether the run came to an end of its own. @param {Run} run @returns {run is EndedRun} */
 export const whole = (run) => !!run.end && !['cancelled', 'error'].includes(run.end.finish_reason);
@@ -28,7 +23,7 @@ export const isOver = (state) => state.over ?? !!state.run.end;
 export const draftsOff = (run) => run.head.config.decoding_length < 2;
 
 /**
- * The names of runs that stand side by side, by id: "Greedy", "Lookahead", "Lookahead 2".
+ * The names of runs that are shown side by side, by id: "Greedy", "Lookahead", "Lookahead 2".
  * @param {Run[]} runs
  */
 export function namesOf(runs) {
@@ -40,7 +35,7 @@ export function namesOf(runs) {
   }));
 }
 
-/** The plain run that stands beside a lookahead run. @param {State} state */
+/** The plain run beside a lookahead run. @param {State} state */
 export const plainBeside = ({ run, runs = [] }) => (run.method === 'plain' ? undefined : runs.find((other) => other.method === 'plain'));
 
 /**
@@ -119,7 +114,7 @@ const ranked = new WeakMap();
 
 /**
  * The rank of every draft node by estimated probability, 1 for the likeliest; worked out once per step.
- * @param {Step & { draft: import('../types').Draft }} step
+ * @param {DraftStep} step
  */
 export function ranksOf(step) {
   let found = ranked.get(step);
@@ -138,7 +133,7 @@ export function ancestors(parents, node) {
   return line.reverse();
 }
 
-/** @param {Step | undefined} step @returns {step is Step & { draft: import('../types').Draft }} */
+/** @param {Step | undefined} step @returns {step is DraftStep} */
 export const hasDraft = (step) => !!step && !!step.draft;
 
 /** The model's own token after the accepted path; null where the text ended in it. @param {Step} step */

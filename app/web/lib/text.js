@@ -65,4 +65,4 @@ export function number(value, digits = 2) {
 }
 
 /** @param {number} seconds */
-export const clock = (seconds) => (seconds < 1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');
+export const clock = (seconds) => (seconds < 0.1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');

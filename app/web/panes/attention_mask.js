@@ -1,9 +1,11 @@
 // The attention mask of a step: a row per token of the pass, a path per status. Its colour and the shape of its cells
 // tell what became of the token.
 
-import { draw, fill, on, one, put, set, within } from '../lib/dom.js';
+import { draw, fill, one, pointable, put, set } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors } from '../lib/runs.js';
 import { cells, label, plural } from '../lib/text.js';
+
+/** @import { Draft, Mount, Step } from '../types' */
 
 const MARKUP = `
 <div class="head"><h2>Attention mask</h2><span class="fact" data-mask-fact></span></div>
@@ -16,23 +18,19 @@ const MOST = 129;
 /** Width and height of a cell, shares of its room. @type {Record<string, [number, number]>} */
 const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'attention-mask');
   const place = one(box, '[data-mask-box]'), svg = one(place, 'svg'), fact = one(box, '[data-mask-fact]'), says = one(box, '[data-mask-row]');
-  /** @type {import('../types').Step | undefined | null} */
+  /** @type {Step | undefined | null} */
   let drawn = null;
   /** @type {Element | null} */
   let marked = null;
   let room = 0;
 
-  /** @param {Event} event */
-  const nodeOf = (event) => { const row = within(event, '[data-row]'); return row ? Number(row.dataset.row) : null; };
-  on(place, ['mouseover'], (event) => { const node = nodeOf(event); if (node !== null) context.point?.(node); });
-  on(place, ['mouseleave'], () => context.point?.(null));
-  on(place, ['click'], (event) => { const node = nodeOf(event); if (node !== null) context.pin?.(node); });
+  pointable(place, 'data-row', context);
 
-  /** The row of a node, and in words what it sees; null for none. @param {import('../types').Draft | null | undefined} draft @param {number | null} node */
+  /** The row of a node, and in words what it sees; null for none. @param {Draft | null | undefined} draft @param {number | null} node */
   function mark(draft, node) {
     if (marked) marked.classList.remove('linked');
     marked = node === null ? null : svg.querySelector('[data-row="' + node + '"]');
@@ -62,7 +60,7 @@ export function mount(box, context) {
   };
 }
 
-/** @param {Element} svg @param {import('../types').Draft | null | undefined} draft @param {number} room */
+/** @param {Element} svg @param {Draft | null | undefined} draft @param {number} room */
 function drawMask(svg, draft, room) {
   if (!draft) {
     svg.replaceChildren();
@@ -94,5 +92,5 @@ function drawMask(svg, draft, room) {
   svg.replaceChildren(...parts);
 }
 
-/** @param {import('../types').Draft} draft @param {number} node */
+/** @param {Draft} draft @param {number} node */
 const rowName = (draft, node) => SIGN[draft.status[node]] + label(draft.text[node], 11);

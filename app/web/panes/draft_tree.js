@@ -1,12 +1,12 @@
 // The draft tree of a step: the accepted path on top, the model's own token at its end, and what is known of a node.
 
-import { all, button, draw, fill, focusIn, moveAmong, on, one, presses, put, save, set, within } from '../lib/dom.js';
+import { all, button, draw, fill, focusIn, moveAmong, on, one, pointable, presses, put, save, set, within } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
 import { cells, label, plural } from '../lib/text.js';
-import { edge, layOut } from '../lib/tree_layout.js';
+import { drawTree } from '../lib/tree_picture.js';
 import { describe, mount as mountDetails } from './node_details.js';
 
-/** @typedef {import('../types').Step & { draft: import('../types').Draft }} DraftStep */
+/** @import { DraftStep, Mount, Run, State, Step } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -28,63 +28,49 @@ const MARKUP = `
 <p class="hint">␣ space, ⏎ line break, ∅ no visible text (e.g. “next letter is a capital”).</p>`;
 
 const CELL = 7.25;
-const GAP = 24, ROW = 31, BOX = 24;
+const STYLE = { gap: 24, height: 31, box: 24, radius: 6, x: 9, y: 16 };
 const LEAST = 226, MOST = 360; // height of the pane
 const MARGIN = 12; // around the picture in a file
+const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */
-const RANK = { a: 0, b: 1, x: 2, u: 3, r: 0 };
+const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, root: 0 };
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'draft-tree');
-  const place = one(box, '[data-tree-box]'), svg = /** @type {SVGElement} */ (/** @type {unknown} */ (one(box, '[data-tree]')));
-  const fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]'), download = button(box, '[data-svg]');
-  const details = mountDetails(one(box, '[data-detail]'), context);
-  /** @type {import('../types').State | null} */
+  /** @type {SVGElement} */
+  const svg = one(box, '[data-tree]');
+  const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]'), download = button(box, '[data-svg]');
+  const details = mountDetails(one(box, '[data-detail]'), context), counts = all(box, '[data-count]');
+  /** @type {State | null} */
   let drawn = null;
   let room = 0, tallest = 0; // the pane grows with the trees of a run and never jumps back
 
-  const stepOf = () => drawn && drawn.run.steps[drawn.step];
-  /** @param {Event} event */
-  const nodeOf = (event) => { const group = within(event, '[data-node]'); return group ? Number(group.dataset.node) : null; };
-  on(place, ['mouseover', 'focusin'], (event) => { const node = nodeOf(event); if (node !== null) context.point?.(node); });
-  on(place, ['mouseleave'], () => context.point?.(null));
-  on(place, ['click'], (event) => { const node = nodeOf(event); if (node !== null) context.pin?.(node); });
+  pointable(place, 'data-node', context);
   on(place, ['keydown'], (event) => {
-    moveAmong([...svg.querySelectorAll('[data-node]')], event, (node) => focusIn(svg, node));
-    if (presses(event) && nodeOf(event) !== null) { event.preventDefault(); context.pin?.(nodeOf(event)); }
+    moveAmong(all(svg, '[data-node]'), event, (node) => focusIn(svg, node));
+    const node = within(event, '[data-node]');
+    if (node && presses(event)) { event.preventDefault(); context.pin?.(Number(node.dataset.node)); }
     if (event.key === 'Escape') context.pin?.(null);
   });
-  download.addEventListener('click', () => { const step = stepOf(); if (step) saveTree(svg, place, step); });
+  download.addEventListener('click', () => { if (drawn) saveTree(svg, place, drawn.step); });
 
-  /** @param {import('../types').Step | undefined} step @param {import('../types').Run} run */
-  function drawTree(step, run) {
-    drawCounts(box, step);
+  /** @param {Step | undefined} step @param {Run} run */
+  function drawStep(step, run) {
+    for (const count of counts) put(count, String(countOf(step, count.dataset.count)));
     put(none, step && !step.draft ? 'Step 0 reads the prompt in one pass; the first draft comes in the next step.' : '');
+    put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
     download.disabled = !hasDraft(step);
     if (!hasDraft(step)) {
-      put(fact, '');
       svg.replaceChildren();
       set(svg, { width: 0, height: 0 });
       return;
     }
     const focused = document.activeElement;
-    const had = svg.contains(focused) ? Number(/** @type {SVGElement} */ (focused).dataset.node || 0) : null;
-    put(fact, plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run));
+    const had = svg.contains(focused) ? Number(focused?.getAttribute('data-node')) : null;
     room ||= place.clientWidth - 26;
-    const { nodes, order, width, height } = layOut(nodesOf(step), { room, gap: GAP, height: ROW }, (i) => RANK[statusOf(step, i)], (i) => RANK[statusOf(step, i)] < 2);
-    set(svg, { width, height });
-    /** @type {Record<string, string>} */
-    const lines = {};
-    const boxes = draw('g', { class: 'nodes' });
-    for (const at of order) {
-      const node = nodes[at];
-      if (node.parent >= 0) lines[node.status] = (lines[node.status] || '') + edge(nodes[node.parent], node, BOX, GAP);
-      boxes.append(nodeGroup(step, node, at));
-    }
-    const edges = draw('g', { class: 'edges', fill: 'none' });
-    for (const status of 'uxba') if (lines[status]) edges.append(draw('path', { d: lines[status], class: 'e-' + (STATUS[status] || 'bonus') }));
-    svg.replaceChildren(edges, boxes);
+    const nodes = nodesOf(step);
+    const height = drawTree(svg, nodes, { ...STYLE, room }, KINDS, (i) => RANK[nodes[i].kind], (i) => RANK[nodes[i].kind] < 2);
     if (height > tallest) {
       tallest = height;
       box.style.setProperty('--tall', Math.round(Math.min(MOST, Math.max(LEAST, tallest + 28))) + 'px');
@@ -96,8 +82,8 @@ export function mount(box, context) {
     draw(state) {
       const before = drawn, step = state.run.steps[state.step];
       drawn = state;
-      if (!before || before.run !== state.run) tallest = 0;
-      if (!before || before.run !== state.run || before.run.steps[before.step] !== step || !room) drawTree(step, state.run);
+      if (before?.run !== state.run) tallest = 0;
+      if (before?.run !== state.run || before.run.steps[before.step] !== step || !room) drawStep(step, state.run);
       mark(svg, step, state.node ?? null);
       details.draw(state);
     },
@@ -106,22 +92,23 @@ export function mount(box, context) {
   };
 }
 
-/** @param {DraftStep} step @param {number} i */
-const statusOf = (step, i) => step.draft.status[i] || 'b';
-
-/** The nodes of a step; the model's own token is one more node at the end of the path. @param {DraftStep} step */
+/** The boxes of a step; the model's own token is one more at the end of the path. @param {DraftStep} step */
 function nodesOf(step) {
-  const draft = step.draft;
+  const draft = step.draft, own = ownToken(step);
   const nodes = draft.parent.map((parent, i) => {
-    const status = draft.status[i], wanted = status === 'x' ? draft.wants[parent] : null;
-    return { parent, status, text: SIGN[status] + label(draft.text[i]), wanted: wanted === null ? '' : '  ≠ ' + label(wanted, 10) };
+    const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
+    const text = SIGN[letter] + label(draft.text[i]), small = wanted === null ? '' : '  ≠ ' + label(wanted, 10);
+    const attributes = { class: 'n-' + kind, 'data-node': i, 'data-status': kind, role: 'button', tabindex: i ? -1 : 0, 'aria-label': text + small + ': ' + describe(step, i) };
+    return nodeOf(parent, kind, text, small, attributes);
   });
-  const own = ownToken(step);
-  if (own) nodes.push({ parent: step.path.length ? step.path[step.path.length - 1] : 0, status: 'b', text: '+ ' + label(own[1]), wanted: '' });
-  return nodes.map((node) => ({ ...node, width: Math.round(cells(node.text) * CELL + cells(node.wanted) * CELL * 0.92 + 18) }));
+  if (own) nodes.push(nodeOf(step.path.at(-1) ?? 0, 'bonus', '+ ' + label(own[1]), '', { class: 'n-bonus', role: 'img', 'aria-label': 'The model’s own token' }));
+  return nodes;
 }
 
-/** @param {DraftStep} step @param {import('../types').Run} run */
+/** @param {number} parent @param {string} kind @param {string} text @param {string} small @param {Record<string, any>} attributes */
+const nodeOf = (parent, kind, text, small, attributes) => ({ parent, kind, text, small, attributes, width: Math.round(cells(text) * CELL + cells(small) * CELL * 0.92 + 18) });
+
+/** @param {DraftStep} step @param {Run} run */
 function matched(step, run) {
   if (step.draft.parent.length < 2 && (run.method === 'plain' || draftsOff(run) || !step.match)) return 'no draft';
   if (step.draft.parent.length < 2) return 'no draft after a match of ' + plural(step.match, 'token');
@@ -129,45 +116,26 @@ function matched(step, run) {
   return 'drafted from the most frequent tokens (no match)';
 }
 
-/**
- * @param {DraftStep} step
- * @param {ReturnType<typeof nodesOf>[number] & import('../lib/tree_layout.js').Place} node
- * @param {number} i
- */
-function nodeGroup(step, node, i) {
-  const own = node.status === 'b';
-  const group = draw('g', { class: 'n-' + (own ? 'bonus' : STATUS[node.status]), transform: 'translate(' + node.x + ' ' + node.y + ')' });
-  if (own) set(group, { role: 'img', 'data-own': '', 'aria-label': 'The model’s own token' });
-  else set(group, { 'data-node': i, 'data-status': STATUS[node.status], 'data-source': step.draft.source[i], role: 'button', tabindex: i ? -1 : 0, 'aria-label': node.text + node.wanted + ': ' + describe(step, i) });
-  const text = draw('text', { x: 9, y: 16 }, node.text);
-  if (node.wanted) text.append(draw('tspan', { class: 'wanted' }, node.wanted));
-  group.append(draw('rect', { width: node.width, height: BOX, rx: 6 }), text);
-  return group;
-}
-
 /** @param {Element} svg @param {number} node */
 const nodeAt = (svg, node) => one(svg, '[data-node="' + node + '"]');
 
-/** A node that is pointed at, and its ancestors. @param {Element} svg @param {import('../types').Step | undefined} step @param {number | null} node */
+/** A node that is pointed at, and its ancestors. @param {Element} svg @param {Step | undefined} step @param {number | null} node */
 function mark(svg, step, node) {
-  svg.querySelectorAll('.linked').forEach((other) => other.classList.remove('linked'));
+  for (const other of all(svg, '.linked')) other.classList.remove('linked');
   if (!hasDraft(step) || node === null || node >= step.draft.parent.length) return;
   for (const at of ancestors(step.draft.parent, node)) nodeAt(svg, at).classList.add('linked');
 }
 
-/** The legend counts how the nodes of this step ended. @param {HTMLElement} box @param {import('../types').Step | undefined} step */
-function drawCounts(box, step) {
-  /** @type {Record<string, number>} */
-  const count = { accepted: 0, rejected: 0, unchecked: 0, root: 0, bonus: step && ownToken(step) ? 1 : 0 };
-  for (const letter of step && step.draft ? step.draft.status : '') count[STATUS[letter]] += 1;
-  for (const place of all(box, '[data-count]')) put(place, String(count[String(place.dataset.count)]));
+/** How many nodes of the step ended so. @param {Step | undefined} step @param {string | undefined} kind */
+function countOf(step, kind) {
+  if (kind === 'bonus') return step && ownToken(step) ? 1 : 0;
+  return [...step?.draft?.status || ''].filter((letter) => STATUS[letter] === kind).length;
 }
 
-/** The tree as a file, with the colours that it has on screen. @param {SVGElement} svg @param {HTMLElement} box @param {import('../types').Step} step */
+/** The tree as a file, with the colours that it has on screen. @param {SVGElement} svg @param {HTMLElement} box @param {number} step */
 function saveTree(svg, box, step) {
   const copy = /** @type {SVGElement} */ (svg.cloneNode(true));
-  const parts = 'rect, path, text, tspan';
-  const originals = svg.querySelectorAll(parts);
+  const parts = 'rect, path, text, tspan', originals = svg.querySelectorAll(parts);
   copy.querySelectorAll(parts).forEach((node, i) => {
     const style = getComputedStyle(originals[i]);
     for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight']) node.setAttribute(name, style.getPropertyValue(name));
@@ -176,5 +144,5 @@ function saveTree(svg, box, step) {
   set(copy, { width, height, viewBox: [-MARGIN, -MARGIN, width, height].join(' '), xmlns: 'http://www.w3.org/2000/svg' });
   copy.prepend(draw('rect', { x: -MARGIN, y: -MARGIN, width, height, fill: getComputedStyle(box).backgroundColor }));
   copy.querySelectorAll('text').forEach((node) => node.setAttribute('xml:space', 'preserve'));
-  save('draft-tree-step-' + step.i + '.svg', new XMLSerializer().serializeToString(copy), 'image/svg+xml');
+  save('draft-tree-step-' + step + '.svg', new XMLSerializer().serializeToString(copy), 'image/svg+xml');
 }

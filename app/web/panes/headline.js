@@ -4,11 +4,13 @@ import { fill, make, one, put } from '../lib/dom.js';
 import { brokeOff, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
 import { label, percent, plural } from '../lib/text.js';
 
+/** @import { LeftOut, Mount, Run } from '../types' */
+
 const MARKUP = `
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box) {
   fill(box, MARKUP, 'headline');
   const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
@@ -22,14 +24,14 @@ export function mount(box) {
       said = text;
       // Read out when the step is chosen by hand, not at every step of a run that plays or streams.
       place.setAttribute('aria-live', playing || live ? 'off' : 'polite');
-      place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : document.createTextNode(words))));
+      place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : words)));
     },
   };
 }
 
 /**
  * Pieces of text, each with the class that colours it, if any.
- * @param {import('../types').Run} run
+ * @param {Run} run
  * @param {number} at
  * @returns {[words: string, kind?: string][]}
  */
@@ -44,14 +46,15 @@ export function sentence(run, at) {
   const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
   const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';
   const verdict = right === guessed && right > 1 ? 'all ' + right + ' right' : right ? right + ' right' : 'none right';
+  /** @type {[words: string, kind?: string][]} */
+  const ending = ownToken(step) ? [[right ? ', then ' : ', so '], ['1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
     ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
-    [verdict, right ? 's-right' : 's-wrong'],
-    ...(ownToken(step) ? /** @type {[string, string?][]} */ ([[right ? ', then ' : ', so '], ['1 written by the model', 's-own'], ['.']]) : /** @type {[string][]} */ ([[', and the text ended there.']])),
+    [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
 }
 
-/** @param {import('../types').Run} run @param {import('../types').LeftOut | null | undefined} left */
+/** @param {Run} run @param {LeftOut | null | undefined} left */
 function whyNoDraft(run, left) {
   if (draftsOff(run)) return 'With decoding_length 1 the Trie is not asked.';
   if (!run.head.config.sources.length) return 'With no source the Trie has nothing to guess from.';

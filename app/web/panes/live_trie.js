@@ -4,9 +4,9 @@ import { answerTo, asker } from '../lib/asker.js';
 import { all, button, draw, fill, focusIn, input, make, moveAmong, on, one, put, save, within } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 import { cells, label, number, plural, unlabel } from '../lib/text.js';
-import { edge, layOut } from '../lib/tree_layout.js';
+import { drawTree } from '../lib/tree_picture.js';
 
-/** @typedef {import('../types').TrieView} TrieView */
+/** @import { Answer, Mount, Source, State, Step, TrieLevel, TrieView } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -22,12 +22,12 @@ const MARKUP = `
 <p class="hint" data-trie-hint role="status"></p>`;
 
 const CELL = 6.7;
-const GAP = 20, ROW = 26, BOX = 21;
+const STYLE = { gap: 20, height: 26, box: 21, radius: 5, x: 7, y: 15 };
 const TIMED_PAUSE = 1000; // milliseconds between two questions beside runs that are timed
 
 /** Where n-grams are read: the sign of their counts, and in words. @typedef {{ place: string, sign: string, words: string }} Sign */
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'live-trie');
   const place = one(box, '[data-trie-box]'), fact = one(box, '[data-trie-fact]'), says = one(box, '[data-trie-says]'), hint = one(box, '[data-trie-hint]');
@@ -37,7 +37,7 @@ export function mount(box, context) {
   for (const [name, sign] of legend) sign.hidden = !ALWAYS.includes(name);
   one(box, '[data-signs]').append(...legend.values(), make('span', { class: 'k' }, '+ new or seen again since the last step'));
 
-  /** @type {import('../types').State | null} */
+  /** @type {State | null} */
   let drawn = null;
   let searched = ''; // a text that is looked at instead of the match, until the field is emptied
   let adds = '', room = 0, nextAsk = 0;
@@ -71,10 +71,10 @@ export function mount(box, context) {
     put(hint, waiting());
   }
 
-  /** @param {import('../types').Answer<TrieView>} answer */
+  /** @param {Answer<TrieView>} answer */
   function show(answer) {
     if (!drawn) return;
-    if (answer.error) {  // nothing of another step stays
+    if (answer.error) { // nothing of another step stays
       put(hint, answer.error);
       put(fact, '');
       adds = '';
@@ -91,12 +91,9 @@ export function mount(box, context) {
     room ||= place.clientWidth - 26;
     const had = grams().findIndex((gram) => gram === document.activeElement);
     place.replaceChildren(...answer.levels.map((level, i) => {
-      const block = make('div', { class: 'level', 'data-level': level.kind });
-      const head = make('p', { class: 'match', 'data-match': '' }, titleOf(level, i > 0 && level.length < answer.levels[0].length, !!sought(), signs));
-      if (level.match.length < level.length) head.append('… ');
-      for (const text of level.match) head.append(make('span', { class: 'chip' }, label(text)));
-      block.append(head, picture(level, room, signs));
-      return block;
+      const title = titleOf(level, i > 0 && level.length < answer.levels[0].length, !!sought(), signs) + (level.match.length < level.length ? '… ' : '');
+      const head = make('p', { class: 'match', 'data-match': '' }, title, ...level.match.map((text) => make('span', { class: 'chip' }, label(text))));
+      return make('div', { class: 'level', 'data-level': level.kind }, head, picture(level, room, signs));
     }));
     const found = grams();
     if (had >= 0) focusIn(place, found[Math.min(had, found.length - 1)], true);
@@ -138,7 +135,7 @@ export function mount(box, context) {
   };
 }
 
-/** @param {import('../types').Source[]} sources @returns {Sign[]} */
+/** @param {Source[]} sources @returns {Sign[]} */
 function signsOf(sources) {
   const signs = sources.map(({ name, symbol }) => ({ place: name, sign: symbol, words: WORDS[name] || name }));
   const output = signs.findIndex(({ place }) => place === 'output');
@@ -150,14 +147,14 @@ const ALWAYS = ['prompt', 'output', 'earlier']; // in the legend whether they ar
 /** @type {Record<string, string>} */
 const WORDS = { prompt: 'the prompt', output: 'this output', corpus: 'the corpus', earlier: 'earlier outputs' };
 
-/** The tries are shown as the step found them: their newest n-grams are those of the step before. @param {TrieView} view @param {import('../types').Step | undefined} before */
+/** The tries are shown as the step found them: their newest n-grams are those of the step before. @param {TrieView} view @param {Step | undefined} before */
 function sizeOf(view, before) {
   const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB) at this step';
   if (!before) return size;
   return size + ', ' + number(before.trie[1], 0) + ' of them new since the last one' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
 }
 
-/** What the run drafts from besides its own trie. @param {TrieView} view @param {import('../types').Step} step */
+/** What the run drafts from besides its own trie. @param {TrieView} view @param {Step} step */
 function alsoDraftsFrom({ earlier, corpus }, step) {
   const from = [];
   if (earlier) from.push(plural(earlier.outputs, 'earlier output') + ' (' + plural(earlier.tokens, 'token') + ')');
@@ -167,7 +164,7 @@ function alsoDraftsFrom({ earlier, corpus }, step) {
   return says.join(' ');
 }
 
-/** @param {import('../types').TrieLevel} level @param {boolean} shorter @param {boolean} found @param {Sign[]} signs */
+/** @param {TrieLevel} level @param {boolean} shorter @param {boolean} found @param {Sign[]} signs */
 function titleOf(level, shorter, found, signs) {
   const sign = signs.find(({ place }) => place === level.kind), inOther = level.kind === 'own' || !sign ? '' : ' in ' + sign.words;
   if (found) return 'Found' + inOther + ': ';
@@ -177,31 +174,20 @@ function titleOf(level, shorter, found, signs) {
   return (inOther ? 'In' + inOther.slice(3) + ', after the ' : 'After the ') + last + ': ';
 }
 
-/** @param {import('../types').TrieLevel} level @param {number} room @param {Sign[]} signs */
+/** @param {TrieLevel} level @param {number} room @param {Sign[]} signs */
 function picture({ picture: shown, length }, room, signs) {
   /** @param {number} i @param {number} most */
   const name = (i, most) => (i || length ? label(shown.text[i], most) : 'root');
-  const { nodes, width, height } = layOut(shown.text.map((_, i) => {
-    const word = (shown.new[i] ? '+ ' : '') + name(i, 12);
+  const nodes = shown.text.map((_, i) => {
+    const fresh = shown.new[i], text = (fresh ? '+ ' : '') + name(i, 12);
     const places = signs.filter(({ place }) => shown[place] && shown[place][i]);
-    const count = places.map(({ place, sign }) => ' ' + sign + shown[place][i]).join('');
-    const times = places.map(({ place, words }) => shown[place][i] + ' in ' + words);
-    const says = name(i, 200) + ': ' + [...times, shown.new[i] && 'read in the step before'].filter(Boolean).join(', ');
-    return { word, count, says, parent: shown.parent[i], width: Math.round((cells(word) + cells(count)) * CELL + 14) };
-  }), { room, gap: GAP, height: ROW });
-  const svg = draw('svg', { width, height, role: 'group', 'aria-label': 'What follows “' + name(0, 40) + '”' });
-  const boxes = draw('g');
-  let lines = '';
-  nodes.forEach((node, i) => {
-    if (node.parent >= 0) lines += edge(nodes[node.parent], node, BOX, GAP);
-    const group = draw('g', { transform: 'translate(' + node.x + ' ' + node.y + ')', class: 'n-trie' + (shown.new[i] ? ' new' : ''), 'data-gram': '', role: 'img', tabindex: -1, 'aria-label': node.says });
-    const text = draw('text', { x: 7, y: 15 }, node.word);
-    text.append(draw('tspan', { class: 'count' }, node.count));
-    group.append(draw('rect', { width: node.width, height: BOX, rx: 5 }), text);
-    boxes.append(group);
+    const small = places.map(({ place, sign }) => ' ' + sign + shown[place][i]).join('');
+    const says = places.map(({ place, words }) => shown[place][i] + ' in ' + words);
+    if (fresh) says.push('read in the step before');
+    const attributes = { class: fresh ? 'n-trie new' : 'n-trie', 'data-gram': '', role: 'img', tabindex: -1, 'aria-label': name(i, 200) + ': ' + says.join(', ') };
+    return { parent: shown.parent[i], kind: 'trie', text, small, attributes, width: Math.round((cells(text) + cells(small)) * CELL + 14) };
   });
-  const edges = draw('g', { fill: 'none', class: 'edges' });
-  edges.append(draw('path', { class: 'e-trie', d: lines }));
-  svg.append(edges, boxes);
+  const svg = draw('svg', { role: 'group', 'aria-label': 'What follows “' + name(0, 40) + '”' });
+  drawTree(svg, nodes, { ...STYLE, room }, ['trie']);
   return svg;
 }

@@ -5,16 +5,13 @@ import { fill, make } from '../lib/dom.js';
 import { STATUS, hasDraft, isOver, ranksOf } from '../lib/runs.js';
 import { label, ordinal, percent, plural, visible } from '../lib/text.js';
 
-/**
- * @typedef {import('../types').Step & { draft: import('../types').Draft }} DraftStep
- * @typedef {import('../types').Answer<import('../types').NodeSeen>} Seen
- */
+/** @import { Answer, DraftStep, Mount, NodeSeen, Source } from '../types' @typedef {Answer<NodeSeen>} Seen */
 
 const ASK_AFTER = 80; // milliseconds that a node must be pointed at before the server is asked
 /** @type {Record<string, string>} */
 const STATUS_WORDS = { ...STATUS, u: 'not reached' };
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, '', 'node-details');
   /** @type {number | undefined} */
@@ -59,7 +56,7 @@ function tellingNode(step) {
  * @param {DraftStep} step
  * @param {number} node
  * @param {string | Seen} seen where it was read, or a text in its place
- * @param {import('../types').Source[]} sources
+ * @param {Source[]} sources
  */
 function nodeFacts(step, node, seen, sources) {
   const draft = step.draft, list = make('dl'), parts = [list];
@@ -84,11 +81,8 @@ function readIn(seen) {
   if (typeof seen === 'string') return make('p', { 'data-seen': '' }, seen);
   if (seen.error) return make('p', { 'data-seen': '' }, 'Where it was read: ' + seen.error);
   const agree = seen.matched === 0 ? 'only this token matches' : 'with the ' + (seen.matched === 1 ? 'token' : seen.matched + ' tokens') + ' before it';
-  const place = make('p', { 'data-seen': '' }, 'Read in ' + seen.where + ' (' + agree + '): ');
-  const quote = make('q');
-  quote.append(visible(seen.before), make('mark', {}, visible(seen.token)), visible(seen.after));
-  place.append(quote);
-  return place;
+  const quote = make('q', {}, visible(seen.before), make('mark', {}, visible(seen.token)), visible(seen.after));
+  return make('p', { 'data-seen': '' }, 'Read in ' + seen.where + ' (' + agree + '): ', quote);
 }
 
 /** A node in one line, for those who do not see it. @param {DraftStep} step @param {number} node */

@@ -1,10 +1,10 @@
 // What a run amounts to at a step: tiles of numbers, and where the time of a step is spent.
 
-import { all, fill, make, one, put } from '../lib/dom.js';
+import { all, fill, make, mark, one, put } from '../lib/dom.js';
 import { plainBeside, sumsAt, whole } from '../lib/runs.js';
 import { number, percent } from '../lib/text.js';
 
-/** @typedef {import('../types').Run} Run */
+/** @import { Mount, Run } from '../types' */
 
 const PHASES = ['retrieve', 'forward', 'verify', 'commit'];
 
@@ -29,16 +29,13 @@ const METRICS = [
   ['commit_ms', 'Commit', 'keeping what was accepted', 3, 'ms'],
 ];
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box) {
   fill(box, MARKUP, 'numbers');
   const fact = one(box, '[data-numbers-fact]'), stepTime = one(box, '[data-step-time]'), hint = one(box, '[data-not-speedup]');
   const parts = all(box, '[data-part]'), shares = all(box, '[data-share]');
-  const tiles = METRICS.map(([name, title, meaning]) => {
-    const tile = make('div', { 'data-metric': name, 'data-value': '' });
-    tile.append(make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning));
-    return tile;
-  });
+  const tiles = METRICS.map(([name, title, meaning]) =>
+    make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning)));
   one(box, '[data-tiles]').append(...tiles);
   return {
     draw(state) {
@@ -47,7 +44,7 @@ export function mount(box) {
       const values = numbersAt(run, step, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
-        tile.dataset.value = value === null || value === undefined ? '' : String(value);
+        mark(tile, 'data-value', String(value ?? ''));
         const text = number(unit === '%' && value !== null ? 100 * value : value, digits);
         put(tile.children[1], text === '–' ? text : text + (unit ? '\u2009' + unit : ''));
       });

@@ -4,10 +4,7 @@ import { all, fill, make, mark, one, put } from '../lib/dom.js';
 import { compared, namesOf, stepsBy, tokensAt, whole } from '../lib/runs.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
-/**
- * @typedef {import('../types').Run} Run
- * @typedef {import('../types').State} State
- */
+/** @import { Context, End, Mount, Run, State } from '../types' @typedef {ReturnType<typeof namesOf>} Names */
 
 const MARKUP = `
 <div class="head">
@@ -22,7 +19,7 @@ const MARKUP = `
 <div data-lanes></div>
 <p class="hint" data-race-hint></p>`;
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'race');
   const place = one(box, '[data-lanes]'), hint = one(box, '[data-race-hint]'), badges = one(box, '[data-badges]');
@@ -33,21 +30,20 @@ export function mount(box, context) {
   let laidOut = '', badged = '';
   return {
     draw(state) {
-      const runs = state.runs || [state.run];
+      const runs = state.runs || [state.run], names = namesOf(runs);
       const shape = runs.map((run) => run.id).join(' ');
       if (shape !== laidOut) {
         laidOut = shape;
-        lanes = lanesOf(runs, context);
+        lanes = lanesOf(runs, names, context);
         place.replaceChildren(...lanes.map((lane) => lane.row));
       }
       for (const button of switches) mark(button, 'aria-pressed', String((button.dataset.over === 'time') === !!state.overTime));
       drawLanes(lanes, runs, state);
-      put(hint, hintOf(runs, !!state.overTime));
+      put(hint, hintOf(runs, names, !!state.overTime));
       const ended = runs.slice(1).filter((other) => runs[0].end && other.end);
       const pairs = runs[0].id + ': ' + ended.map((run) => run.id).join(' ');
       if (pairs === badged) return;
       badged = pairs;
-      const names = namesOf(runs);
       badges.replaceChildren(...ended.map((other) => badge(runs[0], other, runs.length > 2 ? names.get(other.id) + ': ' : '')));
     },
   };
@@ -55,23 +51,20 @@ export function mount(box, context) {
 
 /** @typedef {{ row: HTMLElement, run: Run | null, bar: HTMLElement, count: HTMLElement, name: HTMLElement }} Lane a lane; without a run where that was not made */
 
-/** @param {Run[]} runs @param {import('../types').Context} context @returns {Lane[]} */
-function lanesOf(runs, context) {
-  const names = namesOf(runs);
-  const lanes = runs.map((run) => lane(run.method, /** @type {string} */ (names.get(run.id)), run, context));
+/** @param {Run[]} runs @param {Names} names @param {Context} context */
+function lanesOf(runs, names, context) {
+  const lanes = runs.map((run) => lane(run.method, String(names.get(run.id)), run, context));
   if (!runs.some((run) => run.method === 'lookahead')) lanes.unshift(lane('lookahead', 'Lookahead', null, context));
   else if (runs.length === 1) lanes.push(lane('plain', 'Greedy', null, context));
   return lanes;
 }
 
-/** @param {string} method @param {string} name @param {Run | null} run @param {import('../types').Context} context @returns {Lane} */
+/** @param {string} method @param {string} name @param {Run | null} run @param {Context} context @returns {Lane} */
 function lane(method, name, run, context) {
-  const row = make('div', { class: 'lane', 'data-lane': method, role: 'group', 'aria-label': name });
   const title = run && context.show ? make('button', { type: 'button', class: 'name', title: 'Show the steps of this run' }, name) : make('b', { class: 'name' }, name);
   if (run) title.addEventListener('click', () => context.show?.(run.id));
-  const track = make('span', { class: 'track' }), bar = make('i'), count = make('span', { class: 'count' });
-  track.append(bar);
-  row.append(title, track, count);
+  const bar = make('i'), count = make('span', { class: 'count' });
+  const row = make('div', { class: 'lane', 'data-lane': method, role: 'group', 'aria-label': name }, title, make('span', { class: 'track' }, bar), count);
   return { row, run, bar, count, name: title };
 }
 
@@ -83,16 +76,16 @@ function lane(method, name, run, context) {
  */
 function drawLanes(lanes, runs, { run: shown, step: at, overTime }) {
   const goal = Math.max(0, ...runs.filter(whole).map((run) => run.end.tokens)) || Math.max(runs[0].head.limit, 1);
-  const step = shown.steps[at];
+  const seconds = shown.steps[at]?.at ?? 0;
   for (const { run, bar, count, name, row } of lanes) {
     if (run && name.tagName === 'BUTTON') mark(name, 'aria-pressed', String(run === shown));
     let share = 0, text;
     if (run) {
-      const taken = run === shown ? at + 1 : overTime ? stepsBy(run, step ? step.at : 0) : Math.min(at + 1, run.steps.length);
+      const taken = run === shown ? at + 1 : overTime ? stepsBy(run, seconds) : Math.min(at + 1, run.steps.length);
       const tokens = tokensAt(run, taken - 1);
       share = tokens / (whole(run) ? run.end.tokens : goal);
-      text = plural(tokens, 'token') + ', ' + (overTime ? timeOf(run, shown, step ? step.at : 0) : passesOf(run, taken));
-      if (run.end && (overTime && run !== shown ? (step ? step.at : 0) >= run.end.seconds : taken === run.steps.length)) text += outcome(run);
+      text = plural(tokens, 'token') + ', ' + (overTime ? timeOf(run, shown, seconds) : passesOf(run, taken));
+      if (run.end && (overTime && run !== shown ? seconds >= run.end.seconds : taken === run.steps.length)) text += outcome(run);
     } else if (row.dataset.lane === 'lookahead') text = 'not run';
     else if (overTime) text = 'not run yet';
     else {  // known without a run: one pass per token
@@ -118,12 +111,11 @@ function timeOf(run, shown, seconds) {
 /** How a run ended, after its last step. @param {Run} run */
 const outcome = (run) => (whole(run) ? ' ✓' : run.end && run.end.finish_reason === 'error' ? ', broke off' : ', stopped');
 
-/** @param {Run[]} runs @param {boolean} overTime */
-function hintOf(runs, overTime) {
+/** @param {Run[]} runs @param {Names} names @param {boolean} overTime */
+function hintOf(runs, names, overTime) {
   const [first, ...others] = runs;
   if (first.method === 'plain' && !others.length) return 'Greedy needs one pass per token.';
   if (!others.length) return overTime ? 'Press Compare to run both, one after the other.' : 'Greedy needs one pass per token. Press Compare to time it for real.';
-  const names = namesOf(runs);
   return others.map((other) => comparison(first, other, String(names.get(first.id)), String(names.get(other.id)))).join(' ');
 }
 
@@ -151,7 +143,7 @@ function badge(run, other, name) {
   return make('span', { class: same ? 'badge' : 'badge bad', 'data-badge': '', 'data-same': same ? 'yes' : 'no' }, name + text);
 }
 
-/** How close the model's decision was where the two runs part. @param {import('../types').End['parted']} parted */
+/** How close the model's decision was where the two runs part. @param {End['parted']} parted */
 function parting(parted) {
   if (!parted) return '';
   const apart = parted.gap ? ', whose logits are ' + parted.gap.toPrecision(2) + ' apart' : ', whose logits are equal';

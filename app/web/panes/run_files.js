@@ -3,6 +3,8 @@
 import { button, fill, input, one, put } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 
+/** @import { Mount } from '../types' */
+
 const MARKUP = `
 <button type="button" data-save>Save run</button>
 <label class="button"><input type="file" data-open accept=".json,application/json" aria-label="Open run"><span aria-hidden="true">Open run</span></label>
@@ -10,7 +12,7 @@ const MARKUP = `
 
 const MOST_BYTES = 32e6;
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'run-files');
   const save = button(box, '[data-save]'), open = input(box, '[data-open]'), hint = one(box, '[data-file-hint]');

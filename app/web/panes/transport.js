@@ -2,6 +2,8 @@
 
 import { all, fill, input, mark, one, put } from '../lib/dom.js';
 
+/** @import { Mount } from '../types' */
+
 const MARKUP = `
 <div class="bar" role="group" aria-label="Step through the run">
   <button type="button" data-play aria-label="Play" title="Play or pause (Space)">▶</button>
@@ -21,7 +23,7 @@ const MARKUP = `
 </div>
 <p class="hint keys">Each step is one forward pass; step 0 reads the prompt. <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Space</kbd> plays, <kbd>Home</kbd>/<kbd>End</kbd> jump.</p>`;
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'transport');
   const play = one(box, '[data-play]'), slider = input(box, '[data-scrubber]'), count = one(box, '[data-step-count]');

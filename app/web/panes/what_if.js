@@ -5,10 +5,7 @@ import { all, fill, make, one, put } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 import { number, passes } from '../lib/text.js';
 
-/**
- * @typedef {import('../types').Knob} Knob
- * @typedef {import('../types').Answer<import('../types').WhatIf>} Answer
- */
+/** @import { Knob, Mount, Run, State, WhatIf } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -28,17 +25,17 @@ const ROWS = [
   ['draft_tokens_per_step', 'Draft tokens per step', 1, 1], ['decode_seconds', 'Decode time, ms', 0, 1000],
 ];
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'what-if');
   const rows = one(box, '[data-what-if-rows]'), hint = one(box, '[data-what-if-hint]');
   const controls = context.knobs.map(controlOf);
   one(box, '[data-knobs]').append(...controls.map((control) => control.element));
-  /** @type {import('../types').State | null} */
+  /** @type {State | null} */
   let drawn = null;
   let setFor = '', waits = false; // for a run that is being timed
 
-  /** @type {ReturnType<typeof asker<{ run: string, config: Record<string, any> }, import('../types').WhatIf>>} */
+  /** @type {ReturnType<typeof asker<{ run: string, config: Record<string, any> }, WhatIf>>} */
   const ask = asker((question) => context.server.what_if(question), (answer, question) => {
     if (!drawn || drawn.run.id !== question.run) return;
     put(hint, answer.error || 'The tokens stay the same: greedy verification fixes the output. ' + exactness(answer) + '≈ is estimated from the measured time of a pass of n tokens, T(n).');
@@ -47,11 +44,8 @@ export function mount(box, context) {
 
   function replay() {
     if (!drawn) return;
-    /** @type {Record<string, any>} */
-    const config = {};
-    for (const control of controls) config[control.knob.name] = control.value();
     waits = !isOver(drawn);
-    if (!waits) { ask({ run: drawn.run.id, config }); return; }
+    if (!waits) return void ask({ run: drawn.run.id, config: Object.fromEntries(controls.map(({ knob, value }) => [knob.name, value()])) });
     rows.replaceChildren();
     put(hint, 'Another run is being timed; these settings are replayed when it has finished.');
   }
@@ -76,17 +70,14 @@ export function mount(box, context) {
   };
 }
 
-/** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: import('../types').Run): void, tell(): void }} Control */
+/** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: Run): void, tell(): void }} Control */
 
 /** A control for a setting, made from its description. @param {Knob} knob @returns {Control} */
 function controlOf(knob) {
   if (knob.kind === 'choices') return boxesOf(knob);
-  const element = make('label'), title = make('span', {}, knob.label + ' '), help = make('small', {}, knob.help);
-  const out = make('output', { 'data-out': knob.name });
-  const field = /** @type {HTMLInputElement} */ (fieldOf(knob));
+  const out = make('output', { 'data-out': knob.name }), field = /** @type {HTMLInputElement} */ (fieldOf(knob));
   const counts = knob.kind === 'whole' || knob.kind === 'number', off = knob.kind === 'switch';
-  if (counts) title.append(out);
-  element.append(title, field, help);
+  const element = make('label', {}, make('span', {}, knob.label + ' ', ...(counts ? [out] : [])), field, make('small', {}, knob.help));
   const value = () => (off ? field.checked : counts ? Number(field.value) : field.value);
   const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
   return {
@@ -103,20 +94,13 @@ function fieldOf(knob) {
   const names = { 'data-knob': knob.name, 'aria-label': knob.label };
   if (knob.kind === 'switch') return make('input', { ...names, type: 'checkbox' });
   if (knob.kind !== 'choice') return make('input', { ...names, type: 'range', min: knob.optional ? 0 : knob.low, max: knob.high, step: knob.kind === 'whole' ? 1 : 'any' });
-  const select = make('select', names);
-  select.append(...knob.choices.map((choice) => make('option', {}, choice)));
-  return select;
+  return make('select', names, ...knob.choices.map((choice) => make('option', {}, choice)));
 }
 
 /** Several of several: a box for each. @param {Knob} knob @returns {Control} */
 function boxesOf(knob) {
-  const element = make('fieldset'), line = make('span');
-  for (const choice of knob.choices) {
-    const label = make('label', { class: 'check' });
-    label.append(make('input', { type: 'checkbox', 'data-source-knob': choice }), ' ' + choice);
-    line.append(label);
-  }
-  element.append(make('legend', {}, knob.label), line, make('small', {}, knob.help));
+  const boxes = knob.choices.map((choice) => make('label', { class: 'check' }, make('input', { type: 'checkbox', 'data-source-knob': choice }), ' ' + choice));
+  const element = make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help));
   const fields = /** @type {HTMLInputElement[]} */ (all(element, 'input'));
   return {
     knob, element,
@@ -124,25 +108,23 @@ function boxesOf(knob) {
     set(now, run) {
       fields.forEach((field, i) => {
         field.checked = now.includes(knob.choices[i]);
-        if (field.parentElement) field.parentElement.hidden = knob.choices[i] === 'corpus' && !run.head.corpus;
+        boxes[i].hidden = knob.choices[i] === 'corpus' && !run.head.corpus;
       });
     },
     tell() { /* the boxes show it */ },
   };
 }
 
-/** @param {Answer} answer @param {string} name @param {string} title @param {number} digits @param {number} factor */
+/** @param {WhatIf} answer @param {string} name @param {string} title @param {number} digits @param {number} factor */
 function rowOf(answer, name, title, digits, factor) {
-  const row = make('tr', { 'data-what-if': name });
   /** @param {number | null} value */
   const cell = (value) => number(value === null ? null : factor * value, digits);
   const real = cell(answer.real[name]), estimate = cell(answer.estimate[name]);
-  row.append(make('th', { scope: 'row' }, title), make('td', {}, real));
-  row.append(make('td', real === estimate ? {} : { class: 'other' }, name === 'decode_seconds' && estimate !== '–' ? '≈ ' + estimate : estimate));
-  return row;
+  const about = name === 'decode_seconds' && estimate !== '–' ? '≈ ' : '';
+  return make('tr', { 'data-what-if': name }, make('th', { scope: 'row' }, title), make('td', {}, real), make('td', real === estimate ? {} : { class: 'other' }, about + estimate));
 }
 
-/** If the replay with the run's own settings is the run itself, all that its drafts came from is known. @param {Answer} answer */
+/** If the replay with the run's own settings is the run itself, all that its drafts came from is known. @param {WhatIf} answer */
 function exactness(answer) {
   if (answer.exact) return 'Passes and acceptance are exact; ';
   const was = Number(answer.real.forward_passes);

@@ -1,13 +1,10 @@
 // The text, token by token, grouped by the step that wrote it; it follows the step until somebody scrolls it.
 
-import { all, fill, make, moveAmong, on, one, presses, put, within } from '../lib/dom.js';
+import { all, fill, make, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
 import { hasDraft, ranksOf } from '../lib/runs.js';
 import { label, percent, plural, visible } from '../lib/text.js';
 
-/**
- * @typedef {import('../types').Run} Run
- * @typedef {import('../types').Step} Step
- */
+/** @import { Mount, Run, State, Step } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -20,11 +17,11 @@ const MARKUP = `
 
 const HINT = 'Point at a token for its source, probability and rank; click it to go to its step.';
 
-/** @type {import('../types').Mount} */
+/** @type {Mount} */
 export function mount(box, context) {
   fill(box, MARKUP, 'written-text');
   const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]');
-  /** @type {import('../types').State | null} */
+  /** @type {State | null} */
   let drawn = null;
   /** @type {HTMLElement[]} */
   let groups = []; // one per step
@@ -36,9 +33,8 @@ export function mount(box, context) {
 
   /** @param {Run} run */
   function clear(run) {
-    const prompt = make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' });
-    for (const piece of run.head.prompt) prompt.append(...token(piece, 'prompt', 0));
-    ribbon.replaceChildren(prompt);
+    const pieces = run.head.prompt.flatMap((piece) => token(piece, 'prompt', 0));
+    ribbon.replaceChildren(make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' }, ...pieces));
     groups = [];
     marked = -1;
     lit = 0;
@@ -48,13 +44,12 @@ export function mount(box, context) {
 
   /** @param {Run} run */
   function grow(run) {
-    if (groups.length === run.steps.length) return;
     const fresh = run.steps.slice(groups.length).map(groupOf);
     groups.push(...fresh);
     ribbon.append(...fresh);
   }
 
-  /** Only the groups between the old place and the new one change. @param {import('../types').State} state */
+  /** Only the groups between the old place and the new one change. @param {State} state */
   function mark(state) {
     const now = groups[state.step];
     if (!now) return;
@@ -69,7 +64,7 @@ export function mount(box, context) {
   /**
    * The tab stop follows the step; the focus, too, where the step is chosen by hand.
    * @param {HTMLElement} now
-   * @param {import('../types').State} state
+   * @param {State} state
    */
   function hold(now, state) {
     const focused = ribbon.contains(document.activeElement);
@@ -83,9 +78,7 @@ export function mount(box, context) {
   function stopAt(span, run) {
     if (stop) for (const name of ['tabindex', 'role', 'aria-label']) stop.removeAttribute(name);
     stop = span;
-    span.setAttribute('tabindex', '0');
-    span.setAttribute('role', 'button');
-    span.setAttribute('aria-label', tokenSays(run, span));
+    set(span, { tabindex: 0, role: 'button', 'aria-label': tokenSays(run, span) });
   }
 
   /** What the step wrote, in words, until a token is pointed at; the one with the focus comes first. */
@@ -148,16 +141,10 @@ export function mount(box, context) {
  * @param {number} step
  */
 function token(piece, kind, step) {
-  const lines = piece.split('\n');
-  /** @type {HTMLElement[]} */
-  const parts = [];
-  lines.forEach((line, i) => {
-    const last = i === lines.length - 1;
-    if (last && line === '' && i > 0) return;
-    parts.push(make('span', { 'data-step': step, 'data-kind': kind }, visible(line) + (last ? '' : '⏎')));
-    if (!last) parts.push(make('br'));
+  return (piece.match(/[^\n]*\n|[^\n]+$|^$/g) || []).flatMap((line) => {
+    const span = make('span', { 'data-step': step, 'data-kind': kind }, visible(line));
+    return line.endsWith('\n') ? [span, make('br')] : [span];
   });
-  return parts;
 }
 
 /** @param {Step} step */
@@ -165,13 +152,8 @@ function groupOf(step) {
   const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length;
   const own = step.emitted.length - accepted;
   const says = [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
-  const group = make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says });
-  step.emitted.forEach(([, piece, kind], place) => {
-    const parts = token(piece, kind, step.i);
-    for (const part of parts) part.dataset.place = String(place);
-    group.append(...parts);
-  });
-  return group;
+  const parts = step.emitted.flatMap(([, piece, kind], place) => token(piece, kind, step.i).map((part) => set(part, { 'data-place': place })));
+  return make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...parts);
 }
 
 /** @param {Step} step */
