@@ -83,6 +83,7 @@ class Search:
         self._ends: list[int] = []
         self._kept = 1
         self._ended: Reason = "width"
+        self._end: Reason = "width"
 
     def run(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes, the root included.
@@ -95,6 +96,8 @@ class Search:
         """
         if first := self._open(0, self._confidence.correction):
             self._first[0] = first
+        # A branch of the whole width is cut by the width.
+        self._end = "branch_length" if longest_branch < width - 1 else "width"
         self._ended = self._grow(width, longest_branch, strategy, stop)
         self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
         return self._tree.tree(self._kept, self._tree.match_length(self._loci[0]))
@@ -268,7 +271,7 @@ class Search:
             self._open(node, tree.probabilities[node])
 
         def why(node: int) -> Reason:
-            return "branch_length" if node in ends else "strategy" if node in closed else ended
+            return self._end if node in ends else "strategy" if node in closed else ended
 
         best = self._best_left(why)
         left = [offer.node for _, _, offer in heap if offer.node < kept]
