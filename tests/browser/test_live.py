@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.page.events import Handlers
+from app.run.tabs import Tabs
 from lookahead.runs import runfile
 
 pytestmark = pytest.mark.browser
@@ -114,13 +114,13 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
     open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_page("/?max_new_tokens=60&decoding_length=2&budget=fixed")
-    remember = Handlers._remember
+    remember = Tabs.remember
 
-    def stopping(self: Handlers, tab: str, *rest: Any) -> None:
-        remember(self, tab, *rest)
-        self.tabs.stop(tab)
+    def stopping(self: Tabs, tab: str, output: tuple[int, ...]) -> None:
+        remember(self, tab, output)
+        self.stop(tab)
 
-    monkeypatch.setattr(Handlers, "_remember", stopping)
+    monkeypatch.setattr(Tabs, "remember", stopping)
     start(page, "#compare")
     finished(page)
     expect(page.locator("[data-what-if-rows] tr")).to_have_count(5)
