@@ -1,6 +1,7 @@
 """Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files derive from that.
 
-To add a setting, add one field with ``setting(...)`` to a dataclass here, and write the code that uses it.
+To add a setting of the drafts, add one field with ``setting(...)`` to ``LookaheadConfig``, name the places that offer
+it, and write the code that uses it. (What only the page knows is described the same way in ``app/run/settings.py``.)
 """
 
 from __future__ import annotations

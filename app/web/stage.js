@@ -18,7 +18,7 @@ import { fileOf, makeKeeper } from './restore.js';
 
 /** @import { Context, Gradio, Mount, Run, Stage, StageValue, StepMessage } from './types' */
 
-/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, a line here, a box in stage.html. @type {Record<string, Mount>} */
+/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/ that exports `mount`, an import and a name here, and a box in stage.html. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** The documented ids of the page, and what carries them. @type {Record<string, string>} */

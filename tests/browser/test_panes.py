@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,10 +30,7 @@ MOUNT = """async (wanted) => {
   }
 }"""
 
-PANES = (
-    "attention_mask", "draft_tree", "headline", "live_trie", "node_details", "numbers", "race", "run_files",
-    "transport", "what_if", "written_text",
-)  # fmt: skip
+PANES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "app" / "web" / "panes").glob("*.js"))
 
 
 @pytest.fixture

@@ -66,19 +66,18 @@ def test_any_url_gives_settings_that_can_be_used(here: dict[str, Setting], query
     chosen(LookaheadConfig, found)
 
 
-@given(
-    values=st.fixed_dictionaries(
-        {
-            "max_new_tokens": st.integers(1, 512),
-            "decoding_length": st.integers(1, 128),
-            "branch_length": st.none() | st.integers(1, 128),
-            "strategy": st.sampled_from(["hierarchical", "parallel", "single"]),
-            "budget": st.sampled_from(["adaptive", "fixed"]),
-            "sources": st.sampled_from([(), ("prompt",), ("output",), ("prompt", "output")]),
-            "keep_trie": st.booleans(),
-        }
-    )
-)
-def test_settings_come_back_from_url_and_controls(here: dict[str, Setting], values: dict[str, object]) -> None:
+def values_of(one: Setting) -> st.SearchStrategy[object]:
+    """What a visitor may choose."""
+    if one.kind == "choices":
+        return st.sets(st.sampled_from(one.choices)).map(lambda some: tuple(w for w in one.choices if w in some))
+    if one.kind in ("choice", "switch"):
+        return st.sampled_from(one.choices or (True, False))
+    low, high = int(one.low), int(one.high)
+    return st.integers(low, high) | st.none() if one.optional else st.integers(low, high)
+
+
+@given(data=st.data())
+def test_settings_come_back_from_url_and_controls(here: dict[str, Setting], data: st.DataObject) -> None:
+    values = {name: data.draw(values_of(one), label=name) for name, one in here.items()}
     assert from_query({name: one.text(values[name]) for name, one in here.items()}, here) == values
     assert from_controls({name: one.plain(values[name]) for name, one in here.items()}, here) == values
