@@ -58,6 +58,7 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(prompt).to_have_value(re.compile("^Maria"))
+    expect(page).to_have_url(re.compile("preset=Word"))
     page.reload()
     expect(prompt).to_have_value(re.compile("^Maria"))
 
