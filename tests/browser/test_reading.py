@@ -196,12 +196,12 @@ def test_up_and_down_move_among_the_n_grams_of_the_trie(page: Page) -> None:
     expect(says).to_contain_text("This step adds")
     stop.focus()
     page.keyboard.press("ArrowDown")
-    assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
+    page.wait_for_function("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement) === 1")
     expect(says).to_contain_text(re.compile(r": \d+ in the prompt"))
-    assert stop.get_attribute("aria-label") == says.inner_text()
+    expect(stop).to_have_attribute("aria-label", says.inner_text())
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("document.querySelector('[data-step-count]').textContent.startsWith('step 1 ')")
-    assert page.evaluate("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement)") == 1
+    page.wait_for_function("[...document.querySelectorAll('[data-gram]')].indexOf(document.activeElement) === 1")
     expect(stop).to_have_count(1)
 
 
