@@ -75,9 +75,7 @@ class _Trial:
             UnsupportedCacheError: If it does not; the message says in what.
         """
         self._refuse_long_windows()
-        left, other_left = (
-            [(start + 2 * index) % self._size for index in range(1, _SIBLINGS)] for start in (16, 47)
-        )
+        left, other_left = ([(start + 2 * index) % self._size for index in range(1, _SIBLINGS)] for start in (16, 47))
         branch = tuple(index % self._size for index in (11, 13, 14))
         self._session.prefill(self._prompt)
         logits, again = (self._tree_logits(branch, siblings) for siblings in (left, other_left))
