@@ -114,7 +114,7 @@ class GenerationRules:
                 raise BackendError(f"generation_config.{name}={shortened(value)} cannot be honoured; set it to None")
         self.cache_implementation: str | None = settings.cache_implementation
         try:
-            dry = self._try_out(settings)
+            dry = self._try_out()
             mode = dry.config.get_generation_mode()
         except Exception as error:  # the library checks some values, and stumbles over others
             raise BackendError(self._refusal(settings, error)) from error
@@ -124,8 +124,8 @@ class GenerationRules:
         self.eos_ids = _token_ids(dry.config.eos_token_id)
         self.stop_strings = _strings(settings.stop_strings)
 
-    def _try_out(self, settings: GenerationConfig) -> PreparedRun:
-        """What these settings prepare, tried on the first and the last token of a short run.
+    def _try_out(self) -> PreparedRun:
+        """What the model's settings prepare, tried on the first and the last token of a short run.
 
         Of the caches only a quantised one is made: that one may lack its library, and some releases keep a static
         one on the model.
@@ -133,13 +133,14 @@ class GenerationRules:
         Raises:
             Exception: Of any type, if a value cannot be used.
         """
+        settings = self._model.generation_config
         _token_ids(settings.eos_token_id)
         _strings(settings.stop_strings)
         shortest = min((settings.min_length or 0) + (settings.min_new_tokens or 0), _LONGEST_DRY_RUN)
         other_cache = {} if settings.cache_implementation == "quantized" else {"cache_implementation": None}
         two = torch.zeros((1, 2), dtype=torch.long, device=self._model.device)
         length = 4 + shortest
-        dry = self.prepare(two, length, generation_config=settings, **other_cache)
+        dry = self.prepare(two, length, **other_cache)
         size = int(self._model.get_input_embeddings().weight.shape[0])
         for count in dict.fromkeys((2, length - 1)) if dry.processors else ():
             ids = two.new_zeros((1, count))
@@ -150,16 +151,18 @@ class GenerationRules:
 
     def _refusal(self, settings: GenerationConfig, error: Exception) -> str:
         """One line that names the setting that cannot be used, found by trying each on its own."""
-        usual = GenerationConfig()
-        for name, value in vars(settings).items():
-            if name.startswith("_") or value is None or value is getattr(usual, name, None):
-                continue
-            alone = GenerationConfig()
-            alone.__dict__[name] = value
-            try:
-                self._try_out(alone)
-            except Exception as reason:  # noqa: BLE001 - of any type, as the values are
-                return f"generation_config.{name}={shortened(value)} cannot be used ({brief(reason)})"
+        try:
+            for name, value in vars(settings).items():
+                if name.startswith("_") or value is None:
+                    continue
+                self._model.generation_config = GenerationConfig()
+                self._model.generation_config.__dict__[name] = value
+                try:
+                    self._try_out()
+                except Exception as reason:  # noqa: BLE001 - of any type, as the values are
+                    return f"generation_config.{name}={shortened(value)} cannot be used ({brief(reason)})"
+        finally:
+            self._model.generation_config = settings
         return f"generation_config cannot be used ({brief(error)})"
 
     def no_processors(self) -> LogitsProcessorList:
