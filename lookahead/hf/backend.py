@@ -148,8 +148,11 @@ class HFBackend:
             capacity: Most tokens of prompt and output together.
             prompt_length: Tokens of the prompt.
         """
-        switch = self._rope_switch
-        if switch is None or not prompt_length <= switch < capacity:
+        if self._rope_switch is None:
+            return None
+        switch, again = self._rope_switch
+        longest = min(capacity, self.context_limit or capacity)
+        if longest <= switch or (prompt_length > switch and not again):
             return None
         return f"the run may cross {switch} tokens, where the model changes all positions; decoding one token at a time"
 

@@ -57,12 +57,20 @@ def context_limit(config: PreTrainedConfig) -> int | None:
     return min((max(stated, _scaled(rope, stated, config)) for rope in _ropes(config)), default=stated)
 
 
-def rope_switch(config: PreTrainedConfig) -> int | None:
-    """The length at which the model changes the positions of all tokens at once (longrope); None if it never does."""
+def rope_switch(config: PreTrainedConfig) -> tuple[int, bool] | None:
+    """The length at which the model changes the positions of all tokens; None if it never does.
+
+    And whether it changes them again with every later token (dynamic), or just once (longrope).
+    """
     ropes = _ropes(config)
-    if not any(rope.get("rope_type") == "longrope" for rope in ropes):
+    kinds = {rope.get("rope_type") for rope in ropes}
+    if "dynamic" in kinds:
+        stated = _length(known(config, "max_position_embeddings"))
+        return None if stated is None else (stated, True)
+    if "longrope" not in kinds:
         return None
-    return min((length for rope in ropes if (length := _original(rope, config))), default=None)
+    lengths = [length for rope in ropes if (length := _original(rope, config))]
+    return (min(lengths), False) if lengths else None
 
 
 def _ropes(config: PreTrainedConfig) -> list[Mapping[str, Any]]:

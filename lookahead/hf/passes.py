@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -19,19 +17,25 @@ _DTYPES_DISAGREE = re.compile(r"dtype|scalar type|BFloat16|\bHalf\b|Float8|\bDou
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 
 
-@contextmanager
-def forward_pass(model: PreTrainedModel, drafts: bool = False) -> Iterator[None]:
-    """Turn whatever a forward pass raises into a ``PassError``.
+class forward_pass:  # noqa: N801 - reads as a function; a generator would let StopIteration through
+    """A context that turns whatever a forward pass raises into a ``PassError``.
 
     Args:
-        drafts: Whether it verifies a draft, so that a run without drafts may succeed.
+        drafts: Whether the pass verifies a draft, so that a run without drafts may succeed.
     """
-    try:
-        yield
-    except PassError:
-        raise
-    except Exception as error:  # a model's code may raise anything
-        advice = dtype_advice(model, error) or ("; decoding_length 1 runs without drafts" if drafts else "")
+
+    __slots__ = ("_drafts", "_model")
+
+    def __init__(self, model: PreTrainedModel, drafts: bool = False) -> None:
+        self._model, self._drafts = model, drafts
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, PassError):
+            return
+        advice = dtype_advice(self._model, error) or ("; decoding_length 1 runs without drafts" if self._drafts else "")
         raise PassError(failure_line(error, advice)) from error
 
 
