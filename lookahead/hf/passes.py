@@ -17,8 +17,8 @@ _DTYPES_DISAGREE = re.compile(r"dtype|scalar type|BFloat16|\bHalf\b|Float8|\bDou
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 
 
-class forward_pass:  # noqa: N801 - reads as a function; a generator would let StopIteration through
-    """A context that turns whatever a forward pass raises into a ``PassError``.
+class forward_pass:
+    """A context that turns whatever a forward pass raises into a ``PassError``; a generator would miss StopIteration.
 
     Args:
         drafts: Whether the pass verifies a draft, so that a run without drafts may succeed.

@@ -14,7 +14,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.masks import TreeMasks
 from lookahead.hf.measure import measured_setting
-from lookahead.hf.model_config import context_limit
+from lookahead.hf.model_config import context_limit, rope_switch
 from lookahead.hf.passes import choices
 from lookahead.hf.session import TreeSession
 from tests.lookahead.drafters import NoisyOracle, tree_of
@@ -216,25 +216,36 @@ def test_an_unknown_window_that_a_trial_cannot_pass_is_refused_by_name(value):
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
-    [("sliding_window", (None, WINDOW)), ("max_position_embeddings", (160, 80)), ("layer_types", None)],
+    ("family", "name", "value"),
+    [
+        ("llama", "sliding_window", WINDOW),
+        ("mistral-window", "sliding_window", 5),
+        ("gpt-neox", "use_sliding_window", True),
+    ],
 )
-def test_settings_that_differ_by_layer_are_read_with_care(name, values):
-    model = tiny_model("mistral")
-    expected = hf_greedy(model, [5, 6, 7], NEW_TOKENS)
-    # The model is made; from now on its configuration raises where one value is asked for.
-    spoilt = {"layer_types": ["full_attention"] * 2} if values is None else dict.fromkeys([name], values[1])
-    setattr(model.config, name, values[0] if values else ["sliding_attention"] * 2)
-    model.config.per_layer_config = {1: spoilt}
-    with pytest.raises(RuntimeError):
+def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_line(family, name, value):
+    model = tiny_model(family, **({} if family == "mistral-window" else {name: None}))
+    model.config.per_layer_config = {1: {name: value}}
+    with pytest.raises(RuntimeError, match="per-layer"):
         getattr(model.config, name)
     backend = HFBackend(model)
-    assert backend.notice is None or name in backend.notice
-    assert backend.context_limit in (MOST_POSITIONS, None)
     measured_setting(model)
-    if name == "max_position_embeddings":
-        emitted, _ = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE), width=16)
-        assert emitted == expected
+    prompt = prompts()[-1]
+    try:
+        expected = hf_greedy(model, prompt, NEW_TOKENS)
+    except RuntimeError:  # transformers cannot run it, either
+        with pytest.raises(BackendError, match=name):
+            backend.supports_trees  # noqa: B018
+        return
+    assert backend.notice is None or name in backend.notice
+    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)[0] == expected
+
+
+def test_a_context_length_that_cannot_be_read_is_no_limit():
+    config = PreTrainedConfig(max_position_embeddings=64, num_hidden_layers=2)
+    config.per_layer_config = {1: {"max_position_embeddings": 32}}
+    assert context_limit(config) is None
+    assert rope_switch(config) is None
 
 
 ROPES = [
