@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
-from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import torch
@@ -18,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from lookahead.backend import BackendError
 from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, looks_local
+from lookahead.hf.gguf_file import quick_gguf
 from lookahead.hf.refusals import check_config, load_failure
 from lookahead.hf.weights import check_unpacked, check_weights
 
@@ -83,7 +82,7 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
 
     def parts(found: Checkpoint, local_only: bool) -> Loaded:
         options = _options(found, local_only)
-        with _gguf_read_once(found):
+        with quick_gguf() if found.gguf else nullcontext():
             config = AutoConfig.from_pretrained(found.source, **options)
             check_config(config)
             quantised = getattr(config, "quantization_config", None) is not None
@@ -112,7 +111,7 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
     """
 
     def tokenizer(found: Checkpoint, local_only: bool) -> PreTrainedTokenizerBase:
-        with _gguf_read_once(found):
+        with quick_gguf() if found.gguf else nullcontext():
             return AutoTokenizer.from_pretrained(found.source, **_options(found, local_only))
 
     return _loaded(model_id, tokenizer)
@@ -120,18 +119,6 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
 
 def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:
     return {**found.where, "local_files_only": local_only, "trust_remote_code": False}
-
-
-@contextmanager
-def _gguf_read_once(found: Checkpoint) -> Iterator[None]:
-    """While open, transformers' three readers of a GGUF file share one: reading a large vocabulary takes seconds."""
-    if found.gguf is None:
-        yield
-        return
-    import gguf
-
-    with patch.object(gguf, "GGUFReader", lru_cache(maxsize=1)(gguf.GGUFReader)):
-        yield
 
 
 def _loaded(model_id: str, parts: Callable[[Checkpoint, bool], Parts]) -> Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, StopStringCriteria
 
+from lookahead.backend import BackendError
 from lookahead.hf.text import REPLACEMENT, OutputText, TextStream, Vocabulary, spelled
 
 TEXTS = [
@@ -250,3 +252,81 @@ def test_whole_letters_beside_a_part_of_one_stay_letters():
     assert spelled("né".encode()[:-1]) == "n⟨C3⟩"
     assert spelled(b"\xe2\x82 ok \xff") == "⟨E2 82⟩ ok ⟨FF⟩"
     assert spelled(REPLACEMENT.encode()) == REPLACEMENT
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{% for m in %}", "Expected an expression"),
+        ("{{ missing.field }}", "'missing' is undefined"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ({"rag": "x", "tool_use": "y"}, "none of its chat templates (rag, tool_use) is the default"),
+    ],
+)
+def test_a_chat_template_that_refuses_is_one_line(template, reason):
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = template
+    vocabulary = Vocabulary(tokenizer)
+    with pytest.raises(BackendError) as error:
+        vocabulary.encode("hello")
+    assert str(error.value) == vocabulary.template_fault()
+    assert "\n" not in str(error.value)
+    assert reason in str(error.value)
+    assert str(error.value).endswith("--raw sends the prompt as it is")
+    assert vocabulary.encode("hello", raw=True)
+
+
+def test_a_named_default_template_is_taken():
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = {"rag": "x", "default": TEMPLATE}
+    vocabulary = Vocabulary(tokenizer)
+    assert vocabulary.template_fault() is None
+    assert tokenizer.decode(vocabulary.encode("hello")) == "<s>[user]hello[assistant]"
+
+
+class OtherTokenizer(PreTrainedTokenizerFast):
+    """A tokenizer class that lacks what MistralCommonBackend and older classes lack, and writes chats itself."""
+
+    def added_tokens_decoder(self):  # type: ignore[override]
+        raise NotImplementedError
+
+    def get_vocab(self):
+        raise NotImplementedError
+
+    def decode(self, token_ids, skip_special_tokens=False):  # type: ignore[override]
+        return super().decode(token_ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
+
+    def apply_chat_template(self, conversation, **options):  # type: ignore[override]
+        assert options.get("tokenize", True)
+        return {"input_ids": [0, 2, *self(conversation[0]["content"], add_special_tokens=False)["input_ids"]]}
+
+
+def other_tokenizer() -> OtherTokenizer:
+    inner = byte_level()
+    return OtherTokenizer(tokenizer_object=inner.backend_tokenizer, bos_token="<s>", eos_token="</s>")
+
+
+def test_a_tokenizer_class_with_other_parts():
+    ordinary, vocabulary = Vocabulary(byte_level()), Vocabulary(other_tokenizer())
+    text = "naïve – 日本語"
+    assert vocabulary.encode(text, raw=True) == ordinary.encode(text, raw=True)
+    assert vocabulary.decode(vocabulary.encode(text, raw=True)) == text
+    assert vocabulary.encode(text)[:2] == [0, 2]
+    assert vocabulary.highest_id == ordinary.highest_id
+    assert vocabulary.fingerprint() == ordinary.fingerprint()
+    part = vocabulary.encode("日", raw=True)[-1]
+    assert vocabulary.label(part, vocabulary.alone(part)).startswith("⟨")
+
+
+@pytest.mark.parametrize("part", ["__call__", "decode", "convert_ids_to_tokens", "_unusable"])
+def test_whatever_a_tokenizer_raises_is_one_line(part):
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("several\nlines")
+
+    broken = type("Broken", (OtherTokenizer,), {part: fail, **({"get_vocab": fail} if part == "_unusable" else {})})
+    with pytest.raises(BackendError, match="several.*lines") as error:  # noqa: PT012, each part fails elsewhere
+        inner = byte_level().backend_tokenizer
+        vocabulary = Vocabulary(broken(tokenizer_object=inner, bos_token="<s>", eos_token="</s>"))
+        vocabulary.decode(vocabulary.encode("日", raw=True))
+    assert "\n" not in str(error.value)
