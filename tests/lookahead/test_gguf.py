@@ -20,7 +20,7 @@ from tests.lookahead.drafters import NoisyOracle
 from tests.lookahead.tiny_models import hf_greedy
 
 LETTERS = [chr(code) for code in range(0x21, 0x7F)]
-TOKENS = ["<s>", "</s>", "<|end|>", "Ġ", "Ċ", *LETTERS, "ab"]
+TOKENS = ["<s>", "</s>", "<|end|>", "<|endoftext|>", "Ġ", "Ċ", *LETTERS, "ab"]
 TEMPLATE = "{% for m in messages %}<s>{{ m['role'] }}:{{ m['content'] }}{% endfor %}<|end|>"
 WIDTH, INNER, LAYERS = 32, 64, 2
 
@@ -42,7 +42,7 @@ def tiny_gguf(tmp_path_factory) -> Path:
     writer.add_vocab_size(len(TOKENS))
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(TOKENS)
-    writer.add_token_types([3, 3, 3, *[1] * (len(TOKENS) - 3)])
+    writer.add_token_types([3] * 4 + [1] * (len(TOKENS) - 4))
     writer.add_token_merges(["a b"])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(2)
