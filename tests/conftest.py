@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,24 @@ def traces() -> Path:
 def stories260k() -> Path:
     """The folder of a small trained Llama."""
     return _present(SHARED / "models" / "stories260k")
+
+
+@pytest.fixture(scope="session")
+def real_models() -> Callable[[str], Path]:
+    """The GGUF file of a real model by its name in ``PACKAGES``; the test is skipped where it cannot be had."""
+    from tests.real_models import real_model
+
+    known: dict[str, Path | None] = {}
+
+    def find(name: str) -> Path:
+        if name not in known:
+            known[name] = real_model(name)
+        file = known[name]
+        if file is None:
+            pytest.skip(f"left out: the real model {name} is not here and could not be downloaded as a package")
+        return file
+
+    return find
 
 
 def _present(folder: Path) -> Path:

@@ -86,6 +86,6 @@ check "ruff format" .venv/bin/ruff format --check .
 check "pyright" .venv/bin/pyright --pythonpath .venv/bin/python
 check "the page's scripts" bash tests/web/check.sh
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
-.venv/bin/python -m pytest "$@" || exit
+.venv/bin/python -m pytest -rs "$@" || exit
 [ $# -gt 0 ] || test_oldest || exit
 [ -z "$failed" ]

@@ -178,4 +178,4 @@ def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
 def _prepare(backend: HFBackend) -> str:
     """Do what the first run would do otherwise; returns why the model decodes one token per pass, if it does."""
     LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
-    return backend.notice or ""
+    return "; ".join((*backend.notices, *filter(None, (backend.notice,))))

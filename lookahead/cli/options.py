@@ -195,8 +195,8 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     from lookahead.hf.backend import HFBackend
 
     backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype)
-    if backend.notice:
-        note(f"note: {backend.notice}")
+    for notice in (*backend.notices, *filter(None, (backend.notice,))):
+        note(f"note: {notice}")
     return backend
 
 

@@ -11,12 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
 from lookahead.hf.generation import GenerationRules
-from lookahead.hf.loading import load, resolve_device, resolve_dtype
+from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
-from lookahead.hf.model_config import context_limit, known, rope_switch, text_config
+from lookahead.hf.model_config import context_limit, rope_switch, text_config
 from lookahead.hf.passes import dtype_advice
 from lookahead.hf.plain import PlainSession
 from lookahead.hf.plan import find_plan
+from lookahead.hf.refusals import check_decoder
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
 
@@ -30,14 +31,14 @@ class HFBackend:
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
+        notices: What the user should know about the model's files, one line each; empty as a rule.
 
     Raises:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
-        if known(model.config, "is_encoder_decoder") or not model.can_generate():
-            raise BackendError(f"{type(model).__name__} is not a causal language model; choose a decoder-only one")
+        check_decoder(model)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.rules = GenerationRules(model)
@@ -47,6 +48,7 @@ class HFBackend:
         config = text_config(model)
         self.context_limit = context_limit(config)
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+        self.notices: tuple[str, ...] = self._text_notices()
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
         self._lock = threading.Lock()
@@ -56,17 +58,21 @@ class HFBackend:
 
     @classmethod
     def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
-        """The model of this Hugging Face id or folder, with its tokenizer.
+        """The model of this folder, GGUF file or Hugging Face id, with its tokenizer.
 
         Args:
+            model_id: A folder, ``FILE.gguf``, ``ORG/REPO``, or ``ORG/REPO:FILE.gguf`` for a GGUF file on Hugging Face.
             device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
-            dtype: ``auto`` (float32; bfloat16 on CUDA), ``float32``, ``bfloat16``, ``float16`` or ``float64``.
+            dtype: ``auto`` (float32; bfloat16 on CUDA; that of quantised weights), ``float32``, ``bfloat16``,
+                ``float16`` or ``float64``.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
         """
-        place = resolve_device(device)
-        return cls(*load(str(model_id), place, resolve_dtype(dtype, place)))
+        loaded = load(str(model_id), resolve_device(device), dtype)
+        backend = cls(loaded.model, loaded.tokenizer)
+        backend.notices = (*loaded.notices, *backend.notices)
+        return backend
 
     @property
     def device(self) -> torch.device:
@@ -113,8 +119,16 @@ class HFBackend:
         return self._vocabulary
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
-        """The prompt's token ids: with a chat template the text is the user's message, unless ``raw``."""
-        return self.vocabulary.encode(text, raw)
+        """The prompt's token ids: with a chat template the text is the user's message, unless ``raw``.
+
+        Raises:
+            BackendError: If the tokenizer or its chat template refuses the text, or the model does not know a token.
+        """
+        ids = self.vocabulary.encode(text, raw)
+        unknown = next((token_id for token_id in ids if not 0 <= token_id < self.vocab_size), None)
+        if unknown is not None:
+            raise BackendError(f"token id {unknown} in the prompt: {self._size_line()}")
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these tokens without special ones."""
@@ -172,6 +186,20 @@ class HFBackend:
             lambda rows: TreeSession(self.model, plan, rules, rows), self.vocab_size, self.context_limit
         )
         return self._curve.up_to(longest, measured_setting(self.model), timer)
+
+    def _text_notices(self) -> tuple[str, ...]:
+        """What is wrong with the tokenizer, found by trying it once."""
+        vocabulary = self._vocabulary
+        if vocabulary is None:
+            return ()
+        # A special token more is common and rarely used; encode refuses it where it is.
+        too_many = vocabulary.shown(range(self.vocab_size, vocabulary.highest_id + 1))
+        too_large = self._size_line() if too_many else None
+        return tuple(line for line in (too_large, vocabulary.template_fault()) if line is not None)
+
+    def _size_line(self) -> str:
+        known = self.vocabulary.highest_id + 1
+        return f"the tokenizer has {known} tokens, the model {self.vocab_size}; use the tokenizer of this model"
 
     def _find_plan(self) -> ForwardPlan | None:
         with self._lock:

@@ -15,9 +15,12 @@ def model_info(backend: HFBackend, name: str | None = None) -> ModelInfo:
     """The model in five facts.
 
     Args:
-        name: Its name in the record; None takes its id, or the name of its folder.
+        name: Its name in the record; None takes its id, or the name of its folder or GGUF file, without ``.gguf``.
     """
-    known = name or str(getattr(backend.model.config, "name_or_path", "")) or type(backend.model).__name__
+    loaded = str(getattr(backend.model.config, "name_or_path", ""))
+    known = name or loaded or type(backend.model).__name__
+    if loaded.lower().endswith(".gguf") and (os.path.exists(known) or known.lower().endswith(".gguf")):
+        known = os.path.splitext(os.path.basename(loaded))[0]  # the folder or repository may hold several
     return ModelInfo(
         name=os.path.basename(os.path.abspath(known)) if os.path.isdir(known) else known,
         device=str(backend.device),

@@ -1,4 +1,4 @@
-"""Loading a model and its tokenizer by id or folder, and a helpful line when that fails."""
+"""Loading a model and its tokenizer by id, folder or GGUF file; devices and dtypes by name."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import os
 import socket
 import urllib.request
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import torch
 from huggingface_hub import constants
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError
+from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, looks_local
+from lookahead.hf.gguf_file import quick_gguf
+from lookahead.hf.refusals import check_config, load_failure
+from lookahead.hf.weights import check_unpacked, check_weights
 
 Parts = TypeVar("Parts")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
@@ -57,20 +62,43 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def load(model_id: str, device: torch.device, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model on the device in the dtype, and its tokenizer.
+class Loaded(NamedTuple):
+    """A model, its tokenizer, and what the user should know about how they were loaded."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    notices: tuple[str, ...]
+
+
+def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
+    """The model on the device in the dtype of this name (see ``resolve_dtype``), and its tokenizer.
+
+    Quantised weights keep the dtype they are stored for on ``auto``: their layers may not run in another.
 
     Raises:
-        BackendError: If either cannot be loaded; one line says what to do.
+        BackendError: If either cannot be loaded, or only in part; one line says what to do.
     """
+    wanted = resolve_dtype(dtype, device)
 
-    def parts(local_only: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        tokenizer = _tokenizer(model_id, local_only)
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            model_id, dtype=dtype, local_files_only=local_only, trust_remote_code=False
-        )
-        model.to(device)  # type: ignore[call-arg, arg-type]
-        return model.eval(), tokenizer
+    def parts(found: Checkpoint, local_only: bool) -> Loaded:
+        options = _options(found, local_only)
+        with quick_gguf() if found.gguf else nullcontext():
+            config = AutoConfig.from_pretrained(found.source, **options)
+            check_config(config)
+            quantised = getattr(config, "quantization_config", None) is not None
+            kind = (getattr(config, "dtype", None) or torch.bfloat16) if quantised and dtype == "auto" else wanted
+            tokenizer = AutoTokenizer.from_pretrained(found.source, **options)
+            # Mismatched tensors are let pass here, because transformers' own error names none of them.
+            options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
+            result: Any = AutoModelForCausalLM.from_pretrained(found.source, config=config, dtype=kind, **options)
+        model, info = result
+        notices = check_weights(model, info)
+        if quantised:
+            check_unpacked(model, kind)
+        if found.gguf is not None:
+            model.config.name_or_path = found.gguf
+        model.to(device)
+        return Loaded(model.eval(), tokenizer, notices)
 
     return _loaded(model_id, parts)
 
@@ -81,21 +109,28 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
     Raises:
         BackendError: If it cannot be loaded; one line says what to do.
     """
-    return _loaded(model_id, lambda local_only: _tokenizer(model_id, local_only))
+
+    def tokenizer(found: Checkpoint, local_only: bool) -> PreTrainedTokenizerBase:
+        with quick_gguf() if found.gguf else nullcontext():
+            return AutoTokenizer.from_pretrained(found.source, **_options(found, local_only))
+
+    return _loaded(model_id, tokenizer)
 
 
-def _tokenizer(model_id: str, local_only: bool) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
+def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:
+    return {**found.where, "local_files_only": local_only, "trust_remote_code": False}
 
 
-def _loaded(model_id: str, parts: Callable[[bool], Parts]) -> Parts:
-    """The result of ``parts``, called with whether to use local files only; its errors become one line."""
-    _check_folder(model_id)
-    local_only = not os.path.isdir(model_id) and not _hub_answers()
+def _loaded(model_id: str, parts: Callable[[Checkpoint, bool], Parts]) -> Parts:
+    """The result of ``parts``, called with where the model is and whether to use local files only.
+
+    Its errors become one line.
+    """
+    local_only = os.path.exists(model_id) or looks_local(model_id) or not _hub_answers()
     try:
-        return parts(local_only)
+        return parts(find_checkpoint(model_id, local_only), local_only)
     except Exception as error:  # many libraries take part, each with its own errors
-        raise BackendError(f"model {model_id!r}: {_reason(model_id, error)}") from error
+        raise BackendError(f"model {model_id!r}: {load_failure(model_id, error, local_only)}") from error
 
 
 def _hub_answers(timeout_seconds: float = 3.0) -> bool:
@@ -111,33 +146,3 @@ def _hub_answers(timeout_seconds: float = 3.0) -> bool:
     except OSError:
         return False
     return True
-
-
-def _check_folder(model_id: str) -> None:
-    if not model_id.strip():
-        raise BackendError("model '': there is no such folder; name a model folder or a Hugging Face id")
-    looks_local = model_id.startswith((".", "/", "~")) or model_id.count("/") > 1 or "\\" in model_id
-    if os.path.isdir(model_id):
-        if not os.path.isfile(os.path.join(model_id, "config.json")):
-            raise BackendError(f"model {model_id!r}: the folder has no config.json; name a transformers model folder")
-    elif os.path.exists(model_id):
-        raise BackendError(f"model {model_id!r}: this is a file; name the folder that contains it")
-    elif looks_local:
-        raise BackendError(f"model {model_id!r}: there is no such folder; name a model folder or a Hugging Face id")
-
-
-def _reason(model_id: str, error: Exception) -> str:
-    """One line on why loading failed and what to do."""
-    message = " ".join(str(error).split())
-    short = message if len(message) <= 200 else f"{message[:200]}..."
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "does not fit into memory; choose a smaller model, another --device or --dtype"
-    if "trust_remote_code" in message:
-        return "needs its own code, which this library does not run; choose a model that transformers supports"
-    if os.path.isdir(model_id):
-        return f"cannot be loaded from this folder ({short}); check its files or download it again"
-    if "gated" in message.lower():
-        return "is gated; ask for access on its page and log in with `hf auth login`"
-    if isinstance(error, OSError) or "Repo id" in message:
-        return "not found on Hugging Face, or no network; check the id, or name a folder that holds the model"
-    return f"cannot be loaded ({short})"

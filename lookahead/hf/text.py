@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os.path import commonprefix
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+
+from lookahead.backend import BackendError
 
 REPLACEMENT = "\ufffd"
 _PRINTED = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -15,6 +19,7 @@ _BYTES = {chr(byte): byte for byte in _PRINTED} | {
     chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
 }
 """How byte-level tokenizers write bytes: printable ones as they are, others from U+0100 on (Radford et al. 2019)."""
+_RAW = "--raw sends the prompt as it is"
 _ESCAPED = re.compile("[\udc80-\udcff]+")
 
 
@@ -28,21 +33,65 @@ def spelled(found: bytes) -> str:
     return _ESCAPED.sub(lambda run: f"⟨{run[0].encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩", text)
 
 
+def _short(error: Exception) -> str:
+    """The error in a few words."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= 160 else f"{message[:160]}..."
+
+
+@contextmanager
+def _one_line(what: str, advice: str = "") -> Iterator[None]:
+    """Turn whatever a tokenizer's code raises (a template's errors are not even ValueErrors) into a BackendError."""
+    try:
+        yield
+    except Exception as error:
+        raise BackendError(f"{what} ({_short(error)})" + (f"; {advice}" if advice else "")) from error
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The id of every token."""
+    try:
+        return dict(tokenizer.get_vocab())
+    except (AttributeError, NotImplementedError):
+        names: Any = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        return {name: token_id for token_id, name in enumerate(names)}
+
+
+def _spelling(tokenizer: PreTrainedTokenizerBase, token_id: int) -> dict[str, bool]:
+    """The keyword arguments that make ``decode`` spell tokens as they are."""
+    exact = {"clean_up_tokenization_spaces": False}
+    try:
+        tokenizer.decode([token_id], **exact)  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # not every class has that keyword
+        return {}
+    return exact
+
+
 class Vocabulary:
-    """A tokenizer as the backend uses it."""
+    """A tokenizer as the backend uses it.
+
+    Raises:
+        BackendError: Here and in every method, if the code of the tokenizer or of its chat template fails.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder
-        self._special_ids = {token_id for token_id, token in added.items() if token.special}
-        tokens = tokenizer.get_vocab()
+        with _one_line(f"its tokenizer ({type(tokenizer).__name__}) cannot be used"):
+            added = getattr(tokenizer, "added_tokens_decoder", None)
+            if isinstance(added, dict):
+                self._special_ids = {token_id for token_id, token in added.items() if token.special}
+            else:  # mistral-common's tokenizer has a method of that name, which only raises
+                self._special_ids = set(tokenizer.all_special_ids)
+            self._tokens = _tokens(tokenizer)
+            self._spelling = _spelling(tokenizer, next(iter(self._tokens.values())))
+        tokens = self._tokens
         self.byte_ids = {tokens[name]: byte for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
         self._alone: dict[int, str] = {}
 
     @property
     def highest_id(self) -> int:
         """The largest token id that it knows."""
-        return max(self._tokenizer.get_vocab().values())
+        return max(self._tokens.values())
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
         """The prompt's token ids: the text is the user's message if the tokenizer has a chat template.
@@ -50,19 +99,50 @@ class Vocabulary:
         Args:
             raw: Take the text as it is, without a chat template.
         """
-        if self._tokenizer.chat_template is not None and not raw:
-            message = [{"role": "user", "content": text}]
-            # The template writes its own special tokens, a BOS included.
-            prompt = self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
-            return list(self._tokenizer(prompt, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-        ids = list(self._tokenizer(text)["input_ids"])  # type: ignore[arg-type]
+        if not raw and self._chats:
+            return self._chat_ids([{"role": "user", "content": text}])
+        with _one_line("the tokenizer cannot encode the prompt"):
+            ids = list(self._tokenizer(text)["input_ids"])  # type: ignore[arg-type]
         bos_id = self._tokenizer.bos_token_id
         return ids[1:] if bos_id is not None and ids[:2] == [bos_id, bos_id] else ids
+
+    @property
+    def _own_template(self) -> bool:
+        """Whether the tokenizer writes chats in code of its own (mistral-common's)."""
+        return type(self._tokenizer).apply_chat_template is not PreTrainedTokenizerBase.apply_chat_template
+
+    @property
+    def _chats(self) -> bool:
+        return self._own_template or self._tokenizer.chat_template is not None
+
+    def _chat_ids(self, message: list[dict[str, str]]) -> list[int]:
+        """The message as the chat template writes it, special tokens and BOS included."""
+        tokenizer: Any = self._tokenizer
+        if isinstance(tokenizer.chat_template, dict) and "default" not in tokenizer.chat_template:
+            names = ", ".join(map(str, tokenizer.chat_template))
+            raise BackendError(f"none of its chat templates ({names}) is the default; {_RAW}")
+        with _one_line("its chat template refused the prompt", _RAW):
+            if self._own_template:
+                return list(tokenizer.apply_chat_template(message)["input_ids"])
+            prompt = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+            return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+
+    def template_fault(self) -> str | None:
+        """Why the chat template refuses even a short prompt; None if it accepts it or there is none."""
+        try:
+            if self._chats:
+                self.encode("Hello")
+        except BackendError as error:
+            return str(error)
+        return None
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """The text of these tokens, exactly as the tokenizer spells it."""
         shown = self.shown(ids) if skip_special else list(ids)
-        return str(self._tokenizer.decode(shown, clean_up_tokenization_spaces=False)) if shown else ""
+        try:
+            return str(self._tokenizer.decode(shown, **self._spelling)) if shown else ""
+        except Exception as error:
+            raise BackendError(f"the tokenizer cannot spell the output ({_short(error)})") from error
 
     def alone(self, token_id: int) -> str:
         """The text of a single token, special or not; remembered."""
@@ -86,7 +166,8 @@ class Vocabulary:
         if token_id in self.byte_ids:
             found = bytes([self.byte_ids[token_id]])
         else:
-            letters = str(self._tokenizer.convert_ids_to_tokens(token_id))
+            with _one_line("the tokenizer cannot spell a token"):
+                letters = str(self._tokenizer.convert_ids_to_tokens(token_id))
             if not all(letter in _BYTES for letter in letters):
                 return text
             found = bytes(_BYTES[letter] for letter in letters)
@@ -95,7 +176,7 @@ class Vocabulary:
     def fingerprint(self) -> str:
         """A hash of every token and its id, 16 hex digits; the same on every machine."""
         digest = hashlib.sha256()
-        for token, token_id in sorted(self._tokenizer.get_vocab().items(), key=lambda item: (item[1], item[0])):
+        for token, token_id in sorted(self._tokens.items(), key=lambda item: (item[1], item[0])):
             digest.update(f"{token_id}\0{token}\0".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:16]
 

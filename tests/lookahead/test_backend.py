@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from lookahead.backend import BackendError
 from lookahead.config import LookaheadConfig
@@ -16,7 +16,8 @@ from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.loading import resolve_device, resolve_dtype
 from tests.lookahead.drafters import NoisyOracle, tree_of
-from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_mamba, tiny_model
+from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_mamba
+from tests.lookahead.tiny_models import tiny_model as tiny
 
 
 def one_line(error: pytest.ExceptionInfo[BackendError]) -> str:
@@ -128,6 +129,30 @@ def test_dtypes():
         resolve_dtype("float64", torch.device("mps"))
 
 
+@pytest.mark.parametrize("extra", [1, 3])
+def test_a_tokenizer_larger_than_the_model_is_said_and_its_tokens_are_refused(tiny_model, tmp_path, extra):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"<new{number}>" for number in range(extra)])
+    tokenizer.save_pretrained(folder)
+    backend = HFBackend.from_pretrained(str(folder))
+    (notice,) = backend.notices
+    assert notice.startswith(f"the tokenizer has {258 + extra} tokens, the model 258")
+    assert backend.decode(backend.encode("abc")) == "abc"
+    with pytest.raises(BackendError, match=f"token id {257 + extra} in the prompt: the tokenizer has") as error:
+        backend.encode(f"abc<new{extra - 1}>")
+    one_line(error)
+
+
+def test_a_chat_template_that_refuses_is_said_at_the_start(tiny_model, tmp_path):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('no users') }}")
+    backend = HFBackend.from_pretrained(str(folder))
+    (notice,) = backend.notices
+    assert "its chat template refused the prompt (no users); --raw" in notice
+    assert backend.encode("abc", raw=True)
+
+
 def test_an_encoder_decoder_is_refused():
     config = T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     with pytest.raises(BackendError, match="not a causal language model"):
@@ -135,7 +160,7 @@ def test_an_encoder_decoder_is_refused():
 
 
 def test_a_model_without_a_tokenizer_knows_ids_only():
-    backend = HFBackend(tiny_model("llama"))
+    backend = HFBackend(tiny("llama"))
     assert backend.fingerprint == f"ids-{VOCAB_SIZE}"
     for call in (lambda: backend.encode("x"), lambda: backend.decode([1]), lambda: backend.output_text(["x"])):
         with pytest.raises(BackendError, match="no tokenizer"):
@@ -143,7 +168,7 @@ def test_a_model_without_a_tokenizer_knows_ids_only():
 
 
 def test_a_prefill_of_one_token_and_a_cache_that_grows():
-    model = tiny_model("llama")
+    model = tiny("llama")
     session = HFBackend(model).new_session(600)
     first = session.prefill([5])
     expected = hf_greedy(model, [5], 154)
@@ -160,7 +185,7 @@ def test_a_prefill_of_one_token_and_a_cache_that_grows():
 
 
 def test_a_closed_session_is_closed():
-    session = HFBackend(tiny_model("llama")).new_session(20)
+    session = HFBackend(tiny("llama")).new_session(20)
     with pytest.raises(RuntimeError, match="prefill"):
         session.choose(DraftTree.root_only(5))
     session.prefill([1, 2])
@@ -171,7 +196,7 @@ def test_a_closed_session_is_closed():
 
 
 def test_runs_do_not_touch_each_other():
-    model = tiny_model("llama")
+    model = tiny("llama")
     backend = HFBackend(model)
     prompts = [[1, 2, 3], [4, 5, 6, 7, 8], [0]]
     expected = [hf_greedy(model, prompt, 20) for prompt in prompts]
@@ -190,14 +215,14 @@ def test_runs_do_not_touch_each_other():
 
 def test_inference_mode_does_not_leak_out_of_a_run():
     oracle = NoisyOracle([], VOCAB_SIZE)
-    engine = LookaheadEngine(HFBackend(tiny_model("llama")), LookaheadConfig(budget="fixed"), oracle)
+    engine = LookaheadEngine(HFBackend(tiny("llama")), LookaheadConfig(budget="fixed"), oracle)
     for _ in engine.generate([1], max_new_tokens=4):
         assert not torch.is_inference_mode_enabled()
 
 
 @pytest.mark.parametrize("scaling", [{"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}])
 def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
-    model = tiny_model("phi3", original_max_position_embeddings=32, rope_parameters={"rope_theta": 1e4, **scaling})
+    model = tiny("phi3", original_max_position_embeddings=32, rope_parameters={"rope_theta": 1e4, **scaling})
     backend = HFBackend(model)
     assert backend.supports_trees, backend.notice
     for prompt_length, supported in ((5, False), (31, False), (32, False), (33, True), (40, True)):
@@ -215,5 +240,5 @@ def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
 
 
 def test_the_end_of_the_position_table_is_the_context_limit():
-    assert HFBackend(tiny_model("gpt2")).context_limit == MOST_POSITIONS
+    assert HFBackend(tiny("gpt2")).context_limit == MOST_POSITIONS
     assert HFBackend(tiny_mamba()).context_limit is None

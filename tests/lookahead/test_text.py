@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, StopStringCriteria
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, StopStringCriteria
 
+from lookahead.backend import BackendError
 from lookahead.hf.text import REPLACEMENT, OutputText, TextStream, Vocabulary, spelled
 
 TEXTS = [
@@ -250,3 +252,89 @@ def test_whole_letters_beside_a_part_of_one_stay_letters():
     assert spelled("né".encode()[:-1]) == "n⟨C3⟩"
     assert spelled(b"\xe2\x82 ok \xff") == "⟨E2 82⟩ ok ⟨FF⟩"
     assert spelled(REPLACEMENT.encode()) == REPLACEMENT
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{% for m in %}", "Expected an expression"),
+        ("{{ missing.field }}", "'missing' is undefined"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ({"rag": "x", "tool_use": "y"}, "none of its chat templates (rag, tool_use) is the default"),
+    ],
+)
+def test_a_chat_template_that_refuses_is_one_line(template, reason):
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = template
+    vocabulary = Vocabulary(tokenizer)
+    with pytest.raises(BackendError) as error:
+        vocabulary.encode("hello")
+    assert str(error.value) == vocabulary.template_fault()
+    assert "\n" not in str(error.value)
+    assert reason in str(error.value)
+    assert str(error.value).endswith("--raw sends the prompt as it is")
+    assert vocabulary.encode("hello", raw=True)
+
+
+def test_a_named_default_template_is_taken():
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = {"rag": "x", "default": TEMPLATE}
+    vocabulary = Vocabulary(tokenizer)
+    assert vocabulary.template_fault() is None
+    assert tokenizer.decode(vocabulary.encode("hello")) == "<s>[user]hello[assistant]"
+
+
+class OtherTokenizer(PreTrainedTokenizerBase):
+    """A tokenizer class that lacks what MistralCommonBackend or an older class lacks, and writes chats itself."""
+
+    chat_template = None
+    bos_token_id = 0
+    all_special_ids = (0, 1, 2)
+
+    def __init__(self) -> None:
+        self.__dict__["inner"] = byte_level()
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __call__(self, text, add_special_tokens=True):  # type: ignore[override]
+        return self.inner(text, add_special_tokens=add_special_tokens)
+
+    def added_tokens_decoder(self):  # type: ignore[override]
+        raise NotImplementedError
+
+    def convert_ids_to_tokens(self, ids):  # type: ignore[override]
+        return self.inner.convert_ids_to_tokens(ids)
+
+    def decode(self, token_ids, skip_special_tokens=False):  # type: ignore[override]
+        return self.inner.decode(token_ids, skip_special_tokens, clean_up_tokenization_spaces=False)
+
+    def apply_chat_template(self, conversation, **options):  # type: ignore[override]
+        assert options.get("tokenize", True)
+        return {"input_ids": [0, 2, *self(conversation[0]["content"], False)["input_ids"]]}
+
+
+def test_a_tokenizer_class_with_other_parts():
+    ordinary, vocabulary = Vocabulary(byte_level()), Vocabulary(OtherTokenizer())
+    text = "naïve – 日本語"
+    assert vocabulary.encode(text, raw=True) == ordinary.encode(text, raw=True)
+    assert vocabulary.decode(vocabulary.encode(text, raw=True)) == text
+    assert vocabulary.encode(text)[:2] == [0, 2]
+    assert vocabulary.highest_id == ordinary.highest_id
+    assert vocabulary.fingerprint() == ordinary.fingerprint()
+    part = vocabulary.encode("日", raw=True)[-1]
+    assert vocabulary.label(part, vocabulary.alone(part)).startswith("⟨")
+
+
+@pytest.mark.parametrize("part", ["__call__", "decode", "convert_ids_to_tokens", "get_vocab"])
+def test_whatever_a_tokenizer_raises_is_one_line(monkeypatch, part):
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("several\nlines")
+
+    monkeypatch.setattr(OtherTokenizer, part, fail)
+    with pytest.raises(BackendError, match=r"several.*lines") as error:  # noqa: PT012, each part fails elsewhere
+        vocabulary = Vocabulary(OtherTokenizer())
+        ids = vocabulary.encode("日", raw=True)
+        vocabulary.label(ids[-1], vocabulary.decode(ids[-1:]))
+    assert "\n" not in str(error.value)
