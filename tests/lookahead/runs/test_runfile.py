@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookahead.config import RunSettings, stop_strings
 from lookahead.draft import DraftTree
 from lookahead.records import Candidate, LeftOut, RunRecord
 from lookahead.runs import runfile
@@ -204,13 +205,13 @@ def test_limits_known_before_a_run_are_those_of_the_file(golden: RunRecord) -> N
     for limit, stop in ((10**6, ("x" * 1000,) * 64), (10**6 + 1, ()), (9, ("x",) * 65), (9, ("x" * 1001,))):
         refused: list[bool] = []
         for check in (
-            lambda limit=limit, stop=stop: runfile.check_limits(limit, stop),
+            lambda limit=limit, stop=stop: (RunSettings(limit), stop_strings(stop)),
             lambda limit=limit, stop=stop: runfile.to_json(replace(golden, max_new_tokens=limit, stop=stop)),
         ):
             try:
                 check()
                 refused.append(False)
-            except RunFileError:
+            except ValueError:
                 refused.append(True)
         assert refused in ([True, True], [False, False])
 
