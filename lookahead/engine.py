@@ -6,7 +6,7 @@ The engine knows token ids only. Greedy decoding is the same loop without drafts
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from time import perf_counter
@@ -84,7 +84,7 @@ class LookaheadEngine:
         stop: str | Sequence[str] = (),
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
-    ) -> Iterator[StepRecord]:
+    ) -> Generator[StepRecord, None, None]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
         Args:
@@ -125,7 +125,7 @@ class LookaheadEngine:
         stop: tuple[str, ...],
         drafts: bool,
         cancelled: threading.Event | None,
-    ) -> Iterator[StepRecord]:
+    ) -> Generator[StepRecord, None, None]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
         if drafts:

@@ -348,6 +348,55 @@ def test_a_refusal_says_where(old: str, new: str, place: str) -> None:
         runfile.from_json(text.replace(old, new))
 
 
+HALVES = {
+    "escaped value": ('"8":"<b>"', r'"8":"\ud800"'),
+    "raw value": ('"8":"<b>"', '"8":"\ud800"'),
+    "capital escape": ('"8":"<b>"', r'"8":"\uDFFF"'),
+    "key": ('"8":"<b>"', r'"\ud800":"<b>"'),
+    "raw key": ('"8":"<b>"', '"\ud800":"<b>"'),
+    "name of an unknown field": ('{"format"', r'{"\ud800":1,"format"'),
+    "raw name of an unknown field": ('{"format"', '{"\udfff":1,"format"'),
+    "repeated name": ('{"format"', r'{"\ud800":1,"\ud800":2,"format"'),
+    "name of NaN": ('{"format"', r'{"\ud800":NaN,"format"'),
+    "setting": ('"strategy":"hierarchical"', r'"strategy":"\ud800"'),
+    "name of a setting": ('"config":{', r'"config":{"\udc00":1,'),
+    "control letters in a name": ('{"format"', r'{"\u001b[31m\nx":1,"format"'),
+    "control letters in the name of a setting": ('"config":{', r'"config":{"\u001b[31m\u2028":1,'),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_surrogate_pair_anywhere_is_refused_in_one_line_of_text(name: str) -> None:
+    old, new = HALVES[name]
+    text = GOLDEN.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(RunFileError, match="not a run file: ") as caught:
+        runfile.from_json(text.replace(old, new, 1))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_a_run_with_half_a_surrogate_pair_in_its_texts_is_written_without_it(golden: RunRecord) -> None:
+    """A folder whose name is not UTF-8 gives a model such a name; the run is not lost for it."""
+    assert golden.texts is not None
+    texts = replace(golden.texts, prompt="a\ud800b", tokens={8: "\udfff"})
+    run = runfile.from_json(runfile.to_json(replace(golden, texts=texts, model=replace(golden.model, name="\udce4"))))
+    assert run.texts == replace(golden.texts, prompt="a?b", tokens={8: "?"})
+    assert run.model.name == "?"
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\u20ac", "\U0001f600", "\ud800"])
+def test_sizes_are_counted_in_bytes(letter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 1000)
+    size = len(letter.encode(errors="surrogatepass"))
+    for letters, says in (
+        (1000 // size, "^not a run file: (not JSON|.*half)"),
+        (1000 // size + 1, "a run file has at most 1000"),
+    ):
+        with pytest.raises(RunFileError, match=says):
+            runfile.pair_from_json(letter * letters)
+
+
 def test_letters_beyond_the_first_plane_are_text_however_they_are_written() -> None:
     text = GOLDEN.read_text(encoding="utf-8").replace('"8":"<b>"', r'"8":"\ud83d\ude00"')
     run = runfile.from_json(text)
