@@ -164,25 +164,23 @@ class Setting:
         Raises:
             ValueError: If it is not a value of this setting.
         """
+        text = text if self.kind == "choice" else text.strip()
         match self.kind:
-            case "whole" | "number":
-                return self.from_plain(self._number(text.strip()))
             case "choices":
                 return self.from_plain([word.strip() for word in text.split(",") if word.strip()])
             case "switch":
-                if text.strip() not in ("0", "1"):
+                if text not in ("0", "1"):
                     raise ValueError(f"{self.name}={_shown(text)}; need 1 or 0")
-                return text.strip() == "1"
+                return text == "1"
             case "choice":
                 return self.from_plain(text)
-
-    def _number(self, text: str) -> int | float:
         try:
             if not text.isascii() or "_" in text:  # Python takes spellings that people do not use
                 raise ValueError
-            return int(text) if self.kind == "whole" else float(text)
+            number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
             raise ValueError(f"{self.name}={_shown(text)}; {self.rule}") from None
+        return self.from_plain(number)
 
     def text(self, value: Any) -> str:
         """The value as a URL holds it.

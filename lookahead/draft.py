@@ -55,8 +55,13 @@ class DraftTree:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def check(self) -> None:
-        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings)."""
+    def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
+        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings).
+
+        Args:
+            width: Most nodes, the root included; None checks no such limit.
+            longest_branch: Most draft tokens in one branch; None checks no such limit.
+        """
         n = len(self.token_ids)
         if n == 0:
             raise ValueError("a draft tree needs its root")
@@ -74,6 +79,10 @@ class DraftTree:
             if edge in seen:
                 raise ValueError(f"node {node}: token {token_id} occurs twice under node {parent}")
             seen.add(edge)
+        if width is not None and n > width:
+            raise ValueError(f"a draft tree of {n} nodes; need at most {width}")
+        if longest_branch is not None and (deepest := max(self.depths())) > longest_branch:
+            raise ValueError(f"a draft branch of {deepest} tokens; need at most {longest_branch}")
 
     def depths(self) -> list[int]:
         """Distance of every node from the root, shape ``(n,)``; the root's is 0."""

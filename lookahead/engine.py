@@ -230,11 +230,7 @@ class _Run:
         if tree.token_ids[:1] != (self._last_id,):
             raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {self._last_id}")
         if len(tree) > 1:
-            tree.check()
-            if len(tree) > width:
-                raise ValueError(f"a draft tree of {len(tree)} nodes; asked for at most {width}")
-            if (deepest := max(tree.depths())) > longest_branch:
-                raise ValueError(f"a draft branch of {deepest} tokens; asked for at most {longest_branch}")
+            tree.check(width, longest_branch)
             if (highest := max(tree.token_ids)) >= vocab_size:
                 raise ValueError(f"draft token {highest}; the model's vocabulary is 0 to {vocab_size - 1}")
         return tree

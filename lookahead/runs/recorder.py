@@ -15,6 +15,7 @@ from lookahead.config import LookaheadConfig, RunSettings, stop_strings
 from lookahead.costs import PassCosts
 from lookahead.draft import plain_ids
 from lookahead.records import METHOD_WORDS, FinishReason, Method, ModelInfo, RunRecord, RunTexts, StepRecord
+from lookahead.runs.runfile import to_json
 
 if TYPE_CHECKING:
     from lookahead.engine import LookaheadEngine
@@ -24,7 +25,7 @@ class RunRecorder:
     """Collects the steps of one run and makes its RunRecord. The clock starts when the recorder is created.
 
     Raises:
-        ValueError: If a run file could not hold such a run.
+        ValueError: If a run file cannot hold such a run.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class RunRecorder:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=lookahead.__version__,
         )
+        to_json(self._empty)  # what a file cannot hold is refused before it runs
         self._started = perf_counter()
 
     @property
