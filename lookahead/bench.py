@@ -25,6 +25,8 @@ REFERENCES = ("hf-greedy", "hf-prompt-lookup")
 WORDS = (*METHOD_WORDS, *REFERENCES)
 """Names of methods that a caller may use; results keep the caller's name."""
 REFERENCE = "hf-greedy"
+SETTINGS = ("decoding_length", "branch_length", "strategy", "budget", "ranking")
+"""Draft settings that a result names."""
 FIRST_RUN_TOKENS = 16
 """Tokens of each method's untimed first run, which takes the one-time costs."""
 
@@ -116,27 +118,20 @@ class Bench:
         decode_speedup = {name: self._speedup(name, "decode_seconds") for name in plan.methods}
         return {
             "methods": {name: self._method(name) for name in plan.methods},
-            "speedup": {name: _middle(values) for name, values in speedup.items()},
-            "decode_speedup": {name: _middle(values) for name, values in decode_speedup.items()},
+            "speedup": {name: median(values) if values else None for name, values in speedup.items()},
+            "decode_speedup": {name: median(values) if values else None for name, values in decode_speedup.items()},
             "decode_speedup_range": {name: [min(v), max(v)] if v else None for name, v in decode_speedup.items()},
             "parted": {name: self._parted(name) for name in plan.methods} if REFERENCE in self.runs else None,
             "environment": {
                 "model": info.name,
-                "parameters": info.parameters,
-                "device": info.device,
-                "dtype": info.dtype,
+                **{name: getattr(info, name) for name in ("parameters", "device", "dtype")},
                 **environment(self._backend.model),
                 "pass_costs": None if self.pass_costs is None else self.pass_costs.to_json(),
                 "prompts": len(plan.prompts),
-                "repeat": plan.repeat,
-                "warm": plan.warm,
+                **{name: getattr(plan, name) for name in ("repeat", "warm")},
                 "corpus_nodes": sum(len(trie) + trie.leaves for trie in plan.corpus),
                 "max_new_tokens": plan.max_new_tokens,
-                "decoding_length": plan.config.decoding_length,
-                "branch_length": plan.config.branch_length,
-                "strategy": plan.config.strategy,
-                "budget": plan.config.budget,
-                "ranking": plan.config.ranking,
+                **{name: getattr(plan.config, name) for name in SETTINGS},
             },
         }
 
@@ -153,7 +148,9 @@ class Bench:
             "tokens_per_second": tokens / seconds,
             "forward_passes": sum(run.forward_passes for run in first),
             "mean_accepted_tokens": sum(run.decoded_tokens for run in first) / decode_passes if decode_passes else None,
-            "identical_to_hf_greedy": self._identical(name),
+            "identical_to_hf_greedy": self._outputs(name) == self._outputs(REFERENCE)
+            if REFERENCE in self.runs
+            else None,
         }
 
     def _totals(self, name: str, field: str) -> list[float]:
@@ -162,19 +159,13 @@ class Bench:
 
     def _speedup(self, name: str, field: str) -> list[float]:
         """Time of the reference divided by the method's, per repeat; empty without a reference or a time."""
-        if REFERENCE not in self.runs:
-            return []
-        pairs = zip(self._totals(REFERENCE, field), self._totals(name, field), strict=True)
-        return [reference / own for reference, own in pairs if own > 0]
+        reference = self._totals(REFERENCE, field) if REFERENCE in self.runs else []
+        pairs = zip(reference, self._totals(name, field), strict=False)
+        return [of_reference / own for of_reference, own in pairs if own > 0]
 
-    def _identical(self, name: str) -> bool | None:
-        if REFERENCE not in self.runs:
-            return None
-        return all(
-            run.token_ids == reference.token_ids
-            for runs, references in zip(self.runs[name], self.runs[REFERENCE], strict=True)
-            for run, reference in zip(runs, references, strict=True)
-        )
+    def _outputs(self, name: str) -> list[tuple[int, ...]]:
+        """The outputs of every prompt in every repeat."""
+        return [run.token_ids for runs in self.runs[name] for run in runs]
 
     def _parted(self, name: str) -> list[dict[str, Any]]:
         """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
@@ -190,13 +181,8 @@ class Bench:
             place = first_difference(ids, others)
             if place is None:
                 continue
-            gap = None
-            if place < min(len(ids), len(others)):
-                gap = token_gap(self._backend, prompt_ids, ids[:place], ids[place], others[place])
+            contradict = place < min(len(ids), len(others))
+            gap = token_gap(self._backend, prompt_ids, ids[:place], ids[place], others[place]) if contradict else None
             near = gap is not None and gap.near_tie
-            found.append({"prompt": number, "token": place, "gap": gap.gap if gap else None, "near_tie": near})
+            found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "near_tie": near})
         return found
-
-
-def _middle(values: Sequence[float]) -> float | None:
-    return median(values) if values else None

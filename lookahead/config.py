@@ -30,6 +30,10 @@ MAX_DECODING_LENGTH = 1024
 """Widest pass allowed, also in run files; far wider than pays off on any hardware."""
 MAX_TOKENS = 1_000_000
 """Most tokens of a prompt or of an output, and most steps, in a run file."""
+MAX_STOPS = 64
+"""Most stop strings of a run."""
+MAX_STOP_CHARACTERS = 1000
+"""Longest stop string."""
 MAX_NUMBER = 2**53 - 1
 """Largest whole number of any setting: the largest that every JSON reader keeps exactly."""
 
@@ -109,23 +113,29 @@ class Setting:
             else f"need {what}, {low} to {high}"
         )
 
-    def check(self, value: Any) -> None:
-        """Raise ValueError unless the setting takes this value; the message names the value and the rule."""
+    def check(self, value: Any) -> Any:
+        """The value as a settings dataclass keeps it: words in a tuple, numbers as Python's own.
+
+        Raises:
+            ValueError: If it is not a value of this setting; the message names the value and the rule.
+        """
+        value = tuple(value) if isinstance(value, list) else python_number(value)
         if not self._takes(value):
             raise ValueError(f"{self.name}={_shown(value)}; {self.rule}")
+        return float(value) if self.kind == "number" and value is not None else value
 
     def _takes(self, value: Any) -> bool:
         if value is None:
             return self.optional
         match self.kind:
-            case "whole":
-                return type(value) is int and self.low <= value <= self.high
-            case "number":
-                return type(value) in (int, float) and self.low <= value <= self.high
+            case "whole" | "number":
+                types = (int,) if self.kind == "whole" else (int, float)
+                return type(value) in types and self.low <= value <= self.high
             case "choice":
                 return isinstance(value, str) and value in self.choices
             case "choices":
-                return isinstance(value, tuple) and all(isinstance(one, str) and one in self.choices for one in value)
+                words = value if isinstance(value, tuple) and len(value) <= len(self.choices) else (None,)
+                return all(isinstance(word, str) and word in self.choices for word in words)
             case "switch":
                 return isinstance(value, bool)
 
@@ -135,16 +145,12 @@ class Setting:
         Raises:
             ValueError: If it is not a value of this setting.
         """
-        if isinstance(value, list):
-            value = tuple(value)
         if self.optional and type(value) in (int, float) and value == 0:
             value = None
         if self.kind == "whole" and isinstance(value, float) and value.is_integer():
             value = int(value)  # sliders and JavaScript have no whole numbers
-        self.check(value)
-        if isinstance(value, tuple):
-            return tuple(word for word in self.choices if word in value)
-        return float(value) if self.kind == "number" and value is not None else value
+        value = self.check(value)
+        return tuple(word for word in self.choices if word in value) if self.kind == "choices" else value
 
     def plain(self, value: Any) -> Any:
         """The value as plain data, for JSON, controls and endpoints."""
@@ -158,25 +164,23 @@ class Setting:
         Raises:
             ValueError: If it is not a value of this setting.
         """
+        text = text if self.kind == "choice" else text.strip()
         match self.kind:
-            case "whole" | "number":
-                return self.from_plain(self._number(text.strip()))
             case "choices":
                 return self.from_plain([word.strip() for word in text.split(",") if word.strip()])
             case "switch":
-                if text.strip() not in ("0", "1"):
+                if text not in ("0", "1"):
                     raise ValueError(f"{self.name}={_shown(text)}; need 1 or 0")
-                return text.strip() == "1"
+                return text == "1"
             case "choice":
                 return self.from_plain(text)
-
-    def _number(self, text: str) -> int | float:
         try:
             if not text.isascii() or "_" in text:  # Python takes spellings that people do not use
                 raise ValueError
-            return int(text) if self.kind == "whole" else float(text)
+            number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
             raise ValueError(f"{self.name}={_shown(text)}; {self.rule}") from None
+        return self.from_plain(number)
 
     def text(self, value: Any) -> str:
         """The value as a URL holds it.
@@ -214,10 +218,18 @@ def _zero(none: str) -> str:
     return f" 0: {none}." if none else ""
 
 
+def python_number(value: Any) -> Any:
+    """The number in a scalar of numpy or torch as Python's own; anything else as it is."""
+    try:
+        return value.item()
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # the last two: of an array of several
+        return value
+
+
 def _shown(value: object) -> str:
     """A value for a message, on one short line."""
     try:
-        text = repr(list(value) if isinstance(value, tuple) else value)
+        text = " ".join(repr(list(value) if isinstance(value, tuple) else value).split())
     except (ValueError, RecursionError):  # an integer of thousands of digits, or a list nested a thousand deep
         text = "something huge"
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -265,10 +277,28 @@ def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
 
 
 def _check_settings(settings: Any) -> None:
+    """Check frozen settings while they are created, and make lists, numbers of numpy and the like what they mean."""
     for name, described in settings_of(type(settings)).items():
-        if isinstance(getattr(settings, name), list):  # frozen settings hold tuples
-            object.__setattr__(settings, name, tuple(getattr(settings, name)))
-        described.check(getattr(settings, name))
+        object.__setattr__(settings, name, described.check(getattr(settings, name)))
+
+
+def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """The stop strings of a run, checked; one may be given by itself.
+
+    Raises:
+        ValueError: If one is empty or is not text, or there are more, or longer ones, than a run file takes.
+    """
+    strings = (stop,) if isinstance(stop, str) else tuple(stop)
+    if len(strings) > MAX_STOPS:
+        raise ValueError(f"{len(strings)} stop strings; need at most {MAX_STOPS}")
+    for string in strings:
+        if not isinstance(string, str) or string.encode(errors="replace").decode() != string:
+            raise ValueError(f"stop={_shown(string)}; need text")
+        if not string:
+            raise ValueError("an empty stop string would end every output; leave it out")
+        if len(string) > MAX_STOP_CHARACTERS:
+            raise ValueError(f"a stop string of {len(string)} characters; need at most {MAX_STOP_CHARACTERS}")
+    return strings
 
 
 @dataclass(frozen=True, slots=True)

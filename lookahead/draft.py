@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
 from lookahead.sources.registry import ROOT_SOURCE
+
+
+def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
+    """Token ids as Python's own numbers, whatever library they come from.
+
+    Raises:
+        ValueError: If they are not whole numbers in one flat list.
+    """
+    try:
+        return tuple(int(index(token_id)) for token_id in token_ids)
+    except TypeError as error:
+        raise ValueError(f"token ids: need whole numbers in one flat list ({error})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +55,13 @@ class DraftTree:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def check(self) -> None:
-        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings)."""
+    def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
+        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings).
+
+        Args:
+            width: Most nodes, the root included; None checks no such limit.
+            longest_branch: Most draft tokens in one branch; None checks no such limit.
+        """
         n = len(self.token_ids)
         if n == 0:
             raise ValueError("a draft tree needs its root")
@@ -49,16 +69,20 @@ class DraftTree:
             raise ValueError(f"a draft tree of {n} nodes needs {n} entries in every field")
         if self.parents[0] != -1:
             raise ValueError(f"parents[0]={self.parents[0]}; the root's parent is -1")
+        if min(self.token_ids) < 0:
+            raise ValueError("token ids are not negative")
         seen: set[tuple[int, int]] = set()
         for node in range(1, n):
-            parent, token_id = self.parents[node], self.token_ids[node]
+            parent, token_id = edge = self.parents[node], self.token_ids[node]
             if not 0 <= parent < node:
                 raise ValueError(f"parents[{node}]={parent}; a parent precedes its child")
-            if (parent, token_id) in seen:
+            if edge in seen:
                 raise ValueError(f"node {node}: token {token_id} occurs twice under node {parent}")
-            seen.add((parent, token_id))
-        if any(token_id < 0 for token_id in self.token_ids):
-            raise ValueError("token ids are not negative")
+            seen.add(edge)
+        if width is not None and n > width:
+            raise ValueError(f"a draft tree of {n} nodes; need at most {width}")
+        if longest_branch is not None and (deepest := max(self.depths())) > longest_branch:
+            raise ValueError(f"a draft branch of {deepest} tokens; need at most {longest_branch}")
 
     def depths(self) -> list[int]:
         """Distance of every node from the root, shape ``(n,)``; the root's is 0."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree
+from lookahead.draft import DraftTree, plain_ids
 from lookahead.records import LeftOut, TrieChange
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
@@ -96,7 +96,7 @@ class Drafter:
 
     def start(self, prompt_ids: Sequence[int]) -> Request:
         """A request over this prompt, its n-grams read."""
-        return Request(self, prompt_ids)
+        return Request(self, plain_ids(prompt_ids))
 
     def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
         """What a new request asks: its own trie, which has read the prompt, and what it shares with others.
@@ -114,7 +114,7 @@ class Drafter:
     def keep(self, output_ids: Sequence[int]) -> None:
         """Read the output of a request that ended into the session trie, within its bounds."""
         with self.lock:
-            self.session.insert(output_ids)
+            self.session.insert(plain_ids(output_ids))
 
 
 class Request:
@@ -138,8 +138,7 @@ class Request:
         """Of the sources when the draft was made: one that was pruned since has other places than those asked."""
         self._search: Search | FrequencySearch | None = None
         self._expected = 0.0
-        self._rule: StopRule | None = None
-        self._rule_for: Sequence[float] | None = None
+        self._rule: tuple[Sequence[float], StopRule] | None = None
         self._change = TrieChange()
         self._pruned = sum(trie.pruned for trie in self._tries)
         self._finished = False
@@ -184,12 +183,13 @@ class Request:
     def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
         if pass_seconds is None:
             return None
-        if self._rule is None or self._rule_for is not pass_seconds:
-            self._rule, self._rule_for = StopRule(pass_seconds), pass_seconds
-        return self._rule.fresh()
+        if self._rule is None or self._rule[0] is not pass_seconds:
+            self._rule = pass_seconds, StopRule(pass_seconds)
+        return self._rule[1].fresh()
 
     def commit(self, token_ids: Sequence[int]) -> None:
         """Append emitted tokens to the context: learn from them, then read them."""
+        token_ids = plain_ids(token_ids)
         if not token_ids:
             return
         if self._search is not None:

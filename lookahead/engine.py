@@ -6,17 +6,18 @@ The engine knows token ids only. Greedy decoding is the same loop without drafts
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
 
-from lookahead.backend import Backend
-from lookahead.config import LookaheadConfig
+from lookahead.backend import Backend, DecodeSession, OutputText
+from lookahead.config import MAX_TOKENS, LookaheadConfig, RunSettings, stop_strings
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
-from lookahead.records import METHOD_WORDS, StepRecord, StepTimings
-from lookahead.run_state import RunState
+from lookahead.records import METHOD_WORDS, FinishReason, StepRecord, StepTimings
 from lookahead.verify import verify
 
 
@@ -50,8 +51,8 @@ class LookaheadEngine:
         self.config = config or LookaheadConfig()
         self.drafter: DraftMaker = Drafter(self.config) if drafter is None else drafter
         self._pass_costs = pass_costs
-        self._pass_seconds: list[float] | None = None
-        self._eos_ids = frozenset(backend.eos_ids)
+        self.pass_seconds: list[float] | None = None
+        """T(n) up to the width, for the drafter; None until ``prepare``, and if the width does not depend on cost."""
         self._lock = threading.Lock()
 
     @property
@@ -72,8 +73,8 @@ class LookaheadEngine:
     def prepare(self) -> None:
         """Do the first run's one-time work now: try the model's masks and measure T(n)."""
         costs = self.pass_costs
-        if costs is not None and self._pass_seconds is None:
-            self._pass_seconds = costs.table(self.config.decoding_length)
+        if costs is not None and self.pass_seconds is None:
+            self.pass_seconds = costs.table(self.config.decoding_length)
 
     def generate(
         self,
@@ -83,7 +84,7 @@ class LookaheadEngine:
         stop: str | Sequence[str] = (),
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
-    ) -> Iterator[StepRecord]:
+    ) -> Generator[StepRecord, None, None]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
         Args:
@@ -98,23 +99,21 @@ class LookaheadEngine:
             BackendError: If there are stop strings and the model has no tokenizer.
             RuntimeError, MemoryError: From a forward pass that fails; the steps before it have been yielded.
         """
-        prompt = tuple(prompt_ids)
-        strings = (stop,) if isinstance(stop, str) else tuple(stop)
-        self._check(prompt, max_new_tokens, strings, method)
-        return self._steps(prompt, max_new_tokens, strings, METHOD_WORDS[method] == "lookahead", cancelled)
+        prompt = plain_ids(prompt_ids)
+        self._check(prompt, method)
+        limit = RunSettings(max_new_tokens).max_new_tokens
+        return self._steps(prompt, limit, stop_strings(stop), METHOD_WORDS[method] == "lookahead", cancelled)
 
-    def _check(self, prompt: tuple[int, ...], max_new_tokens: int, stop: tuple[str, ...], method: str) -> None:
+    def _check(self, prompt: tuple[int, ...], method: str) -> None:
         if method not in METHOD_WORDS:
             raise ValueError(f"method={method!r}; choose lookahead or plain")
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens={max_new_tokens}; need at least 1")
-        if any(not isinstance(string, str) or not string for string in stop):
-            raise ValueError("an empty stop string would end every output; leave it out")
         if not prompt:
             raise ValueError("the prompt is empty; need at least one token")
         limit, size = self.backend.context_limit, self.backend.vocab_size
         if limit is not None and len(prompt) >= limit:
             raise ValueError(f"a prompt of {len(prompt)} tokens; the model's context holds {limit}, output included")
+        if len(prompt) > MAX_TOKENS:
+            raise ValueError(f"a prompt of {len(prompt)} tokens; need at most {MAX_TOKENS}")
         if min(prompt) < 0 or max(prompt) >= size:
             outside = next(token_id for token_id in prompt if not 0 <= token_id < size)
             raise ValueError(f"token id {outside} in the prompt; the model's vocabulary is 0 to {size - 1}")
@@ -126,113 +125,112 @@ class LookaheadEngine:
         stop: tuple[str, ...],
         drafts: bool,
         cancelled: threading.Event | None,
-    ) -> Iterator[StepRecord]:
+    ) -> Generator[StepRecord, None, None]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
         if drafts:
             self.prepare()
-        session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))
-        request: DraftRequest | None = None
-        try:
+        with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))) as session:
             started = perf_counter()
             drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
-            retrieve_seconds = perf_counter() - started
-            run = RunState(session, request, text, cancelled, self._eos_ids)
-            run.begin(prompt, max_new_tokens, self.backend.context_limit)
-            record = self._prefill(run, prompt, retrieve_seconds)
-            while record.finish_reason is None:
-                yield record
-                record = self._step(run, record.index + 1)
-            request.finish()
-            session.close()
-            yield record
-        finally:
-            if request is not None:
+            try:
+                run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens)
+                record = run.step(started)
+                while record.finish_reason is None:
+                    yield record
+                    record = run.step(perf_counter())
+            finally:
                 request.finish()
-            session.close()
+        yield record
 
-    def _prefill(self, run: RunState, prompt: tuple[int, ...], retrieve_seconds: float) -> StepRecord:
-        forward_started = perf_counter()
-        first_id = run.session.prefill(prompt)
-        verify_started = perf_counter()
-        _, finish_reason = run.cut((first_id,))
-        commit_started = perf_counter()
-        run.request.commit((first_id,))
-        ended = perf_counter()
-        run.advance((first_id,))
-        return StepRecord(
-            index=0,
-            context_length=len(prompt),
-            match_length=0,
-            draft=None,
-            target_ids=(first_id,),
-            accepted_nodes=(),
-            emitted_ids=(first_id,),
-            timings=StepTimings(
-                retrieve_seconds,
-                verify_started - forward_started,
-                commit_started - verify_started,
-                ended - commit_started,
-            ),
-            trie=run.request.change(),
-            finish_reason=finish_reason,
-        )
 
-    def _step(self, run: RunState, index: int) -> StepRecord:
-        started = perf_counter()
-        tree = self._draft(run)
-        forward_started = perf_counter()
-        target_ids = run.session.choose(tree)
-        verify_started = perf_counter()
+class _Run:
+    """One run in the loop: both its sides, its progress, and where its output ends."""
+
+    def __init__(
+        self,
+        engine: LookaheadEngine,
+        session: DecodeSession,
+        request: DraftRequest,
+        text: OutputText | None,
+        cancelled: threading.Event | None,
+        prompt: tuple[int, ...],
+        max_new_tokens: int,
+    ) -> None:
+        self._engine, self._session, self._request = engine, session, request
+        self._text, self._cancelled, self._prompt = text, cancelled, prompt
+        self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
+        limit = engine.backend.context_limit
+        in_context = max_new_tokens if limit is None else limit - len(prompt)
+        self._room = min(max_new_tokens, in_context)
+        self._finish_at_room: FinishReason = "length" if max_new_tokens <= in_context else "context"
+
+    def step(self, started: float) -> StepRecord:
+        """The record of the next forward pass: of the prefill first, then of one draft after the other.
+
+        Args:
+            started: When the work for it began, in the seconds of ``perf_counter``.
+        """
+        prefill, request, marks = self._passes == 0, self._request, [started]
+        tree = DraftTree.root_only(self._last_id) if prefill else self._draft()
+        marks.append(perf_counter())
+        target_ids = plain_ids([self._session.prefill(self._prompt)] if prefill else self._session.choose(tree))
+        marks.append(perf_counter())
         verification = verify(tree, target_ids)
-        emitted = verification.emitted_ids(tree)
-        count, finish_reason = run.cut(emitted)
+        emitted = plain_ids(verification.emitted_ids(tree))
+        count, finish_reason = self._cut(emitted)
         emitted, accepted = emitted[:count], verification.accepted_nodes[:count]
-        commit_started = perf_counter()
-        left_out = run.request.left_out()
-        if finish_reason is None:
-            run.session.keep(accepted)
-        run.request.commit(emitted)
-        ended = perf_counter()
+        marks.append(perf_counter())
+        left_out = None if prefill else request.left_out()
+        if finish_reason is None and not prefill:
+            self._session.keep(accepted)
+        request.commit(emitted)
+        marks.append(perf_counter())
         record = StepRecord(
-            index=index,
-            context_length=run.context_length,
+            index=self._passes,
+            context_length=self._context_length,
             match_length=tree.match_length,
-            draft=tree,
+            draft=None if prefill else tree,
             target_ids=target_ids,
             accepted_nodes=accepted,
             emitted_ids=emitted,
-            timings=StepTimings(
-                forward_started - started,
-                verify_started - forward_started,
-                commit_started - verify_started,
-                ended - commit_started,
-            ),
-            trie=run.request.change(),
+            timings=StepTimings(*(end - start for start, end in pairwise(marks))),
+            trie=request.change(),
             finish_reason=finish_reason,
             left_out=left_out,
         )
-        run.advance(emitted)
+        self._passes += 1
+        self._context_length += count
+        self._room -= count
+        self._last_id = emitted[-1]
         return record
 
-    def _draft(self, run: RunState) -> DraftTree:
-        """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
-        longest_branch = min(self.config.longest_branch, run.room - 1)
-        width = self.config.decoding_length if longest_branch and run.session.supports_trees else 1
-        tree = run.request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
-        if tree.token_ids[:1] != (run.last_id,):
-            raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {run.last_id}")
-        if len(tree) > 1:
-            self._check_draft(tree, width, longest_branch)
-        return tree
+    def _cut(self, token_ids: Sequence[int]) -> tuple[int, FinishReason | None]:
+        """How many of the emitted tokens count, and why the output ends there (None if it continues)."""
+        for count, token_id in enumerate(token_ids, start=1):
+            if token_id in self._engine.backend.eos_ids:
+                return count, "eos"
+            if self._text is not None:
+                self._text.push((token_id,))
+                if self._text.stopped:
+                    return count, "stop"
+            if count == self._room:
+                return count, self._finish_at_room
+        if self._cancelled is not None and self._cancelled.is_set():
+            return len(token_ids), "cancelled"
+        return len(token_ids), None
 
-    def _check_draft(self, tree: DraftTree, width: int, longest_branch: int) -> None:
-        """Raise ValueError unless the tree is within the limits that were asked for."""
-        tree.check()
-        if len(tree) > width:
-            raise ValueError(f"a draft tree of {len(tree)} nodes; asked for at most {width}")
-        if (deepest := max(tree.depths())) > longest_branch:
-            raise ValueError(f"a draft branch of {deepest} tokens; asked for at most {longest_branch}")
-        if (highest := max(tree.token_ids)) >= self.backend.vocab_size:
-            raise ValueError(f"draft token {highest}; the model's vocabulary is 0 to {self.backend.vocab_size - 1}")
+    def _draft(self) -> DraftTree:
+        """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
+        config, vocab_size = self._engine.config, self._engine.backend.vocab_size
+        longest_branch = min(config.longest_branch, self._room - 1)
+        width = config.decoding_length if longest_branch and self._session.supports_trees else 1
+        tree = self._request.draft(width, longest_branch if width > 1 else 0, self._engine.pass_seconds)
+        if tree.token_ids[:1] != (self._last_id,):
+            raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {self._last_id}")
+        if len(tree) > 1:
+            tree.check(width, longest_branch)
+            if (highest := max(tree.token_ids)) >= vocab_size:
+                raise ValueError(f"draft token {highest}; the model's vocabulary is 0 to {vocab_size - 1}")
+        return tree

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import astuple, dataclass
 from statistics import median
 from typing import Any, Literal, TypeVar, get_args
 
@@ -36,11 +35,6 @@ def or_none(ratio: Callable[[Sequence[StepRecord]], float], steps: Sequence[Step
 # ------------------------------------------------------------------ counts and ratios
 
 
-def emitted_ids(steps: Iterable[StepRecord]) -> tuple[int, ...]:
-    """All generated tokens in order, EOS included when it was generated."""
-    return tuple(token_id for step in steps for token_id in step.emitted_ids)
-
-
 def decode_steps(steps: Iterable[StepRecord]) -> Iterator[tuple[StepRecord, DraftTree]]:
     """The steps after the prefill, each with its draft tree."""
     for step in steps:
@@ -61,10 +55,7 @@ def mean_accepted_tokens(steps: Iterable[StepRecord]) -> float:
     Raises:
         ValueError: If no step decoded anything.
     """
-    emitted = [len(step.emitted_ids) for step, _ in decode_steps(steps)]
-    if not emitted:
-        raise ValueError("no decode step: mean accepted tokens is not defined")
-    return sum(emitted) / len(emitted)
+    return _mean([len(step.emitted_ids) for step, _ in decode_steps(steps)], "mean accepted tokens is")
 
 
 def acceptance_rate(steps: Iterable[StepRecord]) -> float:
@@ -73,13 +64,11 @@ def acceptance_rate(steps: Iterable[StepRecord]) -> float:
     Raises:
         ValueError: If nothing was drafted.
     """
-    drafted = accepted = 0
-    for step, draft in decode_steps(steps):
-        drafted += len(draft) - 1
-        accepted += len(step.accepted_nodes)
+    outcomes = [(len(draft) - 1, len(step.accepted_nodes)) for step, draft in decode_steps(steps)]
+    drafted = sum(nodes for nodes, _ in outcomes)
     if not drafted:
         raise ValueError("no draft token: the acceptance rate is not defined")
-    return accepted / drafted
+    return sum(accepted for _, accepted in outcomes) / drafted
 
 
 def draft_tokens_per_step(steps: Iterable[StepRecord]) -> float:
@@ -88,10 +77,19 @@ def draft_tokens_per_step(steps: Iterable[StepRecord]) -> float:
     Raises:
         ValueError: If no step decoded anything.
     """
-    widths = [len(draft) - 1 for _, draft in decode_steps(steps)]
-    if not widths:
-        raise ValueError("no decode step: draft tokens per step is not defined")
-    return sum(widths) / len(widths)
+    return _mean([len(draft) - 1 for _, draft in decode_steps(steps)], "draft tokens per step is")
+
+
+def _mean(values: Sequence[float], what: str) -> float:
+    """The mean over decode steps, one value each."""
+    if not values:
+        raise ValueError(f"no decode step: {what} not defined")
+    return sum(values) / len(values)
+
+
+def _means(rows: Sequence[Sequence[float]]) -> Iterator[float]:
+    """The mean of each column."""
+    return (sum(column) / len(rows) for column in zip(*rows, strict=True))
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
@@ -127,15 +125,10 @@ def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
     Raises:
         ValueError: If no step decoded anything.
     """
-    timings = [step.timings for step, _ in decode_steps(steps)]
+    timings = [astuple(step.timings) for step, _ in decode_steps(steps)]
     if not timings:
         raise ValueError("no decode step: the time of a step is not defined")
-    return StepTimings(
-        sum(timing.retrieve_seconds for timing in timings) / len(timings),
-        sum(timing.forward_seconds for timing in timings) / len(timings),
-        sum(timing.verify_seconds for timing in timings) / len(timings),
-        sum(timing.commit_seconds for timing in timings) / len(timings),
-    )
+    return StepTimings(*_means(timings))
 
 
 def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:
@@ -149,10 +142,9 @@ def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None
     >>> first_difference([5, 6, 7], [5, 6])
     2
     """
-    for place, (token_id, other_id) in enumerate(zip(tokens, others, strict=False)):
-        if token_id != other_id:
-            return place
-    return None if len(tokens) == len(others) else min(len(tokens), len(others))
+    common = min(len(tokens), len(others))
+    equal = None if len(tokens) == len(others) else common
+    return next((place for place in range(common) if tokens[place] != others[place]), equal)
 
 
 # ------------------------------------------------------------------ draft nodes
@@ -162,9 +154,12 @@ def first_difference(tokens: Sequence[int], others: Sequence[int]) -> int | None
 class Acceptance:
     """Draft nodes of one kind: how many were drafted, checked by the model, and accepted."""
 
-    drafted: int
-    checked: int
-    accepted: int
+    drafted: int = 0
+    checked: int = 0
+    accepted: int = 0
+
+    def __add__(self, other: Acceptance) -> Acceptance:
+        return Acceptance(self.drafted + other.drafted, self.checked + other.checked, self.accepted + other.accepted)
 
     @property
     def rate(self) -> float:
@@ -230,27 +225,23 @@ def in_ranges(kinds: dict[int, Acceptance]) -> dict[str, Acceptance]:
     for number, kind in sorted(kinds.items()):
         high = 1 << (number - 1).bit_length() if number else 0
         label = str(high) if high < 3 else f"{high // 2 + 1}-{high}"
-        so_far = ranges.get(label, Acceptance(0, 0, 0))
-        ranges[label] = Acceptance(
-            so_far.drafted + kind.drafted, so_far.checked + kind.checked, so_far.accepted + kind.accepted
-        )
+        ranges[label] = ranges.get(label, Acceptance()) + kind
     return ranges
 
 
 def _by_kind(
     steps: Iterable[StepRecord], kinds: Callable[[StepRecord, DraftTree], Sequence[Kind]]
 ) -> dict[Kind, Acceptance]:
-    drafted: Counter[Kind] = Counter()
-    checked: Counter[Kind] = Counter()
-    accepted: Counter[Kind] = Counter()
-    for step, draft in decode_steps(steps):
-        statuses = node_statuses(step)
-        for node, kind in enumerate(kinds(step, draft)):
-            if node:
-                drafted[kind] += 1
-                checked[kind] += statuses[node] in ("accepted", "rejected")
-                accepted[kind] += statuses[node] == "accepted"
-    return {kind: Acceptance(drafted[kind], checked[kind], accepted[kind]) for kind in sorted(drafted)}
+    nodes = Counter(
+        node
+        for step, draft in decode_steps(steps)
+        for node in list(zip(kinds(step, draft), node_statuses(step), strict=True))[1:]
+    )
+    by_kind: dict[Kind, Acceptance] = {}
+    for (kind, status), count in sorted(nodes.items()):
+        checked, accepted = status != "unchecked", status == "accepted"
+        by_kind[kind] = by_kind.get(kind, Acceptance()) + Acceptance(count, count * checked, count * accepted)
+    return by_kind
 
 
 def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[CalibrationBin]:
@@ -258,21 +249,15 @@ def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[Calibration
 
     A step that the end of the output cut short is left out, because the outcome of its other nodes is unknown.
     """
-    nodes, estimated, accepted = [0] * bins, [0.0] * bins, [0] * bins
+    nodes: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
     for step, draft in decode_steps(steps):
-        if len(step.emitted_ids) == len(step.accepted_nodes):
-            continue
-        on_path = set(step.accepted_nodes)
-        for node in range(1, len(draft)):
-            place = min(bins - 1, int(draft.probabilities[node] * bins))
-            nodes[place] += 1
-            estimated[place] += draft.probabilities[node]
-            accepted[place] += node in on_path
-    edges = pairwise(place / bins for place in range(bins + 1))
+        if len(step.emitted_ids) > len(step.accepted_nodes):
+            for node, probability in enumerate(draft.probabilities[1:], start=1):
+                nodes[min(bins - 1, int(probability * bins))].append((probability, node in step.accepted_nodes))
     return [
-        CalibrationBin(low, high, count, total / count, right / count)
-        for (low, high), count, total, right in zip(edges, nodes, estimated, accepted, strict=True)
-        if count
+        CalibrationBin(place / bins, (place + 1) / bins, len(found), *_means(found))
+        for place, found in enumerate(nodes)
+        if found
     ]
 
 

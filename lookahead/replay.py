@@ -6,7 +6,7 @@ Traces, the timing of a trie and the what-if of a recorded run all use ``Replay`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig
@@ -37,13 +37,14 @@ class ReplayStep:
     insert_seconds: float
 
 
+@dataclass(slots=True)
 class Replay:
     """One recorded output, replayed. Iterate it once for the decode steps; the end of the iteration ends the request.
 
     The first token belongs to the prefill. A path is accepted up to the second to last token at most; the next recorded
     token is the bonus.
 
-    Args:
+    Attributes:
         request: A request over the prompt.
         output_ids: The recorded output, shape ``(m,)``; fewer than 2 tokens make no step.
         config: Width and strategy.
@@ -52,54 +53,42 @@ class Replay:
             if unknown.
         accept_last: Whether the last token also counts as accepted if it was drafted, as in a real run that ends with
             it (a trace counts it as the bonus).
-
-    Attributes:
         insert_seconds: Time that the request's tries have spent reading, including the output that is kept.
     """
 
-    def __init__(
-        self,
-        request: DraftRequest,
-        output_ids: Sequence[int],
-        config: LookaheadConfig,
-        *,
-        pass_seconds: Sequence[float] | None = None,
-        room: int | None = None,
-        accept_last: bool = False,
-    ) -> None:
-        self.insert_seconds = 0.0
-        self._request, self._output_ids, self._config = request, output_ids, config
-        self._pass_seconds = pass_seconds
-        self._room = len(output_ids) + config.longest_branch if room is None else room
-        self._end = len(output_ids) if accept_last else len(output_ids) - 1
+    request: DraftRequest
+    output_ids: Sequence[int]
+    config: LookaheadConfig
+    pass_seconds: Sequence[float] | None = None
+    room: int | None = None
+    accept_last: bool = False
+    insert_seconds: float = 0.0
 
     def __iter__(self) -> Iterator[ReplayStep]:
         """The decode steps."""
-        output_ids = self._output_ids
-        self._commit(output_ids[:1])
+        output_ids, most = self.output_ids, self.config.longest_branch
+        room = len(output_ids) + most if self.room is None else self.room
+        end = len(output_ids) if self.accept_last else len(output_ids) - 1
+        self._insert(self.request.commit, output_ids[:1])
         done = 1
         while done < len(output_ids):
             started = time.perf_counter()
-            tree = self._draft(self._room - done)
+            longest_branch = min(most, room - done - 1)
+            width = self.config.decoding_length if longest_branch else 1
+            tree = self.request.draft(width, longest_branch, self.pass_seconds)
             retrieve_seconds = time.perf_counter() - started
-            following_ids = output_ids[done : min(self._end, done + len(tree))]
+            following_ids = output_ids[done : min(end, done + len(tree))]
             accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
             emitted = min(accepted + 1, len(output_ids) - done)
-            insert_seconds = self._commit(output_ids[done : done + emitted])
+            insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted])
             done += emitted
             yield ReplayStep(tree, accepted, emitted, retrieve_seconds, insert_seconds)
-        started = time.perf_counter()
-        self._request.finish()
-        self.insert_seconds += time.perf_counter() - started
+        self._insert(self.request.finish)
 
-    def _draft(self, room: int) -> DraftTree:
-        longest_branch = min(self._config.longest_branch, room - 1)
-        width = self._config.decoding_length if longest_branch else 1
-        return self._request.draft(width, longest_branch, self._pass_seconds)
-
-    def _commit(self, token_ids: Sequence[int]) -> float:
+    def _insert(self, read: Callable[..., None], *token_ids: Sequence[int]) -> float:
+        """Seconds that the request took to read the tokens."""
         started = time.perf_counter()
-        self._request.commit(token_ids)
+        read(*token_ids)
         seconds = time.perf_counter() - started
         self.insert_seconds += seconds
         return seconds
@@ -195,13 +184,11 @@ def replay_rows(
     insert_seconds = 0.0
     inserted = nodes = size = 0
     for prompt_ids, output_ids in rows:
-        if not shared:
-            drafter = Drafter(config)
+        drafter = drafter if shared else Drafter(config)
         started = time.perf_counter()
         request = drafter.start(prompt_ids)
-        insert_seconds += time.perf_counter() - started
+        replay = Replay(request, output_ids, config, insert_seconds=time.perf_counter() - started)
         trie = request.trie
-        replay = Replay(request, output_ids, config)
         for step in replay:
             totals.add(step)
         insert_seconds += replay.insert_seconds

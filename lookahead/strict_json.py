@@ -32,14 +32,14 @@ _WORDS = {
 
 
 class SchemaError(ValueError):
-    """The data does not follow its format; the message names the place and the rule."""
+    """The data does not follow its format; the message names the place and the rule, on one line of plain text."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message))
 
 
-class _Refused:
-    """Takes the place of a refused value in the parsed data."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule = rule
+class _Refused(str):
+    """The rule that a value breaks, in its place in the parsed data."""
 
 
 def parse_json(text: str) -> Any:
@@ -49,11 +49,12 @@ def parse_json(text: str) -> Any:
         SchemaError: If the text is not JSON, is nested too deeply, or contains NaN, Infinity, a repeated field or a
             number of thousands of digits.
     """
-    refused: list[_Refused] = []
+    refused = False
 
     def refuse(rule: str) -> _Refused:
-        refused.append(_Refused(rule))
-        return refused[-1]
+        nonlocal refused
+        refused = True
+        return _Refused(rule)
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
@@ -65,21 +66,20 @@ def parse_json(text: str) -> Any:
     def integer(digits: str) -> int | _Refused:
         return int(digits) if len(digits) <= _MOST_DIGITS else refuse("a number of thousands of digits")
 
-    def load(**hooks: Any) -> Any:
-        return json.loads(
-            text, object_pairs_hook=distinct, parse_constant=lambda name: refuse(f"{name} is not a number"), **hooks
-        )
-
+    hooks: dict[str, Any] = {
+        "object_pairs_hook": distinct,
+        "parse_constant": lambda name: refuse(f"{name} is not a number"),
+    }
     try:
         try:
-            value = load()
+            value = json.loads(text, **hooks)
         except json.JSONDecodeError as error:
             raise SchemaError(f"not JSON ({error if text.strip() else 'it is empty'})") from None
         except ValueError:  # Python does not convert an integer of so many digits
-            value = load(parse_int=integer)
+            value = json.loads(text, **hooks, parse_int=integer)
         if refused:
             raise SchemaError(
-                next(f"{place}: {inner.rule}" for place, inner in _values(value) if isinstance(inner, _Refused))
+                next(f"{place}: {inner}" for place, inner in _values(value) if isinstance(inner, _Refused))
             )
     except RecursionError:
         raise SchemaError("nested too deeply") from None
@@ -97,17 +97,22 @@ def refuse_half_pairs(value: Any, text: str = "\\ud") -> None:
         return
     for place, inner in _values(value):
         if isinstance(inner, str) and _HALF_PAIR.search(inner):
-            raise SchemaError(f"{_HALF_PAIR.sub('?', place)}: half a surrogate pair is not text")
+            raise SchemaError(f"{place}: half a surrogate pair is not text")
 
 
-def checked(value: Any, kind: type[Kind]) -> Kind:
+def checked(value: Any, kind: type[Kind], from_attributes: bool = False) -> Kind:
     """A parsed value converted to this type by msgspec.
+
+    Args:
+        value: The result of ``parse_json``.
+        kind: A type that msgspec knows, the types inside included.
+        from_attributes: Whether objects may be given where an object of JSON is needed.
 
     Raises:
         SchemaError: If a field is missing, unknown, of another type or out of range.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, kind, from_attributes=from_attributes)
     except msgspec.ValidationError as error:
         raise SchemaError(_plain(str(error))) from None
 

@@ -84,7 +84,5 @@ def broken_off(
 ) -> RunRecord:
     """The record of a run that ended after these steps."""
     recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
-    recorder.steps = list(steps)
-    if ends:
-        recorder.first_token_seconds, recorder.seconds = ends[0], ends[-1]
+    recorder.steps, recorder.ends = list(steps), list(ends)
     return recorder.record(reason)

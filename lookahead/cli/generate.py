@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> None:
     config, stop, prompt = options.config_from(args), options.check_stop(args.stop), _prompt(args)
     if args.run_file is not None:
         runfile.check_target(args.run_file)
-        runfile.check_limits(args.max_new_tokens, stop)
     options.check_trie(args)
     backend = options.load_backend(args)
     recorded = _prepared(args, backend, config, prompt, stop)

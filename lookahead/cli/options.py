@@ -17,6 +17,7 @@ from lookahead.config import (
     chosen,
     offered,
     settings_of,
+    stop_strings,
 )
 from lookahead.models import EMBEDDED_MODEL, SHAPES
 
@@ -139,13 +140,14 @@ def check_stop(stop: list[str]) -> tuple[str, ...]:
     """The stop strings.
 
     Raises:
-        UsageError: If one is empty or not text.
+        UsageError: If one is empty, too long or not text.
     """
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
-    for text in stop:
-        check_text(text, "--stop")
-    return tuple(stop)
+    try:
+        return stop_strings(stop)
+    except ValueError as error:
+        raise UsageError(f"--stop: {error}") from None
 
 
 def check_text(text: str, name: str) -> None:

@@ -8,16 +8,23 @@ microsecond. ``rules.py`` says how the fields must fit together and fit the voca
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from datetime import datetime
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from lookahead.config import MAX_NUMBER, MAX_TOKENS, LookaheadConfig, settings_of
+from lookahead.config import (
+    MAX_NUMBER,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    MAX_TOKENS,
+    LookaheadConfig,
+    python_number,
+    settings_of,
+)
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.records import (
@@ -33,22 +40,15 @@ from lookahead.records import (
     TrieChange,
 )
 from lookahead.sources.registry import ROOT_SOURCE, SOURCES
-from lookahead.strict_json import SchemaError
+from lookahead.strict_json import SchemaError, checked
 
 FORMAT = "lookahead-run"
 VERSION = 1
-MAX_STOPS = 64
-"""Most stop strings."""
-MAX_STOP_CHARACTERS = 1000
-"""Longest stop string."""
 MAX_TOKEN_CHARACTERS = 1000
 """Longest text of one token."""
-MAX_CHOICES = 16
-"""Most words of one setting."""
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
-Record = TypeVar("Record")
 _TOKEN_KEY = re.compile("0|[1-9][0-9]{0,9}")
 _SOURCE_OF = {letter: source for source, letter in LETTERS.items()}
 
@@ -152,10 +152,15 @@ def check_header(header: Any) -> None:
 
 
 def written(run: RunRecord) -> dict[str, Any]:
-    """The run as msgspec writes it, the long lists last."""
-    found = _fields_of(run)
-    last = {"prompt_ids": found.pop("prompt_ids"), "steps": [_written_step(step) for step in found.pop("steps")]}
-    first = run.first_token_seconds
+    """The run as plain data for JSON, the long lists last; numbers of numpy and torch as Python's own.
+
+    Raises:
+        TypeError: If a field has a value that JSON does not have.
+    """
+    found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
+    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
+    for step in last["steps"]:
+        _write_step(step)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -167,37 +172,27 @@ def written(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _written_step(step: StepRecord) -> dict[str, Any]:
-    return _fields_of(step) | {
-        "draft": None if step.draft is None else _written_draft(step.draft),
-        "timings": {name: round(seconds, 7) for name, seconds in _fields_of(step.timings).items()},
-        "left_out": None if step.left_out is None else _written_left_out(step.left_out),
-    }
+def _number(value: Any) -> Any:
+    """What msgspec asks for where it does not know a type."""
+    number = python_number(value)
+    if number is value:
+        raise TypeError(f"a run file has no {type(value).__name__}")
+    return number
 
 
-def _fields_of(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _written_draft(draft: DraftTree) -> dict[str, Any]:
-    found = _fields_of(draft)
-    del found["match_length"]
-    return found | {
-        "probabilities": [round(value, 6) for value in draft.probabilities],
-        "sources": "".join(LETTERS[source] for source in draft.sources),
-    }
-
-
-def _written_left_out(left_out: LeftOut) -> dict[str, Any]:
-    best = left_out.best
-    if best is None:
-        return _fields_of(left_out)
-    changed = {"probability": round(best.probability, 6), "source": LETTERS[best.source]}
-    return _fields_of(left_out) | {"best": _fields_of(best) | changed}
+def _write_step(step: dict[str, Any]) -> None:
+    """Make a step's plain data what the file holds."""
+    step["timings"] = {name: round(seconds, 7) for name, seconds in step["timings"].items()}
+    if draft := step["draft"]:
+        del draft["match_length"]
+        draft["probabilities"] = [round(value, 6) for value in draft["probabilities"]]
+        draft["sources"] = "".join(LETTERS[source] for source in draft["sources"])
+    if (left_out := step["left_out"]) and (best := left_out["best"]):
+        best |= {"probability": round(best["probability"], 6), "source": LETTERS[best["source"]]}
 
 
 def run_from(part: Any) -> RunRecord:
-    """The run in a ``RunPart``; ``rules.check_run`` checks that it is consistent.
+    """The run in a ``RunPart``, which is used up; ``rules.check_run`` checks that it is consistent.
 
     Raises:
         SchemaError: If a field has a value that its type cannot tell from a valid one.
@@ -205,24 +200,28 @@ def run_from(part: Any) -> RunRecord:
     check_header(part)
     if part.method not in METHOD_WORDS:
         raise SchemaError(f"method: need one of {', '.join(METHOD_WORDS)}")
+    part.method, part.version = METHOD_WORDS[part.method], part.program_version
     _check_moment(part.created)
-    kept = {field.name for field in fields(RunRecord)}
-    values = {name: value for name, value in asdict(part).items() if name in kept}
-    changed = {
-        "steps": tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps)),
-        "config": _config_from(part.config),
-        "model": _record(ModelInfo, part.model),
-        "method": METHOD_WORDS[part.method],
-        "pass_costs": None if part.pass_costs is None else _costs_from(part.pass_costs),
-        "texts": None if part.texts is None else _texts_from(part.texts),
-        "version": part.program_version,
-    }
-    return RunRecord(**(values | changed))
+    part.config = _config_from(part.config)
+    if part.texts is not None:
+        part.texts.tokens = _tokens_from(part.texts.tokens)
+    part.steps = tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps))
+    return checked(part, RunRecord, from_attributes=True)
 
 
-def _record(kind: type[Record], part: Any, **changed: Any) -> Record:
-    """The record whose fields the part holds, some of them changed."""
-    return kind(**(asdict(part) | changed))
+def _step_from(part: Any, place: str) -> StepRecord:
+    """The step; a file has the match length of its draft only once."""
+    if (draft := part.draft) is not None:
+        if not _SOURCE_OF.keys() >= set(draft.sources):
+            raise SchemaError(f"{place}.draft.sources: need one letter per node, of {''.join(_SOURCE_OF)}")
+        changed = {"sources": tuple(_SOURCE_OF[letter] for letter in draft.sources), "match_length": part.match_length}
+        part.draft = DraftTree(**asdict(draft) | changed)
+    if part.left_out is not None and (best := part.left_out.best) is not None:
+        letters = "".join(info.letter for info in SOURCES.values())
+        if len(best.source) != 1 or best.source not in letters:
+            raise SchemaError(f"{place}.left_out.best.source: need one letter, of {letters}")
+        best.source = _SOURCE_OF[best.source]
+    return checked(part, StepRecord, from_attributes=True)
 
 
 def _check_moment(moment: str) -> None:
@@ -235,65 +234,18 @@ def _check_moment(moment: str) -> None:
 
 
 def _config_from(values: dict[str, Any]) -> LookaheadConfig:
-    settings = settings_of(LookaheadConfig)
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in settings:
-            raise SchemaError(f"config.{name[:40]}: unknown field")
-        if isinstance(value, list) and len(value) > MAX_CHOICES:
-            raise SchemaError(f"config.{name}: {len(value)} words; need at most {MAX_CHOICES}")
-        try:
-            settings[name].check(tuple(value) if isinstance(value, list) else value)
-        except ValueError as error:
-            raise SchemaError(f"config.{name}: {str(error).removeprefix(f'{name}=')}") from None
-        found[name] = tuple(value) if isinstance(value, list) else value
-        if settings[name].kind == "number" and type(value) is int:
-            found[name] = float(value)  # JSON may leave a fraction of zero out
-    return LookaheadConfig(**found)
-
-
-def _costs_from(part: Any) -> PassCosts:
+    if unknown := values.keys() - settings_of(LookaheadConfig):
+        raise SchemaError(f"config.{min(unknown)[:40]}: unknown field")
     try:
-        return PassCosts(part.lengths, part.seconds)
+        return LookaheadConfig(**values)
     except ValueError as error:
-        raise SchemaError(f"pass_costs: {error}") from None
+        raise SchemaError(f"config.{error}") from None
 
 
-def _texts_from(part: Any) -> RunTexts:
-    tokens: dict[int, str] = {}
-    for key, text in part.tokens.items():
+def _tokens_from(texts: dict[str, Any]) -> dict[int, str]:
+    for key, text in texts.items():
         if not _TOKEN_KEY.fullmatch(key):
             raise SchemaError(f"texts.tokens.{key[:40]}: unknown field; need a token id")
         if not isinstance(text, str) or len(text) > MAX_TOKEN_CHARACTERS:
             raise SchemaError(f"texts.tokens.{key}: need a string of length <= {MAX_TOKEN_CHARACTERS}")
-        tokens[int(key)] = text
-    return _record(RunTexts, part, tokens=tokens)
-
-
-def _step_from(part: Any, place: str) -> StepRecord:
-    return _record(
-        StepRecord,
-        part,
-        draft=None if part.draft is None else _draft_from(part.draft, part.match_length, f"{place}.draft"),
-        timings=_record(StepTimings, part.timings),
-        trie=_record(TrieChange, part.trie),
-        left_out=None if part.left_out is None else _left_out_from(part.left_out, f"{place}.left_out"),
-    )
-
-
-def _draft_from(part: Any, match_length: int, place: str) -> DraftTree:
-    if not _SOURCE_OF.keys() >= set(part.sources):
-        raise SchemaError(f"{place}.sources: need one letter per node, of {''.join(_SOURCE_OF)}")
-    sources = tuple(_SOURCE_OF[letter] for letter in part.sources)
-    return _record(DraftTree, part, sources=sources, match_length=match_length)
-
-
-def _left_out_from(part: Any, place: str) -> LeftOut:
-    best = part.best
-    if best is None:
-        return _record(LeftOut, part)
-    source = _SOURCE_OF.get(best.source, ROOT_SOURCE)
-    if source == ROOT_SOURCE:
-        letters = "".join(info.letter for info in SOURCES.values())
-        raise SchemaError(f"{place}.best.source: need one letter, of {letters}")
-    return _record(LeftOut, part, best=_record(Candidate, best, source=source))
+    return {int(key): text for key, text in texts.items()}

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import lookahead
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, RunSettings, stop_strings
 from lookahead.costs import PassCosts
+from lookahead.draft import plain_ids
 from lookahead.records import METHOD_WORDS, FinishReason, Method, ModelInfo, RunRecord, RunTexts, StepRecord
+from lookahead.runs.runfile import to_json
 
 if TYPE_CHECKING:
     from lookahead.engine import LookaheadEngine
 
 
 class RunRecorder:
-    """Collects the steps of one run and makes its RunRecord. The clock starts when the recorder is created."""
+    """Collects the steps of one run and makes its RunRecord. The clock starts when the recorder is created.
+
+    Raises:
+        ValueError: If a run file cannot hold such a run.
+    """
 
     def __init__(
         self,
@@ -30,28 +38,38 @@ class RunRecorder:
         stop: Sequence[str] = (),
         pass_costs: PassCosts | None = None,
     ) -> None:
-        self.prompt_ids = tuple(prompt_ids)
-        self.config = config
-        self.model = model
-        self.method: Method = method
-        self.max_new_tokens = max_new_tokens
-        self.stop = tuple(stop)
-        self.pass_costs = pass_costs if method == "lookahead" else None
+        self.max_new_tokens = RunSettings(max_new_tokens).max_new_tokens
+        self.stop = stop_strings(stop)
         self.steps: list[StepRecord] = []
         self.ends: list[float] = []
         """When each step ended, seconds from the start of the run."""
-        self.first_token_seconds: float | None = None
-        self.seconds = 0.0
-        self._created = datetime.now(UTC).isoformat(timespec="seconds")
+        self._empty = RunRecord(
+            prompt_ids=plain_ids(prompt_ids),
+            steps=(),
+            config=config,
+            model=model,
+            method=method,
+            finish_reason="cancelled",
+            seconds=0.0,
+            first_token_seconds=None,
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            pass_costs=pass_costs if method == "lookahead" else None,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=lookahead.__version__,
+        )
+        to_json(self._empty)  # what a file cannot hold is refused before it runs
         self._started = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """When the last step ended, seconds from the start of the run; 0.0 before the first."""
+        return self.ends[-1] if self.ends else 0.0
 
     def add(self, step: StepRecord) -> None:
         """Take the next step, which ends now."""
-        self.seconds = perf_counter() - self._started
-        if self.first_token_seconds is None:
-            self.first_token_seconds = self.seconds
+        self.ends.append(perf_counter() - self._started)
         self.steps.append(step)
-        self.ends.append(self.seconds)
 
     def record(self, broken_off: FinishReason = "cancelled", texts: RunTexts | None = None) -> RunRecord:
         """The run so far.
@@ -60,21 +78,13 @@ class RunRecorder:
             broken_off: The finish reason if the last step has none.
         """
         last_reason = self.steps[-1].finish_reason if self.steps else None
-        return RunRecord(
-            prompt_ids=self.prompt_ids,
+        return replace(
+            self._empty,
             steps=tuple(self.steps),
-            config=self.config,
-            model=self.model,
-            method=self.method,
             finish_reason=last_reason or broken_off,
             seconds=self.seconds,
-            first_token_seconds=self.first_token_seconds,
-            max_new_tokens=self.max_new_tokens,
-            stop=self.stop,
-            pass_costs=self.pass_costs,
+            first_token_seconds=self.ends[0] if self.ends else None,
             texts=texts,
-            created=self._created,
-            version=lookahead.__version__,
         )
 
 
@@ -94,7 +104,7 @@ class RecordedRun(RunRecorder):
         cancelled: Set it to end the run after the current pass.
 
     Raises:
-        ValueError: If an argument cannot be used; raised by the first step.
+        ValueError: If an argument cannot be used; raised before anything runs.
     """
 
     def __init__(
@@ -108,23 +118,19 @@ class RecordedRun(RunRecorder):
         stop: Sequence[str] = (),
         cancelled: threading.Event | None = None,
     ) -> None:
+        self._run = engine.generate(
+            prompt_ids, max_new_tokens=max_new_tokens, stop=stop, method=method, cancelled=cancelled
+        )
         kind = METHOD_WORDS[method]
         if kind == "lookahead":
             engine.prepare()
         costs = engine.pass_costs if kind == "lookahead" else None
         super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
-        self._engine, self._cancelled = engine, cancelled
 
     def __iter__(self) -> Iterator[StepRecord]:
         """The steps; each is recorded before it is yielded."""
-        steps = self._engine.generate(
-            self.prompt_ids,
-            max_new_tokens=self.max_new_tokens,
-            stop=self.stop,
-            method=self.method,
-            cancelled=self._cancelled,
-        )
         self._started = perf_counter()
-        for step in steps:
-            self.add(step)
-            yield step
+        with closing(self._run) as steps:
+            for step in steps:
+                self.add(step)
+                yield step

@@ -76,14 +76,10 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
     if tree is None:
         _fail(place, "draft", "only the prefill has none")
     try:
-        tree.check()
+        tree.check(run.config.decoding_length, run.config.longest_branch)
     except ValueError as error:
         _fail(place, "draft", str(error))
     _check_ids(f"steps[{place}].draft.token_ids", tree.token_ids, run)
-    if len(tree) > run.config.decoding_length:
-        _fail(place, "draft", f"{len(tree)} nodes; decoding_length is {run.config.decoding_length}")
-    if (deepest := max(tree.depths())) > run.config.longest_branch:
-        _fail(place, "draft", f"a branch of {deepest} tokens; the longest allowed is {run.config.longest_branch}")
     if run.method == "plain" and len(tree) > 1:
         _fail(place, "draft", "a plain run drafts nothing")
     if any((source == "root") != (node == 0) for node, source in enumerate(tree.sources)):

@@ -6,8 +6,8 @@ Besides the run's own fields a file may hold ``greedy``, plain greedy decoding o
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,9 @@ from typing import Any
 import msgspec
 
 from lookahead.atomic import write_whole
-from lookahead.config import MAX_TOKENS
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
-from lookahead.runs.format import (
-    MAX_STOP_CHARACTERS,
-    MAX_STOPS,
-    Header,
-    PairPart,
-    check_header,
-    run_from,
-    written,
-)
+from lookahead.runs.format import Header, PairPart, check_header, run_from, written
 from lookahead.runs.rules import check_run
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 
@@ -54,22 +45,19 @@ class RunPair:
 
 
 def to_json(run: RunRecord, greedy: RunRecord | None = None, parted: TokenGap | None = None) -> str:
-    """The run as one compact JSON text that ``from_json`` accepts.
+    """The run as one compact JSON text that ``from_json`` accepts; half a surrogate pair in a text becomes ``?``.
 
     Raises:
-        RunFileError: If a record contradicts itself (``rules.py`` says how), ``greedy`` does not belong to it, or the
-            text is larger than a file may be.
+        RunFileError: If a record contradicts itself (``rules.py`` says how) or has a value that JSON does not have,
+            ``greedy`` does not belong to it, or the text is larger than a file may be.
     """
     try:
         fields = written(run)
         if greedy is not None:
-            fields |= {"greedy": written(greedy), "parted": parted}
-        data = msgspec.json.encode(fields)
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError(f"{len(data)} bytes; a run file has at most {MAX_FILE_BYTES}")
-        text = data.decode()
+            fields |= {"greedy": written(greedy), "parted": msgspec.to_builtins(parted)}
+        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode(errors="replace").decode()
         from_json(text)
-    except (ValueError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunFileError(f"this run does not make a valid run file: {error}") from None
     return text
 
@@ -89,8 +77,9 @@ def pair_from_json(text: str) -> RunPair:
     Raises:
         RunFileError: If either is not a run of this version or contradicts itself, or the two do not belong together.
     """
-    if len(text) > MAX_FILE_BYTES:
-        raise RunFileError(f"not a run file: {len(text)} characters; at most {MAX_FILE_BYTES}")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_FILE_BYTES:
+        raise RunFileError(f"not a run file: {size} bytes; a run file has at most {MAX_FILE_BYTES}")
     try:
         data = parse_json(text)
         refuse_half_pairs(data, text)
@@ -103,21 +92,20 @@ def pair_from_json(text: str) -> RunPair:
 
 
 def _pair_from(part: Any) -> RunPair:
-    run = _run_from(part)
-    if part.greedy is None:
-        if part.parted is not None:
+    run, greedy, parted = _run_from(part), None, None
+    if part.greedy is not None:
+        try:
+            greedy = _run_from(part.greedy)
+        except SchemaError as error:
+            raise SchemaError(f"greedy.{error}") from None
+        _check_beside(run, greedy)
+    if part.parted is not None:
+        if greedy is None:
             raise SchemaError("parted: there is no greedy run to differ from")
-        return RunPair(run)
-    try:
-        greedy = _run_from(part.greedy)
-    except SchemaError as error:
-        raise SchemaError(f"greedy.{error}") from None
-    _check_beside(run, greedy)
-    if part.parted is None:
-        return RunPair(run, greedy)
-    if first_difference(run.token_ids, greedy.token_ids) is None:
-        raise SchemaError("parted: the two runs have the same tokens")
-    return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing))
+        if first_difference(run.token_ids, greedy.token_ids) is None:
+            raise SchemaError("parted: the two runs have the same tokens")
+        parted = TokenGap(part.parted.gap, part.parted.spacing)
+    return RunPair(run, greedy, parted)
 
 
 def _run_from(part: Any) -> RunRecord:
@@ -169,16 +157,6 @@ def check_target(path: str | Path) -> None:
         return
     except OSError as error:  # a name that is too long, for example
         raise RunFileError(f"{path}: cannot be written ({error.strerror or error}); name another file") from None
-
-
-def check_limits(max_new_tokens: int, stop: Sequence[str]) -> None:
-    """Raise RunFileError if a run of these settings does not fit into a run file (call it before a long run)."""
-    if max_new_tokens > MAX_TOKENS:
-        raise RunFileError(f"max_new_tokens={max_new_tokens}; a run file takes at most {MAX_TOKENS}")
-    if len(stop) > MAX_STOPS:
-        raise RunFileError(f"{len(stop)} stop strings; a run file takes at most {MAX_STOPS}")
-    if (longest := max(map(len, stop), default=0)) > MAX_STOP_CHARACTERS:
-        raise RunFileError(f"a stop string of {longest} characters; a run file takes at most {MAX_STOP_CHARACTERS}")
 
 
 def load(path: str | Path) -> RunRecord:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import index
 
 from lookahead.trie.nodes import MAX_TOKEN_ID, NO_TOKEN, RANKED, ROOT, SEVERAL, NodeTable
 from lookahead.trie.prune import prune
@@ -104,7 +105,7 @@ class Trie(NodeTable):
         Raises:
             ValueError: If a token id is negative or not below ``MAX_TOKEN_ID``; that token is not read.
         """
-        for token_id in token_ids:
+        for token_id in map(index, token_ids):  # numbers of numpy and torch, too
             if not 0 <= token_id < MAX_TOKEN_ID:
                 raise ValueError(f"token id {token_id}; need 0 to {MAX_TOKEN_ID - 1}")
             self._read(token_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,6 +195,29 @@ def test_settings_are_chosen_by_name_and_offered_by_place():
 def test_counts_are_whole_numbers(name: str, value: Any):
     with pytest.raises(ValueError, match=f"{name}=.*whole number"):
         LookaheadConfig(**{name: value})
+
+
+NUMBERS = [name for name, one in ALL.items() if one.kind in ("whole", "number")]
+NOT_NUMBERS = [2**64, -(2**64), 10**400, math.inf, -math.inf, math.nan, True, np.int64(2**62), np.bool_(True)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [*NOT_NUMBERS, np.float32("nan"), torch.tensor(2**60), torch.tensor([1, 2]), "8", 8j])
+def test_every_number_is_bounded_where_it_enters(name: str, value: Any):
+    """And what is let in fits into a run file, which holds whole numbers below 2^53."""
+    kind = RunSettings if name in settings_of(RunSettings) else LookaheadConfig
+    with pytest.raises(ValueError, match=f"^{name}=") as caught:
+        kind(**{name: value})
+    message = str(caught.value)
+    assert message.endswith(f"; {ALL[name].rule}")
+    assert len(message) < 150
+    assert message.isprintable()
+    assert ALL[name].high <= MAX_NUMBER
+
+
+def test_a_word_is_named_once():
+    with pytest.raises(ValueError, match=r"^sources="):
+        LookaheadConfig(sources=("prompt",) * 10_000)
 
 
 @pytest.mark.parametrize(

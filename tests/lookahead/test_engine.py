@@ -12,7 +12,9 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.drafter import NoDrafts
 from lookahead.engine import LookaheadEngine
-from lookahead.records import StepTimings
+from lookahead.records import ModelInfo, StepTimings
+from lookahead.runs import runfile
+from lookahead.runs.recorder import RecordedRun
 from lookahead.verify import verify
 from tests.lookahead.drafters import NoisyOracle, OracleRequest
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, FakeSession
@@ -173,6 +175,40 @@ def test_an_error_ends_the_request():
         list(LookaheadEngine(backend, FIXED, drafter).generate([4], max_new_tokens=40))
     assert backend.sessions[0].closed
     assert len(drafter.finished) == 1
+
+
+@pytest.mark.parametrize("passes", [0, 1, 3])
+@pytest.mark.parametrize("error", [RuntimeError("the logits of a choice are NaN"), MemoryError(), ValueError("NaN")])
+def test_a_pass_that_fails_ends_the_run_and_the_steps_before_it_are_kept(passes, error):
+    """Whatever the backend raises, NaN logits say: nothing of that pass is accepted, and the record can be saved."""
+
+    class Failing(FakeSession):
+        def prefill(self, prompt_ids):
+            return super().prefill(prompt_ids) if passes else self._fail()
+
+        def choose(self, tree):
+            return super().choose(tree) if len(self._backend.widths) < passes - 1 else self._fail()
+
+        def _fail(self):
+            raise error
+
+    class Backend(FakeBackend):
+        def new_session(self, capacity, prompt_length=0):
+            self.sessions.append(Failing(self))
+            return self.sessions[-1]
+
+    whole = generate(FakeBackend(), [4], max_new_tokens=40)
+    backend, drafter = Backend(), oracle([4])
+    info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
+    run = RecordedRun(LookaheadEngine(backend, FIXED, drafter), [4], info, max_new_tokens=40)
+    with pytest.raises(type(error)):
+        list(run)
+    record = run.record("error")
+    assert (len(record.steps), record.finish_reason) == (passes, "error")
+    assert list(record.token_ids) == emitted(whole[:passes])
+    assert runfile.from_json(runfile.to_json(record)).token_ids == record.token_ids
+    assert backend.sessions[0].closed
+    assert drafter.finished == [list(record.token_ids)], "an error ends the request"
 
 
 def test_a_model_without_trees_decodes_one_token_at_a_time():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from lookahead.config import LookaheadConfig
@@ -22,6 +24,12 @@ from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
         ([1], {"max_new_tokens": 0}, "max_new_tokens=0"),
         ([1], {"max_new_tokens": 5, "method": "beam"}, "method='beam'"),
         ([1], {"max_new_tokens": 5, "stop": [""]}, "empty stop string"),
+        ([1], {"max_new_tokens": 5, "stop": ["a"] * 65}, "65 stop strings; need at most 64"),
+        ([1], {"max_new_tokens": 5, "stop": "a" * 1001}, "a stop string of 1001 characters"),
+        ([1], {"max_new_tokens": 5, "stop": ["\ud800"]}, "need text"),
+        ([1], {"max_new_tokens": 5, "stop": [b"a"]}, "need text"),
+        *[([1], {"max_new_tokens": most}, "max_new_tokens=") for most in (True, 2.0, 10**6 + 1, 2**64, 10**400)],
+        *[([1], {"max_new_tokens": most}, "max_new_tokens=") for most in (math.inf, math.nan, "5", None)],
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, message):
@@ -30,6 +38,15 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, m
     with pytest.raises(ValueError, match=message):
         engine.generate(prompt, **arguments)
     assert not backend.sessions
+
+
+def test_a_prompt_longer_than_a_run_file_holds_is_refused(monkeypatch):
+    monkeypatch.setattr("lookahead.engine.MAX_TOKENS", 10)
+    backend = FakeBackend()
+    assert list(LookaheadEngine(backend).generate([1] * 10, max_new_tokens=1))
+    with pytest.raises(ValueError, match="a prompt of 11 tokens; need at most 10"):
+        LookaheadEngine(backend).generate([1] * 11, max_new_tokens=1)
+    assert len(backend.sessions) == 1
 
 
 class Forger:

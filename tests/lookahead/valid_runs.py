@@ -84,7 +84,7 @@ def valid_runs(draw: st.DrawFn, most_steps: int = 6, with_text: bool = True) -> 
         seconds=round((first or 0.0) + draw(seconds), 7),
         first_token_seconds=first,
         max_new_tokens=len(emitted) + draw(st.integers(1, 5)),
-        stop=tuple(draw(st.lists(words, max_size=2))),
+        stop=tuple(draw(st.lists(words.filter(bool), max_size=2))),
         pass_costs=draw(st.none() | pass_costs()),
         texts=draw(_texts(prompt_ids, emitted)) if with_text and draw(st.booleans()) else None,
         created="2026-11-21T09:00:00+00:00",

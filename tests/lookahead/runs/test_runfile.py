@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookahead.config import RunSettings, stop_strings
 from lookahead.draft import DraftTree
 from lookahead.records import Candidate, LeftOut, RunRecord
 from lookahead.runs import runfile
@@ -126,8 +127,8 @@ def test_records_that_contradict_themselves_are_refused(golden: RunRecord) -> No
         "the last step says": replace(golden, finish_reason="length"),
         "the prefill has no draft": _with(golden, 0, draft=tree, target_ids=tuple([7] * len(tree))),
         "only the prefill": _with(golden, 1, draft=None),
-        "decoding_length is 2": replace(golden, config=replace(golden.config, decoding_length=2)),
-        "longest allowed is 1": replace(golden, config=replace(golden.config, branch_length=1)),
+        "nodes; need at most 2": replace(golden, config=replace(golden.config, decoding_length=2)),
+        "tokens; need at most 1": replace(golden, config=replace(golden.config, branch_length=1)),
         "a plain run drafts nothing": replace(golden, method="plain"),
         "need 0 to 5": replace(golden, model=replace(golden.model, vocab_size=6)),
         "max_new_tokens is 3": replace(golden, max_new_tokens=3),
@@ -204,13 +205,13 @@ def test_limits_known_before_a_run_are_those_of_the_file(golden: RunRecord) -> N
     for limit, stop in ((10**6, ("x" * 1000,) * 64), (10**6 + 1, ()), (9, ("x",) * 65), (9, ("x" * 1001,))):
         refused: list[bool] = []
         for check in (
-            lambda limit=limit, stop=stop: runfile.check_limits(limit, stop),
+            lambda limit=limit, stop=stop: (RunSettings(limit), stop_strings(stop)),
             lambda limit=limit, stop=stop: runfile.to_json(replace(golden, max_new_tokens=limit, stop=stop)),
         ):
             try:
                 check()
                 refused.append(False)
-            except RunFileError:
+            except ValueError:
                 refused.append(True)
         assert refused in ([True, True], [False, False])
 
@@ -345,6 +346,55 @@ def test_a_refusal_says_where(old: str, new: str, place: str) -> None:
     assert old in text
     with pytest.raises(RunFileError, match=f"^not a run file: {place}: "):
         runfile.from_json(text.replace(old, new))
+
+
+HALVES = {
+    "escaped value": ('"8":"<b>"', r'"8":"\ud800"'),
+    "raw value": ('"8":"<b>"', '"8":"\ud800"'),
+    "capital escape": ('"8":"<b>"', r'"8":"\uDFFF"'),
+    "key": ('"8":"<b>"', r'"\ud800":"<b>"'),
+    "raw key": ('"8":"<b>"', '"\ud800":"<b>"'),
+    "name of an unknown field": ('{"format"', r'{"\ud800":1,"format"'),
+    "raw name of an unknown field": ('{"format"', '{"\udfff":1,"format"'),
+    "repeated name": ('{"format"', r'{"\ud800":1,"\ud800":2,"format"'),
+    "name of NaN": ('{"format"', r'{"\ud800":NaN,"format"'),
+    "setting": ('"strategy":"hierarchical"', r'"strategy":"\ud800"'),
+    "name of a setting": ('"config":{', r'"config":{"\udc00":1,'),
+    "control letters in a name": ('{"format"', r'{"\u001b[31m\nx":1,"format"'),
+    "control letters in the name of a setting": ('"config":{', r'"config":{"\u001b[31m\u2028":1,'),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_surrogate_pair_anywhere_is_refused_in_one_line_of_text(name: str) -> None:
+    old, new = HALVES[name]
+    text = GOLDEN.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(RunFileError, match="not a run file: ") as caught:
+        runfile.from_json(text.replace(old, new, 1))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_a_run_with_half_a_surrogate_pair_in_its_texts_is_written_without_it(golden: RunRecord) -> None:
+    """A folder whose name is not UTF-8 gives a model such a name; the run is not lost for it."""
+    assert golden.texts is not None
+    texts = replace(golden.texts, prompt="a\ud800b", tokens={8: "\udfff"})
+    run = runfile.from_json(runfile.to_json(replace(golden, texts=texts, model=replace(golden.model, name="\udce4"))))
+    assert run.texts == replace(golden.texts, prompt="a?b", tokens={8: "?"})
+    assert run.model.name == "?"
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\u20ac", "\U0001f600", "\ud800"])
+def test_sizes_are_counted_in_bytes(letter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 1000)
+    size = len(letter.encode(errors="surrogatepass"))
+    for letters, says in (
+        (1000 // size, "^not a run file: (not JSON|.*half)"),
+        (1000 // size + 1, "a run file has at most 1000"),
+    ):
+        with pytest.raises(RunFileError, match=says):
+            runfile.pair_from_json(letter * letters)
 
 
 def test_letters_beyond_the_first_plane_are_text_however_they_are_written() -> None:
