@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from lookahead.atomic import write_whole
 from lookahead.inputs import InputError, excerpt, opened
 from lookahead.trie import MAX_TOKEN_ID, NO_TOKEN, ROOT, TOKEN_BITS, Trie
+from lookahead.trie.prune import KEEP, most_used, take
 
 if TYPE_CHECKING:
     from lookahead.config import LookaheadConfig
@@ -28,7 +29,7 @@ VERSION = "1"
 MAX_FILE_BYTES = 4_000_000_000
 MOST_TOKENS = 1 << 30
 """Most tokens that a trie in a file has read: as many again fit before a position needs more than 31 bits."""
-OVERFULL = 4
+OVERFULL = 2
 """How many times as much as the bounds of the trie a file may hold; the trie is then pruned to them."""
 
 _ARRAYS = ("tokens", "parents", "counts", "last", "leaf_parents", "leaf_positions", "log")
@@ -179,7 +180,7 @@ def _check_columns(file: Any, trie: Trie) -> None:
     if len({rows[name] for name in _ARRAYS[:4]}) > 1 or rows["leaf_parents"] != rows["leaf_positions"]:
         raise ValueError("its arrays differ in length")
     ngrams, log_bytes = rows["tokens"] + rows["leaf_parents"], 4 * rows["log"]
-    if trie.capacity is not None and ngrams > OVERFULL * trie.capacity:
+    if trie.capacity is not None and ngrams > max(OVERFULL * trie.capacity, 1_000_000):
         raise ValueError(f"holds {ngrams} n-grams; a trie of at most {trie.capacity} does not load so many")
     if trie.max_bytes is not None and log_bytes > OVERFULL * trie.max_bytes:
         raise ValueError(f"holds {log_bytes} bytes of tokens; a trie of {trie.max_bytes} bytes does not load so many")
@@ -203,7 +204,7 @@ def _fill(trie: Trie, arrays: Mapping[str, np.ndarray], log_start: int, root_cou
     if np.any(leaf_tokens < 0):
         raise ValueError("a leaf is at a position between sequences")
     children = np.concatenate([np.arange(1, nodes + 1), ~positions.astype(np.int64)])
-    edges = np.concatenate([parents, leaf_parents]).astype(np.int64), np.concatenate([tokens, leaf_tokens]), children
+    edges = np.concatenate([parents, leaf_parents]), np.concatenate([tokens, leaf_tokens]), children
     depths, links = _depths_and_links(edges, nodes, trie.max_depth)
     if np.any(depths[leaf_parents] >= trie.max_depth):
         raise ValueError("a leaf does not fit under its node")
@@ -214,7 +215,9 @@ def _fill(trie: Trie, arrays: Mapping[str, np.ndarray], log_start: int, root_cou
     trie.counts[ROOT] = root_count
     trie.depths.frombytes(depths[1:].tobytes())
     trie.prompt_counts.extend(_array(np.zeros(nodes)))
-    _set_children(trie, edges, nodes)
+    if trie.capacity is not None and len(children) > trie.capacity:
+        edges = _trimmed(trie, edges, KEEP * trie.capacity / len(children))
+    _set_children(trie, edges)
 
 
 _Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -232,7 +235,7 @@ def _depths_and_links(edges: _Edges, nodes: int, max_depth: int) -> tuple[np.nda
         ValueError: If two children of a node have the same token, or a node is too deep or has no suffix before it.
     """
     parents, tokens, children = edges
-    keys = (parents << TOKEN_BITS) + tokens
+    keys = (parents.astype(np.int64) << TOKEN_BITS) + tokens
     order = np.argsort(keys)
     keys, children = keys[order], children[order]
     if np.any(keys[1:] == keys[:-1]):
@@ -258,8 +261,27 @@ def _depths_and_links(edges: _Edges, nodes: int, max_depth: int) -> tuple[np.nda
     return depths, links
 
 
-def _set_children(trie: Trie, edges: _Edges, nodes: int) -> None:
+def _trimmed(trie: Trie, edges: _Edges, share: float) -> _Edges:
+    """Drop all but this share of the nodes and leaves of a new trie, which has no children yet; returns the rest."""
+    parents, tokens, children = edges
+    keep, counts = most_used(trie, share, decay=False)
+    number = np.cumsum(keep, dtype=np.int64) - 1
+    take(trie, keep, number, counts)
+    inner = np.maximum(children, 0)
+    leaves = np.flatnonzero((children < 0) & keep[parents])
+    leaves = leaves[np.argsort(children[leaves])[: int(share * np.count_nonzero(children < 0))]]  # the latest
+    stays = (children > 0) & keep[inner]
+    stays[leaves] = True
+    trie.pruned += int(len(stays) - np.count_nonzero(stays))
+    cut = ~int(children[leaves].max()) if len(leaves) else trie.end
+    del trie.log[: cut - trie.log_start]
+    trie.log_start = cut
+    return number[parents[stays]], tokens[stays], np.where(children > 0, number[inner], children)[stays]
+
+
+def _set_children(trie: Trie, edges: _Edges) -> None:
     """Give the nodes of a new trie their children."""
+    nodes = len(trie)
     order = np.argsort(edges[0], kind="stable")
     parents, tokens, children = (column[order] for column in edges)
     owners, starts, sizes = np.unique(parents, return_index=True, return_counts=True)
