@@ -1,12 +1,15 @@
-"""A user's input files: prompts and traces, one JSON object per line, read in full before anything runs."""
+"""A user's input files, read to their limit and no further: texts, prompts, traces; and how a refusal repeats them."""
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -14,13 +17,15 @@ from msgspec import Meta
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 from lookahead.trie import MAX_TOKEN_ID
 
-MAX_LINE = 32_000_000
+MAX_TEXT_BYTES = 4_000_000
+"""Largest text, and largest prompt in a file of prompts, in UTF-8."""
+MAX_LINE_BYTES = 32_000_000
+MAX_FILE_BYTES = 200_000_000
+"""Most bytes read from a file of prompts or a trace."""
 MAX_ROW_TOKENS = 2_000_000
-MAX_PROMPT_CHARACTERS = 4_000_000
 
 TraceRow = tuple[tuple[int, ...], tuple[int, ...]]
 """Prompt ids and output ids of one recorded answer."""
-
 
 _Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
 """Token ids as a trie takes them."""
@@ -40,7 +45,73 @@ class _Row(msgspec.Struct):
 class _Prompt(msgspec.Struct):
     """One line of a prompt file."""
 
-    prompt: Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
+    prompt: str
+
+
+_Line = TypeVar("_Line", _Row, _Prompt)
+
+
+def excerpt(text: object, most: int = 80) -> str:
+    """Foreign text as a message repeats it: on one line, without control characters, its middle left out if it is long.
+
+    >>> excerpt("a\\n \\x1b[31mb"), excerpt("abcdefghijkl", 9)
+    ('a \\\\x1b[31mb', 'abc...jkl')
+    """
+    words = " ".join(str(text).split())
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in words)
+    kept = (most - 3) // 2
+    return line if len(line) <= most else f"{line[:kept]}...{line[-kept:]}"
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file, open for reading bytes; ``-`` is standard input.
+
+    Raises:
+        InputError: If it cannot be read, or is not a regular file: a pipe or a device may never begin or never end.
+    """
+    try:
+        if str(path) == "-":
+            if sys.stdin is None:  # closed by the parent process
+                raise InputError("-: there is no standard input")
+            yield sys.stdin.buffer
+            return
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError(f"{path}: not a regular file; to read from a pipe give - and pipe it in")
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe (where the system can)."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
+    """The whole content of a file.
+
+    Raises:
+        InputError: If it cannot be read, is not a regular file, or has more than ``most`` bytes.
+    """
+    with opened(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise InputError(f"{path}: larger than {most} bytes, the limit for such a file")
+    return data
+
+
+def read_text(path: str | Path) -> str:
+    """The whole text of a file of at most ``MAX_TEXT_BYTES``.
+
+    Raises:
+        InputError: If it cannot be read, is too large, or is not UTF-8 text.
+    """
+    try:
+        return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text") from None
 
 
 def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
@@ -52,19 +123,8 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
     Raises:
         InputError: If the file cannot be read, has no row, or one of the rows read is not valid.
     """
-    rows: list[TraceRow] = []
-    for place, value in islice(_lines(path), None if limit is None else min(limit, sys.maxsize)):
-        try:
-            row = checked(value, _Row)
-            if not row.prompt:
-                raise SchemaError("prompt: need at least one token id")
-        except SchemaError as error:
-            hint = 'a row is {"prompt": [ids], "output": [ids]}'
-            raise InputError(f"{path}, line {place}: {error}; {hint}") from None
-        rows.append((row.prompt, row.output))
-    if not rows:
-        raise InputError(f'{path}: has no row; a row is {{"prompt": [ids], "output": [ids]}}')
-    return rows
+    rows = _rows(path, _Row, 'a row is {"prompt": [ids], "output": [ids]}', limit)
+    return [(row.prompt, row.output) for row in rows]
 
 
 def read_prompts(path: str | Path) -> list[str]:
@@ -73,57 +133,46 @@ def read_prompts(path: str | Path) -> list[str]:
     Raises:
         InputError: If the file cannot be read, has no prompt, or a line is not valid.
     """
-    prompts: list[str] = []
-    for place, value in _lines(path):
+    return [row.prompt for row in _rows(path, _Prompt, 'a row is {"prompt": text}')]
+
+
+def _rows(path: str | Path, kind: type[_Line], hint: str, limit: int | None = None) -> list[_Line]:
+    """The checked lines of a file, at least one."""
+    rows: list[_Line] = []
+    for place, value in islice(_lines(path), limit):
         try:
-            prompt = checked(value, _Prompt).prompt
-            refuse_half_pairs({"prompt": prompt})
-            if not prompt.strip():
+            row = checked(value, kind)
+            refuse_half_pairs({"prompt": row.prompt})
+            if not row.prompt or (isinstance(row.prompt, str) and row.prompt.isspace()):
                 raise SchemaError("prompt: is empty")
+            if isinstance(row.prompt, str) and len(row.prompt.encode()) > MAX_TEXT_BYTES:
+                raise SchemaError(f"prompt: larger than {MAX_TEXT_BYTES} bytes")
         except SchemaError as error:
-            raise InputError(f'{path}, line {place}: {error}; a line is {{"prompt": text}}') from None
-        prompts.append(prompt)
-    if not prompts:
-        raise InputError(f'{path}: has no prompt; a line is {{"prompt": text}}')
-    return prompts
-
-
-def read_text(path: str | Path) -> str:
-    """The whole text of a file.
-
-    Raises:
-        InputError: If it cannot be read or is not UTF-8 text.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
-    if len(text) > MAX_PROMPT_CHARACTERS:
-        raise InputError(f"{path}: longer than {MAX_PROMPT_CHARACTERS} characters; split it into several files")
-    return text
+            raise InputError(f"{path}, line {place}: {error}; {hint}") from None
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path}: has no row; {hint}")
+    return rows
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """Line number and JSON value of every line that is not blank."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            place = 0
-            while line := file.readline(MAX_LINE):
-                place += 1
-                if len(line) == MAX_LINE:
-                    raise InputError(f"{path}, line {place}: longer than {MAX_LINE} characters")
-                if not line.strip():
-                    continue
-                try:
-                    value = parse_json(line)
-                    if not isinstance(value, dict):
-                        raise SchemaError("not an object")
-                except SchemaError as error:
-                    raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
-                yield place, value
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+    """Line number and JSON object of every line that is not blank."""
+    with opened(path) as file:
+        place = size = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            place, size = place + 1, size + len(line)
+            if len(line) > MAX_LINE_BYTES:
+                raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
+            if size > MAX_FILE_BYTES:
+                raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
+            if not line.strip():
+                continue
+            try:
+                value = parse_json(line.decode("utf-8"))
+                if not isinstance(value, dict):
+                    raise SchemaError("not an object")
+            except UnicodeDecodeError:
+                raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+            except SchemaError as error:
+                raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
+            yield place, value

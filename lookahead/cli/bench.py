@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, one_line, print_json, progress, table
-from lookahead.inputs import read_prompts
+from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
+from lookahead.inputs import excerpt, read_prompts
 from lookahead.models import SHAPES
 from lookahead.process import everything_stays
 from lookahead.records import METHOD_WORDS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RANDOM_PROMPTS = 4
 RANDOM_PROMPT_TOKENS = 256
+MOST_REPEATS = 10_000
 
 _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
@@ -60,7 +61,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--repeat",
-        type=options.count(1),
+        type=options.count(MOST_REPEATS),
         default=3,
         metavar="N",
         help="how often every method runs every prompt (default: 3)",
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
         bench = Bench(backend, plan, name, bar.update)
         bench.run()
-    result = bench.result()
+        result = bench.result()
     if args.json:
         print_json(result)
     else:
@@ -105,7 +106,7 @@ def _methods(text: str) -> list[str]:
     named: dict[str, str] = {}
     for name in methods:
         if name not in WORDS:
-            raise UsageError(f"--methods: {one_line(name)[:40]!r} is not known; choose some of {', '.join(WORDS)}")
+            raise UsageError(f"--methods: {excerpt(name)!r} is not known; choose some of {', '.join(WORDS)}")
         method = METHOD_WORDS.get(name, name)
         if method in named:
             raise UsageError(f"--methods: {named[method]} and {name} are the same method; name it once")
@@ -127,13 +128,8 @@ def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | No
     if texts is None:
         draws = [random.Random(seed) for seed in range(RANDOM_PROMPTS)]
         return [[draw.randrange(backend.vocab_size) for _ in range(RANDOM_PROMPT_TOKENS)] for draw in draws]
-    if args.shape is not None:
-        prompts = [list(text.encode("utf-8")) for text in texts]
-    else:
-        prompts = [backend.encode(text, raw=args.raw) for text in texts]
-    for place, prompt_ids in enumerate(prompts, start=1):
-        options.room_for(backend, prompt_ids, args.max_new_tokens, f"prompt {place} of {args.prompts}")
-    return prompts
+    named = ((f"prompt {place} of {args.prompts}", text) for place, text in enumerate(texts, start=1))
+    return [options.encode(args, backend, text, name) for name, text in named]
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lookahead.backend import PASS_ERRORS, failure_line
+from lookahead.backend import BackendError, failure_line
+from lookahead.inputs import InputError, excerpt
+from lookahead.runs.runfile import RunFileError
+
+LONGEST_LINE = 1000
+"""Characters of the longest note; whoever writes one cuts what is foreign in it to a part of that."""
 
 
 class UsageError(ValueError):
@@ -19,13 +25,36 @@ class BrokenOff(RuntimeError):
     """A forward pass failed: one line says what happened and what to do; exit status 1."""
 
 
+BAD_INPUT = (UsageError, InputError, RunFileError, BackendError)
+"""Errors whose message is the line for the user."""
+
+
 @contextmanager
 def forward_passes() -> Iterator[None]:
-    """Turn the errors of a failing forward pass into ``BrokenOff``; other errors are left alone."""
+    """Turn whatever a failing forward pass raises into ``BrokenOff``: the code of a model is foreign."""
     try:
         yield
-    except PASS_ERRORS as error:
+    except BAD_INPUT:
+        raise
+    except Exception as error:
         raise BrokenOff(failure_line(error)) from error
+
+
+@contextmanager
+def bad_input(what: str, advice: str = "") -> Iterator[None]:
+    """Turn whatever is raised inside into ``UsageError``: tokenizers, templates and configurations are foreign code.
+
+    Args:
+        what: What it is about; the first words of the line.
+        advice: What to do; the last words.
+    """
+    try:
+        yield
+    except BAD_INPUT:
+        raise
+    except Exception as error:
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise UsageError(f"{what}: {excerpt(reason, 120)}" + (f"; {advice}" if advice else "")) from error
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -35,16 +64,17 @@ def print_json(result: dict[str, Any]) -> None:
 
 def note(message: str) -> None:
     """A line for people, on stderr."""
-    print(f"lookahead: {message}", file=sys.stderr, flush=True)
+    print(f"lookahead: {excerpt(message, LONGEST_LINE)}", file=sys.stderr, flush=True)
 
 
-def one_line(message: object) -> str:
-    """A message without line breaks.
-
-    >>> one_line("a\\n  b")
-    'a b'
-    """
-    return " ".join(str(message).split())
+def complain(message: object, arguments: Sequence[str]) -> None:
+    """An error for people, on stderr, which repeats no argument at length unless it names something that is there."""
+    line = excerpt(message, sys.maxsize)
+    for text in {text for argument in arguments for text in (argument, argument.partition("=")[2])}:
+        if len(text) > 80 and not os.path.exists(text):
+            for spelled in (text, repr(text)[1:-1]):
+                line = line.replace(excerpt(spelled, sys.maxsize), excerpt(spelled))
+    note(line)
 
 
 def progress(total: int, unit: str, description: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
@@ -12,7 +14,7 @@ from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, p
 from lookahead.cli.details import details
 from lookahead.config import LookaheadConfig
 from lookahead.inputs import read_text
-from lookahead.process import everything_stays
+from lookahead.process import everything_stays, uninterrupted
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
@@ -68,23 +70,14 @@ def run(args: argparse.Namespace) -> None:
     options.check_trie(args)
     backend = options.load_backend(args)
     recorded = _prepared(args, backend, config, prompt, stop)
+    broken_off = None
     try:
         with everything_stays():
-            record, text, broken_off = _generate(recorded, backend, args.json)
-    except KeyboardInterrupt:
-        _emit("\n", args.json)
-        raise
-    if args.json:
-        print_json({"text": text, **metrics.summary(record)})
-    else:
-        print()
-        note(_sentence(record))
-    if args.details:
-        print(f"\n{details(record)}", file=sys.stderr)
-    if args.run_file is not None:
-        from lookahead.hf.describe import with_texts
-
-        runfile.save(with_texts(backend, record, prompt), args.run_file)
+            text, broken_off = _generate(recorded, backend, args.json)
+        _report(args, _record(recorded, broken_off), text)
+    finally:  # also where nobody reads the output any more
+        if args.run_file is not None:
+            _save(args.run_file, backend, _record(recorded, broken_off), prompt)
     if broken_off is not None:
         raise broken_off
 
@@ -108,30 +101,62 @@ def _prepared(
     from lookahead.trie.file import load_corpus
 
     limit = args.max_new_tokens
-    prompt_ids = backend.encode(prompt, raw=args.raw)
-    options.room_for(backend, prompt_ids, limit, "the prompt")
     engine = LookaheadEngine(backend, config, Drafter(config, load_corpus(args.trie, backend, config)))
+    prompt_ids = options.encode(args, backend, prompt, "the prompt")
     if METHOD_WORDS[args.method] == "lookahead":
         options.note_lengths(backend, [prompt_ids], limit)
-    model = model_info(backend, options.model_name(args))
     with forward_passes():
+        model = model_info(backend, options.model_name(args))
         return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, method=args.method, stop=stop)
 
 
-def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[RunRecord, str, BrokenOff | None]:
-    """The run, its text (streamed as it comes unless ``silent``), and the error that broke it off, if any."""
+def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:
+    """The run's text (streamed as it comes unless ``silent``), and what broke it off, if anything."""
     stream = backend.output_text((*run.stop, *backend.stop_strings))
     broken_off = None
-    try:
-        with progress(run.max_new_tokens if silent else 0, "token", "generate") as bar, forward_passes():
+
+    def pieces() -> Iterator[tuple[int, str]]:
+        with forward_passes():
             for step in run:
+                yield len(step.emitted_ids), stream.push(step.emitted_ids)
+
+    try:
+        with progress(run.max_new_tokens if silent else 0, "token", "generate") as bar:
+            for count, piece in pieces():
                 if silent:
-                    bar.update(len(step.emitted_ids))
-                _emit(stream.push(step.emitted_ids), silent)
-    except BrokenOff as error:
+                    bar.update(count)
+                _emit(piece, silent)
+    except (BrokenOff, KeyboardInterrupt) as error:
         broken_off = error
-    _emit(stream.finish(), silent)
-    return run.record("error"), stream.text, broken_off
+    with forward_passes():
+        rest = stream.finish()
+    _emit(rest, silent)
+    return stream.text, broken_off
+
+
+def _record(run: RecordedRun, broken_off: BaseException | None) -> RunRecord:
+    return run.record("cancelled" if isinstance(broken_off, KeyboardInterrupt) else "error")
+
+
+def _report(args: argparse.Namespace, record: RunRecord, text: str) -> None:
+    """Print the result (the text is out already, unless it is part of the JSON)."""
+    if args.json:
+        print_json({"text": text, **metrics.summary(record)})
+    else:
+        print()
+        note(_sentence(record))
+    if args.details:
+        print(f"\n{details(record)}", file=sys.stderr)
+
+
+def _save(path: str, backend: HFBackend, record: RunRecord, prompt: str) -> None:
+    """Write the run file, with texts unless the tokenizer fails."""
+    from lookahead.hf.describe import with_texts
+
+    with uninterrupted():
+        with suppress(Exception):
+            record = with_texts(backend, record, prompt)
+        runfile.save(record, path)
 
 
 def _emit(piece: str, silent: bool) -> None:

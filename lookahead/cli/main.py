@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lookahead import __version__
-from lookahead.backend import BackendError
 from lookahead.cli import bench, generate, make_trie, replay, trie
-from lookahead.cli.console import BrokenOff, UsageError, one_line
+from lookahead.cli.console import BAD_INPUT, BrokenOff, complain, note
 from lookahead.cli.options import Parser
-from lookahead.inputs import InputError
-from lookahead.process import wait_briefly
-from lookahead.runs.runfile import RunFileError
+from lookahead.process import Ended, ends_like_ctrl_c, wait_briefly
 
 EXIT_BROKEN_OFF = 1
 EXIT_USAGE = 2
@@ -55,8 +52,10 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.
 
-    0 for success, 1 if a forward pass or the system failed (a full disk), 2 for bad input, 130 for Ctrl-C.
+    0 for success, 1 if a forward pass or the system failed (a full disk), 2 for bad input, 130 for Ctrl-C, 143 for
+    SIGTERM.
     """
+    arguments = sys.argv[1:] if argv is None else argv
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
@@ -65,21 +64,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     wait_briefly()
     try:
-        args = build_parser().parse_args(argv)
-        args.run(args)
-        sys.stdout.flush()
+        with ends_like_ctrl_c():
+            args = build_parser().parse_args(arguments)
+            args.run(args)
+            sys.stdout.flush()
+    except Ended as signal_:
+        note("terminated")
+        return 128 + signal_.args[0]  # as shells do it
     except KeyboardInterrupt:
-        return _refuse("interrupted", EXIT_INTERRUPTED)
+        note("interrupted")
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         _drop_output()
         return EXIT_BROKEN_PIPE
-    except OSError as error:  # a full disk behind stdout, for example
-        _drop_output()
-        return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
-    except BrokenOff as error:
-        return _refuse(f"error: {one_line(error)}", EXIT_BROKEN_OFF)
-    except (UsageError, InputError, RunFileError, BackendError) as error:
-        return _refuse(f"error: {one_line(error)}", EXIT_USAGE)
+    except (OSError, BrokenOff) as error:  # an OSError: a full disk behind stdout, for example
+        if isinstance(error, OSError):
+            _drop_output()
+        complain(f"error: {error}", arguments)
+        return EXIT_BROKEN_OFF
+    except BAD_INPUT as error:
+        complain(f"error: {error}", arguments)
+        return EXIT_USAGE
     return 0
 
 
@@ -87,8 +92,3 @@ def _drop_output() -> None:
     """Discard pending output, so that the interpreter does not complain when it flushes at exit."""
     with suppress(OSError):  # a stdout that is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _refuse(line: str, status: int) -> int:
-    print(f"lookahead: {line}", file=sys.stderr, flush=True)
-    return status

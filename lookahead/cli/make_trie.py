@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.cli.console import UsageError, bad_input, note, print_json, progress, table
 from lookahead.config import LookaheadConfig
-from lookahead.inputs import TraceRow, read_text, read_trace
+from lookahead.inputs import read_text, read_trace
 from lookahead.runs.runfile import check_target
+
+if TYPE_CHECKING:
+    from lookahead.hf.text import Vocabulary
 
 _EPILOG = """\
 A FILE that ends in .jsonl is a trace, {"prompt": [token ids], "output": [token ids]} per line; any other is a
@@ -34,9 +37,7 @@ def add_parser(commands: Any) -> None:
         description="Read texts or recorded outputs into a trie and save it; generate, bench and app.py draft from it.",
         epilog=_EPILOG,
     )
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="texts of at most 4 million characters each, or traces (.jsonl)"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="texts of at most 4 MB each, or traces (.jsonl)")
     parser.add_argument("--save", required=True, metavar="OUT.trie", help="the file to write")
     parser.add_argument("--model", metavar="ID_OR_DIR", help="whose tokenizer to use (default: the embedded model's)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -49,19 +50,16 @@ def run(args: argparse.Namespace) -> None:
     for path, content in contents:
         if not content:
             raise UsageError(f"{path}: is empty; there is nothing to read")
-    from lookahead.hf.loading import load_tokenizer
-    from lookahead.hf.quiet import quiet
-    from lookahead.hf.text import Vocabulary
-
-    quiet()
-    vocabulary = Vocabulary(load_tokenizer(options.model_folder(args)))
+    vocabulary, size = _vocabulary(options.model_folder(args))
     sequences: list[tuple[int, ...]] = []
     for path, content in contents:
         if isinstance(content, str):
-            sequences.append(tuple(vocabulary.encode(content, raw=True)))
+            with bad_input(f"{path} cannot be encoded"):
+                rows = [tuple(vocabulary.encode(content, raw=True))]
         else:
-            _check_ids(path, content, vocabulary.highest_id)
-            sequences += [prompt_ids + output_ids for prompt_ids, output_ids in content]
+            rows = [prompt_ids + output_ids for prompt_ids, output_ids in content]
+        _check_ids(path, rows, vocabulary.highest_id, size)
+        sequences += rows
     result = _save(sequences, args.save, vocabulary.fingerprint())
     if args.json:
         print_json(result)
@@ -69,11 +67,31 @@ def run(args: argparse.Namespace) -> None:
         print(table(("make-trie", ""), result.items()))
 
 
-def _check_ids(path: str, rows: Sequence[TraceRow], highest: int) -> None:
-    """Raise UsageError if a trace has an id that the tokenizer does not know."""
-    found = max(max(prompt_ids + output_ids) for prompt_ids, output_ids in rows)
+def _vocabulary(model: str) -> tuple[Vocabulary, int | None]:
+    """The tokenizer of a model, and how many token ids the model has, if that is known without its weights."""
+    from lookahead.hf.loading import load_tokenizer
+    from lookahead.hf.quiet import quiet
+    from lookahead.hf.text import Vocabulary
+    from lookahead.hf.vocabulary_size import vocabulary_size
+
+    quiet()
+    with bad_input(f"model {model!r}"):
+        vocabulary = Vocabulary(load_tokenizer(model))
+        size, highest = vocabulary_size(model), vocabulary.highest_id
+    if size is None:
+        note(f"note: the model's own vocabulary is not known here; its tokenizer has the ids 0 to {highest}")
+    elif highest >= size:
+        note(f"note: the tokenizer has the ids 0 to {highest}, the model 0 to {size - 1}: they may not belong together")
+    return vocabulary, size
+
+
+def _check_ids(path: str, rows: Sequence[tuple[int, ...]], highest: int, size: int | None) -> None:
+    """Raise UsageError if there is an id that the tokenizer or the model does not know."""
+    found = max((max(row) for row in rows if row), default=0)
     if found > highest:
         raise UsageError(f"{path}: token id {found}; the tokenizer knows 0 to {highest}: name the model of the trace")
+    if size is not None and found >= size:
+        raise UsageError(f"{path}: token id {found}; the model has 0 to {size - 1}: its tokenizer is of another model")
 
 
 def _save(sequences: list[tuple[int, ...]], path: str, fingerprint: str) -> dict[str, Any]:

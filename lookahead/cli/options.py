@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lookahead.cli.console import UsageError, note
+from lookahead.cli.console import UsageError, bad_input, note
 from lookahead.config import (
     DTYPES,
     MAX_NUMBER,
@@ -19,6 +20,7 @@ from lookahead.config import (
     settings_of,
     stop_strings,
 )
+from lookahead.inputs import excerpt, opened
 from lookahead.models import EMBEDDED_MODEL, SHAPES
 
 if TYPE_CHECKING:
@@ -33,12 +35,15 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, args: Any = None, namespace: Any = None
+        self, args: Sequence[str], namespace: Any = None
     ) -> Any:
-        """Parse, and refuse unknown arguments here, so that the hint names this command's help."""
+        """Parse, and refuse what argparse lets pass here, so that the hint names this command's help."""
         found, unknown = super().parse_known_args(args, namespace)
+        for text in args:
+            if re.fullmatch(r"--?[\w-]+=--", text):  # argparse took it for no value at all
+                self.error(f"argument {text[:-3]}: expected a value, got '--'")
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(f"unrecognized arguments: {excerpt(' '.join(unknown))}")
         return found, unknown
 
 
@@ -57,9 +62,9 @@ def add_shape_option(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--shape", choices=tuple(SHAPES), metavar="NAME", help=help)
 
 
-def count(low: int) -> Callable[[str], int]:
-    """A whole number of at least ``low``, as an argparse type."""
-    return _reader(Setting("", "whole", low, "", "", low=low, high=MAX_NUMBER))
+def count(high: int = MAX_NUMBER) -> Callable[[str], int]:
+    """A whole number from 1 to ``high``, as an argparse type."""
+    return _reader(Setting("", "whole", 1, "", "", low=1, high=high))
 
 
 def _reader(described: Setting) -> Callable[[str], Any]:
@@ -71,8 +76,7 @@ def _reader(described: Setting) -> Callable[[str], Any]:
         except ValueError:
             value = None
         if value is None:
-            shown = repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
-            raise argparse.ArgumentTypeError(f"{described.rule}, got {shown}")
+            raise argparse.ArgumentTypeError(f"{described.rule}, got {excerpt(text, 40)!r}")
         return value
 
     return read
@@ -159,12 +163,10 @@ def check_text(text: str, name: str) -> None:
 
 
 def check_trie(args: argparse.Namespace) -> None:
-    """Raise UsageError unless the file of ``--trie`` can be opened (call it before a model is loaded)."""
+    """Raise InputError unless the file of ``--trie`` can be read (call it before a model is loaded)."""
     if args.trie is not None:
-        try:
-            open(args.trie, "rb").close()
-        except OSError as error:
-            raise UsageError(f"{args.trie}: cannot be read ({error.strerror or error})") from None
+        with opened(args.trie):
+            pass
 
 
 def model_name(args: argparse.Namespace) -> str:
@@ -196,9 +198,10 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     quiet()
     from lookahead.hf.backend import HFBackend
 
-    backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype)
-    for notice in (*backend.notices, *filter(None, (backend.notice,))):
-        note(f"note: {notice}")
+    with bad_input(f"model {model!r}"):
+        backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype)
+        for notice in (*backend.notices, *filter(None, (backend.notice,))):
+            note(f"note: {notice}")
     return backend
 
 
@@ -216,22 +219,25 @@ def load_shape(args: argparse.Namespace) -> HFBackend:
     return random_backend(args.shape, args.device, args.dtype)
 
 
-def room_for(backend: HFBackend, prompt_ids: list[int], max_new_tokens: int, what: str) -> int:
-    """How many of the new tokens fit after the prompt.
+def encode(args: argparse.Namespace, backend: HFBackend, text: str, name: str) -> list[int]:
+    """The token ids of a prompt with which a run can begin; of a random model (``--shape``) its UTF-8 bytes.
 
     Raises:
-        UsageError: If the prompt is empty or leaves no room.
+        UsageError: If the tokenizer, its chat template or the model cannot take the prompt.
     """
-    if not prompt_ids:
-        raise UsageError(f"{what} is empty; need at least one token")
-    limit = backend.context_limit
-    if limit is None:
-        return max_new_tokens
-    if len(prompt_ids) >= limit:
-        raise UsageError(
-            f"{what} has {len(prompt_ids)} tokens; the model's context holds {limit}, output included: shorten it"
-        )
-    return min(max_new_tokens, limit - len(prompt_ids))
+    from lookahead.engine import LookaheadEngine
+
+    if backend.tokenizer is None:
+        prompt_ids = list(text.encode())
+    else:
+        template = backend.tokenizer.chat_template is not None and not args.raw
+        with bad_input(f"{name} cannot be encoded", "--raw sends it without the chat template" if template else ""):
+            prompt_ids = backend.encode(text, args.raw)
+    with bad_input(name):
+        LookaheadEngine(backend).generate(
+            prompt_ids, max_new_tokens=1
+        )  # it is checked now, and runs only when iterated
+    return prompt_ids
 
 
 def note_lengths(backend: HFBackend, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:

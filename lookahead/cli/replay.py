@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="keep the outputs of earlier rows in the trie (default: start each row with an empty trie)",
     )
-    parser.add_argument("--limit", type=options.count(1), metavar="N", help="replay the first N rows only")
+    parser.add_argument("--limit", type=options.count(), metavar="N", help="replay the first N rows only")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_draft_options(parser, "replay")
 

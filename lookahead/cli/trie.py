@@ -7,11 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, print_json, progress, table
+from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
 from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
 from lookahead.inputs import read_trace
 from lookahead.models import SHAPES
+
+MOST_TOKENS = 100_000_000
+"""Some 10 GB of trie."""
 
 _EPILOG = f"""\
 Without a trace the tokens are synthetic: few frequent tokens, tokens that often come in pairs, repeated passages.
@@ -39,7 +42,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("traces", nargs="*", metavar="TRACE.jsonl", help="take the tokens from these traces")
     parser.add_argument(
-        "--tokens", type=options.count(1), default=1_000_000, metavar="N", help="tokens in the trie (default: 1000000)"
+        "--tokens",
+        type=options.count(MOST_TOKENS),
+        default=1_000_000,
+        metavar="N",
+        help="tokens in the trie (default: 1000000)",
     )
     options.add_shape_option(parser, "compare with a forward pass of a model of this shape")
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
@@ -54,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     rows = [prompt_ids + output_ids for path in args.traces for prompt_ids, output_ids in read_trace(path)]
     from lookahead.trie_bench import bench_trie, synthetic_sequences
 
-    costs = None if args.shape is None else options.load_shape(args).pass_costs(args.decoding_length)
+    with forward_passes():
+        costs = None if args.shape is None else options.load_shape(args).pass_costs(args.decoding_length)
     pass_seconds = None if costs is None else costs.table(args.decoding_length)
     with progress(args.tokens, "token", "trie") as bar:
         try:

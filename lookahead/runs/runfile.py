@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from lookahead.atomic import write_whole
+from lookahead.inputs import InputError, read_bytes
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.format import Header, PairPart, check_header, run_from, written
@@ -166,14 +167,9 @@ def load(path: str | Path) -> RunRecord:
         RunFileError: If it cannot be read, is too large, is not a run of this version, or contradicts itself.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise RunFileError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise RunFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
-    try:
-        return from_json(data.decode("utf-8"))
+        return from_json(read_bytes(path, MAX_FILE_BYTES).decode("utf-8"))
+    except InputError as error:
+        raise RunFileError(str(error)) from None
     except UnicodeDecodeError:
         raise RunFileError(f"{path}: not a run file: not UTF-8 text") from None
     except RunFileError as error:

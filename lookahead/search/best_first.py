@@ -19,10 +19,11 @@ from lookahead.draft import DraftTree
 from lookahead.records import Candidate as LeftCandidate
 from lookahead.records import LeftOut, Reason
 from lookahead.search.confidence import Confidence, level_class
-from lookahead.search.growing import TOKEN_BITS, GrowingTree
+from lookahead.search.growing import GrowingTree
 from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
 from lookahead.sources.source import Candidate, Level, Locus, Source
+from lookahead.trie import TOKEN_BITS
 
 ESCAPE = 0.1
 """Largest share of what a level leaves that one token of the next level is taken to have until that level is known.

@@ -91,5 +91,7 @@ class FrequencySearch:
             return pushed
         for weight, token_id, place in self._sources[number].candidates(level):
             pushed += 1
-            heappush(heap, (-weight, pushed, parent, probability * (weight / level[1]), token_id, place))
+            # Counts that were halved by a prune may be more than their parent's.
+            share = weight / max(level[1], weight)
+            heappush(heap, (-weight, pushed, parent, probability * share, token_id, place))
         return pushed

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from lookahead.draft import ROOT_SOURCE, DraftTree
 from lookahead.records import Candidate, Reason
 from lookahead.sources.source import Locus, Place, Source
-
-TOKEN_BITS = 24
-"""Bits of a token id."""
-
+from lookahead.trie import TOKEN_BITS
 
 Node = tuple[int, int, int, int, int, Place]
 """Token, parent, distance from the root, tokens in the suffix that it was found after (itself included), which source

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from heapq import nlargest
 
 ROOT = 0
-MAX_TOKEN_ID = 1 << 24
+TOKEN_BITS = 24
+MAX_TOKEN_ID = 1 << TOKEN_BITS
+"""Token ids are below this."""
 NO_TOKEN = -1
 """Separates two sequences in the token log: no n-gram crosses it."""
 

@@ -18,7 +18,7 @@ from lookahead.trie.nodes import NO_TOKEN, SEVERAL
 if TYPE_CHECKING:
     from lookahead.trie import Trie
 
-_KEEP = 0.7
+KEEP = 0.7
 """Share of the bound that a prune leaves filled, so that the next prune is far away."""
 
 
@@ -36,9 +36,9 @@ def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
     recent = _recent_tokens(trie)
     share = 1.0
     if trie.capacity is not None and before:
-        share = min(share, _KEEP * max(0, trie.capacity - spare_nodes) / before)
+        share = min(share, KEEP * max(0, trie.capacity - spare_nodes) / before)
     if trie.max_bytes is not None:
-        share = min(share, _KEEP * max(0, trie.max_bytes - spare_bytes) / trie.bytes())
+        share = min(share, KEEP * max(0, trie.max_bytes - spare_bytes) / trie.bytes())
     size, first = 0, True
     while (len(trie) + trie.leaves, len(trie.log)) != size:
         size = len(trie) + trie.leaves, len(trie.log)
@@ -67,6 +67,23 @@ def _recent_tokens(trie: Trie) -> list[int]:
 
 def _shrink(trie: Trie, share: float, decay: bool) -> None:
     """Keep this share of the nodes and of the leaves."""
+    keep, counts = most_used(trie, share, decay)
+    cut = _cut(trie, keep, share)
+    number = np.cumsum(keep, dtype=np.int64) - 1
+    take(trie, keep, number, counts)
+    _take_children(trie, keep, number, cut)
+    if cut > trie.log_start and not trie.border:
+        trie.log = trie.log[cut - trie.log_start :]
+        trie.log_start = cut
+
+
+def most_used(trie: Trie, share: float, decay: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Which nodes are kept, parents and suffixes of kept ones among them, and their counts; shape ``(nodes,)`` each.
+
+    Args:
+        share: How many of those outside the prompt are kept.
+        decay: Halve the counts.
+    """
     in_prompt = np.array(trie.prompt_counts, dtype=np.int32)
     in_prompt[0] = trie.border
     counts = np.array(trie.counts, dtype=np.int32)
@@ -81,13 +98,7 @@ def _shrink(trie: Trie, share: float, decay: bool) -> None:
     keep = in_prompt > 0
     keep[0] = True
     keep[order[: int(share * len(order))]] = True
-    cut = _cut(trie, keep, share)
-    number = np.cumsum(keep, dtype=np.int64) - 1
-    _take(trie, keep, number, counts)
-    _take_children(trie, keep, number, cut)
-    if cut > trie.log_start and not trie.border:
-        trie.log = trie.log[cut - trie.log_start :]
-        trie.log_start = cut
+    return keep, counts
 
 
 def _level(trie: Trie, counts: np.ndarray, starts: np.ndarray) -> None:
@@ -118,7 +129,7 @@ def _cut(trie: Trie, keep: np.ndarray, share: float) -> int:
     return int(np.partition(everything, len(everything) - kept)[len(everything) - kept]) + 1
 
 
-def _take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) -> None:
+def take(trie: Trie, keep: np.ndarray, number: np.ndarray, counts: np.ndarray) -> None:
     """Keep the rows of the remaining nodes, and renumber parents and links."""
 
     def taken(values: np.ndarray, code: str = "i") -> array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,11 +70,14 @@ NO_MODEL_NEEDED = {
         ["generate", "--prompt", "a", "--branch-length", "9" * 20],
         "--branch-length: need a whole number, at least 1 and below 2^53, got '99999999999999999999'",
     ),
-    "a number of any length": (["trie", "--tokens", "9" * 100_000], "--tokens: need a whole number, at least 1"),
+    "a number of any length": (
+        ["trie", "--tokens", "9" * 100_000],
+        "--tokens: need a whole number, 1 to 100000000, got '99",
+    ),
     "no new tokens": (["generate", "--prompt", "a", "--max-new-tokens", "0"], "need a whole number, 1 to 1000000"),
     "negative tokens": (["generate", "--prompt", "a", "--max-new-tokens", "-5"], "1 to 1000000, got '-5'"),
     "negative limit": (["replay", "x", "--limit", "-1"], "--limit: need a whole number, at least 1"),
-    "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "--repeat: need a whole number, at least 1"),
+    "negative repeat": (["bench", "--prompts", "x", "--repeat", "-1"], "--repeat: need a whole number, 1 to 10000"),
     "run file with a name that is too long": (
         ["generate", "--prompt", "a", "--run-file", "a" * 300],
         "cannot be written",
@@ -111,6 +115,20 @@ NO_MODEL_NEEDED = {
     "unknown shape": (["bench", "--shape", "gpt-5"], "qwen2.5-0.5b"),
     "shape and model": (["bench", "--shape", "10m", "--model", "x"], "leave one of them out"),
     "missing trace": (["replay", "no-such-trace.jsonl"], "cannot be read"),
+    "two hyphens as a value": (
+        ["generate", "--prompt-file=--"],
+        "argument --prompt-file: expected a value, got '--'; see lookahead generate --help",
+    ),
+    "two hyphens as a number": (["trie", "--tokens=--"], "argument --tokens: expected a value, got '--'"),
+    "two hyphens to stop at": (["generate", "--prompt", "a", "--stop=--"], "argument --stop: expected a value"),
+    "an option with a value it does not take": (["replay", "x", "--shared=1"], "see lookahead replay --help"),
+    "infinite": (["trie", "--tokens", "inf"], "--tokens: need a whole number"),
+    "not a number": (["replay", "x", "--limit", "nan"], "--limit: need a whole number"),
+    "2^64": (["replay", "x", "--limit", str(2**64)], "--limit: need a whole number"),
+    "more repeats than anybody waits for": (["bench", "--prompts", "x", "--repeat", "10001"], "1 to 10000"),
+    "endless prompt": (["generate", "--prompt-file", "/dev/zero"], "/dev/zero: not a regular file"),
+    "endless corpus": (["make-trie", "/dev/zero", "--save", "x"], "/dev/zero: not a regular file"),
+    "endless trie": (["generate", "--prompt", "a", "--trie", "/dev/zero"], "/dev/zero: not a regular file"),
     "missing prompts": (["bench", "--prompts", "no-such-prompts.jsonl"], "cannot be read"),
 }
 
@@ -133,7 +151,7 @@ TRACES = {
     "id far too large": ('{"prompt": [1], "output": [' + "9" * 30 + "]}", "output[0]: need an integer <= 16777215"),
     "text": ('{"prompt": "abc", "output": "def"}', "need a list, got a string"),
     "no output": ('{"prompt": [1]}', "output: missing"),
-    "empty prompt": ('{"prompt": [], "output": [1, 2]}', "need at least one token id"),
+    "empty prompt": ('{"prompt": [], "output": [1, 2]}', "line 1: prompt: is empty"),
     "second line": ('{"prompt": [1], "output": [2]}\n[1, 2]', "line 2"),
     "no JSON": ("prompt,output\n1,2\n", "need one JSON object per line"),
     "empty": ("", "has no row"),
@@ -156,7 +174,7 @@ PROMPTS = {
     "number": ('{"prompt": 3}', "need a string, got an integer"),
     "blank prompt": ('{"prompt": "a"}\n{"prompt": " "}', "line 2: prompt: is empty"),
     "half a surrogate": ('{"prompt": "\\ud800"}', "half a surrogate"),
-    "empty": ("", "has no prompt"),
+    "empty": ("", "has no row"),
 }
 
 
@@ -233,3 +251,70 @@ def test_output_that_cannot_be_written_is_no_traceback(trace: str, redirected: s
     assert done.returncode == status
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 1
+
+
+LONG = "\x1b[2J" + "wide " * 2000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "--prompt", "a", "--strategy", LONG],
+        ["generate", "--prompt", "a", LONG],
+        ["generate", "--prompt", "a", "--model", LONG],
+        ["generate", "--prompt", "a", f"--dtype={LONG}"],
+        ["generate", "--prompt", "a", "--device", LONG],
+        ["generate", f"--prompt-file={LONG}"],
+        ["bench", "--prompts", "x", "--methods", LONG],
+        ["replay", LONG],
+        [LONG],
+        ["generate", "--prompt", "a", *["--fast"] * 500],
+    ],
+)
+def test_a_refusal_repeats_little_and_nothing_that_moves_a_terminal(
+    arguments: list[str], refused: Callable[..., str]
+) -> None:
+    line = refused(*arguments)
+    assert "wide wide" * 20 not in line
+    assert len(line) < 400
+    assert line.isprintable()
+
+
+def test_the_path_of_a_file_that_is_there_is_told_whole(refused: Callable[..., str], tmp_path: Path) -> None:
+    path = _file(tmp_path, "", f"{'long' * 40}.jsonl")
+    assert path in refused("replay", path)
+
+
+def _copied(model: Path, folder: Path, name: str, content: str) -> str:
+    shutil.copytree(model, folder / "copy")
+    (folder / "copy" / name).write_text(content)
+    return str(folder / "copy")
+
+
+def test_a_chat_template_that_refuses_is_one_line(
+    tiny_model: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    model = _copied(tiny_model, tmp_path, "chat_template.jinja", "{{ raise_exception('no \x1b' * 3000) }}")
+    line = refused("generate", "--prompt", "a", "--model", model)
+    assert "--raw" in line
+    assert len(line) < 500
+    prompts = _file(tmp_path, '{"prompt": "a"}')
+    assert "--raw" in refused("bench", "--prompts", prompts, "--model", model)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), TypeError("no"), KeyError("no"), RecursionError("no")])
+def test_a_tokenizer_that_raises_anything_is_one_line(
+    error: Exception, tiny_model: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lookahead.hf.text.Vocabulary.encode", fail)
+    assert "the prompt cannot be encoded" in refused("generate", "--prompt", "a", "--model", str(tiny_model))
+
+
+def test_a_token_that_the_model_does_not_have_is_bad_input(
+    tiny_model: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lookahead.hf.text.Vocabulary.encode", lambda *_: [1, 258])
+    assert "token id 258" in refused("generate", "--prompt", "a", "--model", str(tiny_model))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,12 +90,64 @@ def test_a_bench_that_fails_says_so_in_one_line(
     assert printed.out == ""
 
 
-def test_a_mistake_of_the_program_stays_visible(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("error", [KeyError("a key"), TypeError("a type"), AssertionError(), ValueError("a value")])
+def test_a_pass_that_raises_anything_is_one_line_and_the_run_is_kept(
+    error: Exception,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(TreeSession, "choose", lambda *_: {}["a mistake"])
-    with pytest.raises(KeyError, match="a mistake"):
-        main(["generate", "--prompt", "abcabc", "--model", str(tiny_model)])
+    def fail(*_: object) -> None:
+        raise error
+
+    path = tmp_path / "run.json"
+    monkeypatch.setattr(TreeSession, "keep", fail)
+    arguments = ["generate", "--prompt", "abcabc", "--model", str(tiny_model), "--run-file", str(path)]
+    assert main([*arguments, "--decoding-length", "1"]) == 1
+    assert type(error).__name__ in _line(capsys.readouterr().err)
+    assert runfile.load(path).finish_reason == "error"
+    assert len(runfile.load(path).steps) >= 1
+
+
+def test_a_reader_that_goes_away_leaves_the_run_file(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    path = tmp_path / "run.json"
+    monkeypatch.setattr("lookahead.cli.generate._emit", closed)
+    assert main(["generate", "--prompt", "abc", "--model", str(tiny_model), "--run-file", str(path)]) == 141
+    assert len(runfile.load(path).steps) == 1
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_keeps_the_steps_so_far(name: str, status: int, tiny_model: Path, tmp_path: Path) -> None:
+    """A real process, told to end twice at once while it streams, as a terminal and a wrapper around it may do."""
+    path = tmp_path / "run.json"
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import lookahead.run_state as state; state.RunState.cut = lambda *_: (1, None)  # endless\n"
+        "from lookahead.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["generate", "--prompt", "abcabc", "--model", str(tiny_model), "--method", "plain"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, *command, "--max-new-tokens", "1000000", "--run-file", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).resolve().parents[3],
+    )
+    assert run.stdout is not None
+    run.stdout.read(3)
+    run.send_signal(getattr(signal, name))
+    run.send_signal(getattr(signal, name))
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == status
+    assert b"Traceback" not in errors
+    saved = runfile.load(path)
+    assert saved.finish_reason == "cancelled"
+    assert len(saved.steps) >= 1
 
 
 def test_the_result_is_printed_though_its_run_file_is_too_large(
@@ -103,7 +158,7 @@ def test_the_result_is_printed_though_its_run_file_is_too_large(
     arguments = ["--prompt", "abcabc", "--model", str(tiny_model), "--max-new-tokens", "30", "--run-file", str(path)]
     assert main(["generate", *arguments, "--json"]) == 2
     printed = capsys.readouterr()
-    assert f"{path}: not written" in _line(printed.err)
+    assert "run.json: not written" in _line(printed.err)
     assert "a run file has at most 1000" in printed.err
     assert json.loads(printed.out.splitlines()[-1])["finish_reason"] in ("length", "eos")
     assert not list(tmp_path.iterdir())

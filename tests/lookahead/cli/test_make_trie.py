@@ -111,3 +111,36 @@ def test_what_cannot_be_made_is_refused_and_nothing_is_written(
     text.write_text("the tokenizer is all it needs")
     assert not path.exists()
     assert main(["make-trie", str(text), "--save", str(path), "--model", str(bare)]) == 0
+
+
+def _of_another_size(model: Path, folder: Path, **changed: object) -> str:
+    """A copy of the model's folder with another configuration, and without weights."""
+    shutil.copytree(model, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changed))
+    return str(folder)
+
+
+def test_a_tokenizer_larger_than_the_model(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What generate would refuse is not written; what it would take is, with a note."""
+    small = _of_another_size(tiny_model, tmp_path / "small", vocab_size=100)
+    text, trace, path = tmp_path / "a.txt", tmp_path / "a.jsonl", tmp_path / "a.trie"
+    text.write_text("é", encoding="utf-8")
+    trace.write_text('{"prompt": [100], "output": []}')
+    for source in (text, trace):
+        assert main(["make-trie", str(source), "--save", str(path), "--model", small]) == 2
+        assert "token id " in (line := capsys.readouterr().err.splitlines()[-1])
+        assert "the model has 0 to 99" in line
+        assert not path.exists()
+    trace.write_text('{"prompt": [99], "output": []}')
+    assert main(["make-trie", str(trace), "--save", str(path), "--model", small]) == 0
+    assert "the tokenizer has the ids 0 to 257, the model 0 to 99" in capsys.readouterr().err
+
+
+def test_a_model_whose_size_is_not_known(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = _of_another_size(tiny_model, tmp_path / "unknown", vocab_size=0)
+    (tmp_path / "a.txt").write_text("abc")
+    assert main(["make-trie", str(tmp_path / "a.txt"), "--save", str(tmp_path / "a.trie"), "--model", unknown]) == 0
+    assert "vocabulary is not known here; its tokenizer has the ids 0 to 257" in capsys.readouterr().err

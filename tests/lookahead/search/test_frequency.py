@@ -81,3 +81,15 @@ def test_what_does_not_fit_is_told():
     assert left is not None
     assert left.best is not None
     assert (left.best.token_id, left.best.reason) == (6, "width")
+
+
+def test_counts_halved_below_those_of_their_successors_are_shares_all_the_same():
+    """A prune halves the count of a context to that of its last token, after which nothing is known to follow."""
+    drafter = Drafter(LookaheadConfig(ranking="frequency"))
+    drafter.keep([1, 2, 1, 2, 1, 3, 1])
+    trie = drafter.session
+    trie.counts[0] = trie.counts[trie.child(0, 1)] = 1
+    trie.last[trie.child(0, 1)] = trie.end - 1
+    tree = drafter.start([1]).draft(16, 15, None)
+    assert 1 < len(tree)
+    assert max(tree.probabilities) <= 1

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
-from lookahead.trie import MIN_CAPACITY, Trie
+from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
 from lookahead.trie import file as trie_file
 from lookahead.trie.file import TrieFileError, load_trie, save_trie
 from lookahead.trie.prune import prune
@@ -173,6 +173,13 @@ HOSTILE: dict[str, Callable[[dict[str, Any], dict[str, str]], Any]] = {
     "a depth that the nodes exceed": lambda _, header: header.update(max_depth="2"),
     "a depth that is no number": lambda _, header: header.update(max_depth="-3"),
     "a log that starts too late": lambda _, header: header.update(log_start="2147483640"),
+    "a count that leaves no room for more": lambda _, header: header.update(root_count=str(2**31 - 1)),
+    "a count just above the bound": lambda _, header: header.update(root_count=str(trie_file.MOST_TOKENS + 1)),
+    "a log that leaves no room for more": lambda _, header: header.update(log_start=str(trie_file.MOST_TOKENS - 1)),
+    "a number without dimensions": lambda arrays, header: (
+        header.pop("digest"),
+        arrays.update(log=np.array(1, np.int32)),
+    ),
     "a number of many digits": lambda _, header: header.update(root_count="9" * 5000),
     "digits of another script": lambda _, header: header.update(root_count="٣"),
     "no depth": lambda _, header: header.pop("max_depth"),
@@ -229,6 +236,50 @@ def test_a_trie_larger_than_the_bounds_is_pruned_when_loaded(tmp_path):
     loaded = load_trie(saved(trie, tmp_path), KEY, capacity=MIN_CAPACITY)
     assert 0 < len(loaded) + loaded.leaves <= MIN_CAPACITY
     check_trie(loaded)
+
+
+def test_the_largest_counts_of_a_file_leave_room_for_more(tmp_path):
+    def change(arrays, header):
+        header["root_count"] = str(trie_file.MOST_TOKENS)
+        arrays["counts"][:] = trie_file.MOST_TOKENS
+
+    trie = load_trie(forged(tmp_path, change), KEY)
+    trie.insert([0, 1, 2] * 1000)
+    assert trie.counts[0] == trie_file.MOST_TOKENS + 3000
+
+
+def test_what_a_trie_keeps_of_a_larger_file_is_what_was_read_most_and_last(tmp_path):
+    trie = trie_of([*[[1, 2, 3]] * 9, range(10, 6000)], 4)
+    loaded = load_trie(saved(trie, tmp_path), KEY, capacity=MIN_CAPACITY)
+    check_trie(loaded)
+    check_order(loaded)
+    assert nodes_of(loaded) == {(3,): 9}
+    assert (5999,) in leaves_of(loaded)
+    assert (10,) not in leaves_of(loaded)
+    assert loaded.pruned == len(trie) + trie.leaves - len(loaded) - loaded.leaves
+    assert loaded.log_start > 0
+    loaded.insert(range(5990, 6010))
+    check_trie(loaded)
+
+
+def test_a_file_far_beyond_the_bounds_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(trie_file, "_fill", None)
+    arrays = {name: np.zeros(1_000_001 if name != "log" else 1, np.int32) for name in trie_file._ARRAYS}
+    path = forged(tmp_path, lambda columns, _: columns.update(arrays))
+    with pytest.raises(TrieFileError, match="holds 2000002 n-grams; a trie of at most 2000 "):
+        load_trie(path, KEY, capacity=MIN_CAPACITY)
+    path = forged(tmp_path, lambda columns, _: columns.update(log=np.zeros(600_000, np.int32)))
+    with pytest.raises(TrieFileError, match="holds 2400000 bytes of tokens"):
+        load_trie(path, KEY, max_bytes=MIN_BYTES)
+
+
+def test_a_header_says_nothing_to_a_terminal(tmp_path):
+    path = tmp_path / "session.trie"
+    save_trie(small(), path, "\x1b[2J" * 5000)
+    with pytest.raises(TrieFileError) as refusal:
+        load_trie(path, KEY)
+    assert len(str(refusal.value)) < 80 + 80 + len(str(path))
+    assert str(refusal.value).isprintable()
 
 
 @pytest.mark.parametrize("broken", ["save", "os.replace"])
