@@ -12,22 +12,16 @@ const TRIES = 20, TRY_AGAIN = 100; // a run that was left in its middle ends whe
 /** The text of a run's file, with the run beside it where there is one. @param {Server} server @param {Run} run @param {Run} [beside] */
 export const fileOf = (server, run, beside) => answerTo(server.run_file({ run: run.id, beside: beside ? beside.id : null }));
 
-/** @param {Server} server */
-export function makeKeeper(server) {
+export function makeKeeper(/** @type {Server} */ server) {
   let kept = 0;
 
-  /** @param {Run[]} runs */
-  function keepIds(runs) {
+  function keepIds(/** @type {Run[]} */ runs) {
     const ids = JSON.stringify(runs.map((run) => run.id));
     if (ids !== sessionStorage.getItem(IDS)) sessionStorage.setItem(IDS, ids);
   }
 
-  /**
-   * Keeps the file of a run, without the one beside it where both are too much.
-   * @param {Run} run
-   * @param {Run} [beside]
-   */
-  async function keepFile(run, beside) {
+  /** Keeps the file of a run, without the one beside it where both are too much. */
+  async function keepFile(/** @type {Run} */ run, /** @type {Run=} */ beside) {
     const mine = ++kept;
     sessionStorage.removeItem(FILE);
     for (const other of beside ? [beside, undefined] : [undefined]) {
@@ -39,8 +33,7 @@ export function makeKeeper(server) {
 
   /** While the server has the runs, it also has what they drafted from. @returns {Promise<StepMessage[] | null>} */
   async function onServer() {
-    /** @type {string[]} */
-    const ids = JSON.parse(sessionStorage.getItem(IDS) || '[]');
+    /** @type {string[]} */ const ids = JSON.parse(sessionStorage.getItem(IDS) || '[]');
     const ask = () => Promise.all(ids.map((run) => answerTo(server.steps({ run, from: 0 }))));
     let messages = await ask();
     for (let tries = 0; tries < TRIES && messages.some((message) => !message.end && !message.error); tries++) {

@@ -1,11 +1,7 @@
 // Texts as labels and numbers as words.
 
-/**
- * The text with line breaks, tabs, control characters, and marks that would reorder or hide their neighbours, made
- * visible.
- * @param {string} text
- */
-export function visible(text) {
+/** The text with line breaks, tabs, control characters, and marks that would reorder or hide their neighbours, made visible. */
+export function visible(/** @type {string} */ text) {
   let out = '';
   for (const letter of text) {
     const code = /** @type {number} */ (letter.codePointAt(0));
@@ -19,28 +15,19 @@ export function visible(text) {
   return out;
 }
 
-/**
- * A token as a label: spaces at its ends made visible, a long one cut to `most` letters.
- * @param {string} text
- */
-export function label(text, most = 16) {
+/** A token as a label: spaces at its ends made visible, a long one cut to `most` letters. */
+export function label(/** @type {string} */ text, most = 16) {
   if (text === '') return '∅';
   const shown = visible(text).replace(/^ +| +$/g, (blanks) => '␣'.repeat(blanks.length));
   const letters = [...shown];
   return letters.length > most ? letters.slice(0, most - 1).join('') + '…' : shown;
 }
 
-/**
- * The text that a label shows: labels can be searched for.
- * @param {string} text
- */
-export const unlabel = (text) => text.replace(/␣/g, ' ').replace(/⏎/g, '\n').replace(/⇥/g, '\t');
+/** The text that a label shows: labels can be searched for. */
+export const unlabel = (/** @type {string} */ text) => text.replace(/␣/g, ' ').replace(/⏎/g, '\n').replace(/⇥/g, '\t');
 
-/**
- * The width of a label in cells of a monospace font (wide scripts and emoji take two).
- * @param {string} text
- */
-export function cells(text) {
+/** The width of a label in cells of a monospace font (wide scripts and emoji take two). */
+export function cells(/** @type {string} */ text) {
   let width = 0;
   for (const letter of text) width += /** @type {number} */ (letter.codePointAt(0)) >= 0x2e80 ? 2 : 1;
   return width;
@@ -52,17 +39,14 @@ export const percent = (share) => (share > 0 && share < 0.01 ? '< 1' : String(Ma
 /** @param {number} count @param {string} noun @param {string} [more] its plural, where that is not noun + s */
 export const plural = (count, noun, more) => count + ' ' + (count === 1 ? noun : more || noun + 's');
 
-/** @param {number} count */
-export const passes = (count) => plural(count, 'pass', 'passes');
+export const passes = (/** @type {number} */ count) => plural(count, 'pass', 'passes');
 
 /** @param {number} place 1 for the first */
 export const ordinal = (place) => place + ((place % 100 > 10 && place % 100 < 14) ? 'th' : ['th', 'st', 'nd', 'rd'][place % 10] || 'th');
 
-/** @param {number | null | undefined} value */
-export function number(value, digits = 2) {
+export function number(/** @type {number | null | undefined} */ value, digits = 2) {
   if (value === null || value === undefined || !isFinite(value)) return '–';
   return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);
 }
 
-/** @param {number} seconds */
-export const clock = (seconds) => (seconds < 0.1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');
+export const clock = (/** @type {number} */ seconds) => (seconds < 0.1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');

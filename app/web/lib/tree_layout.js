@@ -21,8 +21,7 @@ export function layOut(nodes, spec, rank, ahead) {
   const placed = /** @type {(N & Place)[]} */ (nodes);
   const below = childrenOf(nodes);
   for (const node of placed) node.depth = node.parent < 0 ? 0 : placed[node.parent].depth + 1;
-  /** @param {((a: number, b: number) => number) | null} compare */
-  const arrange = (compare) => {
+  const arrange = (/** @type {((a: number, b: number) => number) | null} */ compare) => {
     if (compare) below.forEach((kids) => kids.sort((a, b) => compare(a, b) || a - b));
     const { row, order } = rowsOf(below);
     placed.forEach((node, i) => { node.row = row[i]; });
@@ -42,11 +41,8 @@ function childrenOf(nodes) {
   return below;
 }
 
-/**
- * The row of every node, and the nodes in reading order; without recursion, since branches can be long.
- * @param {number[][]} below
- */
-function rowsOf(below) {
+/** The row of every node, and the nodes in reading order; without recursion, since branches can be long. */
+function rowsOf(/** @type {number[][]} */ below) {
   const row = below.map(() => 0);
   let leaves = 0;
   const order = [];
@@ -64,8 +60,8 @@ function rowsOf(below) {
   return { row, order };
 }
 
-/** How many nodes each subtree has. @param {number[][]} below */
-function sizesOf(below) {
+/** How many nodes each subtree has. */
+function sizesOf(/** @type {number[][]} */ below) {
   const size = below.map(() => 1);
   for (let node = below.length - 1; node >= 0; node--) for (const kid of below[node]) size[node] += size[kid];
   return size;
@@ -74,8 +70,7 @@ function sizesOf(below) {
 /** @returns {number[]} */
 const numbers = () => [];
 
-/** @param {(Box & Place)[]} nodes @param {Spec} spec */
-function fold(nodes, { room, gap, height }) {
+function fold(/** @type {(Box & Place)[]} */ nodes, /** @type {Spec} */ { room, gap, height }) {
   const widths = numbers();
   for (const node of nodes) widths[node.depth] = Math.max(widths[node.depth] || 0, node.width);
   const indent = 2 + STUB + (room < 420 ? 0 : (widths[0] || 0) + gap);

@@ -15,8 +15,7 @@ const MARKUP = `
 <p class="legend under"><span data-step-time></span>${PHASES.map((name) => `<span><i class="p-${name}"></i><span data-share></span></span>`).join('')}</p>
 <p class="hint" data-not-speedup></p>`;
 
-/** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */
-const METRICS = [
+/** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
   ['mean_accepted_tokens', 'Tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 2, ''],
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
   ['forward_passes', 'Forward passes', 'through the model, the one over the prompt included', 0, ''],
@@ -29,8 +28,7 @@ const METRICS = [
   ['commit_ms', 'Commit', 'keeping what was accepted', 3, 'ms'],
 ];
 
-/** @type {Mount} */
-export function mount(box) {
+/** @type {Mount} */ export function mount(box) {
   fill(box, MARKUP, 'numbers');
   const fact = one(box, '[data-numbers-fact]'), stepTime = one(box, '[data-step-time]'), hint = one(box, '[data-not-speedup]');
   const parts = all(box, '[data-part]'), shares = all(box, '[data-share]');
@@ -61,10 +59,8 @@ export function mount(box) {
 /** @param {Run} run @param {number} at @param {Run | undefined} plain @returns {Record<string, any>} */
 function numbersAt(run, at, plain) {
   const sums = sumsAt(run, at), step = run.steps[at];
-  /** @param {number} value */
-  const mean = (value) => (sums.steps ? value / sums.steps : null);
-  /** @type {Record<string, number | null>} */
-  const values = {
+  const mean = (/** @type {number} */ value) => (sums.steps ? value / sums.steps : null);
+  /** @type {Record<string, number | null>} */ const values = {
     forward_passes: at + 1,
     mean_accepted_tokens: mean(sums.emitted),
     acceptance_rate: sums.drafted ? sums.accepted / sums.drafted : null,
@@ -84,8 +80,7 @@ function numbersAt(run, at, plain) {
   return values;
 }
 
-/** @param {Run} run @param {Run | undefined} plain @param {number | null} speedup */
-function speedSays(run, plain, speedup) {
+function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain, /** @type {number | null} */ speedup) {
   const why = 'a wide pass takes longer than a narrow one.';
   if (!plain || speedup === null) return 'Fewer passes do not make it as much faster: ' + why;
   const faster = speedup < 1 ? number(1 / speedup, 1) + 'x slower: ' : number(speedup, 1) + 'x faster: ';
