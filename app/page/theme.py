@@ -7,7 +7,7 @@ from gradio import themes
 from app.serve.modules import PREFIX, WEB, read
 
 STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
-NO_MODULES = ("boot.js", "url.js")
+NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio runs."""
 
 
@@ -65,6 +65,8 @@ def theme() -> themes.Base:
         input_border_color="#8A8F98",
         input_border_color_dark="#7C828C",
         input_border_width="1px",
+        input_border_color_focus="#0072B2",
+        input_border_color_focus_dark="#56B4E9",
         border_color_primary="#E2E4E8",
         border_color_primary_dark="#33373E",
     )

@@ -13,11 +13,12 @@ const TRIES = 20, TRY_AGAIN = 100; // a run that was left in its middle ends whe
 export const fileOf = (server, run, beside) => answerTo(server.run_file({ run: run.id, beside: beside ? beside.id : null }));
 
 export function makeKeeper(/** @type {Server} */ server) {
-  let kept = 0;
+  let kept = 0, keptIds = '';
 
+  /** Called at every message of a run: the storage is slow. */
   function keepIds(/** @type {Run[]} */ runs) {
     const ids = JSON.stringify(runs.map((run) => run.id));
-    if (ids !== sessionStorage.getItem(IDS)) sessionStorage.setItem(IDS, ids);
+    if (ids !== keptIds) sessionStorage.setItem(IDS, keptIds = ids);
   }
 
   /** Keeps the file of a run, without the one beside it where both are too much. */
@@ -51,9 +52,8 @@ export function makeKeeper(/** @type {Server} */ server) {
     const messages = await onServer();
     if (messages || !text) return messages;
     const answer = await answerTo(server.open_run({ text, note: NOTE }));
-    if (!answer.error) return answer.messages;
-    sessionStorage.removeItem(FILE);
-    return null;
+    if (answer.error) sessionStorage.removeItem(FILE);
+    return answer.messages || null;
   }
 
   return { keepIds, keepFile, forgetFile: () => sessionStorage.removeItem(FILE), restored };

@@ -1,7 +1,7 @@
 // What if: other settings on the finished run, replayed without the model.
 
 import { asker } from '../lib/asker.js';
-import { all, fill, make, on, one, put, signOf } from '../lib/dom.js';
+import { fill, make, on, one, put, signOf } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 import { number, passes } from '../lib/text.js';
 
@@ -27,7 +27,7 @@ const MARKUP = `
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'what-if');
   const rows = one(box, '[data-what-if-rows]'), hint = one(box, '[data-what-if-hint]');
-  const controls = context.knobs.map((knob) => (knob.kind === 'choices' ? boxesOf(knob, context.sources) : controlOf(knob)));
+  const controls = context.knobs.map((knob) => controlOf(knob, context.sources));
   one(box, '[data-knobs]').append(...controls.map((control) => control.element));
   /** @type {State | null} */ let drawn = null;
   let setFor = '', waits = false; // for a run that is being timed
@@ -72,44 +72,39 @@ const MARKUP = `
 
 /** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: Run): void, tell(): void }} Control */
 
-/** A control for a setting, made from its description. @param {Knob} knob @returns {Control} */
-function controlOf(knob) {
-  const counts = knob.kind === 'whole' || knob.kind === 'number', off = knob.kind === 'switch';
-  const out = make('output', { 'data-out': knob.name }), field = /** @type {HTMLInputElement} */ (fieldOf(knob, counts));
-  const element = make('label', {}, make('span', {}, knob.label + ' ', ...(counts ? [out] : [])), field, make('small', {}, knob.help));
-  const value = () => (off ? field.checked : counts ? Number(field.value) : field.value);
+/** A control for a setting, made from its description. @param {Knob} knob @param {Source[]} sources @returns {Control} */
+function controlOf(knob, sources) {
+  const { name, kind, label, help, choices } = knob;
+  if (kind === 'choices') return boxesOf(knob, sources);
+  const counts = kind === 'whole' || kind === 'number', range = { min: knob.optional ? 0 : knob.low, max: knob.high, step: kind === 'whole' ? 1 : 'any' };
+  const field = /** @type {HTMLInputElement} */ (make(kind === 'choice' ? 'select' : 'input', {
+    'data-knob': name, 'aria-label': label, ...(counts ? { type: 'range', ...range } : kind === 'switch' ? { type: 'checkbox' } : {}),
+  }, ...(kind === 'choice' ? choices.map((choice) => make('option', {}, choice)) : [])));
+  const out = make('output', { 'data-out': name });
+  const value = () => (kind === 'switch' ? field.checked : counts ? Number(field.value) : field.value);
   const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
   return {
-    knob, element, value, tell,
+    knob, value, tell,
+    element: make('label', {}, make('span', {}, label + ' ', ...(counts ? [out] : [])), field, make('small', {}, help)),
     set(now) {
-      if (off) field.checked = !!now; else field.value = String(now ?? 0);
+      if (kind === 'switch') field.checked = !!now; else field.value = String(now ?? 0);
       tell();
     },
   };
 }
 
-function fieldOf(/** @type {Knob} */ knob, /** @type {boolean} */ counts) {
-  const names = { 'data-knob': knob.name, 'aria-label': knob.label };
-  if (knob.kind === 'choice') return make('select', names, ...knob.choices.map((choice) => make('option', {}, choice)));
-  if (!counts) return make('input', { ...names, type: 'checkbox' });
-  return make('input', { ...names, type: 'range', min: knob.optional ? 0 : knob.low, max: knob.high, step: knob.kind === 'whole' ? 1 : 'any' });
-}
-
 /** Several sources of several: a box for each. @param {Knob} knob @param {Source[]} sources @returns {Control} */
 function boxesOf(knob, sources) {
-  const boxes = knob.choices.map((choice) => {
-    const sign = sources.filter(({ name }) => name === choice).map(signOf);
-    return make('label', { class: 'check' }, make('input', { type: 'checkbox', 'data-source-knob': choice }), ...sign, choice);
-  });
-  const element = make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help));
-  const fields = /** @type {HTMLInputElement[]} */ (all(element, 'input'));
+  const fields = knob.choices.map((choice) => /** @type {HTMLInputElement} */ (make('input', { type: 'checkbox', 'data-source-knob': choice })));
+  const boxes = knob.choices.map((choice, i) => make('label', { class: 'check' }, fields[i], ...sources.filter(({ name }) => name === choice).map(signOf), choice));
   return {
-    knob, element,
+    knob,
+    element: make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help)),
     value: () => knob.choices.filter((_, i) => fields[i].checked),
     set(now, run) {
-      fields.forEach((field, i) => {
-        field.checked = now.includes(knob.choices[i]);
-        boxes[i].hidden = knob.choices[i] === 'corpus' && !run.head.corpus;
+      knob.choices.forEach((choice, i) => {
+        fields[i].checked = now.includes(choice);
+        boxes[i].hidden = choice === 'corpus' && !run.head.corpus;
       });
     },
     tell() { /* the boxes show it */ },

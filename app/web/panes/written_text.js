@@ -52,9 +52,8 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
 
   /** The tab stop follows the step; the focus, too, where the step is chosen by hand. */
   function hold(/** @type {HTMLElement} */ now, /** @type {State} */ state) {
-    const focused = ribbon.contains(document.activeElement);
-    const first = /** @type {HTMLElement | null} */ (now.firstElementChild);
-    if (!first || (focused && (state.playing || state.live || now.contains(document.activeElement)))) return;
+    const focused = ribbon.contains(document.activeElement), first = now.firstElementChild;
+    if (!(first instanceof HTMLElement) || (focused && (state.playing || state.live || now.contains(document.activeElement)))) return;
     stopAt(first, state.run);
     if (focused) first.focus({ preventScroll: true });
   }
@@ -128,8 +127,7 @@ function token(/** @type {string} */ piece, /** @type {string} */ kind, /** @typ
 }
 
 function groupOf(/** @type {Step} */ step) {
-  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length;
-  const own = step.emitted.length - accepted;
+  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length, own = step.emitted.length - accepted;
   const says = [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
   const parts = step.emitted.flatMap(([, piece, kind], place) => token(piece, kind, step.i).map((part) => set(part, { 'data-place': place })));
   return make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...parts);
