@@ -13,8 +13,7 @@ export function route(/** @type {string} */ name, /** @type {Record<string, any>
 }
 
 /**
- * The runs by id, as far as they have come. A run is there once its head is; its steps come by its own stream, which
- * connects again where it was cut.
+ * The runs by id, as far as they have come. A run is there once its head is; its steps come by its own stream, which connects again where it was cut.
  * @param {(run: Run) => void} hear called when a run has begun, grown or ended
  */
 export function makeFeed(hear) {

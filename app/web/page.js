@@ -13,8 +13,12 @@
     event.stopPropagation();
     document.querySelector('#run:enabled')?.click();
   }, true);
-  // The browser cuts the requests of a page that is left; Gradio reports each of them as an error.
+  // Gradio and the browser cut the requests of a page that is left; Gradio then reports each of them as an error.
   const { error } = console;
-  addEventListener('pagehide', () => { console.error = () => {}; });
-  addEventListener('pageshow', () => { console.error = error; });
+  const hush = () => {
+    console.error = () => {};
+    setTimeout(() => { console.error = error; }, 3000); // the page has stayed
+  };
+  addEventListener('beforeunload', hush, true);
+  addEventListener('pagehide', hush, true);
 }

@@ -41,9 +41,9 @@ export function makeKeeper(/** @type {Server} */ server) {
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN));
       messages = await ask();
     }
-    const there = messages.every(({ end, steps }) => end && (steps.length || end.finish_reason !== 'cancelled'));
-    if (!messages.length || !there) return null;
-    return messages.map((message) => ({ ...message, head: message.head && { ...message.head, note: [NOTE, message.head.note].filter(Boolean).join(' · ') } }));
+    if (!messages.length || !messages.every(({ end, steps }) => end && (steps.length || end.finish_reason !== 'cancelled'))) return null;
+    for (const { head } of messages) if (head) head.note = [NOTE, head.note].filter(Boolean).join(' · ');
+    return messages;
   }
 
   /** The messages of the kept runs; null where nothing was kept or it cannot be read. @returns {Promise<StepMessage[] | null>} */

@@ -16,7 +16,7 @@ import { mount as what_if } from './panes/what_if.js';
 import { mount as written_text } from './panes/written_text.js';
 import { fileOf, makeKeeper } from './restore.js';
 
-/** @import { Context, Gradio, Mount, Run, Stage, StageValue, StepMessage } from './types' */
+/** @import { Context, Gradio, Mount, Run, StageValue, StepMessage } from './types' */
 
 /** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, and a box in stage.html. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
@@ -30,10 +30,7 @@ const IDS = {
 const FIELDS =
   'input:not([type=checkbox]), textarea, select, [role=listbox], [role=slider], [role=tab], [role=radio], [contenteditable], fieldset:has(input[type=radio])';
 
-/** The steps per second at which a run of so many steps can be followed. */
-const speedFor = (/** @type {number} */ steps) => (steps <= 24 ? 1 : steps <= 100 ? 3 : 12);
-
-/** Mounts the stage on its HTML; the first sight is the component's value. @param {HTMLElement} element @param {Gradio} gradio @param {string} [value] @returns {Stage} */
+/** Mounts the stage on its HTML; the first sight is the component's value. Returns what takes later values. @param {HTMLElement} element @param {Gradio} gradio @param {string} [value] */
 export function mount(element, { server, props, trigger }, value = props.value) {
   const first = /** @type {StageValue} */ (JSON.parse(value || '{}'));
   const still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -61,8 +58,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   // All that were asked for; runs that were stopped between two of them get no more.
   const over = () => runs().every((run) => run.end) && (runs().length >= scene.of || runs().some(cutShort) || !stopButton()?.matches(':enabled'));
   const stopWatch = new MutationObserver(schedule);
-
-  // ---------------------------------------------------------------- runs come
 
   function receive(/** @type {string} */ text) {
     const { scene: ids, of } = /** @type {StageValue} */ (JSON.parse(text || '{}'));
@@ -128,8 +123,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     for (const run of new Set([...scene.ids, ...announced.ids])) navigator.sendBeacon(route('leave', { run }));
   }
 
-  // ---------------------------------------------------------------- files
-
   /** The run that a file is of, and the one beside it. @returns {[Run | undefined, Run | undefined]} */
   function forFile() {
     const ended = runs().filter((run) => run.end), plain = ended.find((run) => run.method === 'plain');
@@ -170,8 +163,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     go(Infinity);
   }
 
-  // ---------------------------------------------------------------- drawing
-
   function schedule() {
     if (planned) return;
     planned = true;
@@ -192,8 +183,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     byHand = drawing = false;
     for (const pane of panes) pane.settle?.(state);
   }
-
-  // ---------------------------------------------------------------- moving through the steps
 
   /** By hand. */
   function go(/** @type {number} */ to) {
@@ -216,7 +205,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** A short run plays slowly enough to be read; a speed that was chosen stays. */
   function setSpeed(/** @type {Run} */ run) {
-    if (!speedChosen) speed = speedFor(run.steps.length);
+    if (!speedChosen) speed = run.steps.length <= 24 ? 1 : run.steps.length <= 100 ? 3 : 12;
   }
 
   function showPlaying(/** @type {boolean} */ now) {
@@ -235,8 +224,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
       schedule();
     }, 1000 / speed);
   }
-
-  // ---------------------------------------------------------------- keys and links
 
   /** @type {Record<string, () => void>} */
   const moves = { ArrowLeft: () => go(step - 1), ArrowRight: () => go(step + 1), Home: () => go(0), End: () => go(Infinity), ' ': () => play(!playing) };
@@ -263,8 +250,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     scrollTo(place);
   }
 
-  // ---------------------------------------------------------------- panes
-
   /** @type {Context} */
   const context = {
     server,
@@ -285,17 +270,15 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   for (const id in IDS) one(element, IDS[id]).id = id;
 
   let width = 0;
-  const sizes = new ResizeObserver(([entry]) => {
+  new ResizeObserver(([entry]) => {
     if (Math.abs(entry.contentRect.width - width) < 1) return;
     width = entry.contentRect.width;
     for (const pane of panes) pane.resize?.();
     schedule();
-  });
-  sizes.observe(element);
-  const listening = new AbortController(), { signal } = listening;
-  element.addEventListener('click', onLink, { signal });
-  document.addEventListener('keydown', onKey, { signal });
-  addEventListener('pagehide', onPageHide, { signal });
+  }).observe(element);
+  element.addEventListener('click', onLink);
+  document.addEventListener('keydown', onKey);
+  addEventListener('pagehide', onPageHide);
 
   if (first.messages?.length) {
     setMessages(first.messages, first.recorded);
@@ -305,15 +288,5 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
   restore();
 
-  return {
-    receive,
-    destroy() {
-      showPlaying(false);
-      [...feed.runs.keys(), ...announced.ids].forEach(feed.drop);
-      for (const pane of panes) pane.destroy?.();
-      sizes.disconnect();
-      stopWatch.disconnect();
-      listening.abort();
-    },
-  };
+  return receive;
 }

@@ -139,12 +139,6 @@ export interface Server {
 /** What Gradio hands to the stage. */
 export interface Gradio { server: Server; props: { value: string }; trigger(event: string, data: object): void }
 
-/** The mounted stage. */
-export interface Stage {
-  receive(text: string): void; // takes a value of the component
-  destroy(): void;
-}
-
 /** What a pane draws. Only `run` and `step` are needed: a pane may be anywhere, at a step that never changes. */
 export interface State {
   run: Run;
@@ -179,7 +173,6 @@ export interface Pane {
   draw(state: State): void;
   settle?(state: State): void; // reads the layout; called after every pane of the page has drawn
   resize?(): void; // the width of its box has changed; the next draw is in full
-  destroy?(): void;
 }
 
 export type Mount = (box: HTMLElement, context: Context) => Pane;

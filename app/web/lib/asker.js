@@ -10,9 +10,7 @@ export async function answerTo(asked) {
 
 /**
  * Asks one question at a time; of several that wait only the last is asked.
- * @template Q, A
- * @param {(question: Q) => Promise<Answer<A>>} ask
- * @param {(answer: Answer<A>, question: Q) => void} use
+ * @template Q, A @param {(question: Q) => Promise<Answer<A>>} ask @param {(answer: Answer<A>, question: Q) => void} use
  */
 export function asker(ask, use) {
   let busy = false;

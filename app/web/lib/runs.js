@@ -45,7 +45,7 @@ function once(work) {
 
 /** Tokens of all steps; of those after the prefill: their number, tokens, draft tokens, accepted ones, milliseconds. */
 const NOTHING = { tokens: 0, steps: 0, emitted: 0, drafted: 0, accepted: 0, ms: [0, 0, 0, 0] };
-const sumsOf = once((/** @type {Run} */ _) => [NOTHING]);
+/** @type {(run: Run) => (typeof NOTHING)[]} */ const sumsOf = once(() => [NOTHING]);
 
 /** Sums up to a step, that one included; each is worked out from the one before. */
 export function sumsAt(/** @type {Run} */ run, /** @type {number} */ last) {
@@ -67,16 +67,9 @@ export function sumsAt(/** @type {Run} */ run, /** @type {number} */ last) {
 export const tokensAt = (/** @type {Run} */ run, /** @type {number} */ last) => sumsAt(run, last).tokens;
 
 /** How many steps had ended by then. */
-export function stepsBy(/** @type {Run} */ run, /** @type {number} */ seconds) {
-  let low = 0, high = run.steps.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (run.steps[middle].at <= seconds) low = middle + 1; else high = middle;
-  }
-  return low;
-}
+export const stepsBy = (/** @type {Run} */ run, /** @type {number} */ seconds) => run.steps.findLastIndex((step) => step.at <= seconds) + 1;
 
-const comparisonsOf = once((/** @type {Run} */ _) => new Map());
+/** @type {(run: Run) => Map<Run, any>} */ const comparisonsOf = once(() => new Map());
 
 /** The tokens of two ended runs, and the place of the first that differs. @param {Run} run @param {Run} other @returns {{ mine: Step['emitted'], theirs: Step['emitted'], place: number, same: boolean }} */
 export function compared(run, other) {

@@ -10,13 +10,9 @@ import { edge, layOut } from './tree_layout.js';
  */
 
 /**
- * Draws a tree instead of what the SVG element shows.
- * @param {SVGElement} svg
- * @param {Node[]} list the root first, parents before children; none for an empty picture
- * @param {Style} style
- * @param {string[]} kinds the last one is drawn over the others
- * @param {(node: number) => number} [rank] as in layOut
- * @param {(node: number) => boolean} [ahead] as in layOut
+ * Draws a tree, the root first, instead of what the SVG element shows; of the kinds of lines, the last one is drawn over the others.
+ * @param {SVGElement} svg @param {Node[]} list @param {Style} style @param {string[]} kinds
+ * @param {(node: number) => number} [rank] as in layOut @param {(node: number) => boolean} [ahead] as in layOut
  */
 export function drawTree(svg, list, style, kinds, rank, ahead) {
   const { box, radius, x, y } = style;

@@ -69,8 +69,8 @@ function drawMask(/** @type {Element} */ svg, /** @type {Draft | null | undefine
     draw('rect', { x: margin, y: 0.5, width: count * size, height: count * size, class: 'frame' }),
     draw('rect', { x: 0, y: 0, width: margin + count * size, height: size, class: 'marked', visibility: 'hidden' }),
   ];
-  const inset = size > 6 ? 1.5 : size > 3 ? 0.5 : 0;
-  const side = size - 2 * inset;
+  const side = size - (size > 6 ? 3 : size > 3 ? 1 : 0);
+  const bands = [];
   /** @type {Record<string, string>} */ const paths = {};
   for (let node = 0; node < count; node++) {
     const [wide, high] = SHAPE[draft.status[node]].map((share) => share * side);
@@ -78,11 +78,11 @@ function drawMask(/** @type {Element} */ svg, /** @type {Draft | null | undefine
     let path = '';
     for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (left + at * size) + ' ' + top + 'h' + wide + 'v' + high + 'h' + -wide + 'z';
     paths[draft.status[node]] = (paths[draft.status[node]] || '') + path;
+    bands.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));
     if (named) parts.push(draw('text', { x: margin - 7, y: node * size + size / 2 + 4, 'text-anchor': 'end' }, rowName(draft, node)));
   }
   for (const status in paths) parts.push(draw('path', { class: 'm-' + STATUS[status], d: paths[status] }));
-  for (let node = 0; node < count; node++) parts.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));
-  svg.replaceChildren(...parts);
+  svg.replaceChildren(...parts, ...bands);
 }
 
 const rowName = (/** @type {Draft} */ draft, /** @type {number} */ node) => SIGN[draft.status[node]] + label(draft.text[node], 11);

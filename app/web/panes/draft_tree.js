@@ -31,6 +31,7 @@ const CELL = 7.25;
 const STYLE = { gap: 24, height: 31, box: 24, radius: 6, x: 9, y: 16 };
 const LEAST = 226, MOST = 360; // height of the pane
 const MARGIN = 12; // around the picture in a file
+const STYLES = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight'];
 const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, root: 0 };
 
@@ -52,7 +53,8 @@ const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
   on(download, 'click', () => { if (drawn) saveTree(svg, place, drawn.step); });
 
   function drawStep(/** @type {Step | undefined} */ step, /** @type {Run} */ run) {
-    for (const count of counts) put(count, String(countOf(step, count.dataset.count)));
+    const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
+    for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
     put(none, step && !step.draft ? 'Step 0 reads the prompt in one pass; the first draft comes in the next step.' : '');
     put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
     download.disabled = !hasDraft(step);
@@ -61,16 +63,14 @@ const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
       set(svg, { width: 0, height: 0 });
       return;
     }
-    const focused = document.activeElement;
-    const had = svg.contains(focused) ? Number(focused?.getAttribute('data-node')) : null;
+    const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node, nodes = nodesOf(step);
     room ||= place.clientWidth - 26;
-    const nodes = nodesOf(step);
     const height = drawTree(svg, nodes, { ...STYLE, room }, KINDS, (i) => RANK[nodes[i].kind], (i) => RANK[nodes[i].kind] < 2);
     if (height > tallest) {
       tallest = height;
       box.style.setProperty('--tall', Math.round(Math.min(MOST, Math.max(LEAST, tallest + 28))) + 'px');
     }
-    if (had !== null) focusIn(svg, nodeAt(svg, Math.min(had, step.draft.parent.length - 1)), true);
+    if (had) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
   }
 
   return {
@@ -83,7 +83,6 @@ const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
       details.draw(state);
     },
     resize() { room = tallest = 0; },
-    destroy() { details.destroy?.(); },
   };
 }
 
@@ -123,19 +122,13 @@ function mark(/** @type {Element} */ svg, /** @type {Step | undefined} */ step, 
   for (const at of ancestors(step.draft.parent, node)) nodeAt(svg, at).classList.add('linked');
 }
 
-/** How many nodes of the step ended so. */
-function countOf(/** @type {Step | undefined} */ step, /** @type {string | undefined} */ kind) {
-  if (kind === 'bonus') return step && ownToken(step) ? 1 : 0;
-  return [...step?.draft?.status || ''].filter((letter) => STATUS[letter] === kind).length;
-}
-
 /** The tree as a file, with the colours that it has on screen. */
 function saveTree(/** @type {SVGElement} */ svg, /** @type {HTMLElement} */ box, /** @type {number} */ step) {
   const copy = /** @type {SVGElement} */ (svg.cloneNode(true));
   const parts = 'rect, path, text, tspan', originals = svg.querySelectorAll(parts);
   copy.querySelectorAll(parts).forEach((node, i) => {
     const style = getComputedStyle(originals[i]);
-    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight']) node.setAttribute(name, style.getPropertyValue(name));
+    set(node, Object.fromEntries(STYLES.map((name) => [name, style.getPropertyValue(name)])));
   });
   const [width, height] = ['width', 'height'].map((name) => Number(svg.getAttribute(name)) + 2 * MARGIN);
   set(copy, { width, height, viewBox: [-MARGIN, -MARGIN, width, height].join(' '), xmlns: 'http://www.w3.org/2000/svg' });

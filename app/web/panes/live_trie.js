@@ -116,7 +116,6 @@ export function mount(box, context) {
       if (state.run.steps[state.step] && !(over && room && same)) look();
     },
     resize() { room = 0; },
-    destroy() { clearTimeout(timer); },
   };
 }
 

@@ -38,7 +38,6 @@ export function mount(box, context) {
         if (drawn === now) show(step, node, answer);
       }, ASK_AFTER);
     },
-    destroy() { clearTimeout(timer); },
   };
 }
 

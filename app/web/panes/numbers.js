@@ -58,26 +58,19 @@ const MARKUP = `
 
 /** @param {Run} run @param {number} at @param {Run | undefined} plain @returns {Record<string, any>} */
 function numbersAt(run, at, plain) {
-  const sums = sumsAt(run, at), step = run.steps[at];
+  const sums = sumsAt(run, at), seconds = run.steps[at].at, end = at === run.steps.length - 1 ? run.end : null;
   const mean = (/** @type {number} */ value) => (sums.steps ? value / sums.steps : null);
-  /** @type {Record<string, number | null>} */ const values = {
+  const ratio = (/** @type {'seconds' | 'decode_seconds'} */ name) =>
+    (plain && whole(run) && whole(plain) && run.end[name] > 0 ? plain.end[name] / run.end[name] : null);
+  return {
     forward_passes: at + 1,
-    mean_accepted_tokens: mean(sums.emitted),
-    acceptance_rate: sums.drafted ? sums.accepted / sums.drafted : null,
-    tokens_per_second: step.at > 0 ? sums.tokens / step.at : null,
-    speedup: null,
-    decode_speedup: null,
+    mean_accepted_tokens: end ? end.mean_accepted_tokens : mean(sums.emitted),
+    acceptance_rate: end ? end.acceptance_rate : sums.drafted ? sums.accepted / sums.drafted : null,
+    tokens_per_second: end ? end.tokens_per_second : seconds > 0 ? sums.tokens / seconds : null,
+    speedup: ratio('seconds'),
+    decode_speedup: ratio('decode_seconds'),
+    ...Object.fromEntries(PHASES.map((name, i) => [name + '_ms', mean(sums.ms[i])])),
   };
-  PHASES.forEach((name, i) => { values[name + '_ms'] = mean(sums.ms[i]); });
-  if (run.end && at === run.steps.length - 1) {
-    const { mean_accepted_tokens, acceptance_rate, tokens_per_second } = run.end;
-    Object.assign(values, { mean_accepted_tokens, acceptance_rate, tokens_per_second });
-  }
-  if (plain && whole(run) && whole(plain)) {
-    if (run.end.seconds > 0) values.speedup = plain.end.seconds / run.end.seconds;
-    if (run.end.decode_seconds > 0) values.decode_speedup = plain.end.decode_seconds / run.end.decode_seconds;
-  }
-  return values;
 }
 
 function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain, /** @type {number | null} */ speedup) {
