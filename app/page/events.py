@@ -150,7 +150,6 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         return found
 
     script = _url_script(controls)
-    demo.load(None, js=read("page.js"), **quiet)
     loaded = demo.load(from_url, None, [*fields, *texts], **quiet)
     loaded.then(None, texts, texts, js=TYPED, **quiet)
     loaded.then(None, fields, None, js=script, **quiet)

@@ -8,7 +8,7 @@ from app.serve.modules import PREFIX, WEB, read
 
 STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
-"""Scripts that Gradio runs."""
+"""Scripts that Gradio or the page's head runs."""
 
 
 def page_css() -> str:
@@ -73,7 +73,8 @@ def theme() -> themes.Base:
 
 
 def head() -> str:
-    """The head of the page, which has the browser load all modules of the stage at once."""
+    """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
-    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+    script = f"<script>{read('page.js')}</script>"
+    return '<meta name="color-scheme" content="light dark">' + script + "".join(links)

@@ -1,4 +1,4 @@
-() => {
+{
   const FIELDS = ['#document textarea', '#prompt textarea'];
   const inField = ({ target }) => target instanceof Element && target.matches(FIELDS.join());
   // Typed, pasted or dropped: Gradio's own event comes late, and not for every one of them.
@@ -13,12 +13,11 @@
     event.stopPropagation();
     document.querySelector('#run:enabled')?.click();
   }, true);
-  // Gradio and the browser cut the requests of a page that is left; Gradio then reports each of them as an error.
+  // A page that is left cuts its requests: no error, but Gradio reports each, and then its broken connection.
   const { error } = console;
-  const hush = () => {
-    console.error = () => {};
-    setTimeout(() => { console.error = error; }, 3000); // the page has stayed
+  let left = -Infinity;
+  console.error = (...what) => {
+    if (what[0]?.name === 'AbortError') left = performance.now();
+    else if (performance.now() - left > 1000) error.apply(console, what);
   };
-  addEventListener('beforeunload', hush, true);
-  addEventListener('pagehide', hush, true);
 }

@@ -111,7 +111,8 @@ def test_enter_with_a_second_key_runs(open_page: Callable[..., Page]) -> None:
     assert page.evaluate("window.clicks") == len(presses)
 
 
-RING = """(field) => {
+RING = """async (field) => {
+  await Promise.all(field.getAnimations().map(({ finished }) => finished));
   const seen = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => {
     const parts = seen(colour).slice(0, 3).map((value) => value / 255);
