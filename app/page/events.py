@@ -135,7 +135,7 @@ def connect(
 
 
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:
-    """Keep the settings and the preset in the URL, and what was typed over a reload."""
+    """Keep the settings and the preset in the URL, and what was typed over a reload (``page.js`` stores it)."""
     fields, texts = [*controls.settings.values(), controls.preset], [controls.document, controls.prompt]
 
     def from_url(request: gr.Request) -> dict[Component, Any]:
@@ -155,8 +155,6 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
     loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
-    for text in texts:
-        text.input(None, texts, None, js=TYPE, **quiet)
     controls.preset.input(None, None, None, js=TYPE_NOTHING, **quiet)
 
 
@@ -169,7 +167,6 @@ def _url_script(controls: Controls) -> str:
     return script.replace("DEFAULTS", json.dumps(list(defaults.values())))
 
 
-TYPE = "(...texts) => { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); }"
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
 TYPED = "(...texts) => JSON.parse(sessionStorage.getItem('lookahead-typed') || 'null') || texts.slice(0, 2)"
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"

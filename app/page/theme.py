@@ -7,8 +7,8 @@ from gradio import themes
 from app.serve.modules import PREFIX, WEB, read
 
 STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
-NO_MODULES = ("boot.js", "url.js")
-"""Scripts that Gradio runs."""
+NO_MODULES = ("boot.js", "page.js", "url.js")
+"""Scripts that Gradio or the page's head runs."""
 
 
 def page_css() -> str:
@@ -65,13 +65,16 @@ def theme() -> themes.Base:
         input_border_color="#8A8F98",
         input_border_color_dark="#7C828C",
         input_border_width="1px",
+        input_border_color_focus="#0072B2",
+        input_border_color_focus_dark="#56B4E9",
         border_color_primary="#E2E4E8",
         border_color_primary_dark="#33373E",
     )
 
 
 def head() -> str:
-    """The head of the page, which has the browser load all modules of the stage at once."""
+    """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
-    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+    script = f"<script>{read('page.js')}</script>"
+    return '<meta name="color-scheme" content="light dark">' + script + "".join(links)

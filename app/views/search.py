@@ -24,6 +24,7 @@ def search(stored: StoredRun, now: TrieAt, pieces: Sequence[str], text: str) -> 
     """The places of a text in the run's own trie and in the others that it drafted from; call it under ``stored.lock``.
 
     Capitals are ignored: some tokenizers write a capital as a separate token, so a single token does not show it.
+    Spaces at the end must follow, but the place is before the token that begins with them.
 
     Args:
         pieces: The text of each context token.
@@ -65,7 +66,7 @@ def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> lis
         if position <= place:
             start = index
         position += len(piece)
-        if position >= place + len(text):
+        if position >= place + _length(text):
             end = index + 1
             break
     return list(token_ids[start:end])[: MAX_DEPTH - 1]
@@ -90,12 +91,25 @@ def spelled(trie: Trie, text: str, token_text: TokenText) -> list[int]:
     while heap:
         _, _, _, tokens, child, rest = heappop(heap)
         if not rest:
-            return list(tokens)
+            return _without_spaces(tokens, text, token_text)
         for token_id, below in _below(trie, child):
             piece = token_text(token_id)
             if rest.startswith(piece) or piece.startswith(rest):
                 push((*tokens, token_id), below, rest[len(piece) :])
     return []
+
+
+def _length(text: str) -> int:
+    """Letters of a text without the spaces at its end; all of a text of spaces."""
+    return len(text.rstrip(" ") or text)
+
+
+def _without_spaces(tokens: Sequence[int], text: str, token_text: TokenText) -> list[int]:
+    """The tokens without those that only the spaces at the end of the text need."""
+    needed = list(tokens)
+    while len(needed) > 1 and "".join(map(token_text, needed[:-1])).endswith(text[: _length(text)]):
+        needed.pop()
+    return needed
 
 
 def _rests(text: str, piece: str) -> Iterator[str]:

@@ -5,8 +5,7 @@ let take = (value) => values.push(value);
 watch('value', () => take(props.value));
 const base = new URL((window.gradio_config || {}).root || '/', location.href).pathname.replace(/\/+$/, '');
 import(base + '/gradio_api/lookahead/web/stage.js').then(({ mount }) => {
-  const stage = mount(element, { server, props, trigger }, values.shift());
-  take = stage.receive;
+  take = mount(element, { server, props, trigger }, values.shift());
   values.forEach(take);
 }).catch((error) => {
   console.error(error);

@@ -5,26 +5,23 @@
 const TRIES = 5;
 const TRY_AGAIN = 1000; // milliseconds
 
-/** An address of the app's own routes, wherever the app is served. @param {string} name @param {Record<string, any>} query */
-export function route(name, query) {
+/** An address of the app's own routes, wherever the app is served. */
+export function route(/** @type {string} */ name, /** @type {Record<string, any>} */ query) {
   const { root } = /** @type {any} */ (window).gradio_config || {};
   const base = new URL(root || '/', location.href).pathname.replace(/\/+$/, '');
   return base + '/gradio_api/lookahead/' + name + '?' + new URLSearchParams(query);
 }
 
 /**
- * The runs by id, as far as they have come. A run is there once its head is; its steps come by its own stream, which
- * connects again where it was cut.
+ * The runs by id, as far as they have come. A run is there once its head is; its steps come by its own stream, which connects again where it was cut.
  * @param {(run: Run) => void} hear called when a run has begun, grown or ended
  */
 export function makeFeed(hear) {
-  /** @type {Map<string, Run>} */
-  const runs = new Map();
-  /** @type {Map<string, EventSource | null>} null: to be connected again */
-  const streams = new Map();
+  /** @type {Map<string, Run>} */ const runs = new Map();
+  /** @type {Map<string, EventSource | null>} null: to be connected again */ const streams = new Map();
 
-  /** Takes a message, wherever it came from. @param {StepMessage} message */
-  function take(message) {
+  /** Takes a message, wherever it came from. */
+  function take(/** @type {StepMessage} */ message) {
     let run = runs.get(message.run);
     if (!run) {
       if (!message.head) return connect(message.run, 0);
@@ -58,8 +55,7 @@ export function makeFeed(hear) {
     };
   }
 
-  /** @param {string} id */
-  function close(id) {
+  function close(/** @type {string} */ id) {
     streams.get(id)?.close();
     streams.delete(id);
   }
@@ -67,10 +63,10 @@ export function makeFeed(hear) {
   return {
     runs,
     take,
-    /** Opens the stream of a run that is not known yet. @param {string} id */
-    open(id) { if (!runs.has(id) && !streams.has(id)) connect(id, 0); },
-    /** Forgets a run; nothing more of it is heard. @param {string} id */
-    drop(id) {
+    /** Opens the stream of a run that is not known yet. */
+    open(/** @type {string} */ id) { if (!runs.has(id) && !streams.has(id)) connect(id, 0); },
+    /** Forgets a run; nothing more of it is heard. */
+    drop(/** @type {string} */ id) {
       close(id);
       runs.delete(id);
     },

@@ -24,7 +24,7 @@ class SourceInfo:
         name: Name in records, settings and tables.
         letter: One letter for it in run files.
         symbol: Sign in front of its counts on the page.
-        light: Its colour on a light page, ``#rrggbb``.
+        light: Its colour on a light page, ``#rrggbb``; none is one of accepted or rejected tokens, blue and orange.
         dark: Its colour on a dark page.
         help: One line: what it is.
         offered: Whether a run can choose it; False for a letter that run files may hold and nothing drafts.
@@ -42,10 +42,10 @@ class SourceInfo:
 SOURCES: dict[str, SourceInfo] = {
     info.name: info
     for info in (
-        SourceInfo("prompt", "p", "■", "#0072B2", "#56B4E9", "the prompt of this run"),
-        SourceInfo("output", "o", "●", "#B34700", "#F0A860", "the output so far and earlier outputs of this session"),
+        SourceInfo("prompt", "p", "■", "#6A4BBF", "#B7A3F2", "the prompt of this run"),
+        SourceInfo("output", "o", "●", "#A0306F", "#EE94C6", "the output so far and earlier outputs of this session"),
         SourceInfo("corpus", "c", "▲", "#00795C", "#4CC9A4", "a trie file that the run was started with"),
-        SourceInfo("model", "m", "✦", "#7A3E9D", "#C79BE0", "recycled logits (read in run files only)", offered=False),
+        SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "recycled logits (read in run files only)", offered=False),
     )
 }
 """Every source by name, in the order in which they are shown."""

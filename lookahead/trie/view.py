@@ -90,4 +90,8 @@ def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNo
 def _view(trie: Trie, child: int, parent: int, token_id: int, depth: int) -> TrieNodeView:
     if child < 0:
         return TrieNodeView(child, parent, token_id, depth, 1, int(~child < trie.border), ~child)
-    return TrieNodeView(child, parent, token_id, depth, trie.counts[child], trie.prompt_counts[child], trie.last[child])
+    count = trie.counts[child]
+    in_prompt = (
+        min(trie.border, count) if child == ROOT else trie.prompt_counts[child]
+    )  # the trie counts none at its root
+    return TrieNodeView(child, parent, token_id, depth, count, in_prompt, trie.last[child])

@@ -78,18 +78,13 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
         if not request.url.startswith((app_url, "data:", "blob:")):
             wrong.append(f"request to {request.url}")
 
-    def opened(query: str = "", width: int = 1280, height: int = 800, left: bool = False, **options: Any) -> Page:
-        def hear(text: str) -> None:
-            # What Gradio's page itself says about a run that it is left in the middle of.
-            if not (left and ("AbortError" in text or "Connection errored out" in text)):
-                wrong.append(text)
-
+    def opened(query: str = "", width: int = 1280, height: int = 800, **options: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-        page.on("console", lambda message: hear(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("request", note)
         page.goto(app_url.rstrip("/") + query)
         page.wait_for_selector("#numbers [data-metric]")

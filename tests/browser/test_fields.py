@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -61,6 +62,92 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     expect(page).to_have_url(re.compile("preset=Word"))
     page.reload()
     expect(prompt).to_have_value(re.compile("^Maria"))
+
+
+INSERT = "(text) => document.execCommand('insertText', false, text)"
+
+
+def test_what_came_in_one_piece_is_there_again_after_a_reload(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=40")
+    page.wait_for_selector("#run:enabled")
+    prompt, document = page.locator("#prompt textarea"), page.locator("#document textarea")
+    for text, put in (
+        ("pasted", page.keyboard.insert_text),
+        (
+            "of another program",
+            lambda text: page.evaluate("(text) => document.execCommand('insertText', false, text)", text),
+        ),
+        ("", lambda _: page.keyboard.press("Delete")),
+    ):
+        for field in (document, prompt):
+            field.focus()
+            page.keyboard.press("Control+A")
+            put(text)
+        page.reload()
+        for field in (document, prompt):
+            expect(field).to_have_value(text)
+
+
+def test_enter_with_a_second_key_runs(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.wait_for_selector("#run:enabled")
+    page.evaluate(
+        """() => {
+          window.clicks = 0;
+          const count = (event) => { window.clicks += 1; event.stopImmediatePropagation(); };
+          document.querySelector('#run').addEventListener('click', count, true);
+        }"""
+    )
+    prompt, document = page.locator("#prompt textarea"), page.locator("#document textarea")
+    prompt.fill("abc")
+    presses = [(prompt, "Control"), (prompt, "Shift"), (prompt, "Meta"), (document, "Control"), (document, "Shift")]
+    for count, (field, key) in enumerate(presses, 1):
+        field.press(f"{key}+Enter")
+        assert page.evaluate("window.clicks") == count
+    assert prompt.input_value() == "abc"
+    prompt.press("Enter")
+    assert prompt.input_value() == "abc\n"
+    page.locator("#preset input").press("Control+Enter")
+    assert page.evaluate("window.clicks") == len(presses)
+
+
+RING = """async (field) => {
+  await Promise.all(field.getAnimations().map(({ finished }) => finished));
+  const seen = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => {
+    const parts = seen(colour).slice(0, 3).map((value) => value / 255);
+    const [red, green, blue] = parts.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const style = getComputedStyle(field), reach = parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
+  let ground = 'rgba(0, 0, 0, 0)', whole = true;
+  for (let box = field; box; box = box.parentElement) {
+    const found = getComputedStyle(box);
+    if (box !== field || reach <= 0) ground = seen(ground)[3] === 0 ? found.backgroundColor : ground;
+    const clips = found.overflowX !== 'visible' || found.contentVisibility === 'auto';
+    if (box === field || !clips || box === document.body || box === document.documentElement) continue;
+    const [inner, outer] = [field, box].map((one) => one.getBoundingClientRect());
+    whole &&= inner.left - reach >= outer.left && inner.right + reach <= outer.right;
+    whole &&= inner.top - reach >= outer.top && inner.bottom + reach <= outer.bottom;
+  }
+  const [low, high] = [luminance(style.outlineColor), luminance(ground)].sort((a, b) => a - b);
+  return [style.outlineStyle, parseFloat(style.outlineWidth) >= 2, (high + 0.05) / (low + 0.05) >= 3, whole];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_has_the_focus_has_a_whole_ring_that_is_seen(open_page: Callable[..., Page], scheme: Any) -> None:
+    page = open_page(color_scheme=scheme, reduced_motion="reduce")
+    page.click("#settings button")
+    page.wait_for_selector("#what-if [data-knob]")
+    for name in (
+        *("#prompt textarea", "#document textarea", "#max-new-tokens input[type=number]", "#run"),
+        *("[data-search] input", "[data-search] button", "[data-mask-box]", "#what-if [data-knob] >> nth=0", "#play"),
+    ):
+        field = page.locator(name).first
+        field.focus()
+        page.keyboard.press("Shift")  # as by keyboard
+        assert field.evaluate(RING) == ["solid", True, True, True], name
 
 
 def test_a_lane_that_was_stopped_says_so(open_page: Callable[..., Page], passes: list[int]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +55,23 @@ def test_where_the_page_is_one_column_a_link_leads_to_the_controls(
         page.wait_for_function(
             "Math.abs(document.querySelector('#controls').getBoundingClientRect().top) < innerHeight / 2"
         )
+
+
+def test_the_link_to_the_controls_does_not_load_the_page_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?preset=Story&max_new_tokens=40", width=390, reduced_motion="reduce")
+    prompt, link = page.locator("#prompt textarea"), page.locator(".jump")
+    expect(prompt).to_have_value(re.compile("^Tell"))
+    prompt.fill("My own prompt")
+    page.evaluate("window.same = true")
+    for press in (link.click, lambda: link.press("Enter"), lambda: link.dispatch_event("click")):
+        page.evaluate("scrollTo(0, 0)")
+        press()
+        page.wait_for_function("document.querySelector('#controls').getBoundingClientRect().top < innerHeight / 2")
+        expect(page.locator("#controls")).to_be_focused()
+        page.evaluate("history.replaceState(null, '', location.pathname + location.search + '#controls')")
+    assert page.evaluate("window.same")
+    expect(prompt).to_have_value("My own prompt")
+    expect(page).to_have_url(re.compile(r"preset=Story&max_new_tokens=40"))
 
 
 def test_reduced_motion_plays_nothing(open_page: Callable[..., Page]) -> None:

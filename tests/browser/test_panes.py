@@ -101,7 +101,8 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     expect(page.locator("#what-if")).to_be_visible()
 
 
-def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page]) -> None:
+@pytest.mark.parametrize(("button", "runs"), [("#run", 17), ("#compare", 8)])
+def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page], button: str, runs: int) -> None:
     page = open_page("/?max_new_tokens=12&decoding_length=8", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
@@ -117,7 +118,7 @@ def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., 
     def run() -> None:
         before = page.get_attribute("#stage [data-run]", "data-run")
         page.wait_for_selector("#run:enabled")
-        page.click("#run")
+        page.click(button)
         page.wait_for_function(
             "(id) => { const { run, state } = document.querySelector('#stage [data-run]').dataset;"
             " return run !== id && state === 'finished'; }",
@@ -128,8 +129,8 @@ def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., 
     for _ in range(3):
         run()
     nodes, listeners = held()
-    for _ in range(17):
+    for _ in range(runs):
         run()
     more_nodes, more_listeners = held()
-    assert more_nodes < nodes + 17, "a node per run"
-    assert more_listeners < listeners + 17, "a listener per run"
+    assert more_nodes < nodes + runs, "a node per run"
+    assert more_listeners < listeners + runs, "a listener per run"

@@ -66,7 +66,7 @@ def test_a_page_that_is_left_says_so(
     leave: str, open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.serve.steps.UNREAD_SECONDS", 3600)
-    page = open_page(LONG, left=True)
+    page = open_page(LONG)
     _start(page)
     _watch(page)
     if leave == "reload":

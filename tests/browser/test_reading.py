@@ -232,3 +232,29 @@ def test_the_text_follows_the_step_but_not_against_a_reader(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(inside)
+
+
+def test_the_root_of_the_trie_counts_the_prompt_apart(page: Page, recorded: RunRecord) -> None:
+    root = page.locator("[data-gram]").first
+    for step in range(len(recorded.steps)):
+        page.locator("#scrubber").fill(str(step))
+        expect(page.locator("[data-step-count]")).to_have_text(re.compile(f"^step {step} /"))
+        expect(page.locator("[data-trie-says]")).to_have_text(re.compile(f"adds {recorded.steps[step].trie.added} "))
+        if not str(root.text_content()).startswith("root"):
+            continue
+        written = sum(len(one.emitted_ids) for one in recorded.steps[:step])
+        counts = re.findall(r"(\d+) in (the prompt|this output)", str(root.get_attribute("aria-label")))
+        expected = [(len(recorded.prompt_ids), "the prompt"), (written, "this output")]
+        assert counts == [(str(count), where) for count, where in expected if count]
+        return
+    pytest.fail("no step shows the root")
+
+
+def test_a_space_at_the_end_of_a_search_does_not_take_the_next_token_in(page: Page) -> None:
+    for text, match in (("return ", "return"), ("return  ", None), ("def ", "def"), ("retur", "return")):
+        page.locator("[data-search] input").fill(text)
+        page.locator("[data-search] button").click()
+        if match is None:
+            expect(page.locator("[data-trie-hint]")).to_contain_text("not in the trie")
+        else:
+            expect(page.locator("[data-match]").first).to_have_text(re.compile(f"^Found: .?{match}$"))

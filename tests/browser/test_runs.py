@@ -197,7 +197,7 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
 def test_a_reload_while_greedy_still_runs_shows_both_lanes_as_far_as_they_came(
     open_page: Callable[..., Page], passes: list[int]
 ) -> None:
-    page = open_page("/?max_new_tokens=150&decoding_length=32", left=True)
+    page = open_page("/?max_new_tokens=150&decoding_length=32")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
@@ -234,3 +234,51 @@ def test_a_late_message_of_an_earlier_run_does_not_take_the_stage_back(open_page
     page.evaluate("window.feeds[0].onmessage({ data: window.feeds[0].told })")
     page.wait_for_timeout(1000)
     assert page.get_attribute("#stage [data-run]", "data-run") == second
+
+
+def test_a_new_run_is_followed_whatever_was_looked_at_before(open_page: Callable[..., Page], passes: list[int]) -> None:
+    page = open_page("/?max_new_tokens=300&decoding_length=1", reduced_motion="reduce")
+    page.fill("#document textarea", "")
+    page.fill("#prompt textarea", "abc abc abc")
+    stage, follow = page.locator("#stage [data-state]"), page.locator("[data-follow]")
+    for look_back in (
+        lambda: page.keyboard.press("Home"),
+        lambda: page.keyboard.press("ArrowLeft"),
+        lambda: page.click("#ribbon .group >> nth=1"),
+        lambda: follow.uncheck(),
+        lambda: None,
+    ):
+        before = stage.get_attribute("data-run")
+        page.wait_for_selector("#run:enabled")
+        page.click("#run")
+        page.wait_for_function(
+            "(id) => { const { run, steps } = document.querySelector('#stage [data-run]').dataset;"
+            " return run !== id && +steps > 6 && document.querySelector('#scrubber').value > 5; }",
+            arg=before,
+        )
+        expect(follow).to_be_checked()
+        page.evaluate("document.activeElement.blur()")
+        look_back()
+        page.click("#stop")
+        expect(stage).to_have_attribute("data-state", "finished")
+
+
+def test_figures_that_were_closed_stay_closed(open_page: Callable[..., Page], recorded_run: Path) -> None:
+    page = open_page("/?max_new_tokens=8", reduced_motion="reduce")
+    page.fill("#document textarea", "")
+    _run(page, "abc abc")
+    page.click("#figures button")
+    page.wait_for_selector("#figures .js-plotly-plot")
+    page.click("#figures button")
+    closed = page.locator("#figures .label-wrap:not(.open)")
+    expect(closed).to_be_visible()
+    for button in ("#run", "#compare"):
+        page.wait_for_selector("#run:enabled")
+        page.click(button)
+        page.wait_for_selector("#stop:enabled")
+        page.wait_for_selector("#run:enabled")
+        expect(closed).to_be_visible()
+    page.set_input_files("#open-run", recorded_run)
+    expect(page.locator("[data-about]")).to_contain_text("opened from")
+    expect(page.locator("#status")).to_contain_text("Ready.")
+    expect(closed).to_be_visible()

@@ -18,30 +18,25 @@ const MOST = 129;
 /** Width and height of a cell, shares of its room. @type {Record<string, [number, number]>} */
 const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
 
-/** @type {Mount} */
-export function mount(box, context) {
+/** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'attention-mask');
   const place = one(box, '[data-mask-box]'), svg = one(place, 'svg'), fact = one(box, '[data-mask-fact]'), says = one(box, '[data-mask-row]');
-  /** @type {Step | undefined | null} */
-  let drawn = null;
-  /** @type {Element | null} */
-  let marked = null;
+  /** @type {Step | undefined | null} */ let drawn = null;
+  /** @type {Element | null} */ let marked = null;
   let room = 0;
 
   pointable(place, 'data-row', context);
 
-  /** The row of a node, and in words what it sees; null for none. @param {Draft | null | undefined} draft @param {number | null} node */
-  function mark(draft, node) {
-    if (marked) marked.classList.remove('linked');
+  /** The row of a node, and in words what it sees; null for none. */
+  function mark(/** @type {Draft | null | undefined} */ draft, /** @type {number | null} */ node) {
+    marked?.classList.remove('linked');
     marked = node === null ? null : svg.querySelector('[data-row="' + node + '"]');
+    marked?.classList.add('linked');
     const frame = svg.querySelector('.marked');
-    if (frame) frame.setAttribute('visibility', marked ? 'visible' : 'hidden');
-    if (!marked || !frame || !draft || node === null) { put(says, ''); return; }
-    marked.classList.add('linked');
-    frame.setAttribute('y', String(marked.getAttribute('y')));
-    const line = ancestors(draft.parent, node);
-    const names = line.slice(-6).map((at) => label(draft.text[at], 12));
-    put(says, 'Row ' + node + ' sees ' + plural(line.length, 'token') + ' of this pass: ' + (line.length > 6 ? '… ' : '') + names.join(' '));
+    if (frame) set(frame, { visibility: marked ? 'visible' : 'hidden', y: marked?.getAttribute('y') || 0 });
+    const line = marked && draft && node !== null ? ancestors(draft.parent, node) : [];
+    const names = (line.length > 6 ? '… ' : '') + line.slice(-6).map((at) => label(draft?.text[at] || '', 12)).join(' ');
+    put(says, line.length ? 'Row ' + node + ' sees ' + plural(line.length, 'token') + ' of this pass: ' + names : '');
   }
 
   return {
@@ -60,8 +55,7 @@ export function mount(box, context) {
   };
 }
 
-/** @param {Element} svg @param {Draft | null | undefined} draft @param {number} room */
-function drawMask(svg, draft, room) {
+function drawMask(/** @type {Element} */ svg, /** @type {Draft | null | undefined} */ draft, /** @type {number} */ room) {
   if (!draft) {
     svg.replaceChildren();
     set(svg, { width: 0, height: 0 });
@@ -75,22 +69,20 @@ function drawMask(svg, draft, room) {
     draw('rect', { x: margin, y: 0.5, width: count * size, height: count * size, class: 'frame' }),
     draw('rect', { x: 0, y: 0, width: margin + count * size, height: size, class: 'marked', visibility: 'hidden' }),
   ];
-  const inset = size > 6 ? 1.5 : size > 3 ? 0.5 : 0;
-  const side = size - 2 * inset;
-  /** @type {Record<string, string>} */
-  const paths = {};
+  const side = size - (size > 6 ? 3 : size > 3 ? 1 : 0);
+  const bands = [];
+  /** @type {Record<string, string>} */ const paths = {};
   for (let node = 0; node < count; node++) {
     const [wide, high] = SHAPE[draft.status[node]].map((share) => share * side);
     const left = margin + (size - wide) / 2, top = node * size + (size - high) / 2;
     let path = '';
     for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (left + at * size) + ' ' + top + 'h' + wide + 'v' + high + 'h' + -wide + 'z';
     paths[draft.status[node]] = (paths[draft.status[node]] || '') + path;
+    bands.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));
     if (named) parts.push(draw('text', { x: margin - 7, y: node * size + size / 2 + 4, 'text-anchor': 'end' }, rowName(draft, node)));
   }
   for (const status in paths) parts.push(draw('path', { class: 'm-' + STATUS[status], d: paths[status] }));
-  for (let node = 0; node < count; node++) parts.push(draw('rect', { 'data-row': node, x: 0, y: node * size, width: margin + count * size, height: size, class: 'band' }));
-  svg.replaceChildren(...parts);
+  svg.replaceChildren(...parts, ...bands);
 }
 
-/** @param {Draft} draft @param {number} node */
-const rowName = (draft, node) => SIGN[draft.status[node]] + label(draft.text[node], 11);
+const rowName = (/** @type {Draft} */ draft, /** @type {number} */ node) => SIGN[draft.status[node]] + label(draft.text[node], 11);

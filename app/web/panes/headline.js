@@ -10,8 +10,7 @@ const MARKUP = `
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
-/** @type {Mount} */
-export function mount(box) {
+/** @type {Mount} */ export function mount(box) {
   fill(box, MARKUP, 'headline');
   const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
   let said = '';
@@ -29,12 +28,7 @@ export function mount(box) {
   };
 }
 
-/**
- * Pieces of text, each with the class that colours it, if any.
- * @param {Run} run
- * @param {number} at
- * @returns {[words: string, kind?: string][]}
- */
+/** Pieces of text, each with the class that colours it, if any. @param {Run} run @param {number} at @returns {[words: string, kind?: string][]} */
 export function sentence(run, at) {
   const step = run.steps[at];
   if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
@@ -54,8 +48,7 @@ export function sentence(run, at) {
   ];
 }
 
-/** @param {Run} run @param {LeftOut | null | undefined} left */
-function whyNoDraft(run, left) {
+function whyNoDraft(/** @type {Run} */ run, /** @type {LeftOut | null | undefined} */ left) {
   if (draftsOff(run)) return 'With decoding_length 1 the Trie is not asked.';
   if (!run.head.config.sources.length) return 'With no source the Trie has nothing to guess from.';
   if (left && left.best) return 'No draft this time: the best guess (“' + label(left.best.text) + '”, ' + percent(left.best.p) + ') was not worth a wider pass.';

@@ -15,8 +15,7 @@ const MARKUP = `
 <p class="legend under"><span data-step-time></span>${PHASES.map((name) => `<span><i class="p-${name}"></i><span data-share></span></span>`).join('')}</p>
 <p class="hint" data-not-speedup></p>`;
 
-/** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */
-const METRICS = [
+/** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
   ['mean_accepted_tokens', 'Tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 2, ''],
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
   ['forward_passes', 'Forward passes', 'through the model, the one over the prompt included', 0, ''],
@@ -29,8 +28,7 @@ const METRICS = [
   ['commit_ms', 'Commit', 'keeping what was accepted', 3, 'ms'],
 ];
 
-/** @type {Mount} */
-export function mount(box) {
+/** @type {Mount} */ export function mount(box) {
   fill(box, MARKUP, 'numbers');
   const fact = one(box, '[data-numbers-fact]'), stepTime = one(box, '[data-step-time]'), hint = one(box, '[data-not-speedup]');
   const parts = all(box, '[data-part]'), shares = all(box, '[data-share]');
@@ -60,32 +58,22 @@ export function mount(box) {
 
 /** @param {Run} run @param {number} at @param {Run | undefined} plain @returns {Record<string, any>} */
 function numbersAt(run, at, plain) {
-  const sums = sumsAt(run, at), step = run.steps[at];
-  /** @param {number} value */
-  const mean = (value) => (sums.steps ? value / sums.steps : null);
-  /** @type {Record<string, number | null>} */
-  const values = {
+  const sums = sumsAt(run, at), seconds = run.steps[at].at, end = at === run.steps.length - 1 ? run.end : null;
+  const mean = (/** @type {number} */ value) => (sums.steps ? value / sums.steps : null);
+  const ratio = (/** @type {'seconds' | 'decode_seconds'} */ name) =>
+    (plain && whole(run) && whole(plain) && run.end[name] > 0 ? plain.end[name] / run.end[name] : null);
+  return {
     forward_passes: at + 1,
-    mean_accepted_tokens: mean(sums.emitted),
-    acceptance_rate: sums.drafted ? sums.accepted / sums.drafted : null,
-    tokens_per_second: step.at > 0 ? sums.tokens / step.at : null,
-    speedup: null,
-    decode_speedup: null,
+    mean_accepted_tokens: end ? end.mean_accepted_tokens : mean(sums.emitted),
+    acceptance_rate: end ? end.acceptance_rate : sums.drafted ? sums.accepted / sums.drafted : null,
+    tokens_per_second: end ? end.tokens_per_second : seconds > 0 ? sums.tokens / seconds : null,
+    speedup: ratio('seconds'),
+    decode_speedup: ratio('decode_seconds'),
+    ...Object.fromEntries(PHASES.map((name, i) => [name + '_ms', mean(sums.ms[i])])),
   };
-  PHASES.forEach((name, i) => { values[name + '_ms'] = mean(sums.ms[i]); });
-  if (run.end && at === run.steps.length - 1) {
-    const { mean_accepted_tokens, acceptance_rate, tokens_per_second } = run.end;
-    Object.assign(values, { mean_accepted_tokens, acceptance_rate, tokens_per_second });
-  }
-  if (plain && whole(run) && whole(plain)) {
-    if (run.end.seconds > 0) values.speedup = plain.end.seconds / run.end.seconds;
-    if (run.end.decode_seconds > 0) values.decode_speedup = plain.end.decode_seconds / run.end.decode_seconds;
-  }
-  return values;
 }
 
-/** @param {Run} run @param {Run | undefined} plain @param {number | null} speedup */
-function speedSays(run, plain, speedup) {
+function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain, /** @type {number | null} */ speedup) {
   const why = 'a wide pass takes longer than a narrow one.';
   if (!plain || speedup === null) return 'Fewer passes do not make it as much faster: ' + why;
   const faster = speedup < 1 ? number(1 / speedup, 1) + 'x slower: ' : number(speedup, 1) + 'x faster: ';

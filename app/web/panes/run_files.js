@@ -1,6 +1,6 @@
 // Saving and opening run files.
 
-import { button, fill, input, one, put } from '../lib/dom.js';
+import { button, fill, input, on, one, put } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 
 /** @import { Mount } from '../types' */
@@ -12,15 +12,14 @@ const MARKUP = `
 
 const MOST_BYTES = 32e6;
 
-/** @type {Mount} */
-export function mount(box, context) {
+/** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'run-files');
   const save = button(box, '[data-save]'), open = input(box, '[data-open]'), hint = one(box, '[data-file-hint]');
-  save.addEventListener('click', async () => {
+  on(save, 'click', async () => {
     const says = await context.save?.();
     if (says) put(hint, says);
   });
-  open.addEventListener('change', async () => {
+  on(open, 'change', async () => {
     const file = open.files && open.files[0];
     if (!file) return;
     open.value = '';  // at once: cleared at the end, it would take away a file that was chosen meanwhile

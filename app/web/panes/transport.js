@@ -1,6 +1,6 @@
 // Moving through the steps: play, one step, the scrubber, speed.
 
-import { all, fill, input, mark, one, put } from '../lib/dom.js';
+import { fill, input, mark, on, one, put, within } from '../lib/dom.js';
 
 /** @import { Mount } from '../types' */
 
@@ -23,17 +23,19 @@ const MARKUP = `
 </div>
 <p class="hint keys">Each step is one forward pass; step 0 reads the prompt. <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Space</kbd> plays, <kbd>Home</kbd>/<kbd>End</kbd> jump.</p>`;
 
-/** @type {Mount} */
-export function mount(box, context) {
+/** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'transport');
   const play = one(box, '[data-play]'), slider = input(box, '[data-scrubber]'), count = one(box, '[data-step-count]');
   const speed = input(box, '[data-speed]'), follow = input(box, '[data-follow]');
   let at = 0, playing = false;
-  play.addEventListener('click', () => context.play?.(!playing));
-  for (const button of all(box, '[data-by]')) button.addEventListener('click', () => context.go?.(at + Number(button.dataset.by)));
-  slider.addEventListener('input', () => context.go?.(slider.value === slider.max ? Infinity : Number(slider.value)));  // newer steps may not be drawn yet
-  speed.addEventListener('change', () => context.setSpeed?.(Number(speed.value)));
-  follow.addEventListener('change', () => context.follow?.(follow.checked));
+  on(box, 'click', (event) => {
+    const by = within(event, '[data-by]')?.dataset.by;
+    if (by) context.go?.(at + Number(by));
+  });
+  on(play, 'click', () => context.play?.(!playing));
+  on(slider, 'input', () => context.go?.(slider.value === slider.max ? Infinity : Number(slider.value)));  // newer steps may not be drawn yet
+  on(speed, 'change', () => context.setSpeed?.(Number(speed.value)));
+  on(follow, 'change', () => context.follow?.(follow.checked));
   return {
     draw(state) {
       const last = Math.max(0, state.run.steps.length - 1);
@@ -45,7 +47,7 @@ export function mount(box, context) {
       put(count, state.run.steps[at] ? 'step ' + at + ' / ' + last : '–');
       put(play, playing ? '❚❚' : '▶');
       mark(play, 'aria-label', playing ? 'Pause' : 'Play');
-      if (state.speed) speed.value = String(state.speed);
+      if (state.speed && Number(speed.value) !== state.speed) speed.value = String(state.speed);
       if (state.following !== undefined) follow.checked = state.following;
     },
   };

@@ -1,11 +1,11 @@
 // What if: other settings on the finished run, replayed without the model.
 
 import { asker } from '../lib/asker.js';
-import { all, fill, make, one, put } from '../lib/dom.js';
+import { fill, make, on, one, put, signOf } from '../lib/dom.js';
 import { isOver } from '../lib/runs.js';
 import { number, passes } from '../lib/text.js';
 
-/** @import { Knob, Mount, Run, State, WhatIf } from '../types' */
+/** @import { Knob, Mount, Run, Source, State, WhatIf } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -19,20 +19,17 @@ const MARKUP = `
 </div>
 <p class="hint" data-what-if-hint role="status"></p>`;
 
-/** @type {[name: string, title: string, digits: number, factor: number][]} */
-const ROWS = [
+/** @type {[name: string, title: string, digits: number, factor: number][]} */ const ROWS = [
   ['mean_accepted_tokens', 'Tokens per pass', 2, 1], ['acceptance_rate', 'Acceptance rate, %', 1, 100], ['forward_passes', 'Forward passes', 0, 1],
   ['draft_tokens_per_step', 'Draft tokens per step', 1, 1], ['decode_seconds', 'Decode time, ms', 0, 1000],
 ];
 
-/** @type {Mount} */
-export function mount(box, context) {
+/** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'what-if');
   const rows = one(box, '[data-what-if-rows]'), hint = one(box, '[data-what-if-hint]');
-  const controls = context.knobs.map(controlOf);
+  const controls = context.knobs.map((knob) => controlOf(knob, context.sources));
   one(box, '[data-knobs]').append(...controls.map((control) => control.element));
-  /** @type {State | null} */
-  let drawn = null;
+  /** @type {State | null} */ let drawn = null;
   let setFor = '', waits = false; // for a run that is being timed
 
   /** @type {ReturnType<typeof asker<{ run: string, config: Record<string, any> }, WhatIf>>} */
@@ -56,8 +53,11 @@ export function mount(box, context) {
     replay();
   }
 
-  for (const control of controls) control.element.addEventListener('input', () => { control.tell(); replay(); });
-  one(box, '[data-reset]').addEventListener('click', reset);
+  on(one(box, '[data-knobs]'), 'input', () => {
+    for (const control of controls) control.tell();
+    replay();
+  });
+  on(one(box, '[data-reset]'), 'click', reset);
   return {
     draw(state) {
       const { run } = drawn = state;
@@ -72,60 +72,54 @@ export function mount(box, context) {
 
 /** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: Run): void, tell(): void }} Control */
 
-/** A control for a setting, made from its description. @param {Knob} knob @returns {Control} */
-function controlOf(knob) {
-  if (knob.kind === 'choices') return boxesOf(knob);
-  const out = make('output', { 'data-out': knob.name }), field = /** @type {HTMLInputElement} */ (fieldOf(knob));
-  const counts = knob.kind === 'whole' || knob.kind === 'number', off = knob.kind === 'switch';
-  const element = make('label', {}, make('span', {}, knob.label + ' ', ...(counts ? [out] : [])), field, make('small', {}, knob.help));
-  const value = () => (off ? field.checked : counts ? Number(field.value) : field.value);
+/** A control for a setting, made from its description. @param {Knob} knob @param {Source[]} sources @returns {Control} */
+function controlOf(knob, sources) {
+  const { name, kind, label, help, choices } = knob;
+  if (kind === 'choices') return boxesOf(knob, sources);
+  const counts = kind === 'whole' || kind === 'number', range = { min: knob.optional ? 0 : knob.low, max: knob.high, step: kind === 'whole' ? 1 : 'any' };
+  const field = /** @type {HTMLInputElement} */ (make(kind === 'choice' ? 'select' : 'input', {
+    'data-knob': name, 'aria-label': label, ...(counts ? { type: 'range', ...range } : kind === 'switch' ? { type: 'checkbox' } : {}),
+  }, ...(kind === 'choice' ? choices.map((choice) => make('option', {}, choice)) : [])));
+  const out = make('output', { 'data-out': name });
+  const value = () => (kind === 'switch' ? field.checked : counts ? Number(field.value) : field.value);
   const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
   return {
-    knob, element, value, tell,
+    knob, value, tell,
+    element: make('label', {}, make('span', {}, label + ' ', ...(counts ? [out] : [])), field, make('small', {}, help)),
     set(now) {
-      if (off) field.checked = !!now; else field.value = String(now ?? 0);
+      if (kind === 'switch') field.checked = !!now; else field.value = String(now ?? 0);
       tell();
     },
   };
 }
 
-/** @param {Knob} knob */
-function fieldOf(knob) {
-  const names = { 'data-knob': knob.name, 'aria-label': knob.label };
-  if (knob.kind === 'switch') return make('input', { ...names, type: 'checkbox' });
-  if (knob.kind !== 'choice') return make('input', { ...names, type: 'range', min: knob.optional ? 0 : knob.low, max: knob.high, step: knob.kind === 'whole' ? 1 : 'any' });
-  return make('select', names, ...knob.choices.map((choice) => make('option', {}, choice)));
-}
-
-/** Several of several: a box for each. @param {Knob} knob @returns {Control} */
-function boxesOf(knob) {
-  const boxes = knob.choices.map((choice) => make('label', { class: 'check' }, make('input', { type: 'checkbox', 'data-source-knob': choice }), ' ' + choice));
-  const element = make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help));
-  const fields = /** @type {HTMLInputElement[]} */ (all(element, 'input'));
+/** Several sources of several: a box for each. @param {Knob} knob @param {Source[]} sources @returns {Control} */
+function boxesOf(knob, sources) {
+  const fields = knob.choices.map((choice) => /** @type {HTMLInputElement} */ (make('input', { type: 'checkbox', 'data-source-knob': choice })));
+  const boxes = knob.choices.map((choice, i) => make('label', { class: 'check' }, fields[i], ...sources.filter(({ name }) => name === choice).map(signOf), choice));
   return {
-    knob, element,
+    knob,
+    element: make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help)),
     value: () => knob.choices.filter((_, i) => fields[i].checked),
     set(now, run) {
-      fields.forEach((field, i) => {
-        field.checked = now.includes(knob.choices[i]);
-        boxes[i].hidden = knob.choices[i] === 'corpus' && !run.head.corpus;
+      knob.choices.forEach((choice, i) => {
+        fields[i].checked = now.includes(choice);
+        boxes[i].hidden = choice === 'corpus' && !run.head.corpus;
       });
     },
     tell() { /* the boxes show it */ },
   };
 }
 
-/** @param {WhatIf} answer @param {string} name @param {string} title @param {number} digits @param {number} factor */
-function rowOf(answer, name, title, digits, factor) {
-  /** @param {number | null} value */
-  const cell = (value) => number(value === null ? null : factor * value, digits);
+function rowOf(/** @type {WhatIf} */ answer, /** @type {string} */ name, /** @type {string} */ title, /** @type {number} */ digits, /** @type {number} */ factor) {
+  const cell = (/** @type {number | null} */ value) => number(value === null ? null : factor * value, digits);
   const real = cell(answer.real[name]), estimate = cell(answer.estimate[name]);
   const about = name === 'decode_seconds' && estimate !== '–' ? '≈ ' : '';
   return make('tr', { 'data-what-if': name }, make('th', { scope: 'row' }, title), make('td', {}, real), make('td', real === estimate ? {} : { class: 'other' }, about + estimate));
 }
 
-/** If the replay with the run's own settings is the run itself, all that its drafts came from is known. @param {WhatIf} answer */
-function exactness(answer) {
+/** If the replay with the run's own settings is the run itself, all that its drafts came from is known. */
+function exactness(/** @type {WhatIf} */ answer) {
   if (answer.exact) return 'Passes and acceptance are exact; ';
   const was = Number(answer.real.forward_passes);
   const other = answer.again === was ? 'other steps' : passes(answer.again) + ' instead of ' + was;

@@ -1,8 +1,9 @@
 // The text, token by token, grouped by the step that wrote it; it follows the step until somebody scrolls it.
 
 import { all, fill, make, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
-import { hasDraft, ranksOf } from '../lib/runs.js';
-import { label, percent, plural, visible } from '../lib/text.js';
+import { hasDraft } from '../lib/runs.js';
+import { label, plural, visible } from '../lib/text.js';
+import { estimateOf } from './node_details.js';
 
 /** @import { Mount, Run, State, Step } from '../types' */
 
@@ -17,22 +18,17 @@ const MARKUP = `
 
 const HINT = 'Point at a token for its source, probability and rank; click it to go to its step.';
 
-/** @type {Mount} */
-export function mount(box, context) {
+/** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'written-text');
   const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]');
-  /** @type {State | null} */
-  let drawn = null;
-  /** @type {HTMLElement[]} */
-  let groups = []; // one per step
+  /** @type {State | null} */ let drawn = null;
+  /** @type {HTMLElement[]} */ let groups = []; // one per step
   let marked = -1; // the group of the current step
   let lit = 0; // groups up to here are past, those from here on are still to come
-  /** @type {HTMLElement | null} */
-  let stop = null; // the token that the tab key leads to
+  /** @type {HTMLElement | null} */ let stop = null; // the token that the tab key leads to
   let scrolledAway = false, touchedAt = -1e9;
 
-  /** @param {Run} run */
-  function clear(run) {
+  function clear(/** @type {Run} */ run) {
     const pieces = run.head.prompt.flatMap((piece) => token(piece, 'prompt', 0));
     ribbon.replaceChildren(make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' }, ...pieces));
     groups = [];
@@ -42,18 +38,11 @@ export function mount(box, context) {
     scrolledAway = false;
   }
 
-  /** @param {Run} run */
-  function grow(run) {
-    const fresh = run.steps.slice(groups.length).map(groupOf);
-    groups.push(...fresh);
-    ribbon.append(...fresh);
-  }
-
-  /** Only the groups between the old place and the new one change. @param {State} state */
-  function mark(state) {
+  /** Only the groups between the old place and the new one change. */
+  function mark(/** @type {State} */ state) {
     const now = groups[state.step];
     if (!now) return;
-    if (marked >= 0 && groups[marked]) groups[marked].classList.remove('now');
+    groups[marked]?.classList.remove('now');
     for (; lit <= state.step; lit++) groups[lit].classList.remove('ahead');
     for (; lit > state.step + 1; lit--) groups[lit - 1].classList.add('ahead');
     if (marked !== state.step) hold(now, state);
@@ -61,21 +50,16 @@ export function mount(box, context) {
     now.classList.add('now');
   }
 
-  /**
-   * The tab stop follows the step; the focus, too, where the step is chosen by hand.
-   * @param {HTMLElement} now
-   * @param {State} state
-   */
-  function hold(now, state) {
-    const focused = ribbon.contains(document.activeElement);
-    const first = /** @type {HTMLElement | null} */ (now.firstElementChild);
-    if (!first || (focused && (state.playing || state.live || now.contains(document.activeElement)))) return;
+  /** The tab stop follows the step; the focus, too, where the step is chosen by hand. */
+  function hold(/** @type {HTMLElement} */ now, /** @type {State} */ state) {
+    const focused = ribbon.contains(document.activeElement), first = now.firstElementChild;
+    if (!(first instanceof HTMLElement) || (focused && (state.playing || state.live || now.contains(document.activeElement)))) return;
     stopAt(first, state.run);
     if (focused) first.focus({ preventScroll: true });
   }
 
-  /** One token is a tab stop and has a name; the others are read as text. @param {HTMLElement} span @param {Run} run */
-  function stopAt(span, run) {
+  /** One token is a tab stop and has a name; the others are read as text. */
+  function stopAt(/** @type {HTMLElement} */ span, /** @type {Run} */ run) {
     if (stop) for (const name of ['tabindex', 'role', 'aria-label']) stop.removeAttribute(name);
     stop = span;
     set(span, { tabindex: 0, role: 'button', 'aria-label': tokenSays(run, span) });
@@ -88,24 +72,22 @@ export function mount(box, context) {
     if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step) + HINT);
   }
 
-  ribbon.addEventListener('click', (event) => {
+  on(ribbon, 'click', (event) => {
     const span = within(event, '[data-step]');
-    if (!span) return;
-    scrolledAway = false;
-    context.go?.(Number(span.dataset.step));
+    if (span) context.go?.(Number(span.dataset.step));
   });
-  on(ribbon, ['mouseover', 'focusin'], (event) => {
+  on(ribbon, 'mouseover focusin', (event) => {
     const span = within(event, '[data-step]');
     if (span && drawn) put(says, tokenSays(drawn.run, span));
   });
-  on(ribbon, ['mouseleave', 'focusout'], tell);
-  ribbon.addEventListener('keydown', (event) => {
+  on(ribbon, 'mouseleave focusout', tell);
+  on(ribbon, 'keydown', (event) => {
     moveAmong(all(ribbon, '[data-step]'), event, (span) => { if (drawn) stopAt(span, drawn.run); span.focus(); });
     if (stop && presses(event) && event.target === stop) { event.preventDefault(); stop.click(); }
   });
-  on(ribbon, ['wheel', 'touchmove', 'pointerdown', 'keydown'], () => { touchedAt = performance.now(); }, true);
+  on(ribbon, 'wheel touchmove pointerdown keydown', () => { touchedAt = performance.now(); }, true);
   // Whoever scrolls the text is left there until the step comes into sight again or is moved by hand.
-  on(ribbon, ['scroll'], () => {
+  on(ribbon, 'scroll', () => {
     if (performance.now() - touchedAt > 700) return;
     touchedAt = performance.now();
     const now = groups[marked];
@@ -117,7 +99,9 @@ export function mount(box, context) {
       const before = drawn;
       drawn = state;
       if (!before || before.run !== state.run) clear(state.run);
-      grow(state.run);
+      const fresh = state.run.steps.slice(groups.length).map(groupOf);
+      groups.push(...fresh);
+      ribbon.append(...fresh);
       if (state.byHand) scrolledAway = false;
       mark(state);
       ribbon.classList.toggle('playing', !!state.playing);
@@ -134,42 +118,32 @@ export function mount(box, context) {
   };
 }
 
-/**
- * The elements of a token: a span per line.
- * @param {string} piece
- * @param {string} kind
- * @param {number} step
- */
-function token(piece, kind, step) {
+/** The elements of a token: a span per line. */
+function token(/** @type {string} */ piece, /** @type {string} */ kind, /** @type {number} */ step) {
   return (piece.match(/[^\n]*\n|[^\n]+$|^$/g) || []).flatMap((line) => {
     const span = make('span', { 'data-step': step, 'data-kind': kind }, visible(line));
     return line.endsWith('\n') ? [span, make('br')] : [span];
   });
 }
 
-/** @param {Step} step */
-function groupOf(step) {
-  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length;
-  const own = step.emitted.length - accepted;
+function groupOf(/** @type {Step} */ step) {
+  const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length, own = step.emitted.length - accepted;
   const says = [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
   const parts = step.emitted.flatMap(([, piece, kind], place) => token(piece, kind, step.i).map((part) => set(part, { 'data-place': place })));
   return make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...parts);
 }
 
-/** @param {Step} step */
-function stepSays(step) {
+function stepSays(/** @type {Step} */ step) {
   if (!step.draft) return 'Step 0 read the prompt and wrote the first token. ';
   const own = step.emitted.length > step.path.length ? ', 1 written by the model. ' : '. ';
   return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
 }
 
-/** @param {Run} run @param {HTMLElement} span */
-function tokenSays(run, span) {
+function tokenSays(/** @type {Run} */ run, /** @type {HTMLElement} */ span) {
   if (span.dataset.kind === 'prompt') return 'The prompt, which step 0 read.';
   const step = run.steps[Number(span.dataset.step)], place = Number(span.dataset.place);
   if (!step) return '';
   const name = '“' + label(step.emitted[place][1], 24) + '”, step ' + step.i + ': ';
   if (span.dataset.kind === 'bonus' || !hasDraft(step)) return name + 'the model’s own token.';
-  const node = step.path[place];
-  return name + 'accepted draft token, source ' + step.draft.source[node] + ', estimated ' + percent(step.draft.p[node]) + ', rank ' + ranksOf(step)[node] + ' of ' + (step.draft.p.length - 1) + '.';
+  return name + 'accepted draft token, ' + estimateOf(step, step.path[place]) + '.';
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 
 import pytest
 
 from app.serve.modules import read
+from lookahead.sources.registry import SOURCES
 
 ON = {
     "accepted": ("fill", "well", "tint"),
@@ -39,10 +41,39 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def palette(line: int) -> dict[str, str]:
+    """The stage's colours by name, light (0) or dark (1)."""
+    sheets = [text for text in read("styles/stage.css").splitlines() if "--accepted:" in text]
+    return dict(re.findall(r"--([a-z]+): (#[0-9A-Fa-f]+)", sheets[line]))
+
+
+def hue(colour: str) -> float:
+    """The hue of a colour in degrees.
+
+    >>> hue("#00ff00")
+    120.0
+    """
+    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return 360 * colorsys.rgb_to_hsv(red, green, blue)[0]
+
+
+@pytest.mark.parametrize("line", [0, 1], ids=["light", "dark"])
+def test_a_source_is_readable_and_not_taken_for_accepted_or_rejected(line: int) -> None:
+    colours = palette(line)
+    sources = {name: (info.light, info.dark)[line] for name, info in SOURCES.items()}
+    assert len({info.symbol for info in SOURCES.values()}) == len(SOURCES)
+    for name, colour in sources.items():
+        for ground in ("fill", "well", "tint"):
+            assert contrast(colour, colours[ground]) >= 4.5, f"{name} on {ground}"
+        others = [colours["accepted"], colours["rejected"], *(sources[other] for other in sources if other != name)]
+        for other in others:
+            apart = abs(hue(colour) - hue(other))
+            assert min(apart, 360 - apart) >= 20, f"{name} is like {other}"
+
+
 @pytest.mark.parametrize("line", [0, 1], ids=["light", "dark"])
 def test_text_has_contrast(line: int) -> None:
-    sheets = [text for text in read("styles/stage.css").splitlines() if "--accepted:" in text]
-    colours = dict(re.findall(r"--([a-z]+): (#[0-9A-Fa-f]+)", sheets[line]))
+    colours = palette(line)
     for name, grounds in ON.items():
         for ground in grounds:
             assert contrast(colours[name], colours[ground]) >= 4.5, f"{name} on {ground}"

@@ -165,3 +165,16 @@ def test_an_opened_run_does_not_know_its_corpus() -> None:
     assert stored.corpus == ()
     assert "corpus" in stored.config.sources
     assert asked(stored)("trie_view", 1)["corpus"] is None
+
+
+def test_a_space_at_the_end_takes_no_further_token_in() -> None:
+    words = {1: "cat", 2: " sat", 3: "alog", 4: " ", 5: "the "}
+    trie = Trie(MAX_DEPTH)
+    for text in ((1, 3), (1, 3), (1, 2), (1, 4), (5, 1)):
+        trie.insert(text)
+    for wanted, tokens in (("cat ", [1]), ("cat", [1]), ("cat s", [1, 2]), ("catalog ", []), (" ", [2]), ("the ", [5])):
+        assert search.spelled(trie, wanted, words.__getitem__) == tokens, wanted
+    pieces = [words[token_id] for token_id in (1, 3, 1, 2, 4, 1)]
+    assert search._spelling(pieces, (1, 3, 1, 2, 4, 1), "cat ") == [1]
+    assert search._spelling(pieces, (1, 3, 1, 2, 4, 1), "sat  ") == []
+    assert search._spelling(pieces, (1, 3, 1, 2, 4, 1), "sat ") == [2]

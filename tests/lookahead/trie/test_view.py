@@ -72,3 +72,13 @@ def test_a_neighbourhood_may_begin_at_what_was_read_once():
         (4, 1, 2, 1),
     ]
     assert [view.token_id for view in neighbourhood(trie, ~trie.log.index(5), 40, 2)] == [5]
+
+
+@given(sequences, sequences)
+def test_the_root_counts_the_prompt_apart(prompt, output):
+    trie = Trie(5)
+    trie.border = len(prompt)
+    trie.extend(prompt)
+    trie.extend(output)
+    root = neighbourhood(trie, ROOT, 1, 0)[0]
+    assert (root.count, root.prompt_count) == (len(prompt) + len(output), len(prompt))
