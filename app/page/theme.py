@@ -74,4 +74,5 @@ def head() -> str:
     """The head of the page, which has the browser load all modules of the stage at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
-    return '<meta name="color-scheme" content="light dark">' + "".join(links)
+    icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
+    return '<meta name="color-scheme" content="light dark">' + icon + "".join(links)

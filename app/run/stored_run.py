@@ -111,7 +111,7 @@ class StoredRun:
 
     def finish(self, run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> None:
         """Take the finished run, after its last step."""
-        self.parted, self.problem = parted, problem
+        self.parted, self.problem = parted, problem.encode("utf-8", "replace").decode()
         if run.texts is not None:
             known = run.texts
             self._bytes += text_bytes((known.prompt, known.output, *known.output_pieces, *known.tokens.values()))

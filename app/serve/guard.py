@@ -70,6 +70,8 @@ class Hosts:
 
     def known(self, name: str, place: Place) -> bool:
         """Whether the app may be asked by this name."""
+        if not name:
+            return False
         # With a root path a reverse proxy is in front of the app, and answers for its names.
         if place.root_path or any(fnmatchcase(name, known) for known in self.names):
             return True
@@ -81,7 +83,7 @@ class Hosts:
         if parts is None or not parts[0]:
             return False
         name, port = parts
-        if name in self.named or (name != "" and name in (_name(place.share_url), _name(place.root_path))):
+        if name in {*self.named, _name(place.share_url), _name(place.root_path)}:
             return True
         hosts = [headers.get("host", "")]
         # Only a proxy's word counts: a page elsewhere cannot send this header to the loopback.

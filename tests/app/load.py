@@ -2,9 +2,9 @@
 
     python tests/app/load.py [--root FOLDER] [--waiting 200] [--runs 5] [--tokens 200]
 
-Starts ``app.py`` of a folder (this checkout, or an older one to compare with) on a free port, makes a run of that many tokens
-and opens its file. Then it measures, once with no questions and once while that many what-ifs at the largest width are
-outstanding (each is asked again when it is answered; after a refusal, a second later):
+Starts ``app.py`` of a folder (this checkout, or an older one to compare with) on a free port, makes a run of that many
+tokens and opens its file. Then it measures, once with no questions and once while that many what-ifs at the largest
+width are outstanding (each is asked again when it is answered; after a refusal, a second later):
 
 - ``page_seconds``: ``GET /``, asked four times a second; median and worst
 - ``run_seconds``: ``/generate``, from the request to its last message; median and worst
