@@ -1,6 +1,6 @@
 """What 200 waiting questions do to the page and to a run; prints one line of JSON.
 
-    python tests/app/load.py [--root FOLDER] [--waiting 200] [--runs 5] [--tokens 200]
+    python tests/app/load.py [--root FOLDER] [--waiting 200] [--runs 5] [--tokens 200] [--limit 100]
 
 Starts ``app.py`` of a folder (this checkout, or an older one to compare with) on a free port, makes a run of that many
 tokens and opens its file. Then it measures, once with no questions and once while that many what-ifs at the largest
@@ -8,6 +8,7 @@ width are outstanding (each is asked again when it is answered; after a refusal,
 
 - ``page_seconds``: ``GET /``, asked four times a second; median and worst
 - ``run_seconds``: ``/generate``, from the request to its last message; median and worst
+  (``limit`` seconds if it was not over by then)
 - ``answers`` and ``refusals``: of the questions
 
 ``slower`` is the ratio of the two median run times. The client takes part of the same processor, so the figures are
@@ -42,11 +43,13 @@ class Page:
     Args:
         client: A client with the app's address.
         tokens: New tokens of a run.
+        limit: Most seconds to wait for one.
     """
 
-    def __init__(self, client: httpx.AsyncClient, tokens: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, tokens: int, limit: float) -> None:
         self.client = client
         self.tokens = tokens
+        self.limit = limit
         self.component = 0
         self.answers = self.refusals = 0
 
@@ -86,13 +89,20 @@ class Page:
         async def look() -> None:
             while True:
                 begun = time.perf_counter()
-                await self.client.get("/")
-                pages.append(time.perf_counter() - begun)
+                try:
+                    await self.client.get("/")
+                finally:  # one that is still unanswered counts, too
+                    pages.append(time.perf_counter() - begun)
                 await asyncio.sleep(0.25)
 
-        looking = asyncio.create_task(look())
-        times = [(await self.generate())[0] for _ in range(runs)]
+        looking, times = asyncio.create_task(look()), list[float]()
+        for _ in range(runs):
+            begun = time.perf_counter()
+            with contextlib.suppress(TimeoutError, httpx.HTTPError):
+                await asyncio.wait_for(self.generate(), self.limit)
+            times.append(time.perf_counter() - begun)
         looking.cancel()
+        await asyncio.wait([looking])
         return {"page_seconds": _two(pages), "run_seconds": _two(times)}
 
     async def keep_asking(self, run: str, number: int) -> None:
@@ -109,11 +119,11 @@ def _two(times: list[float]) -> dict[str, float]:
     return {"median": round(median(times), 3), "worst": round(max(times), 3)}
 
 
-async def measured(url: str, waiting: int, runs: int, tokens: int) -> dict[str, Any]:
+async def measured(url: str, waiting: int, runs: int, tokens: int, limit: float) -> dict[str, Any]:
     """The measurements of the app at this address."""
     limits = httpx.Limits(max_connections=waiting + 20)
-    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
-        page = Page(client, tokens)
+    async with httpx.AsyncClient(base_url=url, timeout=1000, limits=limits) as client:
+        page = Page(client, tokens, limit)
         await page.begin()
         _, last = await page.generate()
         opened = await page.ask("open_run", {"text": last["run_file"]})
@@ -136,6 +146,7 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=200)
+    parser.add_argument("--limit", type=float, default=100)
     options = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -145,10 +156,9 @@ def main() -> None:
     app = subprocess.Popen(
         command, cwd=options.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    address, asked = f"http://127.0.0.1:{port}", (options.waiting, options.runs, options.tokens, options.limit)
     try:
-        print(
-            json.dumps(asyncio.run(measured(f"http://127.0.0.1:{port}", options.waiting, options.runs, options.tokens)))
-        )
+        print(json.dumps(asyncio.run(measured(address, *asked))))
     finally:
         app.terminate()
         app.wait(30)
