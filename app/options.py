@@ -40,6 +40,7 @@ class AppOptions:
         trie: Trie file of ``lookahead make-trie`` that every run also drafts from.
         host: Address to listen on; None leaves it to Gradio.
         port: Port; None is the first free one from 7860 on.
+        allow_host: Names besides its own by which the page may be asked (of a reverse proxy, say).
         share_trie: Whether all visitors share one trie (otherwise each tab has its own).
         max_new_tokens: Most new tokens of a run.
         max_prompt_tokens: Most tokens of a prompt; the model's context limits it, too.
@@ -52,6 +53,7 @@ class AppOptions:
     trie: str | None = None
     host: str | None = None
     port: int | None = None
+    allow_host: tuple[str, ...] = ()
     share_trie: bool = False
     max_new_tokens: int = 512
     max_prompt_tokens: int = 4096
@@ -80,6 +82,9 @@ def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
 @_flag("trie", "every run also drafts from this file of make-trie", metavar="FILE")
 @_flag("host", "address to listen on (default: 127.0.0.1)", metavar="ADDRESS", also=["GRADIO_SERVER_NAME"])
 @_flag("port", "port (default: first free from 7860)", type=_Whole(1, 65_535), metavar="N", also=["GRADIO_SERVER_PORT"])
+@_flag(
+    "allow-host", "answer for this name, too (of a reverse proxy, say); may be repeated", metavar="NAME", multiple=True
+)
 @_flag("share-trie", "one trie for all visitors instead of one per tab", is_flag=True)
 @_flag("max-new-tokens", "most new tokens of a run", **_COUNT)
 @_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", **_COUNT)

@@ -44,6 +44,8 @@ class Controls:
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
             self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
         gr.HTML(BUTTONS_LINE, apply_default_css=False, elem_id="buttons-line")
+        if host.options.share_trie:
+            gr.HTML(SHARED_LINE, apply_default_css=False, elem_id="shared-line")
         self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
         self.described = offered_here(host, "page")
         with gr.Accordion("Settings", open=False, elem_id="settings"):
@@ -78,6 +80,10 @@ TINY_LINE = " The built-in model is tiny and often wrong; the point is that both
 BUTTONS_LINE = (
     "<p class='limits'>Run uses lookahead. Compare also times plain greedy decoding. Stop takes effect after the "
     "current pass.</p>"
+)
+SHARED_LINE = (
+    "<p class='limits'>All visitors of this page share one Trie: outputs of your runs help other visitors' runs, and "
+    "they can read them there. Turn off “Keep the trie between runs” to share nothing.</p>"
 )
 OTHER_MODEL = (
     "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "

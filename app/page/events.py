@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.page import presets
 from app.page.controls import Controls
@@ -16,8 +18,10 @@ from app.run.settings import from_controls, from_query, offered_here
 from app.run.start import start_run
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
-from app.run.tabs import Tabs
+from app.run.tabs import SHARED, Tabs
+from app.serve.endpoints import shown
 from app.serve.modules import read
+from app.serve.question_thread import QuestionThread
 from app.serve.steps import wait_while_read
 from app.views.step_messages import how_it_ended, to_json
 from lookahead.config import LookaheadConfig, RunSettings, chosen
@@ -53,7 +57,7 @@ class Handlers:
             settings = from_controls(values, self.settings)
             prompt = presets.compose(values["document"], values["prompt"])
             config, limit = chosen(LookaheadConfig, settings), chosen(RunSettings, settings).max_new_tokens
-            memory = "" if self.host.options.share_trie else tab
+            memory = SHARED if self.host.options.share_trie else tab
             earlier = self.tabs.memory(memory) if settings["keep_trie"] else ()
             runs: list[StoredRun] = []
             with self.tabs.going(tab) as cancelled:
@@ -74,9 +78,9 @@ class Handlers:
                     if run.problem:
                         break
             yield gr.skip(), how_it_ended(runs[-1]) if runs else "No run was started.", runs[0].run_id if runs else ""
-        except ValueError as error:
-            yield gr.skip(), str(error), ""  # Gradio's own message disappears after a while
-            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:  # a tokenizer or a chat template may raise anything
+            yield gr.skip(), error_line(error), ""  # Gradio's own message disappears after a while
+            raise shown(error) from error
 
     def figures(self, run_id: str) -> tuple[Any, ...]:
         """The six figures of a finished run; nothing changes if the id names none."""
@@ -98,15 +102,29 @@ class Handlers:
 
 
 def connect(
-    demo: gr.Blocks, handlers: Handlers, controls: Controls, view: gr.HTML, place: gr.Accordion, plots: list[gr.Plot]
+    demo: gr.Blocks,
+    handlers: Handlers,
+    controls: Controls,
+    view: gr.HTML,
+    place: gr.Accordion,
+    plots: list[gr.Plot],
+    thread: QuestionThread,
 ) -> None:
     """Connect every control of the page to its handler.
 
     Args:
+        thread: Draws the figures.
         view: The stage.
         place: The accordion of the figures, which are drawn only while it is open and when it is opened.
         plots: The figures.
     """
+
+    async def figures(run_id: str) -> tuple[Any, ...]:
+        try:
+            return await thread.ask(partial(handlers.figures, run_id))
+        except Exception as error:
+            raise shown(error) from error
+
     buttons = [controls.run, controls.stop, controls.compare]
     quiet: dict[str, Any] = {
         "queue": False,
@@ -123,10 +141,10 @@ def connect(
         done = started.then(_scene(handlers, methods), None, [view, controls.status, drawn], **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
-            after(_ready, None, buttons, **quiet).success(handlers.figures, drawn, plots, js=IF_OPEN, **quiet)
+            after(_ready, None, buttons, **quiet).success(figures, drawn, plots, js=IF_OPEN, **quiet)
     opened = view.select(_opened, None, [controls.status, drawn], **quiet)
-    opened.then(handlers.figures, drawn, plots, js=IF_OPEN, **quiet)
-    place.expand(handlers.figures, drawn, plots, js=SHOWN_RUN, **quiet)
+    opened.then(figures, drawn, plots, js=IF_OPEN, **quiet)
+    place.expand(figures, drawn, plots, js=SHOWN_RUN, **quiet)
     left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
     controls.stop.click(handlers.stop, left, left, **quiet)
     left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)

@@ -6,31 +6,53 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from app.model.host import ModelHost
 from app.page.controls import Controls
 from app.page.events import QUEUE, Handlers, connect
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
-from app.serve import modules, steps
+from app.serve import link_preview, modules, steps
 from app.serve.endpoints import add_endpoints
+from app.serve.guard import Guard, Hosts, Place
+from app.serve.link_preview import LinkPreview
 from app.serve.modules import read
-from app.serve.questions import functions
+from app.serve.question_thread import QuestionThread
+from app.serve.questions import server_functions
+from app.serve.queue_readers import QueueReaders
 from app.views.first_sight import first_sight
 from app.views.step_messages import short_count
 
 SESSIONS = 500
 """Most tabs whose components the server keeps."""
+MOST_UPLOAD = 1_000_000
+"""Largest file in bytes that Gradio takes; the page itself uploads none."""
+DELETED = (60, 300)
+"""How often Gradio's files are looked through, and the age at which they are deleted, in seconds."""
 
 
 def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
     """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address."""
-    store = RunStore()
+    store, readers = RunStore(), QueueReaders()
     demo = build_demo(host, store)
+    hosts = Hosts(options.get("server_name"), host.options.allow_host)
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
-        app_kwargs={"routes": [*steps.routes(store), modules.route()]},
+        app_kwargs={
+            "routes": [*steps.routes(store), modules.route(), link_preview.route()],
+            "middleware": [
+                Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
+                Middleware(readers.counting),
+                Middleware(LinkPreview),
+            ],
+            "lifespan": readers.watching(demo._queue),
+        },
         state_session_capacity=SESSIONS,
+        max_file_size=MOST_UPLOAD,
+        enable_monitoring=False,
+        favicon_path=link_preview.ICON,
+        show_error=True,  # what is wrong with a request that does not reach our functions
         theme=theme(),
         css=page_css(),
         head=head(),
@@ -44,8 +66,8 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
 
 def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
     """The whole page, not served yet; the store keeps its runs."""
-    handlers = Handlers(host, store)
-    with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True) as demo:
+    handlers, thread = Handlers(host, store), QuestionThread(store)
+    with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True, delete_cache=DELETED) as demo:
         gr.HTML(_title(host), elem_id="title", apply_default_css=False)
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
@@ -54,15 +76,15 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
                     html_template=read("stage.html"),
                     js_on_load=read("boot.js"),
                     apply_default_css=False,
-                    server_functions=functions(store),
+                    server_functions=server_functions(store, thread),
                     elem_id="stage",
                 )
                 place, plots = _figures()
             with gr.Column(scale=0, min_width=300, elem_id="controls"):
                 controls = Controls(host)
-        connect(demo, handlers, controls, view, place, plots)
-        add_endpoints(host, store, QUEUE)
-    demo.queue(max_size=host.options.max_waiting)
+        connect(demo, handlers, controls, view, place, plots, thread)
+        add_endpoints(host, store, QUEUE, thread)
+    demo.queue(max_size=host.options.max_waiting, api_open=False)
     # Gradio's queue looks for work a thousand times a second and takes the interpreter from the engine: a pass took
     # 1.12 to 1.14 times as long. Gradio has no public setting for it.
     demo._queue.sleep_when_free = 0.05

@@ -76,5 +76,6 @@ def head() -> str:
     """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
     script = f"<script>{read('page.js')}</script>"
-    return '<meta name="color-scheme" content="light dark">' + script + "".join(links)
+    return '<meta name="color-scheme" content="light dark">' + icon + script + "".join(links)

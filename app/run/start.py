@@ -6,11 +6,12 @@ import logging
 import threading
 from functools import partial
 
+from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.model.runs import Outputs, RunRequest, broken_off
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
-from lookahead.backend import PASS_ERRORS, failure_line
+from lookahead.backend import failure_line
 from lookahead.config import LookaheadConfig
 from lookahead.metrics import first_difference
 from lookahead.records import Method, RunRecord, TokenGap
@@ -49,14 +50,16 @@ def start_run(
 def _make(host: ModelHost, run: StoredRun, prompt: str, beside: RunRecord | None) -> None:
     """Make the run and store it, in the engine's thread. It ends whatever happens."""
     try:
-        record = host.generate(run.request, run.cancelled, run.add)
-        run.finish(host.with_texts(record, prompt), _parted(host, beside, record))
-    except Exception as error:  # nobody reads this thread's result
-        if not isinstance(error, PASS_ERRORS):
-            run.mistake = error
-        logging.getLogger(__name__).warning("a run broke off", exc_info=error)
+        try:
+            record, problem = host.generate(run.request, run.cancelled, run.add), ""
+        except Exception as error:  # nobody reads this thread's result
+            logging.getLogger(__name__).warning("a run broke off", exc_info=error)
+            record, problem = broken_off(run.request, host.info, run.steps, run.ends, "error"), failure_line(error)
+        run.finish(record := host.with_texts(record, prompt), _parted(host, beside, record), problem)
+    except Exception as error:  # a tokenizer that cannot spell the output
+        logging.getLogger(__name__).warning("a run has no texts", exc_info=error)
         record = broken_off(run.request, host.info, run.steps, run.ends, "error")
-        run.finish(host.with_texts(record, prompt), problem=failure_line(error))
+        run.finish(record, problem=error_line(error))
     finally:
         run.close()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import accumulate
+from sys import getsizeof
 from time import monotonic
 from typing import Any, Protocol
 
@@ -56,8 +57,6 @@ class StoredRun:
         run: The finished run, with its texts; None while it is in progress.
         parted: How close the decision was where the run before it in its scene took another token.
         problem: Why it broke off, in one line; empty if it did not.
-        mistake: The program's own error that broke it off, to be raised again; None otherwise.
-        bytes: Its size in memory, roughly: 1.5 kB per step, 0.5 kB per draft node, 0.2 kB per prompt token.
         cancelled: The event that ends the run.
         was_read: Whether a page has read the steps as they came.
         cache: Results that readers keep (under ``lock``).
@@ -87,8 +86,7 @@ class StoredRun:
         self.run: RunRecord | None = None
         self.parted: TokenGap | None = None
         self.problem = ""
-        self.mistake: Exception | None = None
-        self.bytes = 200 * len(request.prompt_ids)
+        self._bytes = 200 * len(request.prompt_ids) + text_bytes(texts.prompt_pieces)
         self.cancelled = cancelled or threading.Event()
         self.lock = threading.Lock()
         self.cache: dict[str, Any] = {}
@@ -105,7 +103,7 @@ class StoredRun:
 
     def add(self, step: StepRecord, end: float) -> None:
         """Take the next step, and when it ended, in seconds from the start of the run."""
-        self.bytes += 1500 + 500 * len(step.draft or ())
+        self._bytes += 1500 + 500 * len(step.draft or ())
         with self._news:
             self.ends.append(end)
             self.steps.append(step)
@@ -113,7 +111,10 @@ class StoredRun:
 
     def finish(self, run: RunRecord, parted: TokenGap | None = None, problem: str = "") -> None:
         """Take the finished run, after its last step."""
-        self.parted, self.problem = parted, problem
+        self.parted, self.problem = parted, problem.encode("utf-8", "replace").decode()
+        if run.texts is not None:
+            known = run.texts
+            self._bytes += text_bytes((known.prompt, known.output, *known.output_pieces, *known.tokens.values()))
         self.run = run
         self.close()
 
@@ -132,6 +133,13 @@ class StoredRun:
                     future.set_result(None)
 
     # ------------------------------------------------------------------ read by others
+
+    @property
+    def bytes(self) -> int:
+        """Its size in memory, roughly: 1.5 kB per step, 0.5 kB per draft node, 0.2 kB per prompt token; the texts, and
+        the tries that were looked at, as they are."""
+        looked_at = self.cache.get("trie")
+        return self._bytes + (0 if looked_at is None else looked_at.trie.stats().bytes)
 
     @property
     def going(self) -> bool:
@@ -171,6 +179,11 @@ class StoredRun:
         return 0.0 if self._readers else monotonic() - self._unread_since
 
 
+def text_bytes(texts: Iterable[str]) -> int:
+    """The memory of these texts in bytes."""
+    return sum(map(getsizeof, texts))
+
+
 class _RecordedTexts:
     """The texts of a finished run's tokens, as far as the run has them; ids in place of all others."""
 
@@ -195,10 +208,15 @@ class _RecordedTexts:
         return self._table.get(token_id, f"#{token_id}")
 
 
-def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None) -> StoredRun:
-    """A finished run (from a file, say) as a stored one."""
+def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None, more_bytes: int = 0) -> StoredRun:
+    """A finished run (from a file, say) as a stored one.
+
+    Args:
+        more_bytes: What its size counts besides what the run itself shows: the size of its file.
+    """
     request = RunRequest(run.prompt_ids, run.config, run.max_new_tokens, run.method)
     stored = StoredRun(request, run.model, _RecordedTexts(run), note=note)
+    stored._bytes += more_bytes
     for step, end in zip(run.steps, step_ends(run), strict=True):
         stored.add(step, end)
     stored.finish(run, parted)

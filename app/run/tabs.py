@@ -15,8 +15,12 @@ MOST_MEMORIES = 100
 """Most tabs whose outputs are remembered; at most 1.2 MB each (see ``most_recent``)."""
 
 
+SHARED = "shared"
+"""The name of the memory of all visitors, where they share one."""
+
+
 class Tabs:
-    """Tabs by the name of their session."""
+    """Tabs by the name of their session. A caller without a session has no name: nobody can stop its run."""
 
     def __init__(self) -> None:
         self._going: dict[str, threading.Event] = {}
@@ -37,7 +41,8 @@ class Tabs:
         """
         event = threading.Event()
         with self._lock:
-            self._going[tab] = event
+            if tab:
+                self._going[tab] = event
             if tab in self._left:
                 self._left.discard(tab)
                 event.set()
@@ -51,6 +56,8 @@ class Tabs:
 
     def stop(self, tab: str) -> bool:
         """Stop this tab's run; returns whether there was one. A queued run will end before its first pass."""
+        if not tab:
+            return False
         with self._lock:
             event = self._going.get(tab)
             if event is not None:
@@ -71,6 +78,8 @@ class Tabs:
 
         Gradio's ``State`` does not serve: each open page would hold one more connection for it, and a browser has six.
         """
+        if not tab:
+            return
         with self._lock:
             self._memories[tab] = most_recent((*self._memories.get(tab, ()), output))
             self._memories.move_to_end(tab)

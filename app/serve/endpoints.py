@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from inspect import Parameter, Signature, getdoc
@@ -11,14 +12,17 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from app.model.host import ModelHost
+from app.model.error_line import error_line
+from app.model.host import WIDEST, ModelHost
 from app.run.settings import offered_here
 from app.run.start import start_run
 from app.run.store import RunStore
+from app.serve.question_thread import QuestionThread
+from app.serve.questions import opened
 from app.serve.steps import messages
 from app.views import what_if
 from app.views.step_messages import short_count, to_json
-from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen, offered
+from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 
@@ -26,14 +30,16 @@ TYPES: dict[str, Any] = {"whole": int, "number": float, "choice": str, "choices"
 """Type of a setting's plain value, by the kind of the setting."""
 
 
-def add_endpoints(host: ModelHost, store: RunStore, queue: dict[str, Any]) -> None:
+def add_endpoints(host: ModelHost, store: RunStore, queue: dict[str, Any], thread: QuestionThread) -> None:
     """Add the three endpoints to the app that is being built.
 
     Args:
         queue: Gradio's options for every event that uses the model.
+        thread: Answers ``/replay``.
     """
     api(_generate(host, store), api_name="generate", **queue)
-    api(_replay(), api_name="replay")
+    # The thread has a queue of its own; in Gradio's, those that wait would take the places of runs.
+    api(_replay(thread), api_name="replay", concurrency_limit=None)
     api(_models(host), api_name="models", queue=False)
 
 
@@ -63,31 +69,33 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
                 for message in found:
                     text, problem = _run_file(run.run) if message["end"] and run.run else (None, None)
                     yield to_json({**message, "run_file": text, "run_file_problem": problem})
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:  # a tokenizer or a chat template may raise anything
+            raise shown(error) from error
 
     # The endpoint yields text: Gradio's client cannot merge the differences between objects whose lists change length.
     return _described(generate, settings, "prompt", {"method": "lookahead"}, str)
 
 
-def _replay() -> Callable[..., Any]:
-    settings = offered("what-if")
+def _replay(thread: QuestionThread) -> Callable[..., Any]:
+    settings = what_if.narrowed(WIDEST)
 
-    def replay(*values: Any) -> dict[str, Any]:
+    async def replay(*values: Any) -> dict[str, Any]:
         """Draft a recorded run again with other settings, without the model.
 
         `run_file` is the text of a run file. Returns the numbers as they were (`real`) and as they would be
         (`estimate`). Times are estimated from the measured T(n). Passes and acceptance are right if `exact` is true:
         the replay with the run's own settings, which takes `again` passes, then is the run itself.
         """
-        run_file, *plain = values
         try:
-            if not isinstance(run_file, str):
-                raise ValueError("not a run file: need its text")
-            run = runfile.from_json(run_file)
-            return what_if.answer(run, what_if.changed(run.config, _given(settings, plain)))
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            return await thread.ask(lambda: again(*values))
+        except Exception as error:
+            raise shown(error) from error
+
+    def again(run_file: Any, *plain: Any) -> dict[str, Any]:
+        if not isinstance(run_file, str):
+            raise ValueError("not a run file: need its text")
+        run = opened(run_file).run
+        return what_if.answer(run, what_if.changed(run.config, _given(settings, plain), WIDEST))
 
     return _described(replay, settings, "run_file", {}, dict[str, Any])
 
@@ -150,6 +158,13 @@ def _explained(one: Setting) -> str:
     else:
         words = f"{one.low:g} to {one.high:g}" if one.high < 1e9 else f"at least {one.low:g}"
     return f"{one.name} is {words}{', or 0 for no limit of its own' if one.optional else ''}"
+
+
+def shown(error: Exception) -> gr.Error:
+    """The error that Gradio shows on the page and to scripts, in one line."""
+    if not isinstance(error, ValueError):
+        logging.getLogger(__name__).warning("a request failed", exc_info=error)
+    return gr.Error(error_line(error), print_exception=False)
 
 
 def _shown(value: object) -> str:

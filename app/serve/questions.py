@@ -6,17 +6,27 @@ A question names a run by its id, which only its own tab knows. The answer to a 
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from sys import getsizeof
 from typing import Any
 
-from app.run.store import RunStore
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from app.model.error_line import error_line
+from app.model.host import WIDEST
+from app.run.store import MOST_BYTES, RunStore
 from app.run.stored_run import StoredRun, from_record
+from app.serve.question_thread import QuestionThread
 from app.views import tries
 from app.views import what_if as replays
 from app.views.search import search
 from app.views.seen_in import where_seen
-from app.views.step_messages import since, steps_data
+from app.views.step_messages import announced, since, steps_data
+from lookahead.config import MAX_TOKENS
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 
@@ -24,10 +34,20 @@ Answer = dict[str, Any]
 
 MOST_CHIPS = 11
 """Tokens of a suffix that are shown one by one."""
+MOST_SOUGHT = 200
+"""Most characters of a text that is searched."""
+MOST_AT_ONCE = 1_000
+"""Most steps in an answer; the page reads those of a longer run from the step stream."""
+MOST_STEPS = 20_000
+"""Most steps of a run that is opened on the page."""
+MOST_PROMPT = 100_000
+"""Most prompt tokens of a run that is opened on the page: its trie is rebuilt on request."""
+_PART = 200_000
+"""Bytes that are sent before the server looks after others."""
 
 
 def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
-    """The questions as server functions of the stage."""
+    """The questions, for a caller in any thread."""
 
     def answering(function: Callable[[RunStore, Answer], Answer]) -> Callable[[Any], Answer]:
         @functools.wraps(function)
@@ -36,14 +56,40 @@ def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
                 if not isinstance(question, dict):
                     raise ValueError("a question is one JSON object")
                 return function(store, question)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                return {"error": str(error) or type(error).__name__}
+            except ValueError as error:
+                return {"error": error_line(error)}
+            except Exception as error:
+                logging.getLogger(__name__).warning("a question failed", exc_info=error)
+                return {"error": error_line(error)}
 
-        # The page sends one value, and Gradio would count the two parameters of the wrapped function.
-        del answer.__wrapped__  # type: ignore[attr-defined]
         return answer
 
     return [answering(function) for function in (steps, trie_view, node_seen, what_if, run_file, open_run, graph_file)]
+
+
+def server_functions(store: RunStore, thread: QuestionThread) -> list[Callable[[Any], Coroutine[Any, Any, Response]]]:
+    """The questions as server functions of the stage, answered and written in their own thread."""
+
+    def served(function: Callable[[Any], Answer]) -> Callable[[Any], Coroutine[Any, Any, Response]]:
+        async def answer(question: Any) -> Response:
+            try:
+                data = await thread.ask(lambda: orjson.dumps(function(question)))
+            except (ValueError, TypeError) as error:  # too many wait, or the answer has half a character
+                data = orjson.dumps({"error": error_line(error)})
+            if len(data) <= _PART:
+                return Response(data, media_type="application/json")
+            return StreamingResponse(_parts(data), media_type="application/json")
+
+        answer.__name__ = function.__name__
+        return answer
+
+    return list(map(served, functions(store)))
+
+
+async def _parts(data: bytes) -> AsyncIterator[bytes]:
+    for place in range(0, len(data), _PART):
+        yield data[place : place + _PART]
+        await asyncio.sleep(0)
 
 
 def _run(store: RunStore, question: Answer) -> StoredRun:
@@ -55,23 +101,28 @@ def _run(store: RunStore, question: Answer) -> StoredRun:
 
 def _step(run: StoredRun, question: Answer) -> int:
     step = question.get("step")
-    if not isinstance(step, int) or not 0 <= step < len(run.steps):
+    if type(step) is not int or not 0 <= step < len(run.steps):
         raise ValueError(f"step={step!r}; this run has {len(run.steps)} steps")
     return step
 
 
 def steps(store: RunStore, question: Answer) -> Answer:
-    """The message with all steps from ``from`` on."""
-    return since(_run(store, question), max(0, int(question.get("from", 0))))
+    """The message with all steps from ``from`` on; of a long run, one without steps (see ``announced``)."""
+    run, start = _run(store, question), question.get("from", 0)
+    if type(start) is not int or not 0 <= start <= MAX_TOKENS:
+        raise ValueError(f"from={start!r}; need the index of a step, 0 for all")
+    return announced(run) if len(run.steps) - start > MOST_AT_ONCE else since(run, start)
 
 
 def trie_view(store: RunStore, question: Answer) -> Answer:
     """The tries at a step: what they know after the last tokens, or after ``text`` if a text is searched."""
     run = _run(store, question)
-    step = _step(run, question)
+    step, text = _step(run, question), question.get("text") or ""
+    if not isinstance(text, str) or len(text) > MOST_SOUGHT:
+        raise ValueError(f"only a text of at most {MOST_SOUGHT} characters can be searched")
     with run.lock:
         now = tries.trie_at(run, step)
-        text = str(question.get("text") or "")
+        store.trim(run)
         if text:
             shown = search(run, now, _pieces(run, step), text)
             if not shown:
@@ -100,6 +151,7 @@ def graph_file(store: RunStore, question: Answer) -> Answer:
     step = _step(run, question)
     with run.lock:
         now = tries.trie_at(run, step)
+        store.trim(run)
         first: dict[int, tries.Level] = {}
         for level in tries.levels(run, now):
             first.setdefault(id(level.trie), level)
@@ -139,7 +191,7 @@ def what_if(store: RunStore, question: Answer) -> Answer:
     """The run's numbers under other settings, and the real ones."""
     run = _run(store, question)
     finished = _finished(run)
-    config = replays.changed(finished.config, question.get("config") or {})
+    config = replays.changed(finished.config, question.get("config") or {}, WIDEST)
     with run.lock:
         own = run.cache.get("own")
         if own is None:
@@ -168,12 +220,38 @@ def open_run(store: RunStore, question: Answer) -> Answer:
     text = question.get("text")
     if not isinstance(text, str):
         raise ValueError("not a run file: no text")
-    pair = runfile.pair_from_json(text)
     note = str(question.get("note") or "opened from a file")[:60]
-    runs = [from_record(pair.run, note), *([from_record(pair.greedy, note, pair.parted)] if pair.greedy else [])]
+    note.encode()  # half a character would make every answer about this run fail
+    pair = opened(text)
+    size = getsizeof(text)
+    runs = [from_record(pair.run, note, more_bytes=size)]
+    if pair.greedy:
+        runs.append(from_record(pair.greedy, note, pair.parted, more_bytes=size))
+    if sum(run.bytes for run in runs) > MOST_BYTES // 4:
+        raise ValueError("this run is too large for the page")
+    messages = [since(run, 0) if len(run.steps) <= MOST_AT_ONCE else announced(run) for run in runs]
     for run in runs:
         store.add(run)
-    return {"messages": [since(run, 0) for run in runs]}
+    return {"messages": messages}
+
+
+def opened(text: str) -> runfile.RunPair:
+    """The runs of a file, within the bounds of the page.
+
+    Raises:
+        ValueError: If it is not a run file, or too large for the page.
+    """
+    if len(text) > runfile.MAX_FILE_BYTES or len(text.encode("utf-8", "replace")) > runfile.MAX_FILE_BYTES:
+        raise ValueError(f"not a run file: larger than {runfile.MAX_FILE_BYTES} bytes")
+    if text.count('"target_ids"') > 2 * MOST_STEPS:  # before the long work of checking it
+        raise ValueError(f"a run of more than {MOST_STEPS:,} steps; the page opens at most that many")
+    pair = runfile.pair_from_json(text)
+    for run in (pair.run, pair.greedy):
+        if run and len(run.steps) > MOST_STEPS:
+            raise ValueError(f"a run of {len(run.steps):,} steps; the page opens at most {MOST_STEPS:,}")
+        if run and len(run.prompt_ids) > MOST_PROMPT:
+            raise ValueError(f"a prompt of {len(run.prompt_ids):,} tokens; the page opens at most {MOST_PROMPT:,}")
+    return pair
 
 
 def _finished(run: StoredRun) -> RunRecord:

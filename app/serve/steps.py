@@ -23,6 +23,8 @@ PATH = f"{PREFIX}/steps"
 LEAVE = f"{PREFIX}/leave"
 UPDATE_SECONDS = 0.04
 """Least time between two messages of a run. Steps made meanwhile travel together, since each message costs time."""
+MOST_STEPS = 200
+"""Most steps in one message of the stream, so that a long run is spelled and sent in parts."""
 FIRST_READ_SECONDS, UNREAD_SECONDS = 10.0, 3.0
 """When a run of the page is cancelled because no page reads it: after its begin, and after its last reader left. A
 connection that was cut is back sooner."""
@@ -60,11 +62,11 @@ async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
     with run.read():
         while True:
             going = run.going
-            message = since(run, start, head)
+            message = since(run, start, head, MOST_STEPS)
             if head or message["steps"] or message["end"]:
                 start += len(message["steps"])
                 yield f"id: {start}\ndata: {to_json(message)}\n\n".encode()
-            if message["end"] or not going:
+            if message["end"] or not (going or len(run.steps) > start):
                 return
             head = False
             await asyncio.sleep(UPDATE_SECONDS)
@@ -72,11 +74,7 @@ async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
 
 
 def messages(run: StoredRun) -> Generator[dict[str, Any], None, None]:
-    """The same messages for a reader in its own thread; closing the iterator cancels the run.
-
-    Raises:
-        Exception: The program's own error that broke the run off, after the last message.
-    """
+    """The same messages for a reader in its own thread; closing the iterator cancels the run."""
     start, head = 0, True
     try:
         while True:
@@ -92,18 +90,10 @@ def messages(run: StoredRun) -> Generator[dict[str, Any], None, None]:
                 run.news(start).result()
     finally:
         run.cancelled.set()
-    if run.mistake is not None:
-        raise run.mistake
 
 
 def wait_while_read(run: StoredRun) -> None:
-    """Wait for the end of a run of the page; a run that no page reads is cancelled.
-
-    Raises:
-        Exception: The program's own error that broke the run off.
-    """
+    """Wait for the end of a run of the page; a run that no page reads is cancelled."""
     while not run.wait(0.5):
         if run.unread_seconds > (UNREAD_SECONDS if run.was_read else FIRST_READ_SECONDS):
             run.cancelled.set()
-    if run.mistake is not None:
-        raise run.mistake

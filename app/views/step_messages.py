@@ -100,31 +100,46 @@ def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
     return numbers | {"tokens": len(numbers.pop("token_ids")), "parted": near, "problem": run.problem or None}
 
 
-def steps_data(run: StoredRun) -> list[dict[str, Any]]:
-    """All steps so far for the page; each is made once, on the first request."""
+def steps_data(run: StoredRun, stop: int | None = None) -> list[dict[str, Any]]:
+    """All steps so far for the page, or those before ``stop``; each is made once, on the first request."""
     with run.spelling:
-        for place in range(len(run.shown), len(run.steps)):
+        stop = len(run.steps) if stop is None else min(stop, len(run.steps))
+        for place in range(len(run.shown), stop):
             step = run.steps[place]
             pieces = run.texts.push(step.emitted_ids)
             if step.finish_reason is not None and pieces:
                 pieces[-1] += run.texts.finish()
             run.shown.append(step_data(step, pieces, run.texts.token_text, run.ends[place]))
-        return run.shown
+        return run.shown[:stop]
 
 
-def since(run: StoredRun, start: int, head: bool | None = None) -> dict[str, Any]:
+def since(run: StoredRun, start: int, head: bool | None = None, most: int | None = None) -> dict[str, Any]:
     """The message with everything from that step on.
 
     Args:
         head: Whether it has the head; by default, if it begins with step 0.
+        most: Most steps in it; one that leaves steps out has no end.
     """
     record = run.run  # read before the steps: if it is there, they all are
+    count = len(run.steps)
+    stop = count if most is None else min(count, start + most)
+    steps = steps_data(run, stop)[start:]
+    return _message(run, start, steps, start == 0 if head is None else head, record if stop == count else None)
+
+
+def announced(run: StoredRun) -> dict[str, Any]:
+    """The message with a long run's head and end alone. It begins after the last step, so a page that lacks the steps
+    notices a gap and asks the step stream for them."""
+    return _message(run, len(run.steps), [], True, run.run)
+
+
+def _message(run: StoredRun, start: int, steps: list[Any], head: bool, record: RunRecord | None) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "method": run.method,
         "from": start,
-        "steps": steps_data(run)[start:],
-        "head": head_data(run) if (start == 0 if head is None else head) else None,
+        "steps": steps,
+        "head": head_data(run) if head else None,
         "end": None if record is None else end_data(run, record),
     }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lookahead import metrics
-from lookahead.config import LookaheadConfig, offered
+from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, Setting, offered
 from lookahead.costs import PassCosts
 from lookahead.records import RunRecord
 from lookahead.replay import RunSteps, recorded_steps, replay_run
@@ -100,11 +100,25 @@ def real(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def changed(config: LookaheadConfig, values: Mapping[str, Any]) -> LookaheadConfig:
+def changed(config: LookaheadConfig, values: Any, widest: int = MAX_DECODING_LENGTH) -> LookaheadConfig:
     """The settings, changed to the plain values of those that are what-if knobs.
+
+    Args:
+        values: Values by name.
+        widest: Largest width; the run's own one may not be larger either.
 
     Raises:
         ValueError: If one is not a value of its setting.
     """
-    knobs = offered("what-if")
+    if not isinstance(values, Mapping):
+        raise ValueError("config: need an object of settings")
+    if config.decoding_length > widest:
+        raise ValueError(f"this run drafts up to {config.decoding_length} tokens wide; at most {widest} here")
+    knobs = narrowed(widest)
     return replace(config, **{name: one.from_plain(values[name]) for name, one in knobs.items() if name in values})
+
+
+def narrowed(widest: int) -> dict[str, Setting]:
+    """The what-if knobs with widths up to that one."""
+    widths = ("decoding_length", "branch_length")
+    return {name: one.within(high=widest) if name in widths else one for name, one in offered("what-if").items()}

@@ -12,7 +12,7 @@ from app.model.host import ModelHost
 from app.page.events import COMPARE, RUN, Handlers
 from app.run.store import RunStore
 from app.serve.steps import messages, wait_while_read
-from app.views.step_messages import since
+from app.views.step_messages import since, to_json
 from lookahead.hf.session import TreeSession
 from lookahead.runs import runfile
 from tests.app.making import asking, controls_of, finished, played, record_of
@@ -123,14 +123,24 @@ def _slow(choose: Callable[..., object]) -> Callable[..., object]:
     return slow
 
 
-def test_an_error_of_the_program_is_raised_once_the_end_is_known(
-    host: ModelHost, fail_at: Callable[[int, Exception], None]
+@pytest.mark.parametrize("error", [KeyError("a mistake"), AssertionError(), TypeError("two\nlines"), OSError("\ud800")])
+def test_any_error_of_a_pass_is_one_line_at_the_end(
+    error: Exception, host: ModelHost, fail_at: Callable[[int, Exception], None]
 ) -> None:
-    fail_at(3, KeyError("a mistake"))
+    fail_at(3, error)
     stored = finished(host, decoding_length=1)
-    found: list[dict[str, object]] = []
-    with pytest.raises(KeyError, match="a mistake"):
-        found.extend(messages(stored))
-    assert record_of(stored).finish_reason == "error"
-    with pytest.raises(KeyError, match="a mistake"):
-        wait_while_read(stored)
+    *_, last = messages(stored)
+    assert record_of(stored).finish_reason == last["end"]["finish_reason"] == "error"
+    assert type(error).__name__ in last["end"]["problem"]
+    assert "\n" not in last["end"]["problem"]
+    to_json(last)
+    wait_while_read(stored)
+
+
+def test_a_tokenizer_that_cannot_spell_the_output_is_one_line(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AttributeError("no such method")
+
+    monkeypatch.setattr(ModelHost, "with_texts", refuse)
+    stored = finished(host, max_new_tokens=3)
+    assert since(stored, 0)["end"]["problem"] == "AttributeError: no such method"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from gradio_client import Client
 
 from app.model.host import WIDEST, ModelHost
 from app.options import AppOptions
-from app.page.layout import launch
+from app.page.layout import MOST_UPLOAD, launch
 from app.views.first_sight import RUNS
 from lookahead import metrics
-from lookahead.config import MAX_DECODING_LENGTH, offered
+from lookahead.config import offered
+from lookahead.hf.backend import HFBackend
+from lookahead.hf.session import TreeSession
 from lookahead.records import METHOD_WORDS
 from lookahead.runs import runfile
 
@@ -46,8 +50,8 @@ def test_three_endpoints_and_no_more(client: Client) -> None:
     info: Any = client.view_api(return_format="dict")
     assert set(info["named_endpoints"]) == {"/generate", "/replay", "/models"}
     assert not info["unnamed_endpoints"]
-    for name, widest in (("/generate", WIDEST), ("/replay", MAX_DECODING_LENGTH)):
-        assert f"decoding_length is 1 to {widest}" in info["named_endpoints"][name]["description"]
+    for name in ("/generate", "/replay"):
+        assert f"decoding_length is 1 to {WIDEST}" in info["named_endpoints"][name]["description"]
 
 
 LONG_KNOWN = ("prompt", "max_new_tokens", "decoding_length", "branch_length", "strategy", "budget")
@@ -132,6 +136,8 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"decoding_length": WIDEST + 1}, f"decoding_length={WIDEST + 1}; need a whole number, 1 to {WIDEST}"),
         ({"decoding_length": 10**9}, "decoding_length=1000000000"),
         ({"decoding_length": [1]}, "need a whole number"),
+        ({"branch_length": 2**64}, "branch_length=18446744073709551616"),
+        ({"branch_length": 10**400}, "branch_length=1000"),
         ({"branch_length": True}, "need a whole number"),
         ({"strategy": "<img src=x>"}, "strategy='<img src=x>'"),
         ({"strategy": {"a": 1}}, "strategy="),
@@ -152,6 +158,8 @@ def test_bad_input_of_generate_is_reported_in_one_line(client: Client, values: d
         ({"run_file": None}, "run file"),
         ({"run_file": {"a": 1}}, "run file"),
         ({"decoding_length": 0}, "decoding_length=0"),
+        ({"decoding_length": WIDEST + 1}, f"need a whole number, 1 to {WIDEST}"),
+        ({"branch_length": 2**64}, "branch_length=18446744073709551616"),
         ({"decoding_length": "wide"}, "need a whole number"),
         ({"strategy": 3}, "strategy="),
         ({"ranking": "best"}, "ranking="),
@@ -175,3 +183,61 @@ def _refused(call: Any, words: str) -> None:
 
 def test_the_path_of_a_file_is_not_a_run_file(client: Client) -> None:
     _refused(lambda: client.predict(str(Path(__file__)), api_name="/replay"), "run file")
+
+
+@pytest.mark.parametrize("error", [KeyError("no template"), RuntimeError("two\nlines"), AssertionError()])
+def test_whatever_encoding_raises_is_one_line(
+    client: Client, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(HFBackend, "encode", refuse)
+    _refused(lambda: client.submit("abc", api_name="/generate").result(timeout=30), type(error).__name__)
+
+
+def test_runs_that_nobody_reads_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.serve.queue_readers.UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr("app.serve.queue_readers.LOOK_SECONDS", 0.1)
+    choose = TreeSession.choose
+
+    def slow(self: TreeSession, tree: object) -> object:
+        time.sleep(0.05)
+        return choose(self, tree)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TreeSession, "choose", slow)
+    address = f"{client.src}gradio_api/call/v2/generate"
+    for _ in range(4):
+        httpx.post(address, json={"prompt": "abc abc", "max_new_tokens": 200, "decoding_length": 1}).raise_for_status()
+    begun = time.monotonic()
+    monkeypatch.setattr("app.serve.queue_readers.UNREAD_SECONDS", 0.3)
+    last = _generate(client, "abc abc abc", max_new_tokens=3, decoding_length=1)[-1]
+    assert last["end"]["finish_reason"] in ("length", "eos")
+    assert time.monotonic() - begun < 8, "one abandoned run alone takes 10 s"
+
+
+def test_what_does_not_reach_our_functions_is_a_line_too(client: Client) -> None:
+    event = httpx.post(f"{client.src}gradio_api/call/generate", json={"data": []}).json()["event_id"]
+    answer = httpx.get(f"{client.src}gradio_api/call/generate/{event}").text
+    assert "event: error" in answer
+    assert '"error": null' not in answer
+    question = {"session_hash": "x", "component_id": 99_999, "fn_name": "steps", "data": {}}
+    answer = httpx.post(f"{client.src}gradio_api/component_server", json=question)
+    assert answer.json() == {"error": "KeyError: 99999"}
+
+
+def test_pages_elsewhere_and_other_hosts_are_refused_and_the_preview_is_ours(client: Client) -> None:
+    for path in ("component_server", "upload", "queue/join", "call/generate", "lookahead/leave"):
+        answer = httpx.post(f"{client.src}gradio_api/{path}", headers={"origin": "http://evil.example"}, json={})
+        assert answer.status_code == 403
+    assert httpx.get(client.src, headers={"host": "evil.example"}).status_code == 403
+    page = httpx.get(client.src)
+    assert f'content="{client.src}gradio_api/lookahead/picture.png"' in page.text
+    assert "frame-ancestors" in page.headers["content-security-policy"]
+    assert httpx.get(f"{client.src}favicon.ico").text.startswith("<svg")
+    assert httpx.get(f"{client.src}gradio_api/lookahead/picture.png").headers["content-type"] == "image/png"
+
+
+def test_uploads_are_bounded(client: Client) -> None:
+    files = {"files": b"1" * (MOST_UPLOAD + 1)}
+    assert httpx.post(f"{client.src}gradio_api/upload", files=files).status_code == 413

@@ -1,0 +1,217 @@
+"""Who may ask: requests of other web pages and for other hosts are refused; answers carry security headers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.model.error_line import error_line
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+CLOSED = ("/gradio_api/deep_link", "/monitoring")
+"""Routes of Gradio that the page does not use: one writes a file at every request, one shows what visitors do."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ANY_ADDRESS = ("0.0.0.0", "::")
+MOST_BODY = 70_000_000
+"""Largest body of a request in bytes: a run file of 32 MB as a JSON string."""
+MOST_BODIES = 4 * MOST_BODY
+"""Most bytes of all bodies together that are being received or answered."""
+SHARE_SCRIPTS = "https://gradio.s3-us-west-2.amazonaws.com"
+"""Where Gradio's page has its scripts from while it is shared."""
+_PLAIN_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the app is served, as Gradio knows it once it runs.
+
+    Attributes:
+        share_url: The address of its tunnel.
+        root_path: Its path or address behind a reverse proxy.
+        shared: Whether the page loads Gradio's scripts from elsewhere.
+    """
+
+    share_url: str = ""
+    root_path: str = ""
+    shared: bool = False
+
+
+class Hosts:
+    """The names by which the app may be asked.
+
+    A name that is not known may be one that an attacker's DNS points here (DNS rebinding); an address cannot.
+
+    Args:
+        bound: The address that the app listens on; None is the loopback.
+        allowed: Names that the operator adds; ``*.example.com`` stands for all below it.
+    """
+
+    def __init__(self, bound: str | None = None, allowed: Iterable[str] = ()) -> None:
+        self.bound = (bound or "127.0.0.1").strip("[]").lower()
+        space = [name.strip() for name in os.environ.get("SPACE_HOST", "").split(",") if name.strip()]
+        self.named = {name.lower() for name in (*allowed, *space)}
+        self.names = {*LOOPBACK, self.bound, *self.named}
+        self.on_space = bool(os.environ.get("SPACE_ID") or space)
+        if self.on_space:
+            self.names.add("*.hf.space")
+        if self.bound not in LOOPBACK:
+            own = socket.gethostname().lower()
+            self.names |= {own, f"{own}.local"}
+
+    def known(self, name: str, place: Place) -> bool:
+        """Whether the app may be asked by this name."""
+        if not name:
+            return False
+        # With a root path a reverse proxy is in front of the app, and answers for its names.
+        if place.root_path or any(fnmatchcase(name, known) for known in self.names):
+            return True
+        return name == _name(place.share_url) or (self.bound not in LOOPBACK and _is_address(name))
+
+    def same_origin(self, origin: str, headers: Headers, place: Place) -> bool:
+        """Whether a page of this origin is the app's own, asked by an allowed host."""
+        parts = _split(origin)
+        if parts is None or not parts[0]:
+            return False
+        name, port = parts
+        if name in {*self.named, _name(place.share_url), _name(place.root_path)}:
+            return True
+        hosts = [headers.get("host", "")]
+        # Only a proxy's word counts: a page elsewhere cannot send this header to the loopback.
+        if place.root_path or (_split(hosts[0]) or ("",))[0] in LOOPBACK:
+            hosts.append(headers.get("x-forwarded-host", "").split(",")[0].strip())
+        return any(
+            own is not None and own[0] == name and own[1] in (None, port) for own in map(_split, filter(None, hosts))
+        )
+
+
+def _split(address: str) -> tuple[str, int | None] | None:
+    """Name and port of an origin or a Host header; None if it is neither.
+
+    >>> _split("https://A.example"), _split("[::1]:7860"), _split("null"), _split("a:b")
+    (('a.example', 443), ('::1', 7860), ('null', None), None)
+    """
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        return (parts.hostname or "").rstrip("."), port
+    except ValueError:
+        return None
+
+
+def _name(address: str | None) -> str:
+    return (_split(address) or ("",))[0] if address and "://" in address else ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class _TooMuchError(Exception):
+    """A body, or all bodies together, are larger than allowed."""
+
+
+class Guard:
+    """ASGI middleware around everything that Gradio serves. Whatever breaks inside is answered in one line.
+
+    Args:
+        hosts: The names by which the app may be asked.
+        place: Where the app is served, asked at each request.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, place: Callable[[], Place]) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.place = place
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started, taken, place = False, 0, self.place()
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            size = len(message.get("body", b""))
+            taken += size
+            self._held += size
+            if taken > MOST_BODY or self._held > MOST_BODIES:
+                raise _TooMuchError
+            return message
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers(place).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, place)
+            await (refusal or self.app)(scope, counted, guarded)
+        except _TooMuchError:
+            if not started:
+                await PlainTextResponse("The request is too large.", 413)(scope, receive, guarded)
+        except Exception as error:
+            if started:
+                raise
+            logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=error)
+            await JSONResponse({"error": error_line(error)}, 500)(scope, receive, guarded)
+        finally:
+            self._held -= taken
+
+    def _refusal(self, scope: Scope, place: Place) -> Response | None:
+        """Why a request is not answered; None if it is."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        host = _split(hosts[0]) if len(hosts) == 1 else None
+        if host is None or not self.hosts.known(host[0], place):
+            return PlainTextResponse("This host is not allowed. Start the app with --allow-host NAME to allow it.", 403)
+        if scope["path"].startswith(CLOSED):
+            return PlainTextResponse("Not found.", 404)
+        if scope["method"] not in SAFE:
+            origins = headers.getlist("origin")
+            foreign = any(not self.hosts.same_origin(origin, headers, place) for origin in origins)
+            if foreign or (not origins and headers.get("sec-fetch-site") == "cross-site"):
+                return PlainTextResponse("Requests of other web pages are not allowed.", 403)
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdecimal() and int(length[:20]) > MOST_BODY:
+            return PlainTextResponse("The request is too large.", 413)
+        return None
+
+    def _headers(self, place: Place) -> dict[str, str]:
+        """The security headers of every answer."""
+        scripts = f" {SHARE_SCRIPTS}" if place.shared else ""
+        frames = " https://huggingface.co https://*.huggingface.co https://*.hf.space" if self.hosts.on_space else ""
+        # Gradio's page has inline scripts and styles, and makes functions of its components' scripts.
+        policy = {
+            "default-src": f"'self'{scripts}",
+            "script-src": f"'self' 'unsafe-inline' 'unsafe-eval' blob:{scripts}",
+            "style-src": f"'self' 'unsafe-inline'{scripts}",
+            "img-src": "'self' data: blob:",
+            "font-src": f"'self' data:{scripts}",
+            "worker-src": "'self' blob:",
+            "object-src": "'none'",
+            "base-uri": "'self'",
+            "form-action": "'self'",
+            "frame-ancestors": f"'self'{frames}",
+        }
+        framed = {} if self.hosts.on_space else {"x-frame-options": "SAMEORIGIN"}
+        csp = "; ".join(f"{name} {value}" for name, value in policy.items())
+        return {**_PLAIN_HEADERS, **framed, "content-security-policy": csp}

@@ -1,0 +1,168 @@
+"""Requests of other web pages and for other hosts are refused, large bodies too; what breaks is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app.serve import guard
+from app.serve.guard import Guard, Hosts, Place
+
+PAGE = "127.0.0.1:7860"
+
+
+async def _answer(request: Request) -> Response:
+    await request.body()
+    if "fail" in request.query_params:
+        raise KeyError("two\nlines \ud800")
+    return JSONResponse({})
+
+
+def _app(hosts: Hosts, place: Place = Place()) -> TestClient:  # noqa: B008
+    routes = [Route("/{path:path}", _answer, methods=["GET", "POST", "DELETE"])]
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts, lambda: place)])
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPACE_ID", "SPACE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        (PAGE, None, 200),
+        (PAGE, "http://127.0.0.1:7860", 200),
+        ("localhost:7860", "http://localhost:7860", 200),
+        ("[::1]:7860", "http://[::1]:7860", 200),
+        (PAGE, "http://evil.example", 403),
+        (PAGE, "http://evil.example:7860", 403),
+        (PAGE, "http://127.0.0.1:3000", 403),
+        (PAGE, "http://localhost:7860", 403),
+        (PAGE, "http://127.0.0.1", 403),
+        (PAGE, "http://127.0.0.1.evil.example:7860", 403),
+        (PAGE, "null", 403),
+        (PAGE, "", 403),
+        (PAGE, "http://[", 403),
+        ("evil.example:7860", "http://evil.example:7860", 403),
+        ("evil.example", None, 403),
+        ("192.168.0.7:7860", None, 403),
+        ("127.0.0.1.evil.example", None, 403),
+        ("", None, 403),
+        ("127.0.0.1:x", None, 403),
+    ],
+)
+def test_who_may_post(host: str, origin: str | None, status: int) -> None:
+    headers = {"host": host} | ({} if origin is None else {"origin": origin})
+    for path in ("/gradio_api/component_server", "/gradio_api/upload", "/gradio_api/queue/join", "/any"):
+        assert _app(Hosts()).post(path, headers=headers).status_code == status
+    assert _app(Hosts()).delete("/any", headers=headers).status_code == status
+    known = host in (PAGE, "localhost:7860", "[::1]:7860")
+    assert _app(Hosts()).get("/", headers=headers).status_code == (200 if known else 403)
+
+
+def test_a_page_elsewhere_that_hides_its_origin_is_refused() -> None:
+    page = _app(Hosts())
+    assert page.post("/", headers={"host": PAGE, "sec-fetch-site": "cross-site"}).status_code == 403
+    assert page.post("/", headers={"host": PAGE, "sec-fetch-site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("hosts", "place", "host", "origin", "forwarded", "status"),
+    [
+        (Hosts(None, ["my.site"]), Place(), "my.site", "https://my.site", None, 200),
+        (Hosts(None, ["my.site"]), Place(), "my.site", "https://other.site", None, 403),
+        (Hosts(None, ["My.Site"]), Place(), PAGE, "https://my.site:8443", None, 200),
+        (Hosts(None, ["*.my.site"]), Place(), "a.my.site", "https://a.my.site", None, 200),
+        (Hosts(None, ["*.my.site"]), Place(), "a.my.site", "https://b.my.site", None, 403),
+        (Hosts(None, ["*.my.site"]), Place(), "my.site.evil.example", None, None, 403),
+        (Hosts(), Place(), PAGE, "https://my.site", "my.site", 200),
+        (Hosts(), Place(), PAGE, "https://my.site", "other.site", 403),
+        (Hosts(), Place(), "evil.example", "http://evil.example", "127.0.0.1", 403),
+        (Hosts("0.0.0.0"), Place(), "192.168.0.7:7860", "http://192.168.0.7:7860", None, 200),
+        (Hosts("0.0.0.0"), Place(), "192.168.0.7:7860", "http://evil.example", "evil.example", 403),
+        (Hosts("0.0.0.0"), Place(), "evil.example", None, None, 403),
+        (Hosts("10.1.2.3"), Place(), "10.1.2.3:7860", "http://10.1.2.3:7860", None, 200),
+        (
+            Hosts(),
+            Place(share_url="https://ab12.gradio.live"),
+            "ab12.gradio.live",
+            "https://ab12.gradio.live",
+            None,
+            200,
+        ),
+        (Hosts(), Place(share_url="https://ab12.gradio.live"), "cd34.gradio.live", None, None, 403),
+        (Hosts(), Place(root_path="/app"), "my.site", "https://my.site", None, 200),
+        (Hosts(), Place(root_path="/app"), "inner:80", "https://my.site", "my.site", 200),
+        (Hosts(), Place(root_path="/app"), "my.site", "https://evil.example", None, 403),
+        (Hosts(), Place(root_path="https://my.site/app"), "inner", "https://my.site", None, 200),
+    ],
+)
+def test_proxies_tunnels_and_other_addresses(
+    hosts: Hosts, place: Place, host: str, origin: str | None, forwarded: str | None, status: int
+) -> None:
+    headers = {"host": host, "origin": origin, "x-forwarded-host": forwarded}
+    given = {name: value for name, value in headers.items() if value is not None}
+    assert _app(hosts, place).post("/", headers=given).status_code == status
+
+
+def test_a_space_answers_for_its_name_and_may_be_framed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "me/space")
+    monkeypatch.setenv("SPACE_HOST", "me-space.hf.space")
+    page = _app(Hosts("0.0.0.0"))
+    own = {"host": "me-space.hf.space"}
+    assert page.post("/", headers=own | {"origin": "https://me-space.hf.space"}).status_code == 200
+    assert page.post("/", headers=own | {"origin": "https://evil.hf.space"}).status_code == 403
+    answer = page.get("/", headers=own)
+    assert "https://huggingface.co" in answer.headers["content-security-policy"].split("frame-ancestors")[1]
+    assert "x-frame-options" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/monitoring", "/any?fail"])
+def test_every_answer_has_the_security_headers(path: str) -> None:
+    for host in (PAGE, "evil.example"):
+        headers = _app(Hosts()).get(path, headers={"host": host}).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["content-security-policy"].endswith("frame-ancestors 'self'")
+        assert headers["referrer-policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/monitoring", "/monitoring/summary", "/monitoring/abc", "/gradio_api/deep_link?session_hash=a"]
+)
+def test_routes_that_the_page_does_not_use_are_closed(path: str) -> None:
+    assert _app(Hosts()).get(path, headers={"host": PAGE}).status_code == 404
+
+
+def test_what_breaks_is_one_line() -> None:
+    answer = _app(Hosts()).post("/?fail", headers={"host": PAGE})
+    assert (answer.status_code, answer.json()) == (500, {"error": "KeyError: 'two\\nlines \\ud800'"})
+
+
+def test_bodies_are_bounded_each_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_BODY", 100)
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(30):
+            yield b"12345"
+
+    page, headers = _app(Hosts()), {"host": PAGE}
+    assert page.post("/", headers=headers, content=b"1" * 100).status_code == 200
+    body: Any
+    for body in (b"1" * 101, chunks()):
+        assert page.post("/", headers=headers, content=body).status_code == 413
+    monkeypatch.setattr(guard, "MOST_BODIES", 50)
+    for _ in range(3):  # what was taken is given back
+        assert page.post("/", headers=headers, content=b"1" * 50).status_code == 200
+        assert page.post("/", headers=headers, content=b"1" * 60).status_code == 413

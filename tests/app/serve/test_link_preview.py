@@ -1,0 +1,29 @@
+"""What a chat shows of a link to the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import gradio
+
+from app.serve.link_preview import ASSETS, ICON, with_tags
+
+TEMPLATE = Path(gradio.__file__).parent / "templates" / "frontend" / "index.html"
+
+
+def test_our_tags_take_the_place_of_gradios() -> None:
+    page = with_tags(TEMPLATE.read_bytes(), 'https://my.site/a"b')
+    text = page.decode()
+    tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[^"]+)" content="([^"]*)"', text))
+    assert tags["og:title"] == "Lookahead"
+    assert tags["og:image"] == "https://my.site/a&quot;b/gradio_api/lookahead/picture.png"
+    assert text.count("og:title") == text.count("twitter:card") == text.count("<title>") == 1
+    assert "header-image" not in text
+    assert "@Gradio" not in text
+    assert text.endswith(TEMPLATE.read_text(encoding="utf-8")[-500:])
+
+
+def test_picture_and_icon_are_there() -> None:
+    assert (ASSETS / "first-sight.png").is_file()
+    assert ICON.read_bytes().startswith(b"<svg")

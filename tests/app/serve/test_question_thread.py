@@ -1,0 +1,68 @@
+"""Questions are answered one after the other, and a full queue says so at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.run.store import RunStore
+from app.serve import question_thread as place
+from app.serve.question_thread import BusyError, QuestionThread
+
+
+def _in_loop(work: Any) -> Any:
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def test_a_full_queue_answers_at_once_and_empties(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "MOST_WAITING", 3)
+    questions, free = QuestionThread(RunStore()), threading.Event()
+    together = most = 0
+
+    def question() -> int:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        free.wait(10)
+        together -= 1
+        return 1
+
+    async def ask() -> list[Any]:
+        asked = [asyncio.create_task(questions.ask(question)) for _ in range(10)]
+        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
+        assert all(isinstance(task.exception(), BusyError) for task in done)
+        free.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [*answers, await questions.ask(lambda: 2)]
+
+    answers = _in_loop(ask())
+    assert answers[:3] == [1, 1, 1]
+    assert all(isinstance(answer, BusyError) for answer in answers[3:10])
+    assert answers[10] == 2
+    assert most == 1
+
+
+def test_a_question_that_fails_leaves_its_place() -> None:
+    questions = QuestionThread(RunStore())
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            _in_loop(questions.ask(lambda: 1 // 0))
+    assert questions._waiting == 0
+
+
+def test_questions_rest_while_runs_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    store: Any = SimpleNamespace(busy=lambda: len(naps) < 4)
+    questions = QuestionThread(store)
+    monkeypatch.setattr(place, "sleep", naps.append)
+    _in_loop(questions.ask(lambda: None))
+    assert not naps  # nothing was asked before
+    questions._rest_until = float("inf")
+    _in_loop(questions.ask(lambda: None))
+    assert len(naps) == 4
