@@ -110,7 +110,7 @@ def test_it_is_kept_in_run_files_and_checked_there(copy: Path):
 
 
 APP = """
-import json, sys
+import asyncio, json, sys
 import gradio as gr
 from app.model.host import ModelHost
 from app.options import AppOptions
@@ -130,6 +130,8 @@ def call(name, **given):
     parameters = {one["parameter_name"]: one.get("parameter_default") for one in endpoints["/" + name]["parameters"]}
     try:
         answer = functions[name](*(parameters | given).values())
+        if asyncio.iscoroutine(answer):
+            answer = asyncio.run(answer)
         return answer if isinstance(answer, dict) else json.loads(list(answer)[-1])
     except gr.Error as error:
         return str(error)
