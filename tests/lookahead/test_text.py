@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -290,7 +291,8 @@ class OtherTokenizer(PreTrainedTokenizerBase):
 
     chat_template = None
     bos_token_id = 0
-    all_special_ids = (0, 1, 2)
+    all_special_ids = (0, 1, 2)  # type: ignore[assignment]
+    inner: Any
 
     def __init__(self) -> None:
         self.__dict__["inner"] = byte_level()
