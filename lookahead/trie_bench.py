@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter
@@ -19,54 +19,19 @@ _SEQUENCE = 400
 _ASKED_TOKENS = 12_000
 
 
-@dataclass(frozen=True, slots=True)
-class TrieBench:
-    """Costs of the trie; times in microseconds.
-
-    Attributes:
-        tokens: Tokens in the trie.
-        insert_us_per_token: Mean time to read a token.
-        trie_nodes: Nodes and leaves.
-        trie_bytes: Bytes held, by the trie's own count.
-        bytes_per_token: The same per token.
-        resident_bytes_per_token: Growth of the process per token, None if the system does not report it.
-        steps: Drafts asked for on held-out sequences.
-        mean_accepted_tokens: Tokens per step with these drafts.
-        draft_tokens_per_step: Their mean size.
-        retrieve_us_mean, retrieve_us_p50, retrieve_us_p99: Time of a draft.
-        commit_us_per_token: Time to learn from a held-out token, to read it, and to follow it in the large trie.
-        adaptive_mean_accepted_tokens, adaptive_draft_tokens_per_step, adaptive_retrieve_us_mean,
-        adaptive_retrieve_us_p99: The same for drafts that end where more nodes do not pay for the wider pass,
-            along other held-out sequences; None if no T(n) was given.
-    """
-
-    tokens: int
-    insert_us_per_token: float
-    trie_nodes: int
-    trie_bytes: int
-    bytes_per_token: float
-    resident_bytes_per_token: float | None
-    steps: int
-    mean_accepted_tokens: float
-    draft_tokens_per_step: float
-    retrieve_us_mean: float
-    retrieve_us_p50: float
-    retrieve_us_p99: float
-    commit_us_per_token: float
-    adaptive_mean_accepted_tokens: float | None = None
-    adaptive_draft_tokens_per_step: float | None = None
-    adaptive_retrieve_us_mean: float | None = None
-    adaptive_retrieve_us_p99: float | None = None
-
-
 def bench_trie(
     sequences: Iterable[Sequence[int]],
     tokens: int,
     config: LookaheadConfig,
     progress: Callable[[int], object] = lambda _: None,
     pass_seconds: Sequence[float] | None = None,
-) -> TrieBench:
+) -> dict[str, Any]:
     """Fill a trie with the first ``tokens`` tokens of the sequences, then draft along the ones after them.
+
+    Returns what reading cost (sizes by the trie's own count, ``resident_bytes_per_token`` by the system's, None if it
+    does not report it), what drafts along held-out sequences cost (``retrieve_us``), and what learning from one of
+    their tokens did (``commit_us``), in microseconds. ``adaptive`` is of drafts that end where more nodes do not pay,
+    along other held-out sequences; None without ``pass_seconds``.
 
     Args:
         sequences: Token ids; the last ones are held out of the trie.
@@ -97,26 +62,26 @@ def bench_trie(
         if not drafted.steps:
             raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
         stats = trie.stats()
-        adaptive = ReplayTotals() if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
-    return TrieBench(
-        tokens=read,
-        insert_us_per_token=1e6 * seconds / read,
-        trie_nodes=stats.nodes + stats.leaves,
-        trie_bytes=stats.bytes,
-        bytes_per_token=stats.bytes / read,
-        resident_bytes_per_token=None if before is None or after is None else (after - before) / read,
-        steps=drafted.steps,
-        mean_accepted_tokens=drafted.mean_accepted_tokens,
-        draft_tokens_per_step=drafted.draft_tokens_per_step,
-        retrieve_us_mean=drafted.retrieve_us_mean,
-        retrieve_us_p50=drafted.retrieve_us(0.5),
-        retrieve_us_p99=drafted.retrieve_us(0.99),
-        commit_us_per_token=1e6 * drafted.commit_seconds / drafted.tokens,
-        adaptive_mean_accepted_tokens=adaptive.mean_accepted_tokens if adaptive.steps else None,
-        adaptive_draft_tokens_per_step=adaptive.draft_tokens_per_step if adaptive.steps else None,
-        adaptive_retrieve_us_mean=adaptive.retrieve_us_mean if adaptive.steps else None,
-        adaptive_retrieve_us_p99=adaptive.retrieve_us(0.99) if adaptive.steps else None,
-    )
+        adaptive = None if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
+    return {
+        "tokens": read,
+        "insert_us_per_token": 1e6 * seconds / read,
+        "trie_nodes": stats.nodes + stats.leaves,
+        "trie_bytes": stats.bytes,
+        "bytes_per_token": stats.bytes / read,
+        "resident_bytes_per_token": None if before is None or after is None else (after - before) / read,
+        "steps": drafted.steps,
+        "mean_accepted_tokens": drafted.mean_accepted_tokens,
+        "draft_tokens_per_step": drafted.draft_tokens_per_step,
+        "retrieve_us_mean": drafted.retrieve_us_mean,
+        "retrieve_us_p50": drafted.retrieve_us(0.5),
+        "retrieve_us_p99": drafted.retrieve_us(0.99),
+        "commit_us_per_token": 1e6 * drafted.commit_seconds / drafted.tokens,
+        "adaptive_mean_accepted_tokens": adaptive.mean_accepted_tokens if adaptive and adaptive.steps else None,
+        "adaptive_draft_tokens_per_step": adaptive.draft_tokens_per_step if adaptive and adaptive.steps else None,
+        "adaptive_retrieve_us_mean": adaptive.retrieve_us_mean if adaptive and adaptive.steps else None,
+        "adaptive_retrieve_us_p99": adaptive.retrieve_us(0.99) if adaptive and adaptive.steps else None,
+    }
 
 
 def _ask(

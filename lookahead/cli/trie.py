@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import Any
 
 from lookahead.cli import options
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
             if not args.traces:
                 raise
             raise UsageError(f"--tokens: {error}") from None
-    result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **asdict(found)}
+    result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **found}
     if costs is not None:
         result |= _share(args, costs, result["retrieve_us_mean"])
     if args.json:

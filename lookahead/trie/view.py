@@ -47,15 +47,6 @@ def find(trie: Trie, token_ids: Sequence[int]) -> int | None:
     return child if len(token_ids) <= trie.max_depth else None
 
 
-def ngram(trie: Trie, node: int) -> list[int]:
-    """The tokens of a node, first to last."""
-    token_ids = []
-    while node != ROOT:
-        token_ids.append(trie.tokens[node])
-        node = trie.parents[node]
-    return token_ids[::-1]
-
-
 def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNodeView]:
     """The most frequent part of the subtree under a node: the node first, parents before children.
 

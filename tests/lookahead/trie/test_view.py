@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.trie import ROOT, Trie
-from lookahead.trie.view import find, neighbourhood, ngram
-from tests.lookahead.ngrams import in_log, many_sequences, occurrences, sequences, token_ids, trie_of
+from lookahead.trie.view import find, neighbourhood
+from tests.lookahead.ngrams import in_log, many_sequences, occurrences, sequences, spelled, token_ids, trie_of
 
 
 @given(many_sequences, st.lists(token_ids, max_size=6))
@@ -26,7 +26,7 @@ def test_an_ngram_is_found_exactly_where_it_was_read(all_sequences, wanted):
     else:
         assert found is not None
         assert found > 0
-        assert ngram(trie, found) == wanted
+        assert spelled(trie, found) == tuple(wanted)
         assert trie.counts[found] == count
 
 
@@ -41,15 +41,15 @@ def test_a_neighbourhood_is_the_most_frequent_part_of_the_subtree(prompt, output
         views = neighbourhood(trie, node, most, deepest)
         assert 1 <= len(views) <= most
         assert (views[0].child, views[0].parent, views[0].count) == (node, -1, trie.counts[node])
-        spelled = [tuple(ngram(trie, node))]
+        path = [spelled(trie, node)]
         for index, view in enumerate(views[1:], start=1):
             assert 0 <= view.parent < index
-            spelled.append((*spelled[view.parent], view.token_id))
+            path.append((*path[view.parent], view.token_id))
             assert view.depth == views[view.parent].depth + 1 <= trie.depths[node] + deepest
-            assert view.count == counts[spelled[index]] <= views[view.parent].count
+            assert view.count == counts[path[index]] <= views[view.parent].count
             assert 0 <= view.prompt_count <= view.count
-            assert in_log(trie, spelled[index], view.last_position)
-        assert len(set(spelled)) == len(spelled)
+            assert in_log(trie, path[index], view.last_position)
+        assert len(set(path)) == len(path)
         below = [views[index].count for index in range(1, len(views))]
         assert below == sorted(below, reverse=True), "no rarer n-gram is shown while a more frequent one waits"
 
