@@ -114,8 +114,8 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
   if (!other.end) return otherName + ' is running now: ' + passes(other.steps.length) + '.';
   if (!whole(run) || !whole(other)) return 'One of the two runs did not finish, so their times are not compared.';
   if (!compared(run, other).same) {
-    const [mine, its] = [run, other].map(({ steps, end }) => end?.tokens + ' in ' + passes(steps.length) + ' and ' + clock(end?.seconds || 0));
-    return 'Not the same tokens: ' + name.toLowerCase() + ' wrote ' + mine + ', ' + theirs + ' ' + its + '.';
+    return 'Not the same tokens: ' + name.toLowerCase() + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
+      ', ' + theirs + ' ' + other.end.tokens + ' in ' + other.steps.length + ' and ' + clock(other.end.seconds) + '.';
   }
   const ratio = run.end.seconds > 0 ? other.end.seconds / run.end.seconds : 1;
   const speed = ratio.toFixed(1) + (ratio < 1 ? 'x: slower than ' + theirs + ' here' : 'x faster');
