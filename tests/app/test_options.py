@@ -19,6 +19,7 @@ FLAGS = {
     "trie": "some.trie",
     "host": "127.0.0.1",
     "port": "7999",
+    "allow-host": "my.site",
     "share-trie": "1",
     "max-new-tokens": "9",
     "max-prompt-tokens": "99",
