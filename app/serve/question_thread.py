@@ -39,7 +39,7 @@ class QuestionThread:
         self._executor = ThreadPoolExecutor(1, "questions")
         self._lock = threading.Lock()
         self._waiting = 0
-        self._rest_until = 0.0
+        self._rest_until = self._pause_until = 0.0
 
     async def ask(self, question: Callable[[], Result]) -> Result:
         """What the question returns or raises.
@@ -58,6 +58,8 @@ class QuestionThread:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _answer(self, question: Callable[[], Result]) -> Result:
+        while monotonic() < self._pause_until:  # the page is served from another thread of the same interpreter
+            sleep(_STEP)
         while monotonic() < self._rest_until and self._store.busy():
             sleep(_STEP)
         begun = monotonic()
@@ -65,6 +67,7 @@ class QuestionThread:
             return question()
         finally:
             ended = monotonic()
+            self._pause_until = ended + min(1.0, ended - begun)
             self._rest_until = ended + min(LONGEST_REST, RESTS * (ended - begun))
             with self._lock:
                 self._waiting -= 1

@@ -55,7 +55,7 @@ class Page:
 
     async def begin(self) -> None:
         """Wait for the app, and find its stage."""
-        for _ in range(600):
+        for _ in range(1500):
             with contextlib.suppress(httpx.TransportError):
                 config = (await self.client.get("/config")).json()
                 parts = config["components"]

@@ -19,6 +19,7 @@ FLAGS = {
     "trie": "some.trie",
     "host": "127.0.0.1",
     "port": "7999",
+    "allow-host": "my.site",
     "share-trie": "1",
     "max-new-tokens": "9",
     "max-prompt-tokens": "99",
@@ -113,3 +114,12 @@ def test_a_model_that_cannot_be_loaded_is_one_line(arguments: list[str]) -> None
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == "Loading the model ..."
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_hosts_add_up_from_the_flag_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse(["--allow-host", "a.example", "--allow-host", "*.b.example"]).allow_host == (
+        "a.example",
+        "*.b.example",
+    )
+    monkeypatch.setenv("LOOKAHEAD_ALLOW_HOST", "a.example b.example")
+    assert parse([]).allow_host == ("a.example", "b.example")

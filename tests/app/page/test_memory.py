@@ -9,6 +9,7 @@ from app.model.runs import Outputs
 from app.options import AppOptions
 from app.page.events import RUN, Handlers
 from app.run.store import RunStore
+from app.run.tabs import Tabs
 from lookahead.records import RunRecord
 from tests.app.making import controls_of, played, record_of
 
@@ -55,3 +56,18 @@ def test_a_fresh_run_knows_nothing_and_leaves_nothing(handlers: Handlers) -> Non
     assert [step.draft for step in fresh.steps] == [step.draft for step in first.steps]
     _, known = _run(handlers, "one")
     assert known == (first.token_ids,)
+
+
+def test_a_caller_without_a_session_stops_nobody_and_leaves_nothing() -> None:
+    tabs = Tabs()
+    with tabs.going("") as one, tabs.going("") as other, tabs.going("mine") as mine:
+        assert not tabs.stop("")
+        assert not any(event.is_set() for event in (one, other, mine))
+        assert tabs.stop("mine")
+        assert mine.is_set()
+    tabs.arrive("")
+    tabs.stop("")
+    with tabs.going("") as event:
+        assert not event.is_set()
+    tabs.remember("", (1, 2))
+    assert tabs.memory("") == ()
