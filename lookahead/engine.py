@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lookahead.backend import Backend
 from lookahead.config import LookaheadConfig
-from lookahead.costs import PassCosts
+from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
 from lookahead.records import METHOD_WORDS, StepRecord, StepTimings
@@ -36,7 +36,7 @@ class LookaheadEngine:
         config: Settings of the drafts.
         drafter: Makes the drafts; None creates a ``Drafter`` for this engine. A drafter that is passed keeps its own
             settings; the smaller width of the two applies.
-        pass_costs: T(n) for the adaptive budget; None asks the backend when it is first needed.
+        pass_costs: T(n) for the adaptive budget; None asks the backend at the start of every run.
     """
 
     def __init__(
@@ -50,9 +50,7 @@ class LookaheadEngine:
         self.config = config or LookaheadConfig()
         self.drafter: DraftMaker = Drafter(self.config) if drafter is None else drafter
         self._pass_costs = pass_costs
-        self._pass_seconds: list[float] | None = None
         self._eos_ids = frozenset(backend.eos_ids)
-        self._lock = threading.Lock()
 
     @property
     def notice(self) -> str | None:
@@ -61,19 +59,14 @@ class LookaheadEngine:
 
     @property
     def pass_costs(self) -> PassCosts | None:
-        """T(n) as the adaptive budget uses it, measured on first use; None if the width does not depend on cost."""
+        """T(n) for a run that starts now, measured on first use; None if the width does not depend on cost."""
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or not self.backend.supports_trees:
             return None
-        with self._lock:
-            if self._pass_costs is None:
-                self._pass_costs = self.backend.pass_costs(self.config.decoding_length)
-            return self._pass_costs
+        return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
 
     def prepare(self) -> None:
         """Do the first run's one-time work now: try the model's masks and measure T(n)."""
-        costs = self.pass_costs
-        if costs is not None and self._pass_seconds is None:
-            self._pass_seconds = costs.table(self.config.decoding_length)
+        _ = self.pass_costs
 
     def generate(
         self,
@@ -83,6 +76,7 @@ class LookaheadEngine:
         stop: str | Sequence[str] = (),
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
+        pass_costs: PassCosts | None = None,
     ) -> Iterator[StepRecord]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
@@ -92,6 +86,7 @@ class LookaheadEngine:
             stop: Strings that end the output; the token that completes one is its last.
             method: ``lookahead``, or ``plain`` (also called ``greedy``), which drafts nothing.
             cancelled: Set it to end the run after the current pass.
+            pass_costs: T(n) for this run; None takes the engine's at its start. It stays the same until the run ends.
 
         Raises:
             ValueError: If an argument cannot be used; raised before anything runs.
@@ -101,7 +96,7 @@ class LookaheadEngine:
         prompt = tuple(prompt_ids)
         strings = (stop,) if isinstance(stop, str) else tuple(stop)
         self._check(prompt, max_new_tokens, strings, method)
-        return self._steps(prompt, max_new_tokens, strings, METHOD_WORDS[method] == "lookahead", cancelled)
+        return self._steps(prompt, max_new_tokens, strings, METHOD_WORDS[method] == "lookahead", cancelled, pass_costs)
 
     def _check(self, prompt: tuple[int, ...], max_new_tokens: int, stop: tuple[str, ...], method: str) -> None:
         if method not in METHOD_WORDS:
@@ -126,19 +121,21 @@ class LookaheadEngine:
         stop: tuple[str, ...],
         drafts: bool,
         cancelled: threading.Event | None,
+        pass_costs: PassCosts | None,
     ) -> Iterator[StepRecord]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
-        if drafts:
-            self.prepare()
+        costs = (pass_costs or self.pass_costs) if drafts else None
         session = self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))
         request: DraftRequest | None = None
+        passes: list[Pass] = []
         try:
             started = perf_counter()
             drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
             retrieve_seconds = perf_counter() - started
-            run = RunState(session, request, text, cancelled, self._eos_ids)
+            seconds = None if costs is None else costs.table(self.config.decoding_length)
+            run = RunState(session, request, text, cancelled, self._eos_ids, seconds, passes)
             run.begin(prompt, max_new_tokens, self.backend.context_limit)
             record = self._prefill(run, prompt, retrieve_seconds)
             while record.finish_reason is None:
@@ -151,6 +148,8 @@ class LookaheadEngine:
             if request is not None:
                 request.finish()
             session.close()
+            if session.supports_trees:
+                self.backend.learn_costs(passes)
 
     def _prefill(self, run: RunState, prompt: tuple[int, ...], retrieve_seconds: float) -> StepRecord:
         forward_started = perf_counter()
@@ -192,7 +191,9 @@ class LookaheadEngine:
         commit_started = perf_counter()
         left_out = run.request.left_out()
         if finish_reason is None:
+            keep_started = perf_counter()
             run.session.keep(accepted)
+            run.passes.append((len(tree), verify_started - forward_started + perf_counter() - keep_started))
         run.request.commit(emitted)
         ended = perf_counter()
         record = StepRecord(
@@ -220,7 +221,7 @@ class LookaheadEngine:
         """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
         longest_branch = min(self.config.longest_branch, run.room - 1)
         width = self.config.decoding_length if longest_branch and run.session.supports_trees else 1
-        tree = run.request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
+        tree = run.request.draft(width, longest_branch if width > 1 else 0, run.pass_seconds)
         if tree.token_ids[:1] != (run.last_id,):
             raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {run.last_id}")
         if len(tree) > 1:

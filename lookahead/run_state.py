@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lookahead.backend import DecodeSession, OutputText
+from lookahead.costs import Pass
 from lookahead.drafter import DraftRequest
 from lookahead.records import FinishReason
 
@@ -21,6 +22,8 @@ class RunState:
         text: Watches for stop strings; None if there are none.
         cancelled: Set from outside to end the run; None if the caller passed no event.
         eos_ids: Token ids that end the output.
+        pass_seconds: T(n) for n up to the full width; None if the width does not depend on cost.
+        passes: The decode passes so far, tokens and seconds, as T(n) counts them.
         context_length: Committed tokens, the prompt included.
         last_id: The last committed token, the root of the next draft.
         room: Tokens that may still be emitted.
@@ -32,6 +35,8 @@ class RunState:
     text: OutputText | None
     cancelled: threading.Event | None
     eos_ids: frozenset[int]
+    pass_seconds: Sequence[float] | None = None
+    passes: list[Pass] = field(default_factory=list)
     context_length: int = 0
     last_id: int = -1
     room: int = 0

@@ -109,8 +109,6 @@ class RecordedRun(RunRecorder):
         cancelled: threading.Event | None = None,
     ) -> None:
         kind = METHOD_WORDS[method]
-        if kind == "lookahead":
-            engine.prepare()
         costs = engine.pass_costs if kind == "lookahead" else None
         super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
         self._engine, self._cancelled = engine, cancelled
@@ -123,6 +121,7 @@ class RecordedRun(RunRecorder):
             stop=self.stop,
             method=self.method,
             cancelled=self._cancelled,
+            pass_costs=self.pass_costs,
         )
         self._started = perf_counter()
         for step in steps:
