@@ -288,7 +288,9 @@ def test_a_curve_that_is_far_off_is_measured_again(machine, slower, again):
     costs = CostCurve().up_to(16, KEY, machine)
     assert machine.measured == [100, 100][: 1 + again], "never less far than before"
     assert costs.at(1) == before.at(1) * (slower if again else 1)
-    assert load_costs(KEY).costs == costs
+    known = load_costs(KEY)
+    assert known is not None
+    assert known.costs == costs
 
 
 def test_a_measurement_that_can_hardly_be_is_taken_twice_and_checked_where_it_is_bent(machine):

@@ -12,7 +12,7 @@ from lookahead.backend import UnsupportedCacheError
 from lookahead.config import LookaheadConfig
 from lookahead.costs import CACHE_VARIABLE, KnownCosts, PassCosts, load_costs, store_costs
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend
+from lookahead.hf import HFBackend, measure
 from lookahead.hf.describe import model_info
 from lookahead.hf.measure import measured_setting, trial_tree
 from lookahead.replay import recorded_steps, replay_run
@@ -188,3 +188,21 @@ def test_a_trial_tree_is_well_formed_and_no_deeper_than_asked(count, deepest):
     tree.check()
     assert len(tree) == count
     assert max(tree.depths()) == min(count // 2, deepest)
+
+
+def test_devices_that_run_ahead_are_waited_for_before_each_look_at_the_clock(monkeypatch):
+    events, clock = [], iter(range(10_000))
+    monkeypatch.setattr(measure, "wait_for", lambda device: events.append("wait"))
+    monkeypatch.setattr(measure, "perf_counter", lambda: events.append("clock") or next(clock))
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    backend.known_costs()
+    steps = "".join(event[0] for event in events)
+    assert "wcwc" * 7 in steps
+    assert "cc" not in steps.strip("c").replace("cwcwc", "wcw")
+    waited = []
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    for name in ("cpu", "cuda:1", "mps"):
+        measure.wait_for(torch.device(name))
+    assert waited == [torch.device("cuda:1"), "mps"]
