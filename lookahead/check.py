@@ -82,8 +82,10 @@ def cost_report(backend: HFBackend, known: KnownCosts, bandwidth: float) -> dict
 
 def exactness(backend: HFBackend) -> str | None:
     """How exact a draft's pass is on this model, in words; None if it takes no drafts."""
-    # A backend that measures more than the trial of its masks has the verdict under this name.
-    return str(getattr(backend, "exactness", "within rounding")) if backend.supports_trees else None
+    if not backend.supports_trees:
+        return None
+    # A backend whose trial measures more than its masks keeps the verdict under this name; a mask trial shows the rest.
+    return getattr(getattr(backend, "exactness", None), "kind", "within rounding")
 
 
 class Check:

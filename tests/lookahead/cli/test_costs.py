@@ -156,3 +156,11 @@ def test_a_difference_that_rounding_does_not_explain_is_not_the_same() -> None:
 def test_weights_that_a_pass_reads(family: str, settings: dict[str, Any], unread: int | None) -> None:
     model = tiny(family, **settings)
     assert weight_bytes(model) == (None if unread is None else 8 * (model.num_parameters() - unread))
+
+
+def test_packed_weights_are_read_too() -> None:
+    model = tiny("llama", tie_word_embeddings=False)
+    before, layer = weight_bytes(model), model.model.layers[0].mlp.down_proj
+    layer._packed = layer.weight.detach()
+    del layer._parameters["weight"]
+    assert weight_bytes(model) == before
