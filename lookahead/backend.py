@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lookahead.costs import PassCosts
+from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree
 
 
@@ -139,5 +139,9 @@ class Backend(Protocol):
         ...
 
     def pass_costs(self, longest: int) -> PassCosts:
-        """The time of a forward pass of 1 to ``longest`` tokens on this device, measured now or remembered."""
+        """The time of a forward pass of 1 to ``longest`` tokens on this device, as known now."""
+        ...
+
+    def learn_costs(self, passes: Sequence[Pass]) -> None:
+        """Take the decode passes that a run made, in order, into the ``pass_costs`` of later runs."""
         ...

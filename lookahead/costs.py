@@ -1,4 +1,4 @@
-"""T(n), the time of a forward pass of n tokens: the curve, the width that pays off, and how long a curve stays valid.
+"""T(n), the time of a forward pass of n tokens: the curve, the width that pays off, and what runs teach about it.
 
 ``hf/measure.py`` measures passes, which needs a model; everything else about T(n) is here.
 """
@@ -13,10 +13,10 @@ import threading
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 
 import msgspec
@@ -25,16 +25,32 @@ from lookahead.atomic import write_whole
 
 CACHE_VARIABLE = "LOOKAHEAD_CACHE"
 FORMAT = "lookahead-pass-costs"
-VERSION = 1
+VERSION = 2
 SHORTEST_MEASURED = 64
 """T(n) is measured up to at least this many tokens, so that one measurement covers all usual widths."""
-TRY_AGAIN_SECONDS = 600.0
-"""A remembered T(n) is checked again after this long, so that one taken on a busy machine does not persist."""
 STALE, BENT = 3.0, 1.6
-"""A remembered T(n) is measured again if its times are off by the first factor, or their ratio by the second: it was
+"""A measured T(n) is measured again if its times are off by the first factor, or their ratio by the second: it was
 taken on a busy machine or on another one."""
-_TRIED = 16
-"""Width of the pass that checks a remembered measurement, together with a pass of one token."""
+CHECK_SECONDS, CHECK_SHARE = 60.0, 0.02
+"""A measured T(n) is checked again after this long, and for at most this share of the time: one from a busy minute
+makes all drafts empty, and then no run would show that it is wrong."""
+_CHECKED_WIDTH = 16
+_WIDE_PASSES = 8
+"""So many passes of several tokens that runs made since the last check are as good as a check."""
+STEEP, FALL = 1.25, 2.0
+"""A pass of twice the tokens is suspicious if it takes longer than the first factor times two passes, or less time
+than one divided by the second."""
+RECENT_PASSES = 256
+"""Passes of runs that are remembered."""
+HALF_LIFE_PASSES = 64.0
+"""A pass counts half as much after this many others."""
+_NEIGHBOURS = 2.0
+"""How many recent passes of a length its neighbours' passes together count for."""
+STORE_SECONDS = 5.0
+"""Least time between two writes to the cache folder by runs."""
+
+Pass = tuple[int, float]
+"""A forward pass that a run made: tokens, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,52 @@ class PassCosts:
         """Seconds of passes of 1 to ``width`` tokens, shape ``(width,)``."""
         return [self.at(length) for length in range(1, width + 1)]
 
+    def bent_at(self) -> int | None:
+        """The first measured length whose time can hardly be; None if there is none.
+
+        It takes far longer than as many tokens in passes of the length before, or far less than one of those.
+
+        >>> PassCosts((1, 2, 4), (1.0, 4.0, 4.1)).bent_at()
+        2
+        """
+        for (left, start), (right, end) in pairwise(zip(self.lengths, self.seconds, strict=True)):
+            if not start / FALL <= end <= STEEP * start * right / left:
+                return right
+        return None
+
+    def break_even(self, length: int) -> float:
+        """Draft tokens that a pass of ``length`` must have accepted, on average, to be as fast as plain decoding.
+
+        ``1 + accepted`` tokens in T(n) against one in T(1); negative if the wider pass is the faster one.
+
+        >>> PassCosts((1, 4), (1.0, 2.5)).break_even(4)
+        1.5
+        """
+        return self.at(length) / self.at(1) - 1.0
+
+    def corrected(self, passes: Sequence[Pass]) -> PassCosts:
+        """The curve as these passes of runs show it, the latest last; the same lengths.
+
+        Each pass is compared with the curve, and the ratio belongs to the nearest measured length. A length moves by
+        the lower quartile of its ratios, because other work on the machine only adds time; later passes weigh more.
+        Few or old ratios give way to those of the neighbours, the nearest first, so that a machine that became
+        slower or faster as a whole moves the whole curve, and what is learned of one width does not bend it.
+        """
+        found: list[list[tuple[float, float]]] = [[] for _ in self.lengths]
+        for age, (width, seconds) in enumerate(reversed(passes)):
+            near = min(range(len(found)), key=lambda place: abs(math.log(self.lengths[place] / width)))
+            found[near].append((math.log(seconds / self.at(width)), 0.5 ** (age / HALF_LIFE_PASSES)))
+        weights = [sum(weight for _, weight in ratios) for ratios in found]
+        shifts = [_lower_quartile(ratios) for ratios in found]
+        moved = []
+        for place, seconds in enumerate(self.seconds):
+            reach = [0.0 if other == place else w * 0.5 ** abs(other - place) for other, w in enumerate(weights)]
+            around = _NEIGHBOURS if any(reach) else 0.0
+            smooth = sum(map(math.prod, zip(reach, shifts, strict=True))) / (sum(reach) or 1.0)
+            total = weights[place] + around
+            moved.append(seconds * math.exp((weights[place] * shifts[place] + around * smooth) / (total or 1.0)))
+        return PassCosts(self.lengths, tuple(moved))
+
     def to_json(self) -> dict[str, Any]:
         """The measurement as a JSON object."""
         return {"lengths": list(self.lengths), "seconds": list(self.seconds)}
@@ -97,6 +159,20 @@ class PassCosts:
         """
         off_one, off_wide = one_seconds / self.at(1), wide_seconds / self.at(width)
         return 1 / STALE < off_one < STALE and 1 / STALE < off_wide < STALE and 1 / BENT < off_wide / off_one < BENT
+
+
+def _lower_quartile(values: list[tuple[float, float]]) -> float:
+    """The value below which a quarter of the weight is; 0.0 if there are no values.
+
+    Args:
+        values: Values and their weights.
+    """
+    quarter = sum(weight for _, weight in values) / 4
+    for value, weight in sorted(values):
+        quarter -= weight
+        if quarter <= 0:
+            return value
+    return 0.0
 
 
 def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[float]) -> int:
@@ -149,31 +225,59 @@ def stored_costs_path(key: Mapping[str, str | int]) -> Path:
     return cache_folder() / "pass_costs" / f"{digest}.json"
 
 
+@dataclass(slots=True)
+class KnownCosts:
+    """What is known of one setting's T(n).
+
+    Attributes:
+        measured: T(n) as measured, all lengths in turn.
+        measured_at: When that was, seconds since 1970.
+        passes: Recent passes of runs since then, the latest last.
+        learned: All passes of runs since then.
+        learned_at: When the latest of them was, seconds since 1970; None if there is none.
+    """
+
+    measured: PassCosts
+    measured_at: float
+    passes: list[Pass] = field(default_factory=list)
+    learned: int = 0
+    learned_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if not all(width >= 1 and 0 < seconds < math.inf for width, seconds in self.passes):
+            raise ValueError("passes: need at least one token and a positive time")
+
+    @property
+    def costs(self) -> PassCosts:
+        """T(n) for a run that starts now."""
+        return self.measured.corrected(self.passes)
+
+
 class _Stored(msgspec.Struct):
     """A file of the cache folder."""
 
     format: str
     version: int
     key: dict[str, Any]
-    costs: PassCosts
+    known: KnownCosts
 
 
-def load_costs(key: Mapping[str, str | int]) -> PassCosts | None:
-    """The remembered measurement of this setting; None if there is none, or it cannot be read."""
+def load_costs(key: Mapping[str, str | int]) -> KnownCosts | None:
+    """What is remembered of this setting; None if there is nothing, or it cannot be read."""
     try:
         stored = msgspec.json.decode(stored_costs_path(key).read_bytes(), type=_Stored)
     except (OSError, ValueError, RecursionError):
         return None
     known = (FORMAT, VERSION, dict(key))
-    return stored.costs if (stored.format, stored.version, stored.key) == known else None
+    return stored.known if (stored.format, stored.version, stored.key) == known else None
 
 
-def store_costs(key: Mapping[str, str | int], costs: PassCosts) -> None:
-    """Remember a measurement; a folder that cannot be written to is not an error: the next process measures again."""
+def store_costs(key: Mapping[str, str | int], known: KnownCosts) -> None:
+    """Remember it; a folder that cannot be written to is not an error: the next process measures again."""
     path = stored_costs_path(key)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, msgspec.json.encode(_Stored(FORMAT, VERSION, dict(key), costs)))
+        write_whole(path, msgspec.json.encode(_Stored(FORMAT, VERSION, dict(key), known)))
 
 
 class PassTimer(Protocol):
@@ -189,41 +293,92 @@ class PassTimer(Protocol):
 
 
 class CostCurve:
-    """The current T(n) of one model, shared by its runs: in memory, and in the cache folder.
+    """The T(n) of one model, shared by its runs: in memory, and in the cache folder.
 
-    A curve belongs to one setting (the key: model, device, dtype, threads ...). It is used at once if it was measured
-    or checked recently. Otherwise a few passes show whether it still holds; if not, it is measured again.
+    A curve belongs to one setting (the key: model, device, dtype, threads ...). It starts as a measurement, and the
+    passes that runs make correct it. A few passes show now and then whether the measurement still holds; if not, it
+    is measured again.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._key: dict[str, Any] = {}
-        self._costs: PassCosts | None = None
-        self._tried: float | None = None
+        self._known: KnownCosts | None = None
+        self._forget_checks()
 
-    def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer) -> PassCosts:
-        """The time of a pass of 1 to ``longest`` tokens; measured if no valid curve is known.
+    def _forget_checks(self) -> None:
+        self._checked: float | None = None
+        """When the measurement was taken or checked; None if this process has not looked yet."""
+        self._check_seconds = 0.0
+        self._wide_passes = 0
+        """Passes of several tokens since then."""
+        self._stored = -math.inf
+
+    def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> PassCosts:
+        """T(n) for n = 1 to ``longest`` tokens as known now; measured if no valid curve is known.
 
         Args:
             key: What the measurement depends on, as of now.
             timer: Times passes in this setting.
+            again: Measure it whatever is known.
         """
+        return self.known(longest, key, timer, again).costs
+
+    def known(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> KnownCosts:
+        """What ``up_to`` takes T(n) from."""
         with self._lock:
             if key != self._key:
-                self._key, self._costs, self._tried = dict(key), load_costs(key), None
-            known = 0 if self._costs is None else self._costs.lengths[-1]
-            if self._costs is None or known < longest or not self._holds(self._costs, timer):
+                self._key, self._known = dict(key), load_costs(key)
+                self._forget_checks()
+            known = self._known
+            length = 0 if known is None else known.measured.lengths[-1]
+            if again or known is None or length < longest or not self._holds(known.measured, timer):
                 # Never shorter than before.
-                self._costs = timer.measure(max(longest, SHORTEST_MEASURED, known))
-                store_costs(key, self._costs)
-                self._tried = monotonic()
-            return self._costs
+                known = self._known = self._measure(max(longest, SHORTEST_MEASURED, length), timer)
+                store_costs(key, known)
+            return replace(known, passes=list(known.passes))
+
+    def learn(self, passes: Sequence[Pass], key: Mapping[str, Any]) -> None:
+        """Take in the passes of a run, in order, for the runs that start from now on.
+
+        Args:
+            key: The setting that they ran in; those of another one than the curve's are left out.
+        """
+        timed = [(width, seconds) for width, seconds in passes if seconds > 0]
+        with self._lock:
+            known = self._known
+            if not timed or known is None or key != self._key:
+                return
+            known.passes = [*known.passes, *timed][-RECENT_PASSES:]
+            known.learned += len(timed)
+            known.learned_at = time()
+            self._wide_passes += sum(width > 1 for width, _ in timed)
+            if monotonic() - self._stored >= STORE_SECONDS:
+                store_costs(key, known)
+                self._stored = monotonic()
+
+    def _measure(self, longest: int, timer: PassTimer) -> KnownCosts:
+        """A new measurement; a second one where the first can hardly be, and then the faster of both per length."""
+        costs = timer.measure(longest)
+        if costs.bent_at() is not None:
+            again = timer.measure(longest)
+            costs = PassCosts(costs.lengths, tuple(map(min, costs.seconds, again.seconds)))
+        self._forget_checks()
+        self._checked = monotonic()
+        return KnownCosts(costs, time())
 
     def _holds(self, costs: PassCosts, timer: PassTimer) -> bool:
-        """Whether the curve is right, checked now or recently."""
-        if self._tried is not None and monotonic() - self._tried < TRY_AGAIN_SECONDS:
-            return True
-        if not costs.agrees_with(*timer.try_out(_TRIED), _TRIED):
+        """Whether the measurement is right, checked now or recently, or made up for by passes of runs."""
+        started = monotonic()
+        if self._checked is not None:
+            if started - self._checked < max(CHECK_SECONDS, self._check_seconds / CHECK_SHARE):
+                return True
+            if self._wide_passes >= _WIDE_PASSES:
+                self._checked, self._wide_passes = started, 0
+                return True
+        width = costs.bent_at() or _CHECKED_WIDTH
+        if not costs.agrees_with(*timer.try_out(width), width):
             return False
-        self._tried = monotonic()
+        self._checked, self._wide_passes = monotonic(), 0
+        self._check_seconds = self._checked - started
         return True

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lookahead.backend import Backend, DecodeSession, OutputText
 from lookahead.config import MAX_TOKENS, LookaheadConfig, RunSettings, stop_strings
-from lookahead.costs import PassCosts
+from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
 from lookahead.records import METHOD_WORDS, FinishReason, StepRecord, StepTimings
@@ -37,7 +37,7 @@ class LookaheadEngine:
         config: Settings of the drafts.
         drafter: Makes the drafts; None creates a ``Drafter`` for this engine. A drafter that is passed keeps its own
             settings; the smaller width of the two applies.
-        pass_costs: T(n) for the adaptive budget; None asks the backend when it is first needed.
+        pass_costs: T(n) for the adaptive budget; None asks the backend at the start of every run.
     """
 
     def __init__(
@@ -51,9 +51,6 @@ class LookaheadEngine:
         self.config = config or LookaheadConfig()
         self.drafter: DraftMaker = Drafter(self.config) if drafter is None else drafter
         self._pass_costs = pass_costs
-        self.pass_seconds: list[float] | None = None
-        """T(n) up to the width, for the drafter; None until ``prepare``, and if the width does not depend on cost."""
-        self._lock = threading.Lock()
 
     @property
     def notice(self) -> str | None:
@@ -62,19 +59,14 @@ class LookaheadEngine:
 
     @property
     def pass_costs(self) -> PassCosts | None:
-        """T(n) as the adaptive budget uses it, measured on first use; None if the width does not depend on cost."""
+        """T(n) for a run that starts now, measured on first use; None if the width does not depend on cost."""
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or not self.backend.supports_trees:
             return None
-        with self._lock:
-            if self._pass_costs is None:
-                self._pass_costs = self.backend.pass_costs(self.config.decoding_length)
-            return self._pass_costs
+        return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
 
     def prepare(self) -> None:
         """Do the first run's one-time work now: try the model's masks and measure T(n)."""
-        costs = self.pass_costs
-        if costs is not None and self.pass_seconds is None:
-            self.pass_seconds = costs.table(self.config.decoding_length)
+        _ = self.pass_costs
 
     def generate(
         self,
@@ -84,6 +76,7 @@ class LookaheadEngine:
         stop: str | Sequence[str] = (),
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
+        pass_costs: PassCosts | None = None,
     ) -> Generator[StepRecord, None, None]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
@@ -93,6 +86,7 @@ class LookaheadEngine:
             stop: Strings that end the output; the token that completes one is its last.
             method: ``lookahead``, or ``plain`` (also called ``greedy``), which drafts nothing.
             cancelled: Set it to end the run after the current pass.
+            pass_costs: T(n) for this run; None takes the engine's at its start. It stays the same until the run ends.
 
         Raises:
             ValueError: If an argument cannot be used; raised before anything runs.
@@ -102,7 +96,8 @@ class LookaheadEngine:
         prompt = plain_ids(prompt_ids)
         self._check(prompt, method)
         limit = RunSettings(max_new_tokens).max_new_tokens
-        return self._steps(prompt, limit, stop_strings(stop), METHOD_WORDS[method] == "lookahead", cancelled)
+        drafts = METHOD_WORDS[method] == "lookahead"
+        return self._steps(prompt, limit, stop_strings(stop), drafts, cancelled, pass_costs)
 
     def _check(self, prompt: tuple[int, ...], method: str) -> None:
         if method not in METHOD_WORDS:
@@ -125,23 +120,26 @@ class LookaheadEngine:
         stop: tuple[str, ...],
         drafts: bool,
         cancelled: threading.Event | None,
+        pass_costs: PassCosts | None,
     ) -> Generator[StepRecord, None, None]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
-        if drafts:
-            self.prepare()
+        costs = (pass_costs or self.pass_costs) if drafts else None
+        seconds = None if costs is None else costs.table(self.config.decoding_length)
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))) as session:
             started = perf_counter()
             drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
+            run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
             try:
-                run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens)
                 record = run.step(started)
                 while record.finish_reason is None:
                     yield record
                     record = run.step(perf_counter())
             finally:
                 request.finish()
+                if session.supports_trees:
+                    self.backend.learn_costs(run.timed_passes)
         yield record
 
 
@@ -157,7 +155,11 @@ class _Run:
         cancelled: threading.Event | None,
         prompt: tuple[int, ...],
         max_new_tokens: int,
+        pass_seconds: Sequence[float] | None,
     ) -> None:
+        self.timed_passes: list[Pass] = []
+        """The decode passes so far, tokens and seconds, as T(n) counts them."""
+        self._pass_seconds = pass_seconds
         self._engine, self._session, self._request = engine, session, request
         self._text, self._cancelled, self._prompt = text, cancelled, prompt
         self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
@@ -184,7 +186,9 @@ class _Run:
         marks.append(perf_counter())
         left_out = None if prefill else request.left_out()
         if finish_reason is None and not prefill:
+            keep_started = perf_counter()
             self._session.keep(accepted)
+            self.timed_passes.append((len(tree), marks[2] - marks[1] + perf_counter() - keep_started))
         request.commit(emitted)
         marks.append(perf_counter())
         record = StepRecord(
@@ -226,7 +230,7 @@ class _Run:
         config, vocab_size = self._engine.config, self._engine.backend.vocab_size
         longest_branch = min(config.longest_branch, self._room - 1)
         width = config.decoding_length if longest_branch and self._session.supports_trees else 1
-        tree = self._request.draft(width, longest_branch if width > 1 else 0, self._engine.pass_seconds)
+        tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
         if tree.token_ids[:1] != (self._last_id,):
             raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {self._last_id}")
         if len(tree) > 1:

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
-from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
+from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
@@ -171,9 +171,20 @@ class HFBackend:
         return f"the run may cross {switch} tokens, where the model changes all positions; decoding one token at a time"
 
     def pass_costs(self, longest: int = SHORTEST_MEASURED) -> PassCosts:
-        """The time of a forward pass of 1 to ``longest`` tokens here, remembered or measured now.
+        """The time of a forward pass of 1 to ``longest`` tokens here: measured, and corrected by what runs showed.
+
+        Raises:
+            UnsupportedCacheError: If the model does not take draft trees.
+        """
+        return self.known_costs(longest).costs
+
+    def known_costs(self, longest: int = SHORTEST_MEASURED, again: bool = False) -> KnownCosts:
+        """What is known of T(n) for n = 1 to ``longest``, remembered or measured now.
 
         Now and then a few passes check a remembered measurement; it is measured again if it is far off.
+
+        Args:
+            again: Measure it now, whatever is remembered.
 
         Raises:
             UnsupportedCacheError: If the model does not take draft trees.
@@ -183,9 +194,14 @@ class HFBackend:
             raise UnsupportedCacheError(self._notice)
         rules = self.rules.without_processors()
         timer = SessionTimer(
-            lambda rows: TreeSession(self.model, plan, rules, rows), self.vocab_size, self.context_limit
+            lambda rows: TreeSession(self.model, plan, rules, rows), self.vocab_size, self.context_limit, self.device
         )
-        return self._curve.up_to(longest, measured_setting(self.model), timer)
+        return self._curve.known(longest, measured_setting(self.model), timer, again)
+
+    def learn_costs(self, passes: Sequence[Pass]) -> None:
+        """Take the decode passes that a run made, in order, into the T(n) of later runs."""
+        if passes:
+            self._curve.learn(passes, measured_setting(self.model))
 
     def _text_notices(self) -> tuple[str, ...]:
         """What is wrong with the tokenizer, found by trying it once."""

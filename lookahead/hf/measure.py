@@ -49,11 +49,18 @@ class SessionTimer:
         new_session: Makes an empty session of this many rows, whose choices are the largest logits.
         vocab_size: Token ids are below this.
         context_limit: Most tokens of a run; None if the model has no limit.
+        device: Where the model computes.
     """
 
-    def __init__(self, new_session: Callable[[int], TreeSession], vocab_size: int, context_limit: int | None) -> None:
+    def __init__(
+        self,
+        new_session: Callable[[int], TreeSession],
+        vocab_size: int,
+        context_limit: int | None,
+        device: torch.device,
+    ) -> None:
         self._new_session = new_session
-        self._vocab_size, self._context_limit = vocab_size, context_limit
+        self._vocab_size, self._context_limit, self._device = vocab_size, context_limit, device
 
     def measure(self, longest: int) -> PassCosts:
         """T(n) for n = 1 to ``longest``; the lengths take turns, so that all see the same noise.
@@ -74,7 +81,7 @@ class SessionTimer:
             if (completed >= FEWEST_ROUNDS and spent > BUDGET_SECONDS) or (completed and spent > 4 * BUDGET_SECONDS):
                 break
             for length in lengths:
-                times[length].append(_timed_step(session, trees[length], context))
+                times[length].append(self._timed_step(session, trees[length], context))
         session.close()
         # The first round picks kernels and fills buffers; it counts only if there was no time for another.
         return PassCosts(lengths, tuple(_lower_quartile(times[length][1:] or times[length]) for length in lengths))
@@ -84,10 +91,20 @@ class SessionTimer:
         session = self._new_session(2 * width)
         session.prefill([3 % self._vocab_size])
         trees = [self._tree(length, 1, width) for length in (1, width)]
-        rounds = [[_timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
+        rounds = [[self._timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
         session.close()
         one, wide = (min(times) for times in zip(*rounds[1:], strict=True))
         return one, wide
+
+    def _timed_step(self, session: TreeSession, tree: DraftTree, context: int) -> float:
+        wait_for(self._device)
+        started = perf_counter()
+        session.choose(tree)
+        session.keep(tree.path(len(tree) - 1))
+        wait_for(self._device)
+        seconds = perf_counter() - started
+        session.rewind(context)
+        return seconds
 
     def _tree(self, count: int, context: int, longest: int) -> DraftTree:
         """A trial tree with branches no longer than the model's positions."""
@@ -100,13 +117,12 @@ def _lower_quartile(values: list[float]) -> float:
     return sorted(values)[len(values) // 4]
 
 
-def _timed_step(session: TreeSession, tree: DraftTree, context: int) -> float:
-    started = perf_counter()
-    session.choose(tree)
-    session.keep(tree.path(len(tree) - 1))
-    seconds = perf_counter() - started
-    session.rewind(context)
-    return seconds
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all its work; a CPU never runs ahead of the program."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def measured_setting(model: PreTrainedModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -118,14 +119,19 @@ class RecordedRun(RunRecorder):
         stop: Sequence[str] = (),
         cancelled: threading.Event | None = None,
     ) -> None:
-        self._run = engine.generate(
-            prompt_ids, max_new_tokens=max_new_tokens, stop=stop, method=method, cancelled=cancelled
+        start = partial(
+            engine.generate,
+            prompt_ids,
+            max_new_tokens=max_new_tokens,
+            stop=stop,
+            method=method,
+            cancelled=cancelled,
         )
+        start()  # refuses bad arguments before T(n) is measured
         kind = METHOD_WORDS[method]
-        if kind == "lookahead":
-            engine.prepare()
         costs = engine.pass_costs if kind == "lookahead" else None
         super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
+        self._run = start(pass_costs=costs)
 
     def __iter__(self) -> Iterator[StepRecord]:
         """The steps; each is recorded before it is yielded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lookahead.costs import PassCosts
+from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree
 
 VOCAB_SIZE = 50
@@ -21,6 +21,7 @@ class FakeBackend:
     Attributes:
         sessions: Every session opened, in order.
         widths: Nodes of every pass after a prefill.
+        learned: The passes that each run reported.
     """
 
     vocab_size = VOCAB_SIZE
@@ -41,6 +42,7 @@ class FakeBackend:
         self.sessions: list[FakeSession] = []
         self.widths: list[int] = []
         self.measured = 0
+        self.learned: list[list[Pass]] = []
 
     @property
     def supports_trees(self) -> bool:
@@ -60,6 +62,10 @@ class FakeBackend:
         """A pass of n tokens takes 1 + n / 100 seconds."""
         self.measured += 1
         return PassCosts((1, longest), (1.01, 1 + longest / 100))
+
+    def learn_costs(self, passes: Sequence[Pass]) -> None:
+        """Remember the passes of the run."""
+        self.learned.append(list(passes))
 
 
 class FakeSession:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -261,14 +262,34 @@ def test_the_drafter_is_told_width_depth_and_costs():
     assert watcher.asked == [(8, 1, None), (1, 0, None)]
 
 
-def test_costs_are_measured_once_and_only_when_a_width_is_chosen_by_them():
-    backend = FakeBackend()
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=4), Watcher())
+def test_costs_are_asked_for_once_a_run_and_only_when_a_width_is_chosen_by_them():
+    backend, watcher, known = FakeBackend(), Watcher(), PassCosts((1, 4), (1.0, 4.0))
+    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=4), watcher)
     list(engine.generate([4], max_new_tokens=3, method="plain"))
     assert backend.measured == 0
     list(engine.generate([4], max_new_tokens=3))
     list(engine.generate([4], max_new_tokens=3))
-    assert (backend.measured, engine.pass_costs) == (1, PassCosts((1, 4), (1.01, 1.04)))
+    assert (backend.measured, engine.pass_costs) == (2, PassCosts((1, 4), (1.01, 1.04)))
+    watcher.asked.clear()
+    list(engine.generate([4], max_new_tokens=3, pass_costs=known))
+    assert [seconds for _, _, seconds in watcher.asked] == [known.table(4)] * 2
+    assert backend.measured == 3, "by the assertion above"
+
+
+def test_the_backend_learns_the_passes_of_a_run_however_it_ends():
+    for steps in (None, 3):
+        backend = FakeBackend()
+        running = LookaheadEngine(backend, FIXED, oracle([4])).generate([4], max_new_tokens=40)
+        records = list(islice(running, steps))
+        running.close()  # pyright: ignore[reportAttributeAccessIssue]
+        ((*passes,),) = backend.learned
+        decoded = [len(record.draft) for record in records if record.draft and record.finish_reason is None]
+        assert [width for width, _ in passes] == decoded
+        assert decoded
+        assert all(seconds > 0 for _, seconds in passes)
+    backend = FakeBackend(notice="it cannot")
+    list(LookaheadEngine(backend, FIXED, oracle([4])).generate([4], max_new_tokens=5))
+    assert backend.learned == [], "its passes are of another kind"
 
 
 def test_timings_are_told_apart(monkeypatch):

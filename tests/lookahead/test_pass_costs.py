@@ -1,4 +1,4 @@
-"""T(n) of a real model: measured once, kept, checked again, within the model's positions."""
+"""T(n) of a real model: measured once, kept, corrected by runs, checked again, within the model's positions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from lookahead import costs as costs_module
 from lookahead.backend import UnsupportedCacheError
 from lookahead.config import LookaheadConfig
-from lookahead.costs import CACHE_VARIABLE, PassCosts, load_costs, store_costs
+from lookahead.costs import CACHE_VARIABLE, KnownCosts, PassCosts, load_costs, store_costs
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend
+from lookahead.hf import HFBackend, measure
+from lookahead.hf.describe import model_info
 from lookahead.hf.measure import measured_setting, trial_tree
+from lookahead.replay import recorded_steps, replay_run
+from lookahead.runs.recorder import RecordedRun
 from tests.lookahead.tiny_models import tiny_mamba, tiny_model
 
-LIMITS = ("STALE", "BENT")
+LIMITS = ("STALE", "BENT", "STEEP", "FALL")
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,12 @@ def accept_any_times(monkeypatch):
     """A tiny model's pass on a busy machine may take any time."""
     for limit in LIMITS:
         monkeypatch.setattr(costs_module, limit, 1e9)
+
+
+def check_always(monkeypatch):
+    """Check a measurement whenever it is asked for."""
+    monkeypatch.setattr(costs_module, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(costs_module, "CHECK_SHARE", 1e9)
 
 
 def passes_of(model) -> list[int]:
@@ -60,10 +69,12 @@ def test_remembered_pass_costs_that_are_far_off_are_measured_again(factors):
     costs = HFBackend(model).pass_costs(16)
     one, wide = factors
     wrong = PassCosts(costs.lengths, (costs.seconds[0] * one, *(seconds * wide for seconds in costs.seconds[1:])))
-    store_costs(measured_setting(model), wrong)
+    store_costs(measured_setting(model), KnownCosts(wrong, 0.0))
     again = HFBackend(model).pass_costs(16)
     assert all(0.01 < now / then < 100 for now, then in zip(again.seconds, costs.seconds, strict=True))
-    assert load_costs(measured_setting(model)) == again, "and remembered"
+    known = load_costs(measured_setting(model))
+    assert known is not None
+    assert known.costs == again, "and remembered"
 
 
 @pytest.mark.parametrize("writable", [True, False])
@@ -71,23 +82,58 @@ def test_runs_after_the_first_make_no_passes_but_their_own(tmp_path, monkeypatch
     if not writable:
         (tmp_path / "file").write_text("", encoding="utf-8")
         monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    accept_any_times(monkeypatch)
     model = tiny_model("llama", dtype=torch.float32)
     backend = HFBackend(model)
-    costs = backend.pass_costs(64)
+    measured = backend.known_costs(64).measured
     passes = passes_of(model)
+    learned = 0
     for width in (64, 16, 5):
         engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
         records = list(engine.generate([1, 2, 3], max_new_tokens=8))
-        assert engine.pass_costs == costs
         assert len(passes) == len(records)
         passes.clear()
+        learned += len(records) - 2  # neither the prefill nor the last step
+        known = backend.known_costs(64)
+        assert (known.measured, known.learned) == (measured, learned)
+        assert [width for width, _ in known.passes[2 - len(records) :]] == [
+            len(step.draft) for step in records[1:-1] if step.draft
+        ]
+
+
+def test_a_run_keeps_the_curve_of_its_start_and_its_record_has_it(monkeypatch):
+    """Whatever other runs teach meanwhile, and however long the engine lives: the run's replay is exact."""
+    accept_any_times(monkeypatch)
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=16))
+    found = []
+    for _ in range(2):
+        run = RecordedRun(engine, [1, 2, 3, 1, 2, 3], model_info(backend, "tiny"), max_new_tokens=40)
+        for place, _ in enumerate(run):
+            if place % 3 == 0:
+                backend.learn_costs([(1, 1e-3), (16, 1e-3 * (1 + place))] * 30)
+        found.append(run.record())
+    first, second = found
+    assert first.pass_costs != second.pass_costs, "the second run knows what the first one saw"
+    for record in found:
+        earlier = [first.token_ids] if record is second else []
+        assert replay_run(record, record.config, earlier) == recorded_steps(record)
+
+
+def test_plain_runs_teach_the_time_of_a_pass_of_one_token(monkeypatch):
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    engine = LookaheadEngine(backend)
+    list(engine.generate([1, 2, 3], max_new_tokens=8, method="plain"))
+    assert backend.known_costs(64).learned == 0, "nothing was measured before"
+    list(engine.generate([1, 2, 3], max_new_tokens=8, method="plain"))
+    assert [width for width, _ in backend.known_costs(64).passes] == [1] * 6
 
 
 def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
     model = tiny_model("llama", dtype=torch.float32)
     right = HFBackend(model).pass_costs(16)
     busy = PassCosts(right.lengths, tuple(1e4 * seconds for seconds in right.seconds))
-    store_costs(measured_setting(model), busy)
+    store_costs(measured_setting(model), KnownCosts(busy, 0.0))
     backend = HFBackend(model)
     with monkeypatch.context() as then:
         accept_any_times(then)
@@ -95,7 +141,7 @@ def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
     passes = passes_of(model)
     assert backend.pass_costs(16) == busy
     assert not passes, "tried a moment ago"
-    monkeypatch.setattr(costs_module, "TRY_AGAIN_SECONDS", 0.0)
+    check_always(monkeypatch)
     assert backend.pass_costs(16).at(1) < busy.at(1) / 100
     assert passes
 
@@ -103,7 +149,7 @@ def test_a_measurement_from_a_busy_moment_does_not_stay(monkeypatch):
 def test_a_second_measurement_is_as_wide_as_the_first(monkeypatch):
     backend = HFBackend(tiny_model("llama", dtype=torch.float32))
     backend.pass_costs(100)
-    monkeypatch.setattr(costs_module, "TRY_AGAIN_SECONDS", 0.0)
+    check_always(monkeypatch)
     monkeypatch.setattr(costs_module, "BENT", 1.0)  # nothing is within that
     assert backend.pass_costs(16).lengths[-1] == 100
 
@@ -142,3 +188,21 @@ def test_a_trial_tree_is_well_formed_and_no_deeper_than_asked(count, deepest):
     tree.check()
     assert len(tree) == count
     assert max(tree.depths()) == min(count // 2, deepest)
+
+
+def test_devices_that_run_ahead_are_waited_for_before_each_look_at_the_clock(monkeypatch):
+    events, clock = [], iter(range(10_000))
+    monkeypatch.setattr(measure, "wait_for", lambda device: events.append("wait"))
+    monkeypatch.setattr(measure, "perf_counter", lambda: events.append("clock") or next(clock))
+    backend = HFBackend(tiny_model("llama", dtype=torch.float32))
+    backend.known_costs()
+    steps = "".join(event[0] for event in events)
+    assert "wcwc" * 7 in steps
+    assert "cc" not in steps.strip("c").replace("cwcwc", "wcw")
+    waited = []
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    for name in ("cpu", "cuda:1", "mps"):
+        measure.wait_for(torch.device(name))
+    assert waited == [torch.device("cuda:1"), "mps"]
