@@ -110,7 +110,7 @@ def test_it_is_kept_in_run_files_and_checked_there(copy: Path):
 
 
 APP = """
-import asyncio, json, sys
+import asyncio, inspect, json, sys
 import gradio as gr
 from app.model.host import ModelHost
 from app.options import AppOptions
@@ -130,7 +130,7 @@ def call(name, **given):
     parameters = {one["parameter_name"]: one.get("parameter_default") for one in endpoints["/" + name]["parameters"]}
     try:
         answer = functions[name](*(parameters | given).values())
-        if asyncio.iscoroutine(answer):
+        if inspect.iscoroutine(answer):
             answer = asyncio.run(answer)
         return answer if isinstance(answer, dict) else json.loads(list(answer)[-1])
     except gr.Error as error:

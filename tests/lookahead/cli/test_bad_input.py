@@ -25,7 +25,9 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         assert main(arguments) == 2
         printed = capsys.readouterr()
         assert printed.out == ""
-        (line,) = printed.err.splitlines()
+        # A note about the model comes before the error where loading it found something.
+        *notes, line = printed.err.splitlines()
+        assert all(one.startswith("lookahead: note: ") for one in notes) and len(notes) <= 1
         assert line.startswith("lookahead: error: ")
         assert sorted(tmp_path.rglob("*")) == before
         return line
