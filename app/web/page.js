@@ -15,9 +15,9 @@
   }, true);
   // A page that is left cuts its requests: no error, but Gradio reports each, and then its broken connection.
   const { error } = console;
-  let left = -Infinity;
+  let leftAt = -Infinity;
+  window.addEventListener('beforeunload', () => { leftAt = performance.now(); });
   console.error = (...what) => {
-    if (what[0]?.name === 'AbortError') left = performance.now();
-    else if (performance.now() - left > 1000) error.apply(console, what);
+    if (performance.now() - leftAt > 2000) error.apply(console, what);
   };
 }
