@@ -15,9 +15,11 @@
   }, true);
   // A page that is left cuts its requests: no error, but Gradio reports each, and then its broken connection.
   const { error } = console;
-  let leftAt = -Infinity;
-  window.addEventListener('beforeunload', () => { leftAt = performance.now(); });
+  let cutAt = -Infinity;
   console.error = (...what) => {
-    if (performance.now() - leftAt > 2000) error.apply(console, what);
+    const cut = what[0]?.name === 'AbortError';
+    if (cut) cutAt = performance.now();
+    const follows = performance.now() - cutAt < 1000 && what.join(' ').includes('Connection errored out');
+    if (!cut && !follows) error.apply(console, what);
   };
 }
