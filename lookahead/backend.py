@@ -17,23 +17,47 @@ class UnsupportedCacheError(RuntimeError):
     """The model's cache or masks cannot take a draft tree; the run continues without drafts."""
 
 
+class PassError(RuntimeError):
+    """A forward pass failed; the message is one line for people."""
+
+
 PASS_ERRORS = (RuntimeError, MemoryError)
-"""What a forward pass raises when it fails; torch's own errors, out of memory among them, are RuntimeErrors."""
+"""What a failing forward pass raises: ``PassError``, and what another backend lets through."""
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def failure_line(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
+    """The error's type and the start of its message, on one line.
+
+    >>> brief(ValueError("a\\n  b"))
+    'ValueError: a b'
+    """
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:160]}{'...' if len(message) > 160 else ''}"
+
+
+def shortened(value: object, longest: int = 80) -> str:
+    """The value as code, cut to this many characters."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def failure_line(error: BaseException, advice: str = "") -> str:
     """One line: what happened, and what to do.
+
+    Args:
+        advice: What to do if the memory suffices, with a semicolon before it.
 
     >>> failure_line(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     'out of memory; a smaller decoding_length, a shorter prompt or fewer new tokens need less'
     """
-    message = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or any(words in message.lower() for words in _NO_MEMORY):
+    if isinstance(error, PassError):
+        return str(error)
+    message = str(error).lower()
+    if isinstance(error, MemoryError) or any(words in message for words in _NO_MEMORY):
         return "out of memory; a smaller decoding_length, a shorter prompt or fewer new tokens need less"
-    cut = f"{message[:160]}..." if len(message) > 160 else message
-    return f"the run failed ({type(error).__name__}: {cut}); decoding_length 1 runs without drafts"
+    return f"the run failed ({brief(error)}){advice}"
 
 
 class DecodeSession(Protocol):

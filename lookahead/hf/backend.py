@@ -8,13 +8,15 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from lookahead.backend import BackendError, DecodeSession, UnsupportedCacheError
+from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device, resolve_dtype
 from lookahead.hf.measure import SessionTimer, measured_setting
+from lookahead.hf.model_config import context_limit, known, rope_switch, text_config
+from lookahead.hf.passes import dtype_advice
 from lookahead.hf.plain import PlainSession
-from lookahead.hf.plan import find_plan, rope_switch
+from lookahead.hf.plan import find_plan
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
 
@@ -34,7 +36,7 @@ class HFBackend:
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
-        if model.config.is_encoder_decoder or not model.can_generate():
+        if known(model.config, "is_encoder_decoder") or not model.can_generate():
             raise BackendError(f"{type(model).__name__} is not a causal language model; choose a decoder-only one")
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -42,9 +44,8 @@ class HFBackend:
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
         self.eos_ids = self.rules.eos_ids
         self.stop_strings = self.rules.stop_strings
-        config = model.config.get_text_config(decoder=True)
-        limit = getattr(config, "max_position_embeddings", None)
-        self.context_limit: int | None = limit if isinstance(limit, int) and limit > 0 else None
+        config = text_config(model)
+        self.context_limit = context_limit(config)
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
@@ -79,7 +80,11 @@ class HFBackend:
 
     @property
     def supports_trees(self) -> bool:
-        """Whether a forward pass can verify a draft tree; the first call tries it out."""
+        """Whether a forward pass can verify a draft tree; the first call tries it out.
+
+        Raises:
+            BackendError: If no forward pass succeeds at all.
+        """
         return self._find_plan() is not None
 
     @property
@@ -143,8 +148,11 @@ class HFBackend:
             capacity: Most tokens of prompt and output together.
             prompt_length: Tokens of the prompt.
         """
-        switch = self._rope_switch
-        if switch is None or not prompt_length <= switch < capacity:
+        if self._rope_switch is None:
+            return None
+        switch, again = self._rope_switch
+        longest = min(capacity, self.context_limit or capacity)
+        if longest <= switch or (prompt_length > switch and not again):
             return None
         return f"the run may cross {switch} tokens, where the model changes all positions; decoding one token at a time"
 
@@ -171,6 +179,17 @@ class HFBackend:
                 try:
                     self._plan = find_plan(self.model, self.rules)
                 except UnsupportedCacheError as error:
+                    self._try_plainly()
                     name = type(self.model).__name__
                     self._notice = f"{name}: {error}; decoding one token at a time"
             return self._plan
+
+    def _try_plainly(self) -> None:
+        """Raise BackendError if the model cannot decode one token at a time, either."""
+        session = PlainSession(self.model, self.rules, 4, 4)
+        try:
+            session.prefill([token_id % self.vocab_size for token_id in (7, 10, 13)])
+        except PassError as error:
+            cause = error.__cause__ or error
+            reason = brief(cause) + dtype_advice(self.model, cause) if error.__cause__ else str(error)
+            raise BackendError(f"{type(self.model).__name__}: its forward pass fails: {reason}") from error

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, DynamicLayer, PreTrainedModel
 
-from lookahead.backend import UnsupportedCacheError
+from lookahead.backend import UnsupportedCacheError, brief
 
 GROWTH_ROWS = 512
 """Rows allocated ahead of the prompt at first; more are added by doubling."""
@@ -158,12 +158,6 @@ class RowCache(Cache):
                 setattr(layer, name, buffer[index : index + 1])
                 layer.is_initialized = True
         self.capacity = capacity
-
-
-def brief(error: Exception) -> str:
-    """The error's type and the start of its message, on one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message[:100]}{'...' if len(message) > 100 else ''}"
 
 
 def cache_argument(forward_arguments: Collection[str]) -> str:

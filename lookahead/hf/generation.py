@@ -7,12 +7,16 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 from transformers.generation.configuration_utils import GenerationMode
 
-from lookahead.backend import BackendError
+from lookahead.backend import BackendError, brief, shortened
+
+_LONGEST_DRY_RUN = 1024
+"""Most tokens of the run that tries out the settings; a minimum length may ask for more."""
 
 
 def _more_than_one(value: object) -> bool:
@@ -38,10 +42,28 @@ REFUSED = {
 
 
 def _token_ids(value: Any) -> tuple[int, ...]:
-    """The ids in one id, several (a list, a tuple, a tensor) or None."""
-    if isinstance(value, Tensor):
-        value = value.tolist()
-    return () if value is None else tuple(map(int, value)) if isinstance(value, list | tuple) else (int(value),)
+    """The ids in one id, several (a list, a tuple, a tensor) or None.
+
+    Raises:
+        ValueError: If there is anything else.
+    """
+    values = value.tolist() if isinstance(value, Tensor | np.ndarray) else value
+    several = list(values) if isinstance(values, list | tuple) else [] if values is None else [values]
+    if any(isinstance(one, bool) or not isinstance(one, int) for one in several) or values in ([], ()):
+        raise ValueError("a token id, a list of token ids or null is expected")
+    return tuple(several)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """The strings in one, several or None.
+
+    Raises:
+        ValueError: If there is anything else, or an empty string, which would end every output.
+    """
+    several = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(several, list | tuple | set) or any(not isinstance(one, str) or not one for one in several):
+        raise ValueError("a string, a list of strings (none of them empty) or null is expected")
+    return tuple(several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +111,59 @@ class GenerationRules:
         settings: Any = model.generation_config
         for name, counts in REFUSED.items():
             if counts(value := getattr(settings, name, None)):
-                raise BackendError(f"generation_config.{name}={value!r} cannot be honoured; set it to None")
+                raise BackendError(f"generation_config.{name}={shortened(value)} cannot be honoured; set it to None")
         self.cache_implementation: str | None = settings.cache_implementation
-        # A dry run shows whether there are processors, and fails now if a setting is broken. Of the caches it creates
-        # only a quantised one: that one may lack its library, and some releases keep a static one on the model.
         try:
-            shortest = (settings.min_length or 0) + (settings.min_new_tokens or 0)
-            other_cache = {} if self.cache_implementation == "quantized" else {"cache_implementation": None}
-            two = torch.zeros((1, 2), dtype=torch.long, device=model.device)
-            dry = self.prepare(two, 4 + shortest, **other_cache)
+            dry = self._try_out()
             mode = dry.config.get_generation_mode()
-        except (ValueError, TypeError, AttributeError, ImportError, RuntimeError, LookupError) as error:
-            raise BackendError(f"generation_config cannot be used: {' '.join(str(error).split())}") from error
+        except Exception as error:  # the library checks some values, and stumbles over others
+            raise BackendError(self._refusal(settings, error)) from error
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; this library only decodes greedily")
         self._any = len(dry.processors) > 0
         self.eos_ids = _token_ids(dry.config.eos_token_id)
-        stop = settings.stop_strings
-        self.stop_strings: tuple[str, ...] = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+        self.stop_strings = _strings(settings.stop_strings)
+
+    def _try_out(self) -> PreparedRun:
+        """What the model's settings prepare, tried on the first and the last token of a short run.
+
+        Of the caches only a quantised one is made: that one may lack its library, and some releases keep a static
+        one on the model.
+
+        Raises:
+            Exception: Of any type, if a value cannot be used.
+        """
+        settings = self._model.generation_config
+        _token_ids(settings.eos_token_id)
+        _strings(settings.stop_strings)
+        shortest = min((settings.min_length or 0) + (settings.min_new_tokens or 0), _LONGEST_DRY_RUN)
+        other_cache = {} if settings.cache_implementation == "quantized" else {"cache_implementation": None}
+        two = torch.zeros((1, 2), dtype=torch.long, device=self._model.device)
+        length = 4 + shortest
+        dry = self.prepare(two, length, **other_cache)
+        size = int(self._model.get_input_embeddings().weight.shape[0])
+        for count in dict.fromkeys((2, length - 1)) if dry.processors else ():
+            ids = two.new_zeros((1, count))
+            scores = dry.processors(ids, torch.zeros((1, size), device=two.device))  # type: ignore[arg-type]
+            if bool(scores.isnan().any()):
+                raise ValueError("it makes the logits NaN")
+        return dry
+
+    def _refusal(self, settings: GenerationConfig, error: Exception) -> str:
+        """One line that names the setting that cannot be used, found by trying each on its own."""
+        try:
+            for name, value in vars(settings).items():
+                if name.startswith("_") or value is None:
+                    continue
+                self._model.generation_config = GenerationConfig()
+                self._model.generation_config.__dict__[name] = value
+                try:
+                    self._try_out()
+                except Exception as reason:  # noqa: BLE001 - of any type, as the values are
+                    return f"generation_config.{name}={shortened(value)} cannot be used ({brief(reason)})"
+        finally:
+            self._model.generation_config = settings
+        return f"generation_config cannot be used ({brief(error)})"
 
     def no_processors(self) -> LogitsProcessorList:
         """An empty list: the logits are not changed."""

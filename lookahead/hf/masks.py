@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
-from lookahead.backend import UnsupportedCacheError
+from lookahead.backend import UnsupportedCacheError, shortened
+from lookahead.hf.model_config import setting
 
 ALIGNMENT = 16
 """Row strides of a mask on CUDA: CUDA's memory-efficient attention kernel takes such a mask without a copy."""
 
 WINDOW_SETTINGS = ("sliding_window", "use_sliding_window", "max_window_layers", "sliding_window_pattern")
 """A configuration's settings for windows: the window, and the layers that have it (``layer_types`` repeats them)."""
+
+LONGEST_TRIED = 64
+"""Largest number in an unknown setting for windows that a trial goes past, to see whether it is a window at all."""
 
 Mask = Tensor | dict[str, Tensor | None]
 
@@ -28,32 +32,52 @@ class MaskPlan:
     Attributes:
         windows: Tokens that a layer of each kind sees, itself included; None means all. With one kind the whole model
             takes one mask tensor, with several a dict with one mask per kind.
+        unknown: Settings that may be a window of another kind, and their largest number: to be tried out.
     """
 
     windows: Mapping[str, int | None]
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> MaskPlan:
         """The plan for a model's configuration.
 
         Raises:
-            UnsupportedCacheError: If a kind of layer is not supported.
+            UnsupportedCacheError: If a kind of layer is not supported, or a setting cannot be read.
         """
-        window = getattr(config, "sliding_window", None)
-        kinds = getattr(config, "layer_types", None)
+        window, kinds = setting(config, "sliding_window"), setting(config, "layer_types")
+        unknown: dict[str, int] = {}
         for name, value in vars(config).items():
             if "window" in name and name.lstrip("_") not in WINDOW_SETTINGS and value:
-                raise UnsupportedCacheError(f"its attention window ({name}={value!r}) is not supported")
+                unknown[name] = _longest_window(name, value)
         if not kinds:
-            if getattr(config, "attention_chunk_size", None) is not None:
+            if setting(config, "attention_chunk_size") is not None:
                 raise UnsupportedCacheError("its chunked attention is not supported")
-            return cls({"sliding_attention" if window else "full_attention": window or None})
+            return cls({"sliding_attention" if window else "full_attention": window or None}, unknown)
         windows: dict[str, int | None] = {}
         for kind in kinds:
             if kind not in ("full_attention", "sliding_attention"):
                 raise UnsupportedCacheError(f"its {kind} layers cannot drop rejected tokens")
             windows[kind] = window if kind == "sliding_attention" else None
-        return cls(windows)
+        return cls(windows, unknown)
+
+
+def window_refused(name: str, value: object) -> UnsupportedCacheError:
+    """The refusal of a setting that is a window, or may be one."""
+    return UnsupportedCacheError(f"its attention window ({name}={shortened(value)}) is not supported")
+
+
+def _longest_window(name: str, value: object) -> int:
+    """The largest number in an unknown setting with "window" in its name.
+
+    Raises:
+        UnsupportedCacheError: If it holds anything but numbers that a trial can go past.
+    """
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    numbers = [number for number in values if type(number) is int and 0 < number <= LONGEST_TRIED]
+    if not values or len(numbers) < len(values):
+        raise window_refused(name, value)
+    return max(numbers)
 
 
 class TreeMasks:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
+from lookahead.hf.model_config import known
 from lookahead.hf.session import TreeSession
 
 CONTEXT_ROWS = 192
@@ -118,7 +119,7 @@ def measured_setting(model: PreTrainedModel) -> dict[str, Any]:
         hardware = f"{processor} {torch.backends.cpu.get_cpu_capability()}"
     config = model.config.get_text_config(decoder=True)
     names = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-    shape = {name: str(getattr(config, name, None)) for name in (*names, "num_key_value_heads", "sliding_window")}
+    shape = {name: str(known(config, name)) for name in (*names, "num_key_value_heads", "sliding_window")}
     return {
         **shape,
         "parameters": model.num_parameters(),

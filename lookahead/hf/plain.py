@@ -11,6 +11,7 @@ from transformers.utils.generic import ModelOutput
 
 from lookahead.draft import DraftTree
 from lookahead.hf.generation import GenerationRules
+from lookahead.hf.passes import NO_CHOICE, choices, forward_pass, no_choice
 
 
 class PlainSession:
@@ -29,7 +30,7 @@ class PlainSession:
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt."""
-        with torch.inference_mode():
+        with forward_pass(self._model), torch.inference_mode():
             self._context_ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
             self._processors = self._rules.processors(self._context_ids, self._capacity)
             self._arguments = self._rules.prepare(self._context_ids, self._rows).arguments
@@ -39,7 +40,7 @@ class PlainSession:
         """The model's choice after the root, shape ``(1,)``."""
         if len(tree) != 1:
             raise ValueError(f"a draft tree of {len(tree)} nodes; this model decodes one token at a time")
-        with torch.inference_mode():
+        with forward_pass(self._model), torch.inference_mode():
             root = self._context_ids.new_tensor([[tree.token_ids[0]]])
             self._context_ids = torch.cat((self._context_ids, root), dim=1)
             return (self._pass(next_sequence_length=1 if self._arguments["use_cache"] else None),)
@@ -56,8 +57,12 @@ class PlainSession:
         inputs = self._model.prepare_inputs_for_generation(self._context_ids, **iteration, **self._arguments)
         outputs = self._model(**inputs, return_dict=True)
         self._carry_over(outputs)
-        scores = outputs.logits[:, -1].to(copy=True, dtype=torch.float32)
-        return int(self._processors(self._context_ids, scores).argmax(dim=-1).item())  # type: ignore[arg-type]
+        logits = outputs.logits[:, -1]
+        scores = self._processors(self._context_ids, logits.to(copy=True, dtype=torch.float32))  # type: ignore[arg-type]
+        (token_id,) = choices(scores)
+        if token_id == NO_CHOICE:
+            raise no_choice((logits if bool(logits.isnan().any()) else scores)[0], self._context_ids.shape[1])
+        return token_id
 
     def _carry_over(self, outputs: ModelOutput) -> None:
         """Update the arguments for the next pass: outputs of the same name (the cache), and one more token."""

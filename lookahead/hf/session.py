@@ -13,6 +13,7 @@ from lookahead.draft import DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
+from lookahead.hf.passes import NO_CHOICE, choices, forward_pass, no_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class TreeSession:
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt, shape of the pass ``(1, prompt)``, logits of its last token only."""
-        with torch.inference_mode():
+        with forward_pass(self._model), torch.inference_mode():
             count = len(prompt_ids)
             self._cache = RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
             ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
@@ -67,15 +68,19 @@ class TreeSession:
             last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
             logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
             self._cache.commit(count)
-            return self._choice(logits[-1], count) if self._processors else _choices(logits[-1:])[0]
+            return self._choice(logits[-1], count)
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path if it matters."""
-        with torch.inference_mode():
+        length = self._open_cache().length
+        with forward_pass(self._model, drafts=len(tree) > 1), torch.inference_mode():
             logits = self.logits(tree)
             if self._processors:
-                return self._choices_along_path(tree, logits, self._open_cache().length)
-            return tuple(_choices(logits))
+                return self._choices_along_path(tree, logits, length)
+            target_ids = choices(logits)
+            if NO_CHOICE in target_ids:
+                _check_path(tree, target_ids, logits, length)
+            return tuple(target_ids)
 
     def logits(self, tree: DraftTree) -> Tensor:
         """The model's logits after every node, shape ``(n, vocab)``, from one forward pass."""
@@ -86,14 +91,14 @@ class TreeSession:
             self._root_id.fill_(tree.token_ids[0])
             return self._forward(self._root_id, self._position_ids(length, 1), self._masks.root(length))
         depths = tree.depths()
-        inputs = torch.tensor([tree.token_ids, [length + depth for depth in depths]])
-        inputs = inputs.to(self._model.device, non_blocking=True)
+        inputs = torch.tensor([tree.token_ids, [length + depth for depth in depths]]).to(self._model.device)
         return self._forward(inputs[:1], inputs[1:], self._masks.tree(tree.parents, depths, length))
 
     def keep(self, accepted_nodes: Sequence[int]) -> None:
         """Keep the rows of the root and of these nodes, made adjacent; drop the others."""
-        with torch.inference_mode():
-            self._open_cache().keep(accepted_nodes)
+        cache = self._open_cache()
+        with forward_pass(self._model), torch.inference_mode():
+            cache.keep(accepted_nodes)
 
     def rewind(self, length: int) -> None:
         """Go back to the first ``length`` committed tokens."""
@@ -128,10 +133,7 @@ class TreeSession:
 
     def _choices_along_path(self, tree: DraftTree, logits: Tensor, length: int) -> tuple[int, ...]:
         """Choices at the root and down the path they open; -1 elsewhere. One synchronisation per node of the path."""
-        children: dict[tuple[int, int], int] = {
-            (parent, token_id): node
-            for node, (parent, token_id) in enumerate(zip(tree.parents, tree.token_ids, strict=True))
-        }
+        children = _children(tree)
         target_ids = [-1] * len(tree)
         node: int | None = 0
         while node is not None:
@@ -145,13 +147,33 @@ class TreeSession:
         return tuple(target_ids)
 
     def _choice(self, logits: Tensor, length: int) -> int:
-        """The choice after the first ``length`` tokens, the model's logits processors applied."""
-        scores = logits[None].to(copy=True, dtype=torch.float32)
-        return int(self._processors(self._context_ids[:, :length], scores).argmax(dim=-1).item())  # type: ignore[arg-type]
+        """The choice after the first ``length`` tokens, the model's logits processors applied.
+
+        Raises:
+            PassError: If there is none.
+        """
+        scores = logits[None]
+        if self._processors:
+            scores = scores.to(copy=True, dtype=torch.float32)
+            scores = self._processors(self._context_ids[:, :length], scores)  # type: ignore[arg-type]
+        (token_id,) = choices(scores)
+        if token_id == NO_CHOICE:
+            raise no_choice(logits if bool(logits.isnan().any()) else scores[0], length)
+        return token_id
 
 
-def _choices(logits: Tensor) -> list[int]:
-    """The largest logit's index in every row; float64 is rounded first, as in ``generate``."""
-    if logits.dtype == torch.float64:
-        logits = logits.float()
-    return logits.argmax(dim=-1).tolist()
+def _children(tree: DraftTree) -> dict[tuple[int, int], int]:
+    """The node of each parent and token."""
+    pairs = zip(tree.parents, tree.token_ids, strict=True)
+    return {pair: node for node, pair in enumerate(pairs)}
+
+
+def _check_path(tree: DraftTree, target_ids: Sequence[int], logits: Tensor, length: int) -> None:
+    """Raise PassError if a node of the accepted path has no choice; elsewhere it changes nothing."""
+    children, node = _children(tree), 0
+    while target_ids[node] != NO_CHOICE:
+        length += 1
+        if (child := children.get((node, target_ids[node]))) is None:
+            return
+        node = child
+    raise no_choice(logits[node], length + 1)

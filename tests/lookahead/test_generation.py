@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -146,3 +147,44 @@ def test_stop_strings_of_the_model():
     model = tiny_model("llama")
     model.generation_config.stop_strings = ["\nUser:", "END"]
     assert HFBackend(model).stop_strings == ("\nUser:", "END")
+
+
+UNUSABLE = [
+    ("eos_token_id", [[1]]),
+    ("eos_token_id", []),
+    ("eos_token_id", "</s>"),
+    ("eos_token_id", 2.5),
+    ("eos_token_id", {"a": 1}),
+    ("stop_strings", 5),
+    ("stop_strings", [""]),
+    ("stop_strings", [5]),
+    ("forced_eos_token_id", 10**9),
+    ("forced_bos_token_id", "x"),
+    ("bad_words_ids", "nonsense"),
+    ("bad_words_ids", [[10**9]]),
+    ("repetition_penalty", math.nan),
+    ("repetition_penalty", "high"),
+    ("no_repeat_ngram_size", "2"),
+    ("exponential_decay_length_penalty", "a"),
+    ("sequence_bias", [[[10], math.nan]]),
+    ("min_length", "5"),
+    ("num_beams", "4"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), UNUSABLE)
+def test_a_value_that_cannot_be_used_is_one_line_with_its_name(name, value):
+    model = tiny_model("llama")
+    setattr(model.generation_config, name, value)
+    with pytest.raises(BackendError, match=f"generation_config.{name}=") as refusal:
+        HFBackend(model)
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_long_value_is_not_repeated_in_full():
+    model = tiny_model("llama")
+    model.generation_config.stop_strings = [""] * 10_000
+    with pytest.raises(BackendError, match="stop_strings") as refusal:
+        HFBackend(model)
+    assert len(str(refusal.value)) < 400

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
@@ -137,8 +139,32 @@ def tiny_gpt_neo(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
     return _made(GPTNeoForCausalLM, config, dtype, "eager")
 
 
-def _made(model_class, config, dtype: torch.dtype, attention: str) -> PreTrainedModel:
-    torch.manual_seed(7)
+MIXTURES: dict[str, dict[str, Any]] = {
+    "aria_text": {"moe_num_experts": 4},
+    "cohere2_moe": {**EXPERTS, "head_dim": 8, "pad_token_id": 0},
+    "granitemoe": {"num_local_experts": 4},
+    "jetmoe": {"kv_channels": 16, "num_local_experts": 4},
+    "laguna": {**EXPERTS, "head_dim": 8, "shared_expert_intermediate_size": 24},
+    "mixtral": {"num_local_experts": 8, "sliding_window": None},
+    "olmoe": EXPERTS,
+    "phimoe": {"num_local_experts": 4, "sliding_window": None},
+}
+
+
+def tiny_moe(family: str, seed: int, **settings: Any) -> PreTrainedModel:
+    """A mixture of experts in float32, whose rows round by which experts the other rows go to."""
+    config = AutoConfig.for_model(family, **{**SHAPE, **MIXTURES[family], **settings})
+    return _made(AutoModelForCausalLM.from_config, config, torch.float32, "sdpa", seed)
+
+
+def tiny_mixtral(seed: int) -> PreTrainedModel:
+    """A Mixtral large enough that the rounding shows."""
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "vocab_size": 128, "initializer_range": 0.5}
+    return tiny_moe("mixtral", seed, **sizes)
+
+
+def _made(model_class, config, dtype: torch.dtype, attention: str, seed: int = 7) -> PreTrainedModel:
+    torch.manual_seed(seed)
     config._attn_implementation = attention
     config._experts_implementation = "eager"  # the grouped kernels take no float64
     model = model_class(config).to(dtype).eval()

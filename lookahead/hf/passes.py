@@ -1,0 +1,77 @@
+"""Forward passes of a run: any failure becomes one line, and so do logits that leave no choice."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from lookahead.backend import PassError, failure_line
+
+NO_CHOICE = -1
+"""Stands for a row of logits that has no largest one: they are NaN, or all minus infinity."""
+
+_DTYPES_DISAGREE = re.compile(r"dtype|scalar type|BFloat16|\bHalf\b|Float8|\bDouble\b")
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class forward_pass:
+    """A context that turns whatever a forward pass raises into a ``PassError``; a generator would miss StopIteration.
+
+    Args:
+        drafts: Whether the pass verifies a draft, so that a run without drafts may succeed.
+    """
+
+    __slots__ = ("_drafts", "_model")
+
+    def __init__(self, model: PreTrainedModel, drafts: bool = False) -> None:
+        self._model, self._drafts = model, drafts
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, PassError):
+            return
+        advice = dtype_advice(self._model, error) or ("; decoding_length 1 runs without drafts" if self._drafts else "")
+        raise PassError(failure_line(error, advice)) from error
+
+
+def dtype_advice(model: PreTrainedModel, error: BaseException) -> str:
+    """What to do about dtypes that disagree (quantised weights, mostly); empty if the error is about something else."""
+    if not _DTYPES_DISAGREE.search(str(error)):
+        return ""
+    others = {parameter.dtype for parameter in model.parameters()}.intersection(_FLOATS) - {torch.float32}
+    other = torch.bfloat16 if len(others) != 1 else others.pop()
+    if other == model.dtype and torch.float32 not in {parameter.dtype for parameter in model.parameters()}:
+        other = torch.float32
+    return f"; --dtype {str(other).removeprefix('torch.')} may help, as the model's dtypes disagree"
+
+
+def choices(logits: Tensor) -> list[int]:
+    """The largest logit's index in every row, or ``NO_CHOICE``; float64 is rounded first, as in ``generate``.
+
+    Indices and values arrive in one synchronisation.
+    """
+    if logits.dtype == torch.float64:
+        logits = logits.float()
+    values, indices = logits.max(dim=-1)
+    return indices.where(values > -torch.inf, NO_CHOICE).tolist()  # NaN is not larger than anything
+
+
+def no_choice(scores: Tensor, length: int) -> PassError:
+    """Why there is no choice after ``length`` tokens, from the row of scores ``(vocab,)`` and its dtype."""
+    if not bool(scores.isnan().any()):
+        return PassError(
+            f"no token has a logit above minus infinity after {length} tokens; "
+            "check the model's weights, and what generation_config forbids (suppress_tokens, bad_words_ids)"
+        )
+    dtype = str(scores.dtype).removeprefix("torch.")
+    advice = (
+        "float16 overflows; choose --dtype float32 or bfloat16"
+        if scores.dtype == torch.float16
+        else f"check the model's weights, or whether {dtype} overflows (choose another --dtype)"
+    )
+    return PassError(f"the logits are NaN after {length} tokens: {advice}")
