@@ -49,7 +49,7 @@ class TreePlaces:
     def of(
         cls, parents: Sequence[int], depths: Sequence[int], length: int, dtype: torch.dtype, device: torch.device
     ) -> TreePlaces:
-        """The places of a tree after ``length`` committed rows."""
+        """The places of a tree after ``length`` committed rows, in a model of this dtype."""
         before, count = length % BLOCK, len(parents)
         blocks = (before + max(depths)) // BLOCK + 1
         slots = np.zeros((count, blocks * BLOCK), np.int64)
@@ -61,6 +61,7 @@ class TreePlaces:
             slots[node, before + depth], present[node, before + depth] = before + node, 1
         own = np.concatenate((np.zeros(before, np.int64), (before + np.asarray(depths)) // BLOCK))
         inside = (own == np.arange(blocks)[:, None]).astype(np.float32)
+        dtype = compute_dtype(dtype)
         tensors = (torch.from_numpy(slots), torch.from_numpy(present).to(dtype), torch.from_numpy(inside).to(dtype))
         return cls(blocks, *(tensor.to(device) for tensor in tensors))
 
@@ -87,10 +88,13 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def _mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    """The boolean mask of a pass without a draft tree, its first key's position attached."""
-    mask = sdpa_mask(*args, **kwargs)
-    first = kwargs.get("kv_offset", 0)
-    return placed(mask, int(first)) if mask is not None and first else mask
+    """The boolean mask of a pass without a draft tree, with the first key's position where that is not 0."""
+    first = int(kwargs.get("kv_offset", 0))
+    if not first:
+        return sdpa_mask(*args, **kwargs)
+    mask = sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+    assert mask is not None
+    return placed(mask, first)
 
 
 def block_attention(

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
+from lookahead.hf.exactness import ExactVerdict, make_exact
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device, resolve_dtype
 from lookahead.hf.measure import SessionTimer, measured_setting
@@ -51,6 +52,7 @@ class HFBackend:
         self._curve = CostCurve()
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
+        self._exactness: ExactVerdict | None = None
         self._notice: str | None = None
         self._fingerprint: str | None = None
 
@@ -92,6 +94,12 @@ class HFBackend:
         """Why the model decodes one token at a time; None if it takes draft trees."""
         self._find_plan()
         return self._notice
+
+    @property
+    def exactness(self) -> ExactVerdict | None:
+        """Whether a draft's logits are bit for bit those of plain decoding; None if the model takes no draft trees."""
+        self._find_plan()
+        return self._exactness
 
     @property
     def fingerprint(self) -> str:
@@ -177,7 +185,9 @@ class HFBackend:
         with self._lock:
             if self._plan is None and self._notice is None:
                 try:
-                    self._plan = find_plan(self.model, self.rules)
+                    self._plan, self._exactness = make_exact(
+                        self.model, find_plan(self.model, self.rules), self.rules, self.context_limit
+                    )
                 except UnsupportedCacheError as error:
                     self._try_plainly()
                     name = type(self.model).__name__
