@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, PassCosts
-from lookahead.hf.exactness import ExactVerdict, make_exact
+from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device, resolve_dtype
 from lookahead.hf.measure import SessionTimer, measured_setting
@@ -23,11 +23,13 @@ from lookahead.hf.text import OutputText, Vocabulary
 
 
 class HFBackend:
-    """A causal language model of transformers, unmodified.
+    """A causal language model of transformers; its code is not modified.
 
     Args:
         model: The model, on its device and in its dtype; put into eval mode.
         tokenizer: Its tokenizer; None leaves token ids only, no text.
+        exact: Whether the model may be changed so that drafts are verified bit for bit, before its first run: packed
+            linear layers on a CPU, and another attention where a trial shows that it makes the difference.
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
@@ -36,11 +38,14 @@ class HFBackend:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None, *, exact: bool = True
+    ) -> None:
         if known(model.config, "is_encoder_decoder") or not model.can_generate():
             raise BackendError(f"{type(model).__name__} is not a causal language model; choose a decoder-only one")
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self._exact = exact
         self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
         self.eos_ids = self.rules.eos_ids
@@ -57,18 +62,21 @@ class HFBackend:
         self._fingerprint: str | None = None
 
     @classmethod
-    def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
+    def from_pretrained(
+        cls, model_id: str, *, device: str = "auto", dtype: str = "auto", exact: bool = True
+    ) -> HFBackend:
         """The model of this Hugging Face id or folder, with its tokenizer.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
             dtype: ``auto`` (float32; bfloat16 on CUDA), ``float32``, ``bfloat16``, ``float16`` or ``float64``.
+            exact: As for the class.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
         """
         place = resolve_device(device)
-        return cls(*load(str(model_id), place, resolve_dtype(dtype, place)))
+        return cls(*load(str(model_id), place, resolve_dtype(dtype, place)), exact=exact)
 
     @property
     def device(self) -> torch.device:
@@ -185,9 +193,9 @@ class HFBackend:
         with self._lock:
             if self._plan is None and self._notice is None:
                 try:
-                    self._plan, self._exactness = make_exact(
-                        self.model, find_plan(self.model, self.rules), self.rules, self.context_limit
-                    )
+                    plan = find_plan(self.model, self.rules)
+                    passes = ExactPasses(self.model, self.rules, self.context_limit)
+                    self._plan, self._exactness = passes.made(plan) if self._exact else (plan, passes.verdict(plan))
                 except UnsupportedCacheError as error:
                     self._try_plainly()
                     name = type(self.model).__name__

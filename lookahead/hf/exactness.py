@@ -1,7 +1,8 @@
-"""Are a draft's logits bit for bit those of decoding the same tokens one at a time? Made so where possible; measured."""
+"""Whether a draft's logits are bit for bit those of decoding one token at a time: made so where it can be, measured."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,11 +19,11 @@ from lookahead.hf.session import ForwardPlan, TreeSession
 
 MARGIN = 2.0
 """A gap counts as rounding up to so many times the largest change that was measured: the trial sees few rows."""
-_CONTEXTS = (BLOCK - 3, 2 * BLOCK - 4)
+_CONTEXT = BLOCK - 3
 """Committed tokens before the trial's branch, which crosses the border of a block of keys."""
-_BRANCH = 8
-_WIDTHS = ((2, 5, 16, 33, 64), (8, 16))
-"""Tokens in the passes after each context; a draft of another width is taken to behave alike."""
+_BRANCH = 5
+_WIDTHS = (2, 7, 16, 64)
+"""Tokens in the passes that are compared with passes of one; a draft of another width is taken to behave alike."""
 _ONE_WIDTH = (16, 64)
 _LIKELY = 16
 """Tokens whose scores' changes count: the likeliest ones, between which a choice is made."""
@@ -51,28 +52,78 @@ class ExactVerdict:
         return MARGIN * self.noise[-1]
 
 
-def make_exact(
-    model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, limit: int | None
-) -> tuple[ForwardPlan, ExactVerdict]:
-    """The plan for exact passes through this model, and what a trial finds of them.
-
-    Linear layers are packed where that helps, and the model takes the registered attention if its passes are then
-    exact; otherwise it keeps its own.
+class ExactPasses:
+    """Makes a model's passes exact where it can, and tries them out.
 
     Args:
         limit: Positions that the model has; None if there is no limit.
     """
-    rules = rules.without_processors()
-    if model.dtype in _EXACT_DTYPES:
-        choose_linears(model)
-        own = model.config._attn_implementation
-        if _takes_attention(model):
-            exact = replace(plan, places=True)
-            verdict = _Trial(model, exact, rules, limit).verdict()
-            if verdict.kind != "within rounding":
-                return exact, verdict
-            model.set_attn_implementation(own)  # type: ignore[arg-type]
-    return plan, _Trial(model, plan, rules, limit).verdict()
+
+    def __init__(self, model: PreTrainedModel, rules: GenerationRules, limit: int | None) -> None:
+        self._model, self._rules, self._limit = model, rules.without_processors(), limit
+        self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+
+    def made(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict]:
+        """The plan for exact passes, and how exact they are.
+
+        Linear layers are packed where that helps. The model gets the registered attention if its passes are then
+        exact; otherwise it keeps its own.
+        """
+        model = self._model
+        if model.dtype in _EXACT_DTYPES:
+            choose_linears(model)
+            own = model.config._attn_implementation
+            if _takes_attention(model):
+                exact = replace(plan, places=True)
+                verdict = self.verdict(exact)
+                if verdict.kind != "within rounding":
+                    return exact, verdict
+                model.set_attn_implementation(own)  # type: ignore[arg-type]
+        return plan, self.verdict(plan)
+
+    def verdict(self, plan: ForwardPlan) -> ExactVerdict:
+        """How the logits differ: the same tokens one at a time and in wider passes."""
+        with torch.inference_mode():
+            noise = list(self._changes(plan, None))
+            if not any(noise):
+                return ExactVerdict("bitwise", None, (0.0, 0.0, 0.0))
+            for width in _ONE_WIDTH:
+                if not any(self._changes(plan, width)):
+                    return ExactVerdict("bitwise at one width", width, _quantiles(noise))
+        return ExactVerdict("within rounding", None, _quantiles(noise))
+
+    def _changes(self, plan: ForwardPlan, only: int | None) -> Iterator[float]:
+        """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs.
+
+        Args:
+            only: The one width of all passes; None for all widths, 1 among them.
+        """
+        widest = only or max(_WIDTHS)
+        context = _CONTEXT if self._limit is None else min(_CONTEXT, self._limit - 2 * widest)
+        if context < 1:
+            yield math.inf  # too few positions to try anything
+            return
+        session = TreeSession(self._model, plan, self._rules, context + 3 * widest)
+        session.prefill([(7 + 3 * row) % self._size for row in range(context)])
+        yield from self._compared(session, context, (only, only) if only else _WIDTHS, only)
+        # Past another border, in a cache whose rows come from wide passes.
+        session.logits(_chain(tuple((41 + 3 * row) % self._size for row in range(widest))))
+        session.keep(range(1, widest))
+        yield from self._compared(session, context + widest, (only or 8,), only)
+        session.close()
+
+    def _compared(self, session: TreeSession, context: int, widths: Sequence[int], only: int | None) -> Iterator[float]:
+        branch = [(11 + 13 * depth + context) % self._size for depth in range(_BRANCH)]
+        rows = []
+        for token_id in branch:
+            alone = _chain((token_id,)) if only is None else _bushy((token_id,), only, self._size, 1)
+            rows.append(session.logits(alone)[0].clone())
+            session.keep(())
+        session.rewind(context)
+        narrow = torch.stack(rows)
+        for turn, width in enumerate(widths):
+            tree, nodes = _draft(branch, width, self._size, turn)
+            yield from _gap_changes(narrow[: len(nodes)], session.logits(tree)[nodes])
 
 
 def _takes_attention(model: PreTrainedModel) -> bool:
@@ -85,65 +136,22 @@ def _takes_attention(model: PreTrainedModel) -> bool:
     return model.config._attn_implementation == NAME
 
 
-class _Trial:
-    """The same tokens one at a time and in wider passes."""
-
-    def __init__(self, model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, limit: int | None) -> None:
-        self._model, self._plan, self._rules = model, plan, rules
-        self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
-        self._limit = limit
-
-    def verdict(self) -> ExactVerdict:
-        """How the passes' logits differ."""
-        with torch.inference_mode():
-            noise = [change for index in range(len(_CONTEXTS)) for change in self._changes(index, None)]
-            if not any(noise):
-                return ExactVerdict("bitwise", None, (0.0, 0.0, 0.0))
-            for width in _ONE_WIDTH:
-                if not any(change for index in range(len(_CONTEXTS)) for change in self._changes(index, width)):
-                    return ExactVerdict("bitwise at one width", width, _quantiles(noise))
-        return ExactVerdict("within rounding", None, _quantiles(noise))
-
-    def _changes(self, index: int, only: int | None) -> Iterator[float]:
-        """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs."""
-        longest = max(_WIDTHS[index])
-        context = _CONTEXTS[index] if self._limit is None else min(_CONTEXTS[index], self._limit - longest)
-        if context < 1:
-            return
-        session = TreeSession(self._model, self._plan, self._rules, context + longest + _BRANCH)
-        session.prefill([(7 + 3 * row + 5 * index) % self._size for row in range(context)])
-        branch = [(11 + 13 * depth) % self._size for depth in range(_BRANCH)]
-        rows = []
-        for token_id in branch:
-            alone = _chain((token_id,)) if only is None else _bushy((token_id,), only, self._size, 1)
-            rows.append(session.logits(alone)[0].clone())
-            session.keep(())
-        session.rewind(context)
-        narrow = torch.stack(rows)
-        for turn, width in enumerate(_WIDTHS[index] if only is None else (only, only)):
-            for tree, nodes in _trees(branch, width, self._size, turn):
-                yield from _gap_changes(narrow[: len(nodes)], session.logits(tree)[nodes])
-        session.close()
-
-
-def _trees(branch: Sequence[int], width: int, size: int, turn: int) -> Iterator[tuple[DraftTree, list[int]]]:
-    """Passes of this width that hold the branch (or its start), and the branch's nodes in each.
+def _draft(branch: Sequence[int], width: int, size: int, turn: int) -> tuple[DraftTree, list[int]]:
+    """A draft of this width that holds the branch (or its start), and the branch's nodes.
 
     A chain every third time; else a tree, the branch's nodes before those of its siblings or behind them.
     """
     part = tuple(branch[:width])
     if turn % 3 == 0:
         longer = tuple((29 + 17 * index) % size for index in range(width - len(part)))
-        yield _chain((*part, *longer)), list(range(len(part)))
-        return
+        return _chain((*part, *longer)), list(range(len(part)))
     part = part[: max(2, min(len(part), width // 2))]
     if turn % 3 == 1:
-        yield _bushy(part, width, size, turn), list(range(len(part)))
-        return
+        return _bushy(part, width, size, turn), list(range(len(part)))
     siblings = width - len(part)
     parents = (-1, *([0] * siblings), 0, *range(siblings + 1, width - 1))
     others = tuple((31 + 19 * index) % size for index in range(siblings))
-    yield _tree(parents, (part[0], *others, *part[1:])), [0, *range(siblings + 1, width)]
+    return _tree(parents, (part[0], *others, *part[1:])), [0, *range(siblings + 1, width)]
 
 
 def _bushy(part: tuple[int, ...], width: int, size: int, turn: int) -> DraftTree:
@@ -163,7 +171,7 @@ def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
 
 
 def _gap_changes(narrow: Tensor, wide: Tensor) -> list[float]:
-    """For every row, by how much the gap between two of its likeliest tokens differs, at most; tiny if other bits do."""
+    """By how much the gap between two likely tokens differs in each row, at most; tiny if only other bits do."""
     exact = (narrow == wide).all(dim=-1).tolist()
     narrow, wide = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (narrow, wide))
     likely = narrow.topk(min(_LIKELY, narrow.shape[-1])).indices
