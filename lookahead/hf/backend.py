@@ -33,6 +33,7 @@ class HFBackend:
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
+        parameters: Number of its weights.
 
     Raises:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
@@ -46,6 +47,7 @@ class HFBackend:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self._exact = exact
+        self.parameters = model.num_parameters()  # packed layers have none
         self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
         self.eos_ids = self.rules.eos_ids

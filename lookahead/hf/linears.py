@@ -76,7 +76,7 @@ def unpack(layer: nn.Linear) -> nn.Linear:
     if isinstance(layer, PackedLinear):
         weight = layer.weight
         del layer._packed, layer._bias
-        layer.__class__ = nn.Linear
+        layer.__class__ = nn.Linear  # type: ignore[assignment]
         layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))
     return layer
 

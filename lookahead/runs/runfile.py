@@ -117,7 +117,7 @@ def _pair_from(part: Any) -> RunPair:
         return RunPair(run, greedy)
     if first_difference(run.token_ids, greedy.token_ids) is None:
         raise SchemaError("parted: the two runs have the same tokens")
-    return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing))
+    return RunPair(run, greedy, TokenGap(part.parted.gap, part.parted.spacing, part.parted.noise))
 
 
 def _run_from(part: Any) -> RunRecord:

@@ -1,6 +1,6 @@
 """Bit for bit or not, at length: tokens and logits of lookahead against plain decoding of the same model object.
 
-Too long for every run of the tests. By hand, with any model folder; ``--own`` leaves the model as transformers loads it:
+Too long for every run of the tests. By hand, with any model folder; ``--own`` leaves the model as it was loaded:
 
     python tests/lookahead/exact_sweep.py MODEL_DIR --dtype bfloat16 --prompts 20 --max-new-tokens 48 [--own]
 """
