@@ -25,7 +25,7 @@ NAME = "lookahead"
 """The attention's name in a model's configuration."""
 BLOCK = 64
 _ROWS, _COLUMNS = 4, 16
-"""Matrix products get a multiple of so many rows, and at least so many columns: smaller ones take other kernels."""
+"""Matrix products get a multiple of so many rows, and at least so many columns and terms: others take other kernels."""
 _PLACES = "lookahead_places"
 
 
@@ -180,14 +180,20 @@ def _total(weights: Tensor, committed: int, end: int, tree: TreePlaces | None, c
 def _weighted(weights: Tensor, values: Tensor, committed: int, end: int, tree: TreePlaces | None) -> Tensor:
     """The weighted sum of the values, block after block."""
     border = committed // BLOCK * BLOCK
-    starts = range(0, border if tree is not None else end, BLOCK)
     result = values.new_zeros((values.shape[0], weights.shape[1], values.shape[-1]))
-    for start in starts:
+    for start in range(0, end if tree is None else border, BLOCK):
         stop = min(start + BLOCK, end)
-        result.baddbmm_(weights[..., start:stop], values[:, start:stop])
-    if tree is None:
-        return result
-    last, rows = weights[..., border:end], values[:, border:end]
-    for block in range(tree.blocks):
-        result.baddbmm_(last * tree.inside[block] if tree.blocks > 1 else last, rows)
+        _add_product(result, weights[..., start:stop], values[:, start:stop])
+    if tree is not None:
+        last = weights[..., border:end]
+        for block in range(tree.blocks):
+            own = last * tree.inside[block] if tree.blocks > 1 else last
+            _add_product(result, own, values[:, border:end])
     return result
+
+
+def _add_product(result: Tensor, weights: Tensor, values: Tensor) -> None:
+    """Add one block's weighted values to the result."""
+    if short := max(0, _COLUMNS - values.shape[1]):
+        weights, values = functional.pad(weights, (0, short)), _filled(values, behind=short)
+    result.baddbmm_(weights, values)

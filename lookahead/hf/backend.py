@@ -57,6 +57,7 @@ class HFBackend:
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
+        self._exact_passes = ExactPasses(model, self.rules, self.context_limit)
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
         self._exactness: ExactVerdict | None = None
@@ -108,8 +109,11 @@ class HFBackend:
     @property
     def exactness(self) -> ExactVerdict | None:
         """Whether a draft's logits are bit for bit those of plain decoding; None if the model takes no draft trees."""
-        self._find_plan()
-        return self._exactness
+        plan = self._find_plan()
+        with self._lock:
+            if self._exactness is None and plan is not None:
+                self._exactness = self._exact_passes.verdict(plan)
+            return self._exactness
 
     @property
     def fingerprint(self) -> str:
@@ -196,8 +200,9 @@ class HFBackend:
             if self._plan is None and self._notice is None:
                 try:
                     plan = find_plan(self.model, self.rules)
-                    passes = ExactPasses(self.model, self.rules, self.context_limit)
-                    self._plan, self._exactness = passes.made(plan) if self._exact else (plan, passes.verdict(plan))
+                    if self._exact:
+                        plan, self._exactness = self._exact_passes.made(plan)
+                    self._plan = plan
                 except UnsupportedCacheError as error:
                     self._try_plainly()
                     name = type(self.model).__name__

@@ -40,6 +40,8 @@ class ExactVerdict:
         width: The one width; None for the other kinds.
         noise: How much the gap between two likely tokens' scores changes with the width of the pass: the median, the
             90 % quantile and the maximum over the rows that were tried. All 0 where ``bitwise``.
+
+    A model's own attention is never called exact: it may cut its keys into blocks larger than the trial's contexts.
     """
 
     kind: Literal["bitwise", "bitwise at one width", "within rounding"]
@@ -47,9 +49,10 @@ class ExactVerdict:
     noise: tuple[float, float, float]
 
     @property
-    def largest_noise(self) -> float:
-        """The largest gap at which rounding explains another choice."""
-        return MARGIN * self.noise[-1]
+    def largest_noise(self) -> float | None:
+        """The largest gap at which rounding explains another choice; None if the trial saw no rounding, and may."""
+        largest = MARGIN * self.noise[-1]
+        return largest if largest or self.kind != "within rounding" else None
 
 
 class ExactPasses:
@@ -63,11 +66,11 @@ class ExactPasses:
         self._model, self._rules, self._limit = model, rules.without_processors(), limit
         self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
 
-    def made(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict]:
-        """The plan for exact passes, and how exact they are.
+    def made(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict | None]:
+        """The plan for exact passes, and how exact they are; None if the model keeps its own attention.
 
         Linear layers are packed where that helps. The model gets the registered attention if its passes are then
-        exact; otherwise it keeps its own.
+        exact.
         """
         model = self._model
         if model.dtype in _EXACT_DTYPES:
@@ -79,15 +82,15 @@ class ExactPasses:
                 if verdict.kind != "within rounding":
                     return exact, verdict
                 model.set_attn_implementation(own)  # type: ignore[arg-type]
-        return plan, self.verdict(plan)
+        return plan, None
 
     def verdict(self, plan: ForwardPlan) -> ExactVerdict:
         """How the logits differ: the same tokens one at a time and in wider passes."""
         with torch.inference_mode():
             noise = list(self._changes(plan, None))
-            if not any(noise):
+            if not any(noise) and plan.places:
                 return ExactVerdict("bitwise", None, (0.0, 0.0, 0.0))
-            for width in _ONE_WIDTH:
+            for width in _ONE_WIDTH if plan.places else ():
                 if not any(self._changes(plan, width)):
                     return ExactVerdict("bitwise at one width", width, _quantiles(noise))
         return ExactVerdict("within rounding", None, _quantiles(noise))
