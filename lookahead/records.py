@@ -164,15 +164,18 @@ class TokenGap:
     Attributes:
         gap: Distance of their scores (>= 0).
         spacing: Distance of neighbouring numbers of the model's dtype at the size of the larger logit.
+        noise: The largest gap that this model's rounding explains, as measured (0 where passes are exact); None if it
+            was not measured.
     """
 
     gap: float
     spacing: float
+    noise: float | None = None
 
     @property
     def near_tie(self) -> bool:
-        """Whether rounding can explain a different decision; a pass adds up several roundings."""
-        return self.gap <= 8 * self.spacing
+        """Whether rounding can explain a different decision; unmeasured, it is taken to add up to 8 spacings."""
+        return self.gap <= (8 * self.spacing if self.noise is None else self.noise)
 
 
 @dataclass(frozen=True, slots=True)

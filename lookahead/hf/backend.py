@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
+from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
@@ -23,24 +24,31 @@ from lookahead.hf.text import OutputText, Vocabulary
 
 
 class HFBackend:
-    """A causal language model of transformers, unmodified.
+    """A causal language model of transformers; its code is not modified.
 
     Args:
         model: The model, on its device and in its dtype; put into eval mode.
         tokenizer: Its tokenizer; None leaves token ids only, no text.
+        exact: Whether the model may be changed so that drafts are verified bit for bit, before its first run: packed
+            linear layers on a CPU, and another attention where a trial shows that it makes the difference.
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
         notices: What the user should know about the model's files, one line each; empty as a rule.
+        parameters: Number of its weights.
 
     Raises:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None, *, exact: bool = True
+    ) -> None:
         check_decoder(model)
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self._exact = exact
+        self.parameters = model.num_parameters()  # packed layers have none
         self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
         self.eos_ids = self.rules.eos_ids
@@ -51,13 +59,17 @@ class HFBackend:
         self.notices: tuple[str, ...] = self._text_notices()
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
+        self._exact_passes = ExactPasses(model, self.rules, self.context_limit)
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
+        self._exactness: ExactVerdict | None = None
         self._notice: str | None = None
         self._fingerprint: str | None = None
 
     @classmethod
-    def from_pretrained(cls, model_id: str, *, device: str = "auto", dtype: str = "auto") -> HFBackend:
+    def from_pretrained(
+        cls, model_id: str, *, device: str = "auto", dtype: str = "auto", exact: bool = True
+    ) -> HFBackend:
         """The model of this folder, GGUF file or Hugging Face id, with its tokenizer.
 
         Args:
@@ -65,12 +77,13 @@ class HFBackend:
             device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
             dtype: ``auto`` (float32; bfloat16 on CUDA; that of quantised weights), ``float32``, ``bfloat16``,
                 ``float16`` or ``float64``.
+            exact: As for the class.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
         """
         loaded = load(str(model_id), resolve_device(device), dtype)
-        backend = cls(loaded.model, loaded.tokenizer)
+        backend = cls(loaded.model, loaded.tokenizer, exact=exact)
         backend.notices = (*loaded.notices, *backend.notices)
         return backend
 
@@ -98,6 +111,15 @@ class HFBackend:
         """Why the model decodes one token at a time; None if it takes draft trees."""
         self._find_plan()
         return self._notice
+
+    @property
+    def exactness(self) -> ExactVerdict | None:
+        """Whether a draft's logits are bit for bit those of plain decoding; None if the model takes no draft trees."""
+        plan = self._find_plan()
+        with self._lock:
+            if self._exactness is None and plan is not None:
+                self._exactness = self._exact_passes.verdict(plan)
+            return self._exactness
 
     @property
     def fingerprint(self) -> str:
@@ -221,7 +243,10 @@ class HFBackend:
         with self._lock:
             if self._plan is None and self._notice is None:
                 try:
-                    self._plan = find_plan(self.model, self.rules)
+                    plan = find_plan(self.model, self.rules)
+                    if self._exact:
+                        plan, self._exactness = self._exact_passes.made(plan)
+                    self._plan = plan
                 except UnsupportedCacheError as error:
                     self._try_plainly()
                     name = type(self.model).__name__

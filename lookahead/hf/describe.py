@@ -25,7 +25,7 @@ def model_info(backend: HFBackend, name: str | None = None) -> ModelInfo:
         name=os.path.basename(os.path.abspath(known)) if os.path.isdir(known) else known,
         device=str(backend.device),
         dtype=str(backend.dtype).removeprefix("torch."),
-        parameters=backend.model.num_parameters(),
+        parameters=backend.parameters,
         vocab_size=backend.vocab_size,
     )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from lookahead.backend import UnsupportedCacheError, shortened
+from lookahead.hf.attention import TreePlaces, placed
 from lookahead.hf.model_config import setting
 
 ALIGNMENT = 16
@@ -88,7 +89,8 @@ class TreeMasks:
     before the block, so no column of the context is ever written.
     """
 
-    def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device, places: bool = False) -> None:
+        self._places = places
         self._windows = dict(plan.windows)
         self._device = device
         self._closed = torch.finfo(dtype).min
@@ -112,11 +114,13 @@ class TreeMasks:
         if self._device.type == "cuda":
             full = _aligned(full)
         full = full[None, None]
+        places = TreePlaces.of(parents, depths, length, self._dtype, self._device) if self._places else 0
+        placed(full, places)
         reach = length + max(depths)
         if all(window is None or reach < window for window in self._windows.values()):
             return self._by_kind(full, lambda window: full)
-        depth_column = torch.tensor(depths, device=self._device)
-        return self._by_kind(full, lambda window: self._slide(full.clone(), length, depth_column, window))
+        own = torch.tensor(depths, device=self._device) + length
+        return self._by_kind(full, lambda window: placed(self._slide(full.clone(), length, own, window), places))
 
     def _by_kind(self, full: Tensor | None, windowed: Callable[[int], Tensor]) -> Mask:
         masks = {kind: full if window is None else windowed(window) for kind, window in self._windows.items()}
@@ -131,9 +135,8 @@ class TreeMasks:
         row[..., : length + 1 - window].fill_(self._closed)
         return row
 
-    def _slide(self, mask: Tensor, length: int, depths: Tensor, window: int) -> Tensor:
+    def _slide(self, mask: Tensor, length: int, own: Tensor, window: int) -> Tensor:
         """Close the columns ``window`` positions or more before a row's position; positions follow depth, not row."""
-        own = length + depths
         positions = torch.cat((torch.arange(length, device=self._device), own))
         return mask.masked_fill_(positions[None, :] <= own[:, None] - window, self._closed)
 

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
+from lookahead.hf.linears import PackedLinear
 from lookahead.hf.model_config import known
 from lookahead.hf.session import TreeSession
 
@@ -139,6 +140,7 @@ def measured_setting(model: PreTrainedModel) -> dict[str, Any]:
     return {
         **shape,
         "parameters": model.num_parameters(),
+        "packed_layers": sum(isinstance(module, PackedLinear) for module in model.modules()),
         "model": str(getattr(model.config, "name_or_path", "")),
         "attention": str(getattr(model.config, "_attn_implementation", "")),
         "device": str(device),

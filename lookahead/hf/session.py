@@ -25,12 +25,14 @@ class ForwardPlan:
         cache_argument: Name of the cache in its forward pass.
         masks: The attention masks that it takes.
         keeps_logits: Whether it can compute only the last logits.
+        places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
     """
 
     shapes: tuple[LayerShape | None, ...]
     cache_argument: str
     masks: MaskPlan
     keeps_logits: bool
+    places: bool = False
 
 
 class TreeSession:
@@ -50,7 +52,7 @@ class TreeSession:
         self._rules = rules
         self._capacity = capacity
         self._cache: RowCache | None = None
-        self._masks = TreeMasks(plan.masks, model.dtype, model.device)
+        self._masks = TreeMasks(plan.masks, model.dtype, model.device, plan.places)
         self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
         self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
         self._processors = rules.no_processors()

@@ -15,7 +15,8 @@ def token_gap(
 ) -> TokenGap:
     """How far apart the model's scores of two tokens are after a prompt and an output, from a separate pass.
 
-    The scores are the logits after the model's own processors; the choice is made on them.
+    The scores are the logits after the model's own processors; the choice is made on them. The noise beside the gap is
+    what the trial measured of this model (``ExactVerdict``): a difference outside it is a mistake of the program.
     """
     model = backend.model
     prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
@@ -28,4 +29,6 @@ def token_gap(
         scores = processors(context, scores)[0]  # type: ignore[arg-type]
         first, second = float(scores[token_id]), float(scores[other_id])
         largest = float(logits[0, [token_id, other_id]].abs().max())
-    return TokenGap(abs(first - second), torch.finfo(logits.dtype).eps * largest)
+    verdict = backend.exactness
+    noise = None if verdict is None else verdict.largest_noise
+    return TokenGap(abs(first - second), torch.finfo(logits.dtype).eps * largest, noise)

@@ -128,7 +128,10 @@ RunPart = _part(
 )
 PairPart: Any = msgspec.defstruct(
     "Pair",
-    [("greedy", RunPart | None, None), ("parted", _part(TokenGap, gap=_Score, spacing=_Score) | None, None)],
+    [
+        ("greedy", RunPart | None, None),
+        ("parted", _part(TokenGap, gap=_Score, spacing=_Score, noise=_Score | None) | None, None),
+    ],
     bases=(RunPart,),
     forbid_unknown_fields=True,
     kw_only=True,

@@ -105,7 +105,7 @@ def _pair_from(part: Any) -> RunPair:
             raise SchemaError("parted: there is no greedy run to differ from")
         if first_difference(run.token_ids, greedy.token_ids) is None:
             raise SchemaError("parted: the two runs have the same tokens")
-        parted = TokenGap(part.parted.gap, part.parted.spacing)
+        parted = TokenGap(part.parted.gap, part.parted.spacing, part.parted.noise)
     return RunPair(run, greedy, parted)
 
 

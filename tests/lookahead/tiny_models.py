@@ -8,6 +8,10 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
@@ -16,6 +20,8 @@ from transformers import (
     GPTNeoForCausalLM,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
@@ -94,12 +100,57 @@ FAMILIES = {
     "qwen3-moe": (Qwen3MoeForCausalLM, Qwen3MoeConfig, {**SHAPE, **EXPERTS, "head_dim": 8}),
 }
 
+EAGER_FAMILIES = {
+    "gemma2": (  # soft caps
+        Gemma2ForCausalLM,
+        Gemma2Config,
+        {
+            **SHAPE,
+            "head_dim": 8,
+            "sliding_window": WINDOW,
+            "attn_logit_softcapping": 5.0,
+            "final_logit_softcapping": 3.0,
+            "query_pre_attn_scalar": 1,
+            "tie_word_embeddings": False,
+        },
+    ),
+    "gpt-oss": (  # attention sinks
+        GptOssForCausalLM,
+        GptOssConfig,
+        {
+            **SHAPE,
+            "head_dim": 8,
+            "sliding_window": WINDOW,
+            "num_local_experts": 4,
+            "num_experts_per_tok": 2,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    ),
+    "deepseek-v3": (  # keys of another size than values
+        DeepseekV3ForCausalLM,
+        DeepseekV3Config,
+        {
+            **SHAPE,
+            "num_key_value_heads": 4,
+            "kv_lora_rank": 8,
+            "q_lora_rank": 16,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 8,
+            "v_head_dim": 8,
+            "first_k_dense_replace": 2,
+        },
+    ),
+}
+"""More families, with the attention that transformers gives them."""
+
 
 def tiny_model(
     family: str, dtype: torch.dtype = torch.float64, attention: str = "sdpa", **settings: Any
 ) -> PreTrainedModel:
     """A model of the family with the same random weights every time; ``settings`` change its configuration."""
-    model_class, config_class, defaults = FAMILIES[family]
+    if family in EAGER_FAMILIES:
+        attention = "eager"
+    model_class, config_class, defaults = {**FAMILIES, **EAGER_FAMILIES}[family]
     return _made(model_class, config_class(**{**defaults, **settings}), dtype, attention)
 
 

@@ -1,0 +1,188 @@
+"""Whether a draft's logits are bit for bit those of decoding one token at a time: made so where it can be, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from lookahead.draft import DraftTree
+from lookahead.hf.attention import BLOCK, NAME, register
+from lookahead.hf.generation import GenerationRules
+from lookahead.hf.linears import choose_linears
+from lookahead.hf.session import ForwardPlan, TreeSession
+
+MARGIN = 2.0
+"""A gap counts as rounding up to so many times the largest change that was measured: the trial sees few rows."""
+_CONTEXT = BLOCK - 3
+"""Committed tokens before the trial's branch, which crosses the border of a block of keys."""
+_BRANCH = 5
+_WIDTHS = (2, 7, 16, 64)
+"""Tokens in the passes that are compared with passes of one; a draft of another width is taken to behave alike."""
+_ONE_WIDTH = (16, 64)
+_LIKELY = 16
+"""Tokens whose scores' changes count: the likeliest ones, between which a choice is made."""
+_EXACT_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True, slots=True)
+class ExactVerdict:
+    """What the trial found.
+
+    Attributes:
+        kind: ``bitwise`` at every width; ``bitwise at one width`` if all passes have that many tokens; or else
+            ``within rounding``.
+        width: The one width; None for the other kinds.
+        noise: How much the gap between two likely tokens' scores changes with the width of the pass: the median, the
+            90 % quantile and the maximum over the rows that were tried. All 0 where ``bitwise``.
+
+    A model's own attention is never called exact: it may cut its keys into blocks larger than the trial's contexts.
+    """
+
+    kind: Literal["bitwise", "bitwise at one width", "within rounding"]
+    width: int | None
+    noise: tuple[float, float, float]
+
+    @property
+    def largest_noise(self) -> float | None:
+        """The largest gap at which rounding explains another choice; None if the trial saw no rounding, and may."""
+        largest = MARGIN * self.noise[-1]
+        return largest if largest or self.kind != "within rounding" else None
+
+
+class ExactPasses:
+    """Makes a model's passes exact where it can, and tries them out.
+
+    Args:
+        limit: Positions that the model has; None if there is no limit.
+    """
+
+    def __init__(self, model: PreTrainedModel, rules: GenerationRules, limit: int | None) -> None:
+        self._model, self._rules, self._limit = model, rules.without_processors(), limit
+        self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+
+    def made(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict | None]:
+        """The plan for exact passes, and how exact they are; None if the model keeps its own attention.
+
+        Linear layers are packed where that helps. The model gets the registered attention if its passes are then
+        exact.
+        """
+        model = self._model
+        if model.dtype in _EXACT_DTYPES:
+            choose_linears(model)
+            own = model.config._attn_implementation
+            if _takes_attention(model):
+                exact = replace(plan, places=True)
+                verdict = self.verdict(exact)
+                if verdict.kind != "within rounding":
+                    return exact, verdict
+                model.set_attn_implementation(own)  # type: ignore[arg-type]
+        return plan, None
+
+    def verdict(self, plan: ForwardPlan) -> ExactVerdict:
+        """How the logits differ: the same tokens one at a time and in wider passes."""
+        with torch.inference_mode():
+            noise = list(self._changes(plan, None))
+            if not any(noise) and plan.places:
+                return ExactVerdict("bitwise", None, (0.0, 0.0, 0.0))
+            for width in _ONE_WIDTH if plan.places else ():
+                if not any(self._changes(plan, width)):
+                    return ExactVerdict("bitwise at one width", width, _quantiles(noise))
+        return ExactVerdict("within rounding", None, _quantiles(noise))
+
+    def _changes(self, plan: ForwardPlan, only: int | None) -> Iterator[float]:
+        """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs.
+
+        Args:
+            only: The one width of all passes; None for all widths, 1 among them.
+        """
+        widest = only or max(_WIDTHS)
+        context = _CONTEXT if self._limit is None else min(_CONTEXT, self._limit - 2 * widest)
+        if context < 1:
+            yield math.inf  # too few positions to try anything
+            return
+        session = TreeSession(self._model, plan, self._rules, context + 3 * widest)
+        session.prefill([(7 + 3 * row) % self._size for row in range(context)])
+        yield from self._compared(session, context, (only, only) if only else _WIDTHS, only)
+        # Past another border, in a cache whose rows come from wide passes.
+        session.logits(_chain(tuple((41 + 3 * row) % self._size for row in range(widest))))
+        session.keep(range(1, widest))
+        yield from self._compared(session, context + widest, (only or 8,), only)
+        session.close()
+
+    def _compared(self, session: TreeSession, context: int, widths: Sequence[int], only: int | None) -> Iterator[float]:
+        branch = [(11 + 13 * depth + context) % self._size for depth in range(_BRANCH)]
+        rows = []
+        for token_id in branch:
+            alone = _chain((token_id,)) if only is None else _bushy((token_id,), only, self._size, 1)
+            rows.append(session.logits(alone)[0].clone())
+            session.keep(())
+        session.rewind(context)
+        narrow = torch.stack(rows)
+        for turn, width in enumerate(widths):
+            tree, nodes = _draft(branch, width, self._size, turn)
+            yield from _gap_changes(narrow[: len(nodes)], session.logits(tree)[nodes])
+
+
+def _takes_attention(model: PreTrainedModel) -> bool:
+    """Whether the model now computes its attention by the registered function."""
+    register()
+    try:
+        model.set_attn_implementation(NAME)
+    except (ValueError, KeyError, NotImplementedError):
+        return False
+    return model.config._attn_implementation == NAME
+
+
+def _draft(branch: Sequence[int], width: int, size: int, turn: int) -> tuple[DraftTree, list[int]]:
+    """A draft of this width that holds the branch (or its start), and the branch's nodes.
+
+    A chain every third time; else a tree, the branch's nodes before those of its siblings or behind them.
+    """
+    part = tuple(branch[:width])
+    if turn % 3 == 0:
+        longer = tuple((29 + 17 * index) % size for index in range(width - len(part)))
+        return _chain((*part, *longer)), list(range(len(part)))
+    part = part[: max(2, min(len(part), width // 2))]
+    if turn % 3 == 1:
+        return _bushy(part, width, size, turn), list(range(len(part)))
+    siblings = width - len(part)
+    parents = (-1, *([0] * siblings), 0, *range(siblings + 1, width - 1))
+    others = tuple((31 + 19 * index) % size for index in range(siblings))
+    return _tree(parents, (part[0], *others, *part[1:])), [0, *range(siblings + 1, width)]
+
+
+def _bushy(part: tuple[int, ...], width: int, size: int, turn: int) -> DraftTree:
+    """The branch, then other children of its nodes up to the width."""
+    extra = width - len(part)
+    parents = (*range(-1, len(part) - 1), *(index % len(part) for index in range(extra)))
+    return _tree(parents, (*part, *((37 + 23 * index + turn) % size for index in range(extra))))
+
+
+def _chain(token_ids: tuple[int, ...]) -> DraftTree:
+    return _tree(tuple(range(-1, len(token_ids) - 1)), token_ids)
+
+
+def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
+    count = len(token_ids)
+    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+
+
+def _gap_changes(narrow: Tensor, wide: Tensor) -> list[float]:
+    """By how much the gap between two likely tokens differs in each row, at most; tiny if only other bits do."""
+    exact = (narrow == wide).all(dim=-1).tolist()
+    narrow, wide = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (narrow, wide))
+    likely = narrow.topk(min(_LIKELY, narrow.shape[-1])).indices
+    change = (wide - narrow).gather(-1, likely)
+    spread = (change.amax(-1) - change.amin(-1)).clamp_min(torch.finfo(torch.float32).tiny).tolist()
+    return [0.0 if same else size for same, size in zip(exact, spread, strict=True)]
+
+
+def _quantiles(noise: Sequence[float]) -> tuple[float, float, float]:
+    ordered = sorted(noise)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10], ordered[-1]

@@ -1,0 +1,106 @@
+"""Bit for bit or not, at length: tokens and logits of lookahead against plain decoding of the same model object.
+
+Too long for every run of the tests. By hand, with any model folder; ``--own`` leaves the model as it was loaded:
+
+    python tests/lookahead/exact_sweep.py MODEL_DIR --dtype bfloat16 --prompts 20 --max-new-tokens 48 [--own]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
+from lookahead.draft import DraftTree
+from lookahead.drafter import Drafter
+from lookahead.hf.reference import run_reference
+from lookahead.hf.session import TreeSession
+from tests.lookahead.lossless_sweep import STRATEGIES, story_prompts
+
+
+class LogitRows:
+    """Keeps the logits of every committed token of a run: the root's and the accepted nodes'."""
+
+    def __init__(self) -> None:
+        self.rows: list[Tensor] = []
+        self._last: Tensor | None = None
+        self._logits, self._keep = TreeSession.logits, TreeSession.keep
+
+    def __enter__(self) -> LogitRows:
+        kept = self
+
+        def logits(session: TreeSession, tree: DraftTree) -> Tensor:
+            kept._last = kept._logits(session, tree)
+            return kept._last
+
+        def keep(session: TreeSession, accepted: Sequence[int]) -> None:
+            assert kept._last is not None
+            kept.rows.extend(kept._last[[0, *accepted]].clone())
+            kept._keep(session, accepted)
+
+        TreeSession.logits, TreeSession.keep = logits, keep  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        TreeSession.logits, TreeSession.keep = self._logits, self._keep  # type: ignore[method-assign]
+
+
+def decoded(engine: LookaheadEngine, ids: list[int], count: int, method: str) -> tuple[list[int], list[Tensor], int]:
+    """The emitted tokens, the logits row of each but the first and those of the last pass, and the passes."""
+    with LogitRows() as logits:
+        steps = list(engine.generate(ids, max_new_tokens=count, method=method))
+    return [token_id for step in steps for token_id in step.emitted_ids], logits.rows, len(steps)
+
+
+def main() -> None:
+    """Run the sweep and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--prompts", type=int, default=20)
+    parser.add_argument("--max-new-tokens", type=int, default=48)
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 32, 64])
+    parser.add_argument("--own", action="store_true")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    backend = HFBackend.from_pretrained(args.model, device="cpu", dtype=args.dtype, exact=not args.own)
+    verdict = backend.exactness
+    prompts = [backend.encode(text) for text in story_prompts(args.prompts)]
+    plain = LookaheadEngine(backend, LookaheadConfig())
+    expected = [decoded(plain, ids, args.max_new_tokens, "plain") for ids in prompts]
+    counts = dict.fromkeys(("runs", "outputs_differ", "generate_differs", "rows", "rows_differ", "tokens", "passes"), 0)
+    for ids, (tokens, _, _) in zip(prompts, expected, strict=True):
+        reference = run_reference(backend, ids, args.max_new_tokens, (), prompt_lookup=False).token_ids
+        counts["generate_differs"] += list(reference) != tokens
+    for width, strategy in itertools.product(args.widths, STRATEGIES):
+        config = LookaheadConfig(decoding_length=width, strategy=strategy, budget="fixed")
+        engine = LookaheadEngine(backend, config, Drafter(config))
+        for ids, (tokens, rows, _) in zip(prompts, expected, strict=True):
+            output, found, passes = decoded(engine, ids, args.max_new_tokens, "lookahead")
+            same = next(
+                (n for n, pair in enumerate(zip(output, tokens, strict=False)) if pair[0] != pair[1]), len(tokens)
+            )
+            compared = min(same, len(found), len(rows))  # past the first different token the contexts differ
+            counts["runs"] += 1
+            counts["outputs_differ"] += output != tokens
+            counts["rows"] += compared
+            counts["rows_differ"] += sum(not torch.equal(found[n], rows[n]) for n in range(compared))
+            counts["tokens"], counts["passes"] = counts["tokens"] + len(output), counts["passes"] + passes
+        print(width, strategy, counts, file=sys.stderr, flush=True)
+    result: dict[str, Any] = {"model": args.model, "dtype": args.dtype, "own": args.own, **counts}
+    print(json.dumps({**result, "verdict": verdict and verdict.kind}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Drafts are verified bit for bit: the same logits as one token at a time, and the same tokens as ``generate``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from lookahead.config import LookaheadConfig
+from lookahead.draft import DraftTree
+from lookahead.engine import LookaheadEngine
+from lookahead.hf import HFBackend
+from lookahead.hf.attention import BLOCK, NAME
+from lookahead.hf.session import TreeSession
+from lookahead.hf.ties import token_gap
+from tests.lookahead.drafters import NoisyOracle
+from tests.lookahead.tiny_models import EAGER_FAMILIES, FAMILIES, VOCAB_SIZE, hf_greedy, tiny_model
+
+ROUNDING = ("mixtral", "qwen3-moe", "gpt-oss", "gpt2")
+"""Not exact in float32: experts multiply as many rows as are routed to them, and GPT-2's layers are not ``Linear``."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        (family, dtype)
+        for family in (*FAMILIES, *EAGER_FAMILIES)
+        for dtype in (torch.bfloat16, torch.float32)
+        if dtype == torch.bfloat16 or family not in ROUNDING
+    ],
+    ids=lambda case: f"{case[0]}-{case[1]}".replace("torch.", ""),
+)
+def exact(request: pytest.FixtureRequest) -> HFBackend:
+    family, dtype = request.param
+    return HFBackend(tiny_model(family, dtype))
+
+
+def random_tree(generator: random.Random, count: int, reach: int) -> DraftTree:
+    """Nodes that hang on one of the last ``reach`` before them: 1 makes a chain."""
+    parents = (-1, *(generator.randrange(max(0, node - reach), node) for node in range(1, count)))
+    token_ids = tuple(generator.randrange(VOCAB_SIZE) for _ in range(count))
+    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+
+
+def one_at_a_time(session: TreeSession, tree: DraftTree, path: Sequence[int]) -> Tensor:
+    """The logits along a path of the tree, one pass per token; the session stays as long as it was."""
+    rows = []
+    for node in (0, *path):
+        alone = DraftTree((tree.token_ids[node],), (-1,), (1.0,), ("prompt",), (0,))
+        rows.append(session.logits(alone)[0].clone())
+        session.keep(())
+    return torch.stack(rows)
+
+
+def open_session(backend: HFBackend, length: int, capacity: int) -> TreeSession:
+    session = backend.new_session(capacity)
+    assert isinstance(session, TreeSession)
+    session.prefill([(5 * row + 3) % VOCAB_SIZE for row in range(length)])
+    return session
+
+
+def test_logits_are_those_of_one_token_at_a_time(exact: HFBackend) -> None:
+    assert exact.exactness is not None
+    assert exact.exactness.kind == "bitwise"
+    assert exact.model.config._attn_implementation == NAME
+    generator = random.Random(4)
+    for length, count, reach in ((1, 9, 3), (BLOCK - 4, 17, 1), (BLOCK - 1, 24, 24), (90, 7, 3), (BLOCK, 64, 8)):
+        tree = random_tree(generator, count, reach)
+        path = tree.path(max(range(count), key=lambda node: tree.depths()[node]))
+        session = open_session(exact, length, length + count)
+        with torch.inference_mode():
+            together = session.logits(tree)[[0, *path]].clone()
+            assert torch.equal(together, one_at_a_time(session, tree, path)), (length, count, reach)
+
+
+def test_every_way_of_decoding_writes_the_tokens_of_generate(exact: HFBackend) -> None:
+    """Past the windows, and past the border of a block of keys, on a cache that drops rows as well."""
+    prompt = [(7 * row + 2) % VOCAB_SIZE for row in range(BLOCK - 9)]
+    expected = hf_greedy(exact.model, prompt, 24)
+    plain = LookaheadEngine(exact, LookaheadConfig()).generate(prompt, max_new_tokens=24, method="plain")
+    assert [token_id for step in plain for token_id in step.emitted_ids] == expected
+    engine = LookaheadEngine(
+        exact, LookaheadConfig(decoding_length=33, budget="fixed"), NoisyOracle(expected, VOCAB_SIZE, 0.7, 1)
+    )
+    steps = list(engine.generate(prompt, max_new_tokens=24))
+    assert [token_id for step in steps for token_id in step.emitted_ids] == expected
+    assert len(steps) < 20
+
+
+def test_float32_and_float16_of_an_everyday_shape_are_exact() -> None:
+    for dtype in (torch.float32, torch.float16):
+        sizes = {"hidden_size": 128, "intermediate_size": 192, "head_dim": 32, "vocab_size": 256}
+        backend = HFBackend(tiny_model("llama", dtype, "sdpa", **sizes))
+        assert backend.exactness is not None
+        assert backend.exactness.kind == "bitwise", dtype
+
+
+def test_the_models_own_attention_is_never_called_exact() -> None:
+    model = tiny_model("llama", torch.float32)
+    backend = HFBackend(model, exact=False)
+    assert backend.exactness is not None
+    assert (backend.exactness.kind, model.config._attn_implementation) == ("within rounding", "sdpa")
+    assert backend.exactness.noise[-1] > 0
+    assert token_gap(backend, (5, 6), (7,), 1, 2).noise == backend.exactness.largest_noise
+
+
+def test_the_attention_is_right() -> None:
+    """Not only the same at every width: close to the models' own."""
+    for family in ("llama", "gemma3", "gemma2", "gpt-oss"):
+        own = tiny_model(family, torch.float32)
+        exact = HFBackend(tiny_model(family, torch.float32))
+        assert exact.supports_trees, exact.notice
+        ids = torch.tensor([[(7 * row + 2) % VOCAB_SIZE for row in range(BLOCK + 8)]])
+        logits = [_stepwise(model, ids) for model in (own, exact.model)]
+        error = (logits[0] - logits[1]).abs().max() / logits[0].abs().max()
+        assert error < 64 * torch.finfo(torch.float32).eps, family
+
+
+def _stepwise(model: PreTrainedModel, ids: Tensor) -> Tensor:
+    """Logits after each of the last tokens, from a prompt and then passes of one token."""
+    cache = DynamicCache(config=model.config)
+    with torch.inference_mode():
+        model(input_ids=ids[:, : BLOCK - 4], cache=cache)
+        rows = [
+            model(input_ids=ids[:, row : row + 1], cache=cache).logits[0, 0] for row in range(BLOCK - 4, ids.shape[1])
+        ]
+    return torch.stack(rows).float()
+
+
+def test_where_passes_are_exact_another_token_is_a_mistake_unless_the_scores_are_equal() -> None:
+    backend = HFBackend(tiny_model("llama", torch.bfloat16))
+    logits = backend.model(torch.tensor([[5, 6, 7]])).logits[0, -1]
+    best, second = logits.topk(2).indices.tolist()
+    assert not token_gap(backend, (5, 6), (7,), best, second).near_tie
+    assert token_gap(backend, (5, 6), (7,), best, best).near_tie
+
+
+@pytest.mark.parametrize("mistake", ["mask", "position"])
+def test_a_planted_mistake_is_not_taken_for_rounding(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gaps at which it takes another token are larger than what was measured of this model: nothing."""
+    backend = HFBackend(tiny_model("llama", torch.bfloat16))
+    assert backend.exactness is not None
+    expected = hf_greedy(backend.model, [5, 6, 7, 8], 40)
+    forward = TreeSession._forward
+
+    def wrong(session: TreeSession, ids: Tensor, position_ids: Tensor, mask: Tensor | None, **more: int) -> Tensor:
+        if ids.shape[1] > 1 and mask is not None:
+            if mistake == "mask":
+                mask = mask.clone()
+                mask[..., 0] = torch.finfo(mask.dtype).min
+            else:
+                position_ids = position_ids + 1
+        return forward(session, ids, position_ids, mask, **more)
+
+    monkeypatch.setattr(TreeSession, "_forward", wrong)
+    gaps = []
+    for seed in range(6):
+        oracle = NoisyOracle(expected, VOCAB_SIZE, 0.7, seed)
+        engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=16, budget="fixed"), oracle)
+        steps = engine.generate([5, 6, 7, 8], max_new_tokens=40)
+        output = [token_id for step in steps for token_id in step.emitted_ids]
+        place = next((n for n, pair in enumerate(zip(output, expected, strict=True)) if pair[0] != pair[1]), None)
+        if place is not None:
+            gaps.append(token_gap(backend, (5, 6, 7, 8), expected[:place], expected[place], output[place]))
+    assert any(not gap.near_tie for gap in gaps)
