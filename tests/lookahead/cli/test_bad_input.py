@@ -27,7 +27,8 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         assert printed.out == ""
         # A note about the model comes before the error where loading it found something.
         *notes, line = printed.err.splitlines()
-        assert all(one.startswith("lookahead: note: ") for one in notes) and len(notes) <= 1
+        assert all(one.startswith("lookahead: note: ") for one in notes)
+        assert len(notes) <= 1
         assert line.startswith("lookahead: error: ")
         assert sorted(tmp_path.rglob("*")) == before
         return line
