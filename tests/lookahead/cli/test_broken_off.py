@@ -128,6 +128,7 @@ def test_a_signal_keeps_the_steps_so_far(name: str, status: int, tiny_model: Pat
     path = tmp_path / "run.json"
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored\n"
         "import lookahead.engine as engine; engine._Run._cut = lambda *_: (1, None)  # endless\n"
         "from lookahead.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
