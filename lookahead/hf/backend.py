@@ -215,6 +215,7 @@ class HFBackend:
         try:
             session.prefill([token_id % self.vocab_size for token_id in (7, 10, 13)])
         except PassError as error:
-            cause = error.__cause__ or error
-            reason = brief(cause) + dtype_advice(self.model, cause) if error.__cause__ else str(error)
-            raise BackendError(f"{type(self.model).__name__}: its forward pass fails: {reason}") from error
+            if (cause := error.__cause__) is None:
+                return  # it runs, but has no choice after these tokens: a run fails if that is so for its own
+            reason = f"its forward pass fails ({brief(cause)}){dtype_advice(self.model, cause)}"
+            raise BackendError(f"{type(self.model).__name__}: {reason}") from error

@@ -125,7 +125,7 @@ class GenerationRules:
         self.stop_strings = _strings(settings.stop_strings)
 
     def _try_out(self) -> PreparedRun:
-        """What the model's settings prepare, tried on the first and the last token of a short run.
+        """What the model's settings prepare, tried on the first tokens and the last one of a short run.
 
         Of the caches only a quantised one is made: that one may lack its library, and some releases keep a static
         one on the model.
@@ -142,7 +142,7 @@ class GenerationRules:
         length = 4 + shortest
         dry = self.prepare(two, length, **other_cache)
         size = int(self._model.get_input_embeddings().weight.shape[0])
-        for count in dict.fromkeys((2, length - 1)) if dry.processors else ():
+        for count in dict.fromkeys((1, 2, length - 1)) if dry.processors else ():
             ids = two.new_zeros((1, count))
             scores = dry.processors(ids, torch.zeros((1, size), device=two.device))  # type: ignore[arg-type]
             if bool(scores.isnan().any()):
@@ -150,20 +150,28 @@ class GenerationRules:
         return dry
 
     def _refusal(self, settings: GenerationConfig, error: Exception) -> str:
-        """One line that names the setting that cannot be used, found by trying each on its own."""
+        """One line that names the setting that cannot be used: all works without it, or it fails on its own."""
+        given = {name: value for name, value in vars(settings).items() if value is not None and name[0] != "_"}
+        for name in given:
+            if self._failure({other: value for other, value in given.items() if other != name}) is None:
+                return f"generation_config.{name}={shortened(given[name])} cannot be used ({brief(error)})"
+        for name, value in given.items():
+            if (reason := self._failure({name: value})) is not None:
+                return f"generation_config.{name}={shortened(value)} cannot be used ({brief(reason)})"
+        return f"generation_config cannot be used ({brief(error)})"
+
+    def _failure(self, given: dict[str, Any]) -> Exception | None:
+        """What the model raises with just these settings; None if they can be used."""
+        settings = self._model.generation_config
+        self._model.generation_config = GenerationConfig()
+        vars(self._model.generation_config).update(given)
         try:
-            for name, value in vars(settings).items():
-                if name.startswith("_") or value is None:
-                    continue
-                self._model.generation_config = GenerationConfig()
-                self._model.generation_config.__dict__[name] = value
-                try:
-                    self._try_out()
-                except Exception as reason:  # noqa: BLE001 - of any type, as the values are
-                    return f"generation_config.{name}={shortened(value)} cannot be used ({brief(reason)})"
+            self._try_out()
+        except Exception as error:  # noqa: BLE001 - of any type, as the values are
+            return error
         finally:
             self._model.generation_config = settings
-        return f"generation_config cannot be used ({brief(error)})"
+        return None
 
     def no_processors(self) -> LogitsProcessorList:
         """An empty list: the logits are not changed."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from lookahead.backend import PassError, failure_line
+from lookahead.backend import BackendError, PassError, failure_line
 
 NO_CHOICE = -1
 """Stands for a row of logits that has no largest one: they are NaN, or all minus infinity."""
@@ -33,7 +33,7 @@ class forward_pass:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, PassError):
+        if not isinstance(error, Exception) or isinstance(error, PassError | BackendError):
             return
         advice = dtype_advice(self._model, error) or ("; decoding_length 1 runs without drafts" if self._drafts else "")
         raise PassError(failure_line(error, advice)) from error

@@ -11,6 +11,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
+from lookahead.hf.passes import forward_pass
 from lookahead.records import TimedRun
 
 PROMPT_LOOKUP_TOKENS = 10
@@ -60,6 +61,7 @@ def run_reference(
 
     Raises:
         BackendError: If transformers has no prompt lookup for this model.
+        PassError: If a forward pass fails.
     """
     options: dict[str, Any] = {"prompt_lookup_num_tokens": PROMPT_LOOKUP_TOKENS} if prompt_lookup else {}
     if stop:
@@ -69,7 +71,7 @@ def run_reference(
     model: Any = backend.model
     ids = torch.tensor([list(prompt_ids)], device=backend.device)
     first = _FirstTokens()
-    with _PassCounter(model) as counter:
+    with forward_pass(model), _PassCounter(model) as counter:
         started = perf_counter()
         try:
             output = model.generate(

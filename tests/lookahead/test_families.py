@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +35,11 @@ from tests.lookahead.tiny_models import (
 
 PROMPTS = 20
 NEW_TOKENS = 30
+
+
+def configuration(**settings: Any) -> PreTrainedConfig:
+    """A configuration with these settings alone."""
+    return PreTrainedConfig(**settings)
 
 
 def prompts(seed: int = 3) -> list[list[int]]:
@@ -143,10 +149,10 @@ def test_experts_that_round_by_their_neighbours_draft_whatever_the_seed():
 
 @pytest.mark.parametrize("family", ["aria_text", "jetmoe", "laguna", "phimoe", "granitemoe", "olmoe"])
 def test_families_of_experts_draft_in_float32(family):
-    for seed in range(3):
-        model = tiny_moe(family, seed)
-        backend = HFBackend(model)
-        assert backend.supports_trees, (seed, backend.notice)
+    backends = [HFBackend(tiny_moe(family, seed)) for seed in range(3)]
+    assert [backend.notice for backend in backends] == [None] * 3
+    backend = backends[0]
+    model = backend.model
     expected = hf_greedy(model, [5, 6, 7], NEW_TOKENS)
     emitted, passes = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)
     assert emitted == expected
@@ -178,6 +184,7 @@ def _plant(monkeypatch, bug: str) -> None:
     def tree(self, parents, depths, length):
         mask = build(self, parents, depths, length)
         if max(depths) == 2:  # the trial tree, not the chain
+            assert isinstance(mask, torch.Tensor)
             mask = mask.clone()
             change(mask, slice(length + 1, length + len(parents) - 2))
         return mask
@@ -224,7 +231,9 @@ def test_an_unknown_window_that_a_trial_cannot_pass_is_refused_by_name(value):
     ],
 )
 def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_line(family, name, value):
-    model = tiny_model(family, **({} if family == "mistral-window" else {name: None}))
+    model = tiny_model(family)
+    if not hasattr(model.config, name):
+        setattr(model.config, name, None)
     model.config.per_layer_config = {1: {name: value}}
     with pytest.raises(RuntimeError, match="per-layer"):
         getattr(model.config, name)
@@ -242,7 +251,7 @@ def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_lin
 
 
 def test_a_context_length_that_cannot_be_read_is_no_limit():
-    config = PreTrainedConfig(max_position_embeddings=64, num_hidden_layers=2)
+    config = configuration(max_position_embeddings=64, num_hidden_layers=2)
     config.per_layer_config = {1: {"max_position_embeddings": 32}}
     assert context_limit(config) is None
     assert rope_switch(config) is None
@@ -283,14 +292,14 @@ def test_the_context_limit_knows_scaled_positions(rope, limit):
 
 @pytest.mark.parametrize("name", ["max_seq_len", "n_positions", "n_ctx", "max_sequence_length"])
 def test_the_context_limit_has_many_names(name):
-    config = PreTrainedConfig(**{name: 48})
+    config = configuration(**{name: 48})
     assert context_limit(config) == 48
-    assert context_limit(PreTrainedConfig(**{name: None})) is None
+    assert context_limit(configuration(**{name: None})) is None
 
 
 def test_a_kind_of_layer_with_unscaled_positions_limits_the_context():
     ropes = {"full_attention": {"rope_type": "linear", "factor": 8.0}, "sliding_attention": {"rope_type": "default"}}
-    assert context_limit(PreTrainedConfig(max_position_embeddings=64, rope_parameters=ropes)) == 64
+    assert context_limit(configuration(max_position_embeddings=64, rope_parameters=ropes)) == 64
 
 
 def test_a_run_ends_where_mpt_has_no_more_rows():
@@ -351,7 +360,9 @@ def test_a_model_that_cannot_run_at_all_is_not_taken_for_one_that_cannot_draft()
 )
 def test_logits_without_a_largest_one_fail_the_pass(make, value, found):
     model = make("llama") if make is tiny_model else make()
-    model.get_output_embeddings().register_forward_hook(lambda *call: torch.full_like(call[2], value))
+    head = model.get_output_embeddings()
+    assert head is not None
+    head.register_forward_hook(lambda *call: torch.full_like(call[2], value))
     backend = HFBackend(model)
     with pytest.raises(PassError, match=found):
         list(LookaheadEngine(backend).generate([5, 6, 7], max_new_tokens=9))
@@ -367,7 +378,9 @@ def test_nan_where_nothing_is_accepted_changes_nothing():
         logits[:, spoilt] = torch.nan
         return logits
 
-    backend.model.get_output_embeddings().register_forward_hook(spoil)
+    head = backend.model.get_output_embeddings()
+    assert head is not None
+    head.register_forward_hook(spoil)
     session = backend.new_session(20)
     assert session.prefill([5, 6, 7]) == right[0]
     tree = tree_of([right[0], (right[1] + 1) % VOCAB_SIZE, right[1]], [-1, 0, 0])
