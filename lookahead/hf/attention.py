@@ -115,7 +115,8 @@ def block_attention(
     """
     (batch, heads, count, _), (_, kv_heads, rows, _) = query.shape, key.shape
     places = getattr(attention_mask, _PLACES, 0)
-    if batch > 1 or (1 < count == rows and places == 0 and softcap is None and s_aux is None):
+    biased = kwargs.get("position_bias") is not None
+    if batch > 1 or biased or (1 < count == rows and places == 0 and softcap is None and s_aux is None):
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     dtype = compute_dtype(query.dtype)
     lines = heads // kv_heads * count
