@@ -36,7 +36,8 @@ KINDS: list[Callable[[list[int]], Any]] = [
 
 def _recorded(prompt: Any, backend: FakeBackend | None = None, **arguments: Any) -> RunRecord:
     engine = LookaheadEngine(backend or FakeBackend(lambda context: 1 + len(context) % 5), CONFIG)
-    run = RecordedRun(engine, prompt, INFO, **({"max_new_tokens": 12} | arguments))
+    given: dict[str, Any] = {"max_new_tokens": 12} | arguments
+    run = RecordedRun(engine, prompt, INFO, **given)
     list(run)
     return run.record()
 

@@ -49,5 +49,6 @@ def test_what_a_file_cannot_hold_is_refused_before_it_runs(changes: dict[str, An
     model = replace(run.model, **changes.pop("model", {}))
     assert RunRecorder(**known, model=run.model).record().steps == ()
     with pytest.raises(ValueError, match=says) as caught:
-        RunRecorder(**(known | {"model": model} | changes))
+        given: dict[str, Any] = known | {"model": model} | changes
+        RunRecorder(**given)
     assert len(str(caught.value).splitlines()) == 1
