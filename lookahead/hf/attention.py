@@ -157,7 +157,9 @@ def _close(scores: Tensor, mask: Tensor | None, lead: int, rows: int, count: int
     if lead + rows < scores.shape[-1]:
         scores[..., lead + rows :] = float("-inf")
     if mask is None:
-        return
+        if count == 1:
+            return
+        mask = torch.ones((1, 1, count, rows), dtype=torch.bool, device=scores.device).tril_(rows - count)
     seen = scores[:, :lines, lead : lead + rows].unflatten(1, (-1, count))
     if mask.dtype == torch.bool:
         seen.masked_fill_(~mask[0, :, :, :rows], float("-inf"))

@@ -81,9 +81,11 @@ class ExactPasses:
                 exact = replace(plan, places=True)
                 with suppress(Exception):  # a model's own code runs here: it keeps its attention if that breaks
                     found = self._sample(exact)
-                    allowed = 4 * math.sqrt(torch.finfo(expected.dtype).eps)  # experts may change with a bit
+                    allowed = 4 * math.sqrt(torch.finfo(expected.dtype).eps)
                     verdict = self.verdict(exact)
-                    same = (found - expected).abs().max() <= allowed * expected.abs().max()
+                    # One row is enough: a bit may send another row's token to other experts.
+                    error = (found - expected).abs().amax(-1) / expected.abs().amax(-1)
+                    same = (error <= allowed).any()
                     if bool(same) and verdict.kind != "within rounding":
                         return exact, verdict
                 model.set_attn_implementation(own)  # type: ignore[arg-type]
