@@ -60,7 +60,8 @@ class CommandLine:
             engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
             run = RecordedRun(engine, backend.encode(prompt), model_info(backend), max_new_tokens=most)
             with everything_stays():
-                record, _, _ = generate._generate(run, backend, silent=True)
+                generate._generate(run, backend, silent=True)
+            record = run.record()
             print(1000 * record.seconds / len(record.steps), flush=True)
 
 
