@@ -48,7 +48,7 @@ def test_what_a_file_cannot_hold_is_refused_before_it_runs(changes: dict[str, An
     known = {name: getattr(run, name) for name in ("prompt_ids", "config", "method", "max_new_tokens", "stop")}
     model = replace(run.model, **changes.pop("model", {}))
     assert RunRecorder(**known, model=run.model).record().steps == ()
+    given: dict[str, Any] = known | {"model": model} | changes
     with pytest.raises(ValueError, match=says) as caught:
-        given: dict[str, Any] = known | {"model": model} | changes
         RunRecorder(**given)
     assert len(str(caught.value).splitlines()) == 1
