@@ -29,8 +29,9 @@ class HFBackend:
     Args:
         model: The model, on its device and in its dtype; put into eval mode.
         tokenizer: Its tokenizer; None leaves token ids only, no text.
-        exact: Whether the model may be changed so that drafts are verified bit for bit, before its first run: packed
-            linear layers on a CPU, and another attention where a trial shows that it makes the difference.
+        exact: Whether the model is changed, before its first run, so that drafts are verified bit for bit: packed
+            linear layers on a CPU, and another attention where a trial shows that it makes the difference. None does
+            so in bfloat16 and float16 only: in float32 a draft hardly ever changes a token, and passes take longer.
 
     Attributes:
         rules: The model's generation_config as greedy decoding applies it.
@@ -42,12 +43,12 @@ class HFBackend:
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None, *, exact: bool = True
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None, *, exact: bool | None = None
     ) -> None:
         check_decoder(model)
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self._exact = exact
+        self._exact = model.dtype in (torch.bfloat16, torch.float16) if exact is None else exact
         self.parameters = model.num_parameters()  # packed layers have none
         self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
@@ -68,7 +69,7 @@ class HFBackend:
 
     @classmethod
     def from_pretrained(
-        cls, model_id: str, *, device: str = "auto", dtype: str = "auto", exact: bool = True
+        cls, model_id: str, *, device: str = "auto", dtype: str = "auto", exact: bool | None = None
     ) -> HFBackend:
         """The model of this folder, GGUF file or Hugging Face id, with its tokenizer.
 

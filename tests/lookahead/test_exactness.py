@@ -36,7 +36,7 @@ ROUNDING = ("mixtral", "qwen3-moe", "gpt-oss", "gpt2")
 )
 def exact(request: pytest.FixtureRequest) -> HFBackend:
     family, dtype = request.param
-    return HFBackend(tiny_model(family, dtype))
+    return HFBackend(tiny_model(family, dtype), exact=True)
 
 
 def random_tree(generator: random.Random, count: int, reach: int) -> DraftTree:
@@ -94,7 +94,7 @@ def test_every_way_of_decoding_writes_the_tokens_of_generate(exact: HFBackend) -
 def test_float32_and_float16_of_an_everyday_shape_are_exact() -> None:
     for dtype in (torch.float32, torch.float16):
         sizes = {"hidden_size": 128, "intermediate_size": 192, "head_dim": 32, "vocab_size": 256}
-        backend = HFBackend(tiny_model("llama", dtype, "sdpa", **sizes))
+        backend = HFBackend(tiny_model("llama", dtype, "sdpa", **sizes), exact=True)
         assert backend.exactness is not None
         assert backend.exactness.kind == "bitwise", dtype
 
@@ -112,7 +112,7 @@ def test_the_attention_is_right() -> None:
     """Not only the same at every width: close to the models' own."""
     for family in ("llama", "gemma3", "gemma2", "gpt-oss"):
         own = tiny_model(family, torch.float32)
-        exact = HFBackend(tiny_model(family, torch.float32))
+        exact = HFBackend(tiny_model(family, torch.float32), exact=True)
         assert exact.supports_trees, exact.notice
         ids = torch.tensor([[(7 * row + 2) % VOCAB_SIZE for row in range(BLOCK + 8)]])
         logits = [_stepwise(model, ids) for model in (own, exact.model)]
@@ -167,3 +167,12 @@ def test_a_planted_mistake_is_not_taken_for_rounding(mistake: str, monkeypatch: 
         if place is not None:
             gaps.append(token_gap(backend, (5, 6, 7, 8), expected[:place], expected[place], output[place]))
     assert any(not gap.near_tie for gap in gaps)
+
+
+@pytest.mark.parametrize(("dtype", "changed"), [(torch.float32, False), (torch.bfloat16, True), (torch.float16, True)])
+def test_a_model_in_float32_stays_as_it_was_loaded(dtype: torch.dtype, changed: bool) -> None:
+    model = tiny_model("llama", dtype)
+    own = model.config._attn_implementation
+    assert HFBackend(model).supports_trees
+    assert (model.config._attn_implementation != own) is changed
+    assert any(type(module).__name__ == "PackedLinear" for module in model.modules()) <= changed
