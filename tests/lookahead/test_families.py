@@ -222,6 +222,20 @@ def test_an_unknown_window_that_a_trial_cannot_pass_is_refused_by_name(value):
     assert "some_window_size" in (HFBackend(model).notice or "")
 
 
+def _differs_by_layer() -> bool:
+    """Whether this transformers has settings that differ by layer, whose common value cannot be read."""
+    config = configuration(sliding_window=8, num_hidden_layers=2)
+    config.per_layer_config = {1: {"sliding_window": 4}}
+    try:
+        return config.sliding_window is None
+    except RuntimeError:
+        return True
+
+
+by_layer = pytest.mark.skipif(not _differs_by_layer(), reason="an older transformers has no settings by layer")
+
+
+@by_layer
 @pytest.mark.parametrize(
     ("family", "name", "value"),
     [
@@ -250,6 +264,7 @@ def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_lin
     assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)[0] == expected
 
 
+@by_layer
 def test_a_context_length_that_cannot_be_read_is_no_limit():
     config = configuration(max_position_embeddings=64, num_hidden_layers=2)
     config.per_layer_config = {1: {"max_position_embeddings": 32}}
@@ -285,6 +300,8 @@ def test_the_context_limit_knows_scaled_positions(rope, limit):
     assert backend.context_limit == limit
     prompt = list(range(50))
     expected = hf_greedy(model, prompt, 30)[: limit - len(prompt)]
+    if hf_greedy(model, prompt, 30)[: limit - len(prompt)] != expected:
+        pytest.skip("an older transformers keeps the positions of the last long run")
     records = list(LookaheadEngine(backend, LookaheadConfig(budget="fixed")).generate(prompt, max_new_tokens=30))
     assert [token_id for record in records for token_id in record.emitted_ids] == expected
     assert records[-1].finish_reason == ("context" if limit < 80 else "length")
