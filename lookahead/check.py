@@ -80,14 +80,6 @@ def cost_report(backend: HFBackend, known: KnownCosts, bandwidth: float) -> dict
     }
 
 
-def exactness(backend: HFBackend) -> str | None:
-    """How exact a draft's pass is on this model, in words; None if it takes no drafts."""
-    if not backend.supports_trees:
-        return None
-    # A backend whose trial measures more than its masks keeps the verdict under this name; a mask trial shows the rest.
-    return getattr(getattr(backend, "exactness", None), "kind", "within rounding")
-
-
 class Check:
     """The check of one model on this machine.
 
@@ -115,7 +107,7 @@ class Check:
             "context_limit": backend.context_limit,
             "trees": backend.supports_trees,
             "notice": backend.notice,
-            "exactness": exactness(backend),
+            "exactness": None if (verdict := backend.exactness) is None else verdict.kind,
             "environment": environment(backend.model),
             "costs": costs,
         }

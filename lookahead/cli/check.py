@@ -1,4 +1,4 @@
-"""``check``: what a model does on this machine, in two minutes."""
+"""``check``: what a model does on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lookahead.process import everything_stays
 _EPILOG = """\
 Says what the model is, whether it takes drafts and how exact their passes are, what a forward pass of n tokens takes
 (see costs --help), and how fast five built-in prompts run with plain decoding and with lookahead, one after the other,
-each once. A slow model writes fewer tokens, so that it takes about two minutes. For a measurement use bench.
+each once. A slow model writes fewer tokens. For a measurement use bench.
 
 examples:
   python -m lookahead check
@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         commands,
         "check",
         run,
-        help="say what a model does on this machine, in two minutes",
+        help="say what a model does on this machine",
         description="Try a model on this machine: drafts, exactness, pass times, and the speed of five prompts.",
         epilog=_EPILOG,
     )

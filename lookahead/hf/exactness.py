@@ -25,7 +25,6 @@ _CONTEXT = BLOCK - 3
 _BRANCH = 5
 _WIDTHS = (2, 7, 16, 64)
 """Tokens in the passes that are compared with passes of one; a draft of another width is taken to behave alike."""
-_ONE_WIDTH = (16, 64)
 _LIKELY = 16
 """Tokens whose scores' changes count: the likeliest ones, between which a choice is made."""
 _EXACT_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -36,17 +35,14 @@ class ExactVerdict:
     """What the trial found.
 
     Attributes:
-        kind: ``bitwise`` at every width; ``bitwise at one width`` if all passes have that many tokens; or else
-            ``within rounding``.
-        width: The one width; None for the other kinds.
+        kind: ``bitwise`` at every width that was tried, or else ``within rounding``.
         noise: How much the gap between two likely tokens' scores changes with the width of the pass: the median, the
             90 % quantile and the maximum over the rows that were tried. All 0 where ``bitwise``.
 
     A model's own attention is never called exact: it may cut its keys into blocks larger than the trial's contexts.
     """
 
-    kind: Literal["bitwise", "bitwise at one width", "within rounding"]
-    width: int | None
+    kind: Literal["bitwise", "within rounding"]
     noise: tuple[float, float, float]
 
     @property
@@ -101,40 +97,31 @@ class ExactPasses:
     def verdict(self, plan: ForwardPlan) -> ExactVerdict:
         """How the logits differ: the same tokens one at a time and in wider passes."""
         with torch.inference_mode():
-            noise = list(self._changes(plan, None))
-            if not any(noise) and plan.places:
-                return ExactVerdict("bitwise", None, (0.0, 0.0, 0.0))
-            for width in _ONE_WIDTH if plan.places else ():
-                if not any(self._changes(plan, width)):
-                    return ExactVerdict("bitwise at one width", width, _quantiles(noise))
-        return ExactVerdict("within rounding", None, _quantiles(noise))
+            noise = list(self._changes(plan))
+        exact = plan.places and not any(noise)
+        return ExactVerdict("bitwise" if exact else "within rounding", _quantiles(noise))
 
-    def _changes(self, plan: ForwardPlan, only: int | None) -> Iterator[float]:
-        """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs.
-
-        Args:
-            only: The one width of all passes; None for all widths, 1 among them.
-        """
-        widest = only or max(_WIDTHS)
+    def _changes(self, plan: ForwardPlan) -> Iterator[float]:
+        """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs."""
+        widest = max(_WIDTHS)
         context = _CONTEXT if self._limit is None else min(_CONTEXT, self._limit - 2 * widest)
         if context < 1:
             yield math.inf  # too few positions to try anything
             return
         session = TreeSession(self._model, plan, self._rules, context + 3 * widest)
         session.prefill([(7 + 3 * row) % self._size for row in range(context)])
-        yield from self._compared(session, context, (only, only) if only else _WIDTHS, only)
+        yield from self._compared(session, context, _WIDTHS)
         # Past another border, in a cache whose rows come from wide passes.
         session.logits(_chain(tuple((41 + 3 * row) % self._size for row in range(widest))))
         session.keep(range(1, widest))
-        yield from self._compared(session, context + widest, (only or 8,), only)
+        yield from self._compared(session, context + widest, (8,))
         session.close()
 
-    def _compared(self, session: TreeSession, context: int, widths: Sequence[int], only: int | None) -> Iterator[float]:
+    def _compared(self, session: TreeSession, context: int, widths: Sequence[int]) -> Iterator[float]:
         branch = [(11 + 13 * depth + context) % self._size for depth in range(_BRANCH)]
         rows = []
         for token_id in branch:
-            alone = _chain((token_id,)) if only is None else _bushy((token_id,), only, self._size, 1)
-            rows.append(session.logits(alone)[0].clone())
+            rows.append(session.logits(_chain((token_id,)))[0].clone())
             session.keep(())
         session.rewind(context)
         narrow = torch.stack(rows)
