@@ -34,7 +34,10 @@ def test_a_full_queue_answers_at_once_and_empties(monkeypatch: pytest.MonkeyPatc
         return 1
 
     async def ask() -> list[Any]:
-        asked = [asyncio.create_task(questions.ask(question)) for _ in range(10)]
+        first = asyncio.create_task(questions.ask(question))
+        while not together:
+            await asyncio.sleep(0)
+        asked = [first, *(asyncio.create_task(questions.ask(question)) for _ in range(10))]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
         assert all(isinstance(task.exception(), BusyError) for task in done)
         free.set()
@@ -42,10 +45,34 @@ def test_a_full_queue_answers_at_once_and_empties(monkeypatch: pytest.MonkeyPatc
         return [*answers, await questions.ask(lambda: 2)]
 
     answers = _in_loop(ask())
-    assert answers[:3] == [1, 1, 1]
-    assert all(isinstance(answer, BusyError) for answer in answers[3:10])
-    assert answers[10] == 2
+    assert answers[:4] == [1, 1, 1, 1]
+    assert all(isinstance(answer, BusyError) for answer in answers[4:11])
+    assert answers[11] == 2
     assert most == 1
+
+
+def test_a_question_that_waits_too_long_is_refused_and_never_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions, late = QuestionThread(RunStore()), list[int]()
+    begun, free = threading.Event(), threading.Event()
+
+    async def ask() -> None:
+        first = asyncio.create_task(questions.ask(lambda: begun.set() or free.wait(10)))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        with monkeypatch.context() as patch, pytest.raises(BusyError, match="Try again"):
+            patch.setattr(place, "LONGEST_WAIT", 0.02)
+            await questions.ask(lambda: late.append(1))
+        gone = asyncio.create_task(questions.ask(lambda: late.append(2)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        free.set()
+        assert await first
+        assert await questions.ask(lambda: 3) == 3
+
+    _in_loop(ask())
+    assert not late
 
 
 def test_a_question_that_fails_leaves_its_place() -> None:
@@ -53,7 +80,7 @@ def test_a_question_that_fails_leaves_its_place() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             _in_loop(questions.ask(lambda: 1 // 0))
-    assert questions._waiting == 0
+    assert not questions._waiting
 
 
 def test_questions_rest_while_runs_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
