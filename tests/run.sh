@@ -86,6 +86,11 @@ check "ruff format" .venv/bin/ruff format --check .
 check "pyright" .venv/bin/pyright --pythonpath .venv/bin/python
 check "the page's scripts" bash tests/web/check.sh
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
-.venv/bin/python -m pytest -rs "$@" || exit
+# All tests in one process per core, each file in one of them; what is asked for by name in this one.
+if [ $# -gt 0 ]; then
+    .venv/bin/python -m pytest -rs "$@" || exit
+else
+    OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" .venv/bin/python -m pytest -rs -n auto --dist loadfile || exit
+fi
 [ $# -gt 0 ] || test_oldest || exit
 [ -z "$failed" ]

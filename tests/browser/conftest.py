@@ -82,7 +82,7 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("request", note)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ from lookahead.draft import DraftTree
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.attention import BLOCK, NAME
+from lookahead.hf.masks import Mask
 from lookahead.hf.session import TreeSession
 from lookahead.hf.ties import token_gap
+from lookahead.records import TokenGap
 from tests.lookahead.drafters import NoisyOracle
 from tests.lookahead.tiny_models import EAGER_FAMILIES, FAMILIES, VOCAB_SIZE, hf_greedy, tiny_model
 
@@ -139,34 +142,66 @@ def test_where_passes_are_exact_another_token_is_a_mistake_unless_the_scores_are
     assert token_gap(backend, (5, 6), (7,), best, best).near_tie
 
 
+def planted(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
+    """Drafts see one token too few, or take each token to be one place further."""
+    forward = TreeSession._forward
+
+    def wrong(session: TreeSession, ids: Tensor, position_ids: Tensor, mask: Mask | None, **more: int) -> Tensor:
+        if ids.shape[1] > 1 and mask is not None:
+            if mistake == "position":
+                position_ids = position_ids + 1
+            elif isinstance(mask, dict):  # one for each kind of attention
+                mask = {kind: _one_less(part) for kind, part in mask.items()}
+            else:
+                mask = _one_less(mask)
+        return forward(session, ids, position_ids, mask, **more)
+
+    monkeypatch.setattr(TreeSession, "_forward", wrong)
+
+
+def _one_less(mask: Tensor) -> Tensor:
+    mask = mask.clone()
+    mask[..., 0] = torch.finfo(mask.dtype).min
+    return mask
+
+
+def partings(backend: HFBackend, prompt: list[int], count: int, seeds: int) -> list[TokenGap]:
+    """The gaps at which drafts, with whatever was planted, first write another token than ``generate``."""
+    expected, gaps = hf_greedy(backend.model, prompt, count), []
+    for seed in range(seeds):
+        oracle = NoisyOracle(expected, backend.vocab_size, 0.7, seed)
+        engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=16, budget="fixed"), oracle)
+        steps = engine.generate(prompt, max_new_tokens=count)
+        output = [token_id for step in steps for token_id in step.emitted_ids]
+        place = next((n for n, pair in enumerate(zip(output, expected, strict=False)) if pair[0] != pair[1]), None)
+        if place is not None:
+            gaps.append(token_gap(backend, prompt, expected[:place], expected[place], output[place]))
+    return gaps
+
+
 @pytest.mark.parametrize("mistake", ["mask", "position"])
 def test_a_planted_mistake_is_not_taken_for_rounding(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gaps at which it takes another token are larger than what was measured of this model: nothing."""
     backend = HFBackend(tiny_model("llama", torch.bfloat16))
     assert backend.exactness is not None
-    expected = hf_greedy(backend.model, [5, 6, 7, 8], 40)
-    forward = TreeSession._forward
+    planted(monkeypatch, mistake)
+    assert any(not gap.near_tie for gap in partings(backend, [5, 6, 7, 8], 40, 6))
 
-    def wrong(session: TreeSession, ids: Tensor, position_ids: Tensor, mask: Tensor | None, **more: int) -> Tensor:
-        if ids.shape[1] > 1 and mask is not None:
-            if mistake == "mask":
-                mask = mask.clone()
-                mask[..., 0] = torch.finfo(mask.dtype).min
-            else:
-                position_ids = position_ids + 1
-        return forward(session, ids, position_ids, mask, **more)
 
-    monkeypatch.setattr(TreeSession, "_forward", wrong)
-    gaps = []
-    for seed in range(6):
-        oracle = NoisyOracle(expected, VOCAB_SIZE, 0.7, seed)
-        engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=16, budget="fixed"), oracle)
-        steps = engine.generate([5, 6, 7, 8], max_new_tokens=40)
-        output = [token_id for step in steps for token_id in step.emitted_ids]
-        place = next((n for n, pair in enumerate(zip(output, expected, strict=True)) if pair[0] != pair[1]), None)
-        if place is not None:
-            gaps.append(token_gap(backend, (5, 6, 7, 8), expected[:place], expected[place], output[place]))
-    assert any(not gap.near_tie for gap in gaps)
+@pytest.mark.parametrize("name", ["smollm2-135m", "gemma3-270m"])
+def test_a_planted_mistake_in_a_real_model_is_called_a_mistake(
+    name: str, real_models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bfloat16, with exact passes and with the model's own attention, whose noise is measured."""
+    model = HFBackend.from_pretrained(str(real_models(name)), device="cpu", dtype="bfloat16", exact=False)
+    for backend in (model, HFBackend(model.model, model.tokenizer, exact=True)):
+        assert backend.exactness is not None
+        prompt = backend.encode("Write a short story about a lighthouse and a cat.")
+        for mistake in ("mask", "position"):
+            with monkeypatch.context() as patch:
+                planted(patch, mistake)
+                gaps = partings(backend, prompt, 16, 2)
+            assert any(not gap.near_tie for gap in gaps), (backend.exactness, mistake, gaps)
 
 
 @pytest.mark.parametrize(("dtype", "changed"), [(torch.float32, False), (torch.bfloat16, True), (torch.float16, True)])
