@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
 
 from app.model.host import ModelHost
 from app.options import AppOptions
@@ -18,6 +18,8 @@ from lookahead.hf.session import TreeSession
 collect_ignore = ["speed.py", "speed_sides.py"]
 """The measurement is a program of its own."""
 
+PATIENCE = 60_000
+"""Milliseconds that something on the page may take: more than any delay of a busy machine."""
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -49,6 +51,7 @@ def app_url(host: ModelHost, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium where it is installed, Playwright's own otherwise."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         found = _launch(playwright)
         yield found
@@ -82,7 +85,7 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("request", note)
