@@ -127,6 +127,7 @@ class Bench:
                 **{name: getattr(info, name) for name in ("parameters", "device", "dtype")},
                 **environment(self._backend.model),
                 "pass_costs": None if self.pass_costs is None else self.pass_costs.to_json(),
+                "exactness": None if (verdict := self._backend.exactness) is None else verdict.kind,
                 "prompts": len(plan.prompts),
                 **{name: getattr(plan, name) for name in ("repeat", "warm")},
                 "corpus_nodes": sum(len(trie) + trie.leaves for trie in plan.corpus),
@@ -170,7 +171,8 @@ class Bench:
     def _parted(self, name: str) -> list[dict[str, Any]]:
         """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
 
-        A gap that rounding explains is a near tie; ``gap`` is None if one output is a prefix of the other.
+        A gap that rounding explains is a near tie: one within ``noise``, the largest that was measured of this model
+        (None if unknown). ``gap`` is None if one output is a prefix of the other.
         """
         from lookahead.hf.ties import token_gap
 
@@ -184,5 +186,6 @@ class Bench:
             contradict = place < min(len(ids), len(others))
             gap = token_gap(self._backend, prompt_ids, ids[:place], ids[place], others[place]) if contradict else None
             near = gap is not None and gap.near_tie
-            found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "near_tie": near})
+            noise = gap and gap.noise
+            found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "noise": noise, "near_tie": near})
         return found

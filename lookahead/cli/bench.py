@@ -163,6 +163,7 @@ def _report(result: dict[str, Any]) -> str:
         f"{environment['prompts']} prompts x {environment['repeat']}, at most {environment['max_new_tokens']} new "
         f"tokens, {'warm' if environment['warm'] else 'cold'} trie"
         + (f", corpus of {environment['corpus_nodes']:,} nodes" if environment["corpus_nodes"] else ""),
+        *([f"draft verification: {environment['exactness']}"] if environment["exactness"] else []),
         "",
         table(header, rows),
     ]
