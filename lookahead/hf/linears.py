@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from time import thread_time
 from typing import Any, cast
@@ -55,16 +57,18 @@ def choose_linears(model: nn.Module) -> int:
     """Pack the linear layers of a model on a CPU where that makes them exact or faster; returns how many.
 
     One layer of every shape is tried: whether a row's bits depend on the number of rows, and the time of a few.
-    A layer whose dtype oneDNN cannot pack here may get float32 weights, twice the size: only if that is faster.
+    A layer whose dtype oneDNN cannot pack here may get float32 weights, twice the size: only if that makes it exact or
+    faster, and if all layers as float32 take less than half of the memory that is free.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear and _can_pack(module)]
+    widens = sum(4 * layer.weight.numel() for layer in layers) < _free_bytes() / 2
     verdicts: dict[tuple[Any, ...], torch.dtype | None] = {}
     packed = 0
     with torch.inference_mode():
         for layer in layers:
             shape = (*layer.weight.shape, layer.weight.dtype, layer.bias is None)
             if shape not in verdicts:
-                verdicts[shape] = _better_packed(layer)
+                verdicts[shape] = _better_packed(layer, widens)
             if (dtype := verdicts[shape]) is not None:
                 _pack_in_place(layer, dtype)
                 packed += 1
@@ -90,8 +94,16 @@ def _can_pack(layer: nn.Linear) -> bool:
     )
 
 
-def _better_packed(layer: nn.Linear) -> torch.dtype | None:
-    """The dtype in which the layer is better packed; None if it is as good as it is."""
+def _free_bytes() -> float:
+    """Memory that nothing uses; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def _better_packed(layer: nn.Linear, widens: bool) -> torch.dtype | None:
+    """The dtype in which the layer is better packed, float32 only if it ``widens``; None if it is as good as it is."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn((max(TRIED_ROWS), layer.in_features), generator=generator).to(layer.weight.dtype)
 
@@ -99,7 +111,7 @@ def _better_packed(layer: nn.Linear) -> torch.dtype | None:
         return functional.linear(part, layer.weight, layer.bias)
 
     exact = _independent(plain, rows)
-    for dtype in dict.fromkeys((layer.weight.dtype, torch.float32)):
+    for dtype in dict.fromkeys((layer.weight.dtype, torch.float32 if widens else layer.weight.dtype)):
         try:
             weight, bias = _packed(layer, dtype)
         except RuntimeError:  # this processor cannot

@@ -14,7 +14,7 @@ from transformers import DynamicCache, PreTrainedModel
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
 from lookahead.engine import LookaheadEngine
-from lookahead.hf import HFBackend
+from lookahead.hf import HFBackend, linears
 from lookahead.hf.attention import BLOCK, NAME
 from lookahead.hf.masks import Mask
 from lookahead.hf.session import TreeSession
@@ -211,3 +211,22 @@ def test_a_model_in_float32_stays_as_it_was_loaded(dtype: torch.dtype, changed: 
     assert HFBackend(model).supports_trees
     assert (model.config._attn_implementation != own) is changed
     assert any(type(module).__name__ == "PackedLinear" for module in model.modules()) <= changed
+
+
+@pytest.mark.parametrize(("free", "packed"), [(0.0, False), (1e12, True)])
+def test_layers_are_widened_only_where_memory_is_free(
+    free: float, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor that packs no bfloat16, and whose own layers depend on the number of rows."""
+    pack = linears._packed
+
+    def only_wide(layer: torch.nn.Linear, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        if dtype == torch.bfloat16:
+            raise RuntimeError("bf16 path needs a newer processor")
+        return pack(layer, dtype)
+
+    monkeypatch.setattr(linears, "_packed", only_wide)
+    monkeypatch.setattr(linears, "_free_bytes", lambda: free)
+    monkeypatch.setattr(linears, "_seconds", lambda linear, rows: float(linear.__name__ != "packed"))
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64).to(torch.bfloat16))
+    assert linears.choose_linears(model) == packed
