@@ -86,7 +86,7 @@ class QuestionThread:
         begun = monotonic()
         try:
             answer.set_result(question())
-        except BaseException as error:  # it belongs to the one who asked
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked
             answer.set_exception(error)
         finally:
             ended = monotonic()
