@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lookahead.drafter import Drafter as Drafter
     from lookahead.engine import LookaheadEngine as LookaheadEngine
     from lookahead.hf.backend import HFBackend as HFBackend
+    from lookahead.hf.custom_generate import generate as generate
     from lookahead.hf.describe import model_info as model_info
     from lookahead.metrics import acceptance_rate as acceptance_rate
     from lookahead.metrics import mean_accepted_tokens as mean_accepted_tokens
@@ -46,6 +47,7 @@ _HOME = {
     "Trie": "trie.core.Trie",
     "TrieFileError": "trie.file.TrieFileError",
     "acceptance_rate": "metrics.acceptance_rate",
+    "generate": "hf.custom_generate.generate",
     "load_run": "runs.runfile.load",
     "load_trie": "trie.file.load_trie",
     "mean_accepted_tokens": "metrics.mean_accepted_tokens",

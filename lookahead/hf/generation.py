@@ -121,6 +121,7 @@ class GenerationRules:
         if mode != GenerationMode.GREEDY_SEARCH:
             raise BackendError(f"generation_config asks for {mode.value}; this library only decodes greedily")
         self._any = len(dry.processors) > 0
+        self._given: LogitsProcessorList | None = None
         self.eos_ids = _token_ids(dry.config.eos_token_id)
         self.stop_strings = _strings(settings.stop_strings)
 
@@ -184,14 +185,22 @@ class GenerationRules:
             prompt_ids: Shape ``(1, prompt)``.
             capacity: Prompt and most new tokens together (``max_length`` of ``generate``).
         """
+        if self._given is not None:
+            return self._given
         if not self._any:
             return LogitsProcessorList()
         return self.prepare(prompt_ids, capacity, cache_implementation=None).processors
 
+    def with_processors(self, processors: LogitsProcessorList) -> GenerationRules:
+        """These rules with just these logits processors, for one run."""
+        given = copy.copy(self)
+        given._given = processors
+        return given
+
     def without_processors(self) -> GenerationRules:
         """These rules without logits processors, to time a pass."""
         plain = copy.copy(self)
-        plain._any = False
+        plain._any, plain._given = False, None
         return plain
 
     def prepare(self, prompt_ids: Tensor, length: int, **settings: Any) -> PreparedRun:

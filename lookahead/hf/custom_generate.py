@@ -1,0 +1,160 @@
+"""``model.generate(..., custom_generate=lookahead.generate)``: transformers' own call, decoded with drafts."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
+from transformers.generation.configuration_utils import GenerationMode
+from transformers.generation.streamers import BaseStreamer
+from transformers.generation.utils import GenerateDecoderOnlyOutput
+
+from lookahead.config import LookaheadConfig
+from lookahead.engine import DraftMaker, LookaheadEngine
+from lookahead.hf.backend import HFBackend
+from lookahead.hf.generation import REFUSED
+
+_HONOURED = ("max_time", "token_healing")
+"""Of the refused settings, those that ``generate`` carries out around the decoding loop."""
+_PER_PASS = ("output_scores", "output_logits", "output_attentions", "output_hidden_states")
+"""Outputs of every forward pass; a pass here stands for several tokens."""
+_PREPARED = ("cache", "past_key_values", "use_cache", "logits_to_keep", "cache_position")
+"""Arguments of the forward pass that ``generate`` prepares and that say nothing about the tokens."""
+_KEPT_AS = "_lookahead_backend"
+
+
+def generate(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    streamer: BaseStreamer | None = None,
+    drafter: DraftMaker | None = None,
+    lookahead_config: LookaheadConfig | None = None,
+    **model_kwargs: Any,
+) -> GenerateDecoderOnlyOutput | Tensor:
+    """The tokens that ``model.generate`` gives, in fewer forward passes: pass this function as ``custom_generate``.
+
+    The call's settings, logits processors, stopping criteria and streamer apply. For ``stop_strings`` pass
+    ``StopStringCriteria``: transformers gives the tokenizer to its own loops only.
+
+    Args:
+        model: The model whose ``generate`` is called. In bfloat16 and float16 its linear layers and its attention may
+            be replaced by exact ones, as ``HFBackend`` does.
+        input_ids: Shape ``(1, prompt)``.
+        drafter: Makes the drafts; one that is passed again knows the earlier outputs. None starts an empty one.
+        lookahead_config: Settings of the drafts.
+
+    Returns:
+        Prompt and output, shape ``(1, prompt + new)``; the ``sequences`` of an output object with
+        ``return_dict_in_generate``. It has no cache to continue from.
+
+    Raises:
+        ValueError: If an argument or a setting cannot be honoured; the message names it.
+        BackendError: If the model cannot be used.
+    """
+    _check(input_ids, generation_config, model_kwargs)
+    streamer = streamer or _streamer_of_caller()
+    engine = LookaheadEngine(_backend(model, logits_processor), lookahead_config, drafter)
+    sequence, room = input_ids, int(generation_config.max_length or 0) - input_ids.shape[1]
+    with closing(_tokens(engine, input_ids[0].tolist(), room)) as tokens:
+        for token_id in tokens:
+            sequence = torch.cat((sequence, input_ids.new_tensor([[token_id]])), dim=1)
+            if streamer is not None:
+                streamer.put(sequence[0, -1:].cpu())
+            if bool(stopping_criteria(sequence, None).all()):  # type: ignore[arg-type]
+                break
+    if streamer is not None:
+        streamer.end()
+    return GenerateDecoderOnlyOutput(sequences=sequence) if generation_config.return_dict_in_generate else sequence  # type: ignore[arg-type]
+
+
+def generate_from_hub(model: PreTrainedModel, **arguments: Any) -> GenerateDecoderOnlyOutput | Tensor:
+    """``model.generate`` with drafts, for ``custom_generate/generate.py`` of a repository on Hugging Face.
+
+    Args:
+        arguments: Everything that ``generate`` was called with, as it hands it over.
+    """
+    settings = arguments.get("generation_config") or model.generation_config
+    stop_strings, tokenizer = arguments.pop("stop_strings", settings.stop_strings), arguments.pop("tokenizer", None)
+    if stop_strings is not None:
+        if tokenizer is None:
+            raise ValueError("stop_strings needs the tokenizer: pass it to generate as tokenizer=...")
+        criteria = StoppingCriteriaList(arguments.pop("stopping_criteria", None) or ())
+        criteria.append(StopStringCriteria(tokenizer, stop_strings))
+        settings = copy.copy(settings)
+        settings.stop_strings = None
+        arguments |= {"stopping_criteria": criteria, "generation_config": settings}
+    return model.generate(custom_generate=generate, **arguments)  # type: ignore[operator]
+
+
+def _check(input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str, Any]) -> None:
+    """Raise ValueError for what cannot be honoured."""
+    count, length = input_ids.shape
+    if count != 1:
+        raise ValueError(f"{count} sequences; lookahead.generate decodes one prompt, and one output for it")
+    for name in _PER_PASS:
+        if getattr(settings, name, None):
+            raise ValueError(f"{name}=True cannot be honoured: a pass stands for several tokens; leave it out")
+    for name, counts in REFUSED.items():
+        if name not in _HONOURED and counts(value := getattr(settings, name, None)):
+            raise ValueError(f"{name}={value!r} cannot be honoured by lookahead.generate; leave it out")
+    if (mode := settings.get_generation_mode()) not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
+        raise ValueError(f"{mode.value} cannot be combined with lookahead.generate")
+    if _holds_tokens(model_kwargs.get("cache", model_kwargs.get("past_key_values"))):
+        raise ValueError("a cache with tokens in it cannot be continued; pass the whole prompt and no cache")
+    mask, positions = (model_kwargs.pop(name, None) for name in ("attention_mask", "position_ids"))
+    if mask is not None and bool((mask != 1).any()):
+        raise ValueError("the attention_mask leaves out tokens; pass the prompt without padding")
+    if positions is not None and not torch.equal(positions[0].cpu(), torch.arange(length)):
+        raise ValueError("position_ids cannot be honoured; leave them out")
+    for name, value in model_kwargs.items():
+        says_nothing = value is None or (name == "token_type_ids" and not value.any())
+        if name not in _PREPARED and not says_nothing:
+            raise ValueError(f"{name} cannot be honoured by lookahead.generate; leave it out")
+
+
+def _holds_tokens(cache: Any) -> bool:
+    try:
+        return cache is not None and cache.get_seq_length() > 0
+    except ValueError:  # it keeps states, and does not count
+        return bool(getattr(cache, "_is_user_defined", False))
+
+
+def _backend(model: PreTrainedModel, processors: LogitsProcessorList) -> HFBackend:
+    """The model's backend for one call: the call's logits processors, and no end but the call's own criteria."""
+    known: HFBackend | None = getattr(model, _KEPT_AS, None)
+    if known is None:
+        known = HFBackend(model)
+        setattr(model, _KEPT_AS, known)  # it knows what its trial found, and T(n)
+    if known.supports_trees:  # tried out before the copy
+        _ = known.exactness
+    call = copy.copy(known)
+    call.eos_ids, call.stop_strings, call.context_limit = (), (), None
+    call.rules = known.rules.with_processors(processors)
+    return call
+
+
+def _tokens(engine: LookaheadEngine, prompt: list[int], room: int) -> Generator[int, None, None]:
+    with closing(engine.generate(prompt, max_new_tokens=room)) as steps:
+        for step in steps:
+            yield from step.emitted_ids
+
+
+def _streamer_of_caller() -> BaseStreamer | None:
+    """The streamer that ``generate`` was called with: it hands it to its own loops only, and has put the prompt in."""
+    caller = sys._getframe(2)
+    return caller.f_locals.get("streamer") if caller.f_code.co_name == "generate" else None
