@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from lookahead.config import GREEDY, Sampling
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree
 
@@ -130,7 +131,7 @@ class Backend(Protocol):
         """Why the model decodes one token at a time; None if it takes draft trees."""
         ...
 
-    def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
+    def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens, the prompt included."""
         ...
 

@@ -1,4 +1,4 @@
-"""Bench: several methods run the same prompts in turn, timed against transformers' own greedy decoding."""
+"""Bench: several methods run the same prompts in turn, timed against transformers' own decoding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import GREEDY, LookaheadConfig, Sampling, settings_of
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_seconds, first_difference
@@ -44,6 +44,7 @@ class BenchPlan:
         repeat: How often every method runs every prompt.
         warm: Keep the trie from one prompt of a repeat to the next; otherwise each prompt starts with an empty trie.
         corpus: Read-only tries that every prompt may also draft from.
+        sampling: How every method chooses tokens; the draws are the same for all.
     """
 
     prompts: Sequence[Sequence[int]]
@@ -54,6 +55,7 @@ class BenchPlan:
     repeat: int = 1
     warm: bool = False
     corpus: Sequence[Trie] = ()
+    sampling: Sampling = GREEDY
 
 
 class Bench:
@@ -102,9 +104,11 @@ class Bench:
         if method in REFERENCES:
             from lookahead.hf.reference import run_reference
 
-            return run_reference(self._backend, prompt_ids, room, self._plan.stop, method == "hf-prompt-lookup")
+            plan, lookup = self._plan, method == "hf-prompt-lookup"
+            return run_reference(self._backend, prompt_ids, room, plan.stop, lookup, plan.sampling)
         engine = LookaheadEngine(self._backend, self._plan.config, drafter, self.pass_costs)
-        run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, stop=self._plan.stop)
+        more = {"stop": self._plan.stop, "sampling": self._plan.sampling}
+        run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, **more)
         emitted = [len(step.emitted_ids) for step in run]
         record = run.record()
         return TimedRun(record.token_ids, record.seconds, decode_seconds(record), len(emitted), sum(emitted[1:]))
@@ -133,6 +137,7 @@ class Bench:
                 "corpus_nodes": sum(len(trie) + trie.leaves for trie in plan.corpus),
                 "max_new_tokens": plan.max_new_tokens,
                 **{name: getattr(plan.config, name) for name in SETTINGS},
+                **{name: getattr(plan.sampling, name) for name in settings_of(Sampling)},
             },
         }
 
@@ -184,7 +189,8 @@ class Bench:
             if place is None:
                 continue
             contradict = place < min(len(ids), len(others))
-            gap = token_gap(self._backend, prompt_ids, ids[:place], ids[place], others[place]) if contradict else None
+            pair = (ids[:place], ids[place], others[place]) if contradict else None
+            gap = pair and token_gap(self._backend, prompt_ids, *pair, self._plan.sampling)
             near = gap is not None and gap.near_tie
             noise = gap and gap.noise
             found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "noise": noise, "near_tie": near})

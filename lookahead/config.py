@@ -34,6 +34,10 @@ MAX_STOPS = 64
 """Most stop strings of a run."""
 MAX_STOP_CHARACTERS = 1000
 """Longest stop string."""
+MAX_SEED = 2**32 - 1
+"""Largest seed: the key of the noise generator has 32 bits."""
+LEAST_TEMPERATURE = 0.001
+"""Least temperature above 0; at a lower one float32 logits overflow, and the likeliest token wins anyway."""
 MAX_NUMBER = 2**53 - 1
 """Largest whole number of any setting: the largest that every JSON reader keeps exactly."""
 
@@ -263,7 +267,7 @@ def settings_of(*classes: type) -> dict[str, Setting]:
 
 def offered(place: Place, settings: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
     """The settings that are offered at a place, by name; without ``settings``, of all settings of the library."""
-    settings = settings_of(RunSettings, LookaheadConfig) if settings is None else settings
+    settings = settings_of(RunSettings, Sampling, LookaheadConfig) if settings is None else settings
     return {name: one for name, one in settings.items() if place in one.places}
 
 
@@ -316,6 +320,52 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         _check_settings(self)
+
+
+_MODELS_OWN = "as the model's generation_config says"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a run chooses its tokens: the likeliest one (greedy, the default), or one drawn with a seed.
+
+    Raises:
+        ValueError: If a value is out of its range; the message names the value and the rule.
+    """
+
+    temperature: float = setting(
+        0.0, "Temperature", "0 takes the likeliest token (greedy); above 0 each token is drawn, the higher the freer.",
+        "generate", "page", "endpoint", kind="number", high=100,
+    )  # fmt: skip
+    seed: int = setting(
+        0, "Seed", "Decides the draws: the same seed writes the same text, with drafts or without.",
+        "generate", "page", "endpoint", high=MAX_SEED,
+    )  # fmt: skip
+    top_k: int | None = setting(
+        None, "top_k", "Draw among this many of the likeliest tokens.",
+        "generate", "page", "endpoint", low=1, high=MAX_TOKENS, none=_MODELS_OWN,
+    )  # fmt: skip
+    top_p: float | None = setting(
+        None, "top_p", "Draw among the likeliest tokens that together have this probability.",
+        "generate", "page", "endpoint", kind="number", low=1e-6, high=1, none=_MODELS_OWN,
+    )  # fmt: skip
+    min_p: float | None = setting(
+        None, "min_p", "Draw among tokens at least this probable, relative to the likeliest one.",
+        "generate", "page", "endpoint", kind="number", low=1e-6, high=1, none=_MODELS_OWN,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        _check_settings(self)
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            raise ValueError(f"temperature={self.temperature}; need 0 (greedy), or {LEAST_TEMPERATURE} to 100")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is taken; the other settings then change nothing."""
+        return self.temperature == 0
+
+
+GREEDY = Sampling()
 
 
 @dataclass(frozen=True, slots=True)

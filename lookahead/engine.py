@@ -1,6 +1,6 @@
 """The one loop: prefill, then draft, forward, verify, commit, until the output ends.
 
-The engine knows token ids only. Greedy decoding is the same loop without drafts.
+The engine knows token ids only. Plain decoding is the same loop without drafts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Protocol
 
 from lookahead.backend import Backend, DecodeSession, OutputText
-from lookahead.config import MAX_TOKENS, LookaheadConfig, RunSettings, stop_strings
+from lookahead.config import GREEDY, MAX_TOKENS, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
@@ -30,7 +30,7 @@ class DraftMaker(Protocol):
 
 
 class LookaheadEngine:
-    """Decodes with drafts from tries, verified by the model: the tokens of greedy decoding, in fewer passes.
+    """Decodes with drafts from tries, verified by the model: the tokens of plain decoding, in fewer passes.
 
     Args:
         backend: The model.
@@ -75,6 +75,7 @@ class LookaheadEngine:
         max_new_tokens: int,
         stop: str | Sequence[str] = (),
         method: str = "lookahead",
+        sampling: Sampling = GREEDY,
         cancelled: threading.Event | None = None,
         pass_costs: PassCosts | None = None,
     ) -> Generator[StepRecord, None, None]:
@@ -85,6 +86,8 @@ class LookaheadEngine:
             max_new_tokens: Most tokens to emit (>= 1).
             stop: Strings that end the output; the token that completes one is its last.
             method: ``lookahead``, or ``plain`` (also called ``greedy``), which drafts nothing.
+            sampling: How tokens are chosen; by default the likeliest ones. A drawn text depends on the prompt, these
+                settings and their seed alone, not on the drafts.
             cancelled: Set it to end the run after the current pass.
             pass_costs: T(n) for this run; None takes the engine's at its start. It stays the same until the run ends.
 
@@ -97,7 +100,7 @@ class LookaheadEngine:
         self._check(prompt, method)
         limit = RunSettings(max_new_tokens).max_new_tokens
         drafts = METHOD_WORDS[method] == "lookahead"
-        return self._steps(prompt, limit, stop_strings(stop), drafts, cancelled, pass_costs)
+        return self._steps(prompt, limit, stop_strings(stop), drafts, sampling, cancelled, pass_costs)
 
     def _check(self, prompt: tuple[int, ...], method: str) -> None:
         if method not in METHOD_WORDS:
@@ -119,6 +122,7 @@ class LookaheadEngine:
         max_new_tokens: int,
         stop: tuple[str, ...],
         drafts: bool,
+        sampling: Sampling,
         cancelled: threading.Event | None,
         pass_costs: PassCosts | None,
     ) -> Generator[StepRecord, None, None]:
@@ -126,7 +130,7 @@ class LookaheadEngine:
         text = self.backend.output_text(stop, prompt) if stop else None
         costs = (pass_costs or self.pass_costs) if drafts else None
         seconds = None if costs is None else costs.table(self.config.decoding_length)
-        with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))) as session:
+        with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt), sampling)) as session:
             started = perf_counter()
             drafting = drafts and session.supports_trees
             request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 
@@ -13,7 +13,7 @@ FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 Method = Literal["lookahead", "plain"]
 """``plain`` is the same loop without drafts: one token per pass."""
 METHOD_WORDS: dict[str, Method] = {"lookahead": "lookahead", "plain": "plain", "greedy": "plain"}
-"""Names of the methods for callers and run files. Plain decoding is greedy decoding here."""
+"""Names of the methods for callers and run files. Without a temperature plain decoding is greedy decoding."""
 Reason = Literal["unseen", "pays", "branch_length", "width", "strategy"]
 """Why a token was not drafted: no source had seen anything more there; it is not probable enough to pay for a wider
 pass; its branch was full; the draft was full; the strategy gives its parent one child only."""
@@ -96,8 +96,9 @@ class StepRecord:
         match_length: Tokens in the longest suffix of the context that a trie has read with something after it (0 for
             the prefill).
         draft: The draft tree that went through the model; None for the prefill.
-        target_ids: The model's choice at every node of the draft, shape ``(n,)``; one for the prefill. -1 if
-            the choice depends on the path (as with a repetition penalty) and the node is not on the accepted path.
+        target_ids: The model's choice (or the token drawn) at every node of the draft, shape ``(n,)``; one for the
+            prefill. -1 if the choice depends on the path (as with a repetition penalty) and the node is not on the
+            accepted path.
         accepted_nodes: Indices of the accepted nodes, the root's child first. A stop inside the path cuts it there.
         emitted_ids: Tokens that the step added to the output, in order.
         timings: Seconds per phase.
@@ -195,6 +196,7 @@ class RunRecord:
         stop: The requested stop strings.
         pass_costs: T(n) as the run's budget used it; None if the width did not depend on cost. A replay reads it.
         texts: The text of the ids; None if the run kept no text.
+        sampling: How tokens were chosen.
         created: Date and time, ISO 8601 with the offset from UTC.
         version: Version of the program that recorded it.
     """
@@ -211,6 +213,7 @@ class RunRecord:
     stop: tuple[str, ...] = ()
     pass_costs: PassCosts | None = None
     texts: RunTexts | None = None
+    sampling: Sampling = GREEDY
     created: str = ""
     version: str = ""
 

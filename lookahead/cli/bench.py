@@ -23,6 +23,7 @@ MOST_REPEATS = 10_000
 
 _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
+With --temperature all methods draw the same tokens, which depend on --seed, position and token alone.
 All methods run every prompt in turn, in rotating order; times are medians over the repeats. speedup is the wall
 clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without --warm the trie is
 empty for every prompt; with --warm it is kept from one prompt to the next and emptied before each repeat.
@@ -76,6 +77,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, methods = options.config_from(args), options.check_stop(args.stop), _methods(args.methods)
+    sampling = options.sampling_from(args)
     options.check_trie(args)
     texts = _texts(args)
     if args.shape is not None and stop:
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     from lookahead.trie.file import load_corpus
 
     tries = load_corpus(args.trie, backend, config)
-    plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries)
+    plan = BenchPlan(prompts, methods, config, args.max_new_tokens, stop, args.repeat, args.warm, tries, sampling)
     name = options.model_name(args) if args.shape is None else f"{args.shape}, random weights"
     runs = len(prompts) * len(methods) * args.repeat
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():

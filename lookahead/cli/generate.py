@@ -12,7 +12,7 @@ from lookahead import metrics
 from lookahead.cli import options
 from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, Sampling
 from lookahead.inputs import read_text
 from lookahead.process import everything_stays, uninterrupted
 from lookahead.records import METHOD_WORDS, RunRecord
@@ -28,6 +28,7 @@ examples:
   python -m lookahead generate --prompt-file question.txt --model Qwen/Qwen2.5-0.5B-Instruct --run-file run.json
   python -m lookahead generate --prompt "1, 2, 3," --raw --method greedy --json
   python -m lookahead generate --prompt "How do I reset it?" --trie answers.trie
+  python -m lookahead generate --prompt "Tell me a story" --temperature 0.8 --top-p 0.95 --seed 7
 """
 
 
@@ -65,11 +66,12 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, prompt = options.config_from(args), options.check_stop(args.stop), _prompt(args)
+    sampling = options.sampling_from(args)
     if args.run_file is not None:
         runfile.check_target(args.run_file)
     options.check_trie(args)
     backend = options.load_backend(args)
-    recorded = _prepared(args, backend, config, prompt, stop)
+    recorded = _prepared(args, backend, config, sampling, prompt, stop)
     broken_off = None
     try:
         with everything_stays():
@@ -92,7 +94,12 @@ def _prompt(args: argparse.Namespace) -> str:
 
 
 def _prepared(
-    args: argparse.Namespace, backend: HFBackend, config: LookaheadConfig, prompt: str, stop: tuple[str, ...]
+    args: argparse.Namespace,
+    backend: HFBackend,
+    config: LookaheadConfig,
+    sampling: Sampling,
+    prompt: str,
+    stop: tuple[str, ...],
 ) -> RecordedRun:
     """The run, ready to start: its one-time work is done."""
     from lookahead.drafter import Drafter
@@ -107,7 +114,8 @@ def _prepared(
         options.note_lengths(backend, [prompt_ids], limit)
     with forward_passes():
         model = model_info(backend, options.model_name(args))
-        return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, method=args.method, stop=stop)
+        more = {"method": args.method, "stop": stop, "sampling": sampling}
+        return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, **more)
 
 
 def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lookahead.cli.console import UsageError, bad_input, note
 from lookahead.config import (
     DTYPES,
+    GREEDY,
     MAX_NUMBER,
     LookaheadConfig,
     Place,
     RunSettings,
+    Sampling,
     Setting,
     chosen,
     offered,
@@ -111,13 +113,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """``--max-new-tokens --stop --raw``."""
+    """``--max-new-tokens --stop --raw``, and how tokens are chosen."""
     group = parser.add_argument_group("run")
     _add_flags(group, offered("generate", settings_of(RunSettings)))
     group.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end the output before this text; may be repeated"
     )
     group.add_argument("--raw", action="store_true", help="send the prompt as it is, without the chat template")
+    _add_flags(parser.add_argument_group("choice of tokens"), offered("generate", settings_of(Sampling)))
 
 
 def add_draft_options(parser: argparse.ArgumentParser, place: Place) -> None:
@@ -138,6 +141,22 @@ def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
         return chosen(LookaheadConfig, vars(args) | more)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def sampling_from(args: argparse.Namespace) -> Sampling:
+    """How tokens are chosen, from the options.
+
+    Raises:
+        UsageError: If a value is out of range.
+    """
+    try:
+        sampling = chosen(Sampling, vars(args))
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
+    if sampling.greedy and sampling != GREEDY:
+        flags = [one.flag for name, one in settings_of(Sampling).items() if getattr(sampling, name) != one.default]
+        note(f"note: decoding is greedy and {', '.join(flags)} changes nothing; --temperature above 0 draws tokens")
+    return sampling
 
 
 def check_stop(stop: list[str]) -> tuple[str, ...]:

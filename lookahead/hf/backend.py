@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
+from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
@@ -34,7 +35,7 @@ class HFBackend:
             so in bfloat16 and float16 only: in float32 a draft hardly ever changes a token, and passes take longer.
 
     Attributes:
-        rules: The model's generation_config as greedy decoding applies it.
+        rules: The model's generation_config as runs apply it.
         notices: What the user should know about the model's files, one line each; empty as a rule.
         parameters: Number of its weights.
 
@@ -57,7 +58,7 @@ class HFBackend:
         config = text_config(model)
         self.context_limit = context_limit(config)
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
-        self.notices: tuple[str, ...] = self._text_notices()
+        self.notices: tuple[str, ...] = (*self._text_notices(), *filter(None, (self.rules.notice,)))
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
         self._exact_passes = ExactPasses(model, self.rules, self.context_limit)
@@ -164,16 +165,18 @@ class HFBackend:
         """
         return OutputText(self.vocabulary, stop, prompt_ids)
 
-    def new_session(self, capacity: int, prompt_length: int = 0) -> DecodeSession:
+    def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens of prompt and output together.
 
         Args:
             prompt_length: Tokens of the prompt, if known; see ``run_notice``.
+            sampling: How tokens are chosen.
         """
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
-            return PlainSession(self.model, self.rules, capacity, min(capacity, self.context_limit or capacity))
-        return TreeSession(self.model, plan, self.rules, capacity)
+            rows = min(capacity, self.context_limit or capacity)
+            return PlainSession(self.model, self.rules, capacity, rows, sampling)
+        return TreeSession(self.model, plan, self.rules, capacity, sampling)
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:
         """Why the length of a run makes it decode one token at a time; None if it does not.

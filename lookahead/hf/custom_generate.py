@@ -21,10 +21,11 @@ from transformers.generation.configuration_utils import GenerationMode
 from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import MAX_SEED, LookaheadConfig, Sampling
 from lookahead.engine import DraftMaker, LookaheadEngine
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.generation import REFUSED
+from lookahead.hf.sampling import Dice
 
 _HONOURED = ("max_time", "token_healing")
 """Of the refused settings, those that ``generate`` carries out around the decoding loop."""
@@ -44,6 +45,7 @@ def generate(
     streamer: BaseStreamer | None = None,
     drafter: DraftMaker | None = None,
     lookahead_config: LookaheadConfig | None = None,
+    seed: int | None = None,
     **model_kwargs: Any,
 ) -> GenerateDecoderOnlyOutput | Tensor:
     """The tokens that ``model.generate`` gives, in fewer forward passes: pass this function as ``custom_generate``.
@@ -57,6 +59,8 @@ def generate(
         input_ids: Shape ``(1, prompt)``.
         drafter: Makes the drafts; one that is passed again knows the earlier outputs. None starts an empty one.
         lookahead_config: Settings of the drafts.
+        seed: Decides the draws with ``do_sample=True``; None takes a number of torch's generator, so that
+            ``torch.manual_seed`` decides. The draws are others than those of transformers, with the same distribution.
 
     Returns:
         Prompt and output, shape ``(1, prompt + new)``; the ``sequences`` of an output object with
@@ -68,7 +72,8 @@ def generate(
     """
     _check(input_ids, generation_config, model_kwargs)
     streamer = streamer or _streamer_of_caller()
-    engine = LookaheadEngine(_backend(model, logits_processor), lookahead_config, drafter)
+    dice = Dice(_seed(seed)) if generation_config.do_sample else None
+    engine = LookaheadEngine(_backend(model, logits_processor, dice), lookahead_config, drafter)
     sequence, room = input_ids, int(generation_config.max_length or 0) - input_ids.shape[1]
     with closing(_tokens(engine, input_ids[0].tolist(), room)) as tokens:
         for token_id in tokens:
@@ -134,8 +139,13 @@ def _holds_tokens(cache: Any) -> bool:
         return bool(getattr(cache, "_is_user_defined", False))
 
 
-def _backend(model: PreTrainedModel, processors: LogitsProcessorList) -> HFBackend:
-    """The model's backend for one call: the call's logits processors, and no end but the call's own criteria."""
+def _seed(seed: int | None) -> int:
+    """The seed of a run, checked."""
+    return Sampling(seed=int(torch.randint(MAX_SEED + 1, ())) if seed is None else seed).seed
+
+
+def _backend(model: PreTrainedModel, processors: LogitsProcessorList, dice: Dice | None) -> HFBackend:
+    """The model's backend for one call: the call's processors and draws, and no end but the call's own criteria."""
     known: HFBackend | None = getattr(model, _KEPT_AS, None)
     if known is None:
         known = HFBackend(model)
@@ -144,7 +154,7 @@ def _backend(model: PreTrainedModel, processors: LogitsProcessorList) -> HFBacke
         _ = known.exactness
     call = copy.copy(known)
     call.eos_ids, call.stop_strings, call.context_limit = (), (), None
-    call.rules = known.rules.with_processors(processors)
+    call.rules = known.rules.given(processors, dice)
     return call
 
 

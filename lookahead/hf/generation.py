@@ -1,4 +1,4 @@
-"""A model's generation_config under greedy decoding: what ends an output, what changes its logits, what is refused."""
+"""A model's generation_config: what ends an output, what changes its logits, what is refused, how tokens are drawn."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel,
 from transformers.generation.configuration_utils import GenerationMode
 
 from lookahead.backend import BackendError, brief, shortened
+from lookahead.config import Sampling
+from lookahead.hf.choosing import WARPERS, Chooser
+from lookahead.hf.sampling import Dice
 
 _LONGEST_DRY_RUN = 1024
 """Most tokens of the run that tries out the settings; a minimum length may ask for more."""
@@ -38,7 +41,9 @@ REFUSED = {
     "token_healing": bool,
     "max_time": lambda value: value is not None,
 }
-"""Settings of generation_config that greedy decoding with drafts cannot honour, and the values that are refused."""
+"""Settings of generation_config that decoding with drafts cannot honour, and the values that are refused."""
+_OFF = {"top_k": 0, "top_p": 1.0, "min_p": None}
+"""What a draw uses where neither the caller nor generation_config says anything: all tokens."""
 
 
 def _token_ids(value: Any) -> tuple[int, ...]:
@@ -93,12 +98,22 @@ def _handed_over(
     return PreparedRun(generation_config, logits_processor, arguments)
 
 
+def _greedy_unless_asked(settings: Any) -> str:
+    """What to know of a generation_config with ``do_sample``."""
+    temperature = settings.temperature if isinstance(settings.temperature, int | float) else 1.0
+    return (
+        "generation_config asks for sampling; tokens are chosen greedily unless a temperature is given "
+        f"(--temperature {temperature:g}; --top-k, --top-p and --min-p override its own)"
+    )
+
+
 class GenerationRules:
-    """The model's own generation_config, as ``generate(do_sample=False)`` applies it.
+    """The model's own generation_config, as ``generate`` applies it: with ``do_sample=False`` unless tokens are drawn.
 
     Attributes:
         eos_ids: Token ids that end an output.
         stop_strings: Strings that end an output.
+        notice: What the user should know of it; None as a rule.
 
     Raises:
         BackendError: If a setting cannot be honoured; the message names it.
@@ -119,11 +134,12 @@ class GenerationRules:
         except Exception as error:  # the library checks some values, and stumbles over others
             raise BackendError(self._refusal(settings, error)) from error
         if mode != GenerationMode.GREEDY_SEARCH:
-            raise BackendError(f"generation_config asks for {mode.value}; this library only decodes greedily")
+            raise BackendError(f"generation_config asks for {mode.value}; only greedy decoding and sampling are known")
         self._any = len(dry.processors) > 0
-        self._given: LogitsProcessorList | None = None
+        self._given: tuple[LogitsProcessorList, Dice | None] | None = None
         self.eos_ids = _token_ids(dry.config.eos_token_id)
         self.stop_strings = _strings(settings.stop_strings)
+        self.notice = _greedy_unless_asked(settings) if settings.do_sample else None
 
     def _try_out(self) -> PreparedRun:
         """What the model's settings prepare, tried on the first tokens and the last one of a short run.
@@ -174,28 +190,65 @@ class GenerationRules:
             self._model.generation_config = settings
         return None
 
-    def no_processors(self) -> LogitsProcessorList:
-        """An empty list: the logits are not changed."""
-        return LogitsProcessorList()
+    def no_choices(self) -> Chooser:
+        """What chooses before a run has begun: the largest logits."""
+        return Chooser(LogitsProcessorList())
 
-    def processors(self, prompt_ids: Tensor, capacity: int) -> LogitsProcessorList:
-        """The logits processors of a run, in ``generate``'s order; empty if the logits are not changed.
+    def chooser(self, prompt_ids: Tensor, capacity: int, sampling: Sampling) -> Chooser:
+        """What chooses the tokens of a run.
 
         Args:
             prompt_ids: Shape ``(1, prompt)``.
             capacity: Prompt and most new tokens together (``max_length`` of ``generate``).
+
+        Raises:
+            BackendError: If tokens are to be drawn and a setting of generation_config for that cannot be used.
         """
         if self._given is not None:
-            return self._given
-        if not self._any:
-            return LogitsProcessorList()
-        return self.prepare(prompt_ids, capacity, cache_implementation=None).processors
+            return Chooser(self._given[0], prompt_ids.shape[1], self._given[1])
+        processors = self.processors(prompt_ids, capacity, sampling)
+        dice = None if sampling.greedy else Dice(sampling.seed)
+        return Chooser(processors, prompt_ids.shape[1], dice)
 
-    def with_processors(self, processors: LogitsProcessorList) -> GenerationRules:
-        """These rules with just these logits processors, for one run."""
-        given = copy.copy(self)
-        given._given = processors
-        return given
+    def processors(self, prompt_ids: Tensor, capacity: int, sampling: Sampling) -> LogitsProcessorList:
+        """The processors and warpers of a run, in ``generate``'s order; empty if the logits are not changed.
+
+        Args and errors are those of ``chooser``.
+        """
+        if sampling.greedy and not self._any:
+            return LogitsProcessorList()
+        try:
+            return self.prepare(
+                prompt_ids, capacity, cache_implementation=None, **self._settings_of(sampling)
+            ).processors
+        except Exception as error:
+            if sampling.greedy:
+                raise
+            raise BackendError(f"generation_config cannot be used to draw tokens ({brief(error)})") from error
+
+    def warpers(self, prompt_ids: Tensor, capacity: int, sampling: Sampling) -> LogitsProcessorList:
+        """The part of ``processors`` that only sampling has."""
+        if sampling.greedy:
+            return LogitsProcessorList()
+        found = self.processors(prompt_ids, capacity, sampling)
+        return LogitsProcessorList(one for one in found if type(one).__name__ in WARPERS)
+
+    def _settings_of(self, sampling: Sampling) -> dict[str, Any]:
+        """The settings of ``generate``: the caller's, else generation_config's own, but no defaults of transformers."""
+        if sampling.greedy:
+            return {}
+        own = self._model.generation_config
+        found: dict[str, Any] = {"do_sample": True, "temperature": sampling.temperature}
+        for name, off in _OFF.items():
+            asked, known = getattr(sampling, name), getattr(own, name, None)
+            found[name] = asked if asked is not None else known if known is not None else off
+        return found
+
+    def given(self, processors: LogitsProcessorList, dice: Dice | None) -> GenerationRules:
+        """These rules for one run whose logits processors and warpers are prepared; ``dice`` draws its tokens."""
+        rules = copy.copy(self)
+        rules._given = processors, dice
+        return rules
 
     def without_processors(self) -> GenerationRules:
         """These rules without logits processors, to time a pass."""
@@ -204,7 +257,7 @@ class GenerationRules:
         return plain
 
     def prepare(self, prompt_ids: Tensor, length: int, **settings: Any) -> PreparedRun:
-        """What ``generate(do_sample=False)`` prepares for a run, by its own steps.
+        """What ``generate`` prepares for a run, by its own steps; without other settings that of ``do_sample=False``.
 
         Args:
             prompt_ids: Shape ``(1, prompt)``.
@@ -214,10 +267,9 @@ class GenerationRules:
         return self._model.generate(
             prompt_ids,
             attention_mask=torch.ones_like(prompt_ids),
-            do_sample=False,
             max_length=None,
             max_new_tokens=max(1, length - prompt_ids.shape[1]),
             stop_strings=None,  # the engine watches for them
             custom_generate=_handed_over,
-            **settings,
+            **{"do_sample": False, **settings},
         )

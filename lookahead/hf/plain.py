@@ -9,9 +9,10 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from lookahead.config import GREEDY, Sampling
 from lookahead.draft import DraftTree
 from lookahead.hf.generation import GenerationRules
-from lookahead.hf.passes import NO_CHOICE, choices, forward_pass, no_choice
+from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
 
 
 class PlainSession:
@@ -19,20 +20,23 @@ class PlainSession:
 
     supports_trees = False
 
-    def __init__(self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int, sampling: Sampling = GREEDY
+    ) -> None:
         self._model: Any = model  # PreTrainedModel's type lacks the generation methods used here
         self._rules = rules
         self._capacity = capacity
+        self._sampling = sampling
         self._rows = rows  # a static cache gets this size at once
         self._arguments: dict[str, Any] = {}
         self._context_ids = torch.zeros((1, 0), dtype=torch.long, device=model.device)
-        self._processors = rules.no_processors()
+        self._chooser = rules.no_choices()
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt."""
         with forward_pass(self._model), torch.inference_mode():
             self._context_ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
-            self._processors = self._rules.processors(self._context_ids, self._capacity)
+            self._chooser = self._rules.chooser(self._context_ids, self._capacity, self._sampling)
             self._arguments = self._rules.prepare(self._context_ids, self._rows).arguments
             return self._pass(is_first_iteration=True)
 
@@ -58,8 +62,8 @@ class PlainSession:
         outputs = self._model(**inputs, return_dict=True)
         self._carry_over(outputs)
         logits = outputs.logits[:, -1]
-        scores = self._processors(self._context_ids, logits.to(copy=True, dtype=torch.float32))  # type: ignore[arg-type]
-        (token_id,) = choices(scores)
+        scores = self._chooser.scores(logits, self._context_ids)
+        (token_id,) = self._chooser.pick(scores, [self._context_ids.shape[1]])
         if token_id == NO_CHOICE:
             raise no_choice((logits if bool(logits.isnan().any()) else scores)[0], self._context_ids.shape[1])
         return token_id

@@ -1,4 +1,4 @@
-"""transformers' own ``generate`` as the reference: greedy decoding and prompt lookup, with times and forward passes."""
+"""transformers' own ``generate`` as the reference: plain decoding and prompt lookup, with times and forward passes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from transformers import LogitsProcessor
 from transformers.generation.streamers import BaseStreamer
 
 from lookahead.backend import BackendError
+from lookahead.config import GREEDY, Sampling
 from lookahead.hf.backend import HFBackend
-from lookahead.hf.passes import forward_pass
+from lookahead.hf.passes import NO_CHOICE, forward_pass
+from lookahead.hf.sampling import Dice
 from lookahead.records import TimedRun
 
 PROMPT_LOOKUP_TOKENS = 10
@@ -37,6 +40,25 @@ class _FirstTokens(BaseStreamer):
         """Nothing to do."""
 
 
+class _Draw(LogitsProcessor):
+    """Leaves the drawn token alone in the scores, so that ``generate(do_sample=False)`` takes it.
+
+    It belongs behind all other processors. With a sampler of its own, ``generate`` would draw other tokens.
+    """
+
+    def __init__(self, seed: int, prompt_length: int) -> None:
+        self._dice, self._prompt_length = Dice(seed), prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> Any:
+        """The scores ``(1, vocab)`` with minus infinity everywhere but at the drawn token."""
+        (token_id,) = self._dice.draw(scores, [input_ids.shape[1] - self._prompt_length])
+        if token_id == NO_CHOICE:
+            return scores
+        alone = torch.full_like(scores, -torch.inf)
+        alone[0, token_id] = 0
+        return alone
+
+
 class _PassCounter:
     """Counts the model's forward passes while it is open."""
 
@@ -55,9 +77,16 @@ class _PassCounter:
 
 
 def run_reference(
-    backend: HFBackend, prompt_ids: Sequence[int], max_new_tokens: int, stop: Sequence[str], prompt_lookup: bool
+    backend: HFBackend,
+    prompt_ids: Sequence[int],
+    max_new_tokens: int,
+    stop: Sequence[str],
+    prompt_lookup: bool,
+    sampling: Sampling = GREEDY,
 ) -> TimedRun:
     """One prompt through ``generate(do_sample=False)``, with prompt lookup or without.
+
+    Tokens are drawn by warpers and a processor behind its own processors, with the noise of this library.
 
     Raises:
         BackendError: If transformers has no prompt lookup for this model.
@@ -70,6 +99,9 @@ def run_reference(
         options |= {"tokenizer": backend.tokenizer}
     model: Any = backend.model
     ids = torch.tensor([list(prompt_ids)], device=backend.device)
+    if not sampling.greedy:
+        warpers = backend.rules.warpers(ids, len(prompt_ids) + max_new_tokens, sampling)
+        options |= {"logits_processor": [*warpers, _Draw(sampling.seed, len(prompt_ids))]}
     first = _FirstTokens()
     with forward_pass(model), _PassCounter(model) as counter:
         started = perf_counter()

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from lookahead.config import GREEDY, Sampling
 from lookahead.draft import DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
-from lookahead.hf.passes import NO_CHOICE, choices, forward_pass, no_choice
+from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,18 @@ class TreeSession:
         plan: ForwardPlan,
         rules: GenerationRules,
         capacity: int,
+        sampling: Sampling = GREEDY,
     ) -> None:
         self._model = model
         self._plan = plan
         self._rules = rules
         self._capacity = capacity
+        self._sampling = sampling
         self._cache: RowCache | None = None
         self._masks = TreeMasks(plan.masks, model.dtype, model.device, plan.places)
         self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
         self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
-        self._processors = rules.no_processors()
+        self._chooser = rules.no_choices()
         self._context_ids = self._positions
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
@@ -64,8 +67,8 @@ class TreeSession:
             count = len(prompt_ids)
             self._cache = RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
             ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
-            self._processors = self._rules.processors(ids, self._capacity)
-            if self._processors:
+            self._chooser = self._rules.chooser(ids, self._capacity, self._sampling)
+            if self._chooser.along_path:
                 self._context_ids = ids
             last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
             logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
@@ -77,9 +80,10 @@ class TreeSession:
         length = self._open_cache().length
         with forward_pass(self._model, drafts=len(tree) > 1), torch.inference_mode():
             logits = self.logits(tree)
-            if self._processors:
+            if self._chooser.along_path:
                 return self._choices_along_path(tree, logits, length)
-            target_ids = choices(logits)
+            scores = self._chooser.scores(logits, self._context_ids)
+            target_ids = self._chooser.pick(scores, [length + 1 + depth for depth in tree.depths()])
             if NO_CHOICE in target_ids:
                 _check_path(tree, target_ids, logits, length)
             return tuple(target_ids)
@@ -149,16 +153,13 @@ class TreeSession:
         return tuple(target_ids)
 
     def _choice(self, logits: Tensor, length: int) -> int:
-        """The choice after the first ``length`` tokens, the model's logits processors applied.
+        """The choice after the first ``length`` tokens.
 
         Raises:
             PassError: If there is none.
         """
-        scores = logits[None]
-        if self._processors:
-            scores = scores.to(copy=True, dtype=torch.float32)
-            scores = self._processors(self._context_ids[:, :length], scores)  # type: ignore[arg-type]
-        (token_id,) = choices(scores)
+        scores = self._chooser.scores(logits[None], self._context_ids[:, :length])
+        (token_id,) = self._chooser.pick(scores, [length])
         if token_id == NO_CHOICE:
             raise no_choice(logits if bool(logits.isnan().any()) else scores[0], length)
         return token_id

@@ -10,18 +10,20 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
 from lookahead.config import (
+    GREEDY,
     MAX_NUMBER,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     MAX_TOKENS,
     LookaheadConfig,
+    Sampling,
     python_number,
     settings_of,
 )
@@ -49,6 +51,7 @@ MAX_TOKEN_CHARACTERS = 1000
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
+_Settings = TypeVar("_Settings", LookaheadConfig, Sampling)
 _TOKEN_KEY = re.compile("0|[1-9][0-9]{0,9}")
 _SOURCE_OF = {letter: source for source, letter in LETTERS.items()}
 
@@ -115,6 +118,7 @@ RunPart = _part(
     max_new_tokens=Annotated[int, Meta(ge=1, le=MAX_TOKENS)],
     stop=Annotated[tuple[Annotated[str, Meta(max_length=MAX_STOP_CHARACTERS)], ...], Meta(max_length=MAX_STOPS)],
     pass_costs=_part(PassCosts, lengths=_limited(tuple[Annotated[int, Meta(ge=1, le=4096)], ...])) | None,
+    sampling=dict[str, Any] | None,  # missing: greedy
     texts=_part(
         RunTexts,
         prompt=_Text,
@@ -164,6 +168,8 @@ def written(run: RunRecord) -> dict[str, Any]:
     first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
     for step in last["steps"]:
         _write_step(step)
+    if run.sampling.greedy:
+        del found["sampling"]
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -205,7 +211,8 @@ def run_from(part: Any) -> RunRecord:
         raise SchemaError(f"method: need one of {', '.join(METHOD_WORDS)}")
     part.method, part.version = METHOD_WORDS[part.method], part.program_version
     _check_moment(part.created)
-    part.config = _config_from(part.config)
+    part.config = _settings_from("config", LookaheadConfig, part.config)
+    part.sampling = GREEDY if part.sampling is None else _settings_from("sampling", Sampling, part.sampling)
     if part.texts is not None:
         part.texts.tokens = _tokens_from(part.texts.tokens)
     part.steps = tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps))
@@ -236,13 +243,13 @@ def _check_moment(moment: str) -> None:
         raise SchemaError("created: need an ISO 8601 time with its offset from UTC")
 
 
-def _config_from(values: dict[str, Any]) -> LookaheadConfig:
-    if unknown := values.keys() - settings_of(LookaheadConfig):
-        raise SchemaError(f"config.{min(unknown)[:40]}: unknown field")
+def _settings_from(place: str, kind: type[_Settings], values: dict[str, Any]) -> _Settings:
+    if unknown := values.keys() - settings_of(kind):
+        raise SchemaError(f"{place}.{min(unknown)[:40]}: unknown field")
     try:
-        return LookaheadConfig(**values)
+        return kind(**values)
     except ValueError as error:
-        raise SchemaError(f"config.{error}") from None
+        raise SchemaError(f"{place}.{error}") from None
 
 
 def _tokens_from(texts: dict[str, Any]) -> dict[int, str]:

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import lookahead
-from lookahead.config import LookaheadConfig, RunSettings, stop_strings
+from lookahead.config import GREEDY, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import PassCosts
 from lookahead.draft import plain_ids
 from lookahead.records import METHOD_WORDS, FinishReason, Method, ModelInfo, RunRecord, RunTexts, StepRecord
@@ -38,6 +38,7 @@ class RunRecorder:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         pass_costs: PassCosts | None = None,
+        sampling: Sampling = GREEDY,
     ) -> None:
         self.max_new_tokens = RunSettings(max_new_tokens).max_new_tokens
         self.stop = stop_strings(stop)
@@ -56,6 +57,7 @@ class RunRecorder:
             max_new_tokens=self.max_new_tokens,
             stop=self.stop,
             pass_costs=pass_costs if method == "lookahead" else None,
+            sampling=sampling,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=lookahead.__version__,
         )
@@ -102,6 +104,7 @@ class RecordedRun(RunRecorder):
         method: A name in ``METHOD_WORDS``.
         max_new_tokens: Most tokens to emit (>= 1).
         stop: Strings that end the output.
+        sampling: How tokens are chosen.
         cancelled: Set it to end the run after the current pass.
 
     Raises:
@@ -117,6 +120,7 @@ class RecordedRun(RunRecorder):
         max_new_tokens: int,
         method: str = "lookahead",
         stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
         cancelled: threading.Event | None = None,
     ) -> None:
         start = partial(
@@ -125,12 +129,13 @@ class RecordedRun(RunRecorder):
             max_new_tokens=max_new_tokens,
             stop=stop,
             method=method,
+            sampling=sampling,
             cancelled=cancelled,
         )
         start()  # refuses bad arguments before T(n) is measured
         kind = METHOD_WORDS[method]
         costs = engine.pass_costs if kind == "lookahead" else None
-        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
+        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs, sampling)
         self._run = start(pass_costs=costs)
 
     def __iter__(self) -> Iterator[StepRecord]:

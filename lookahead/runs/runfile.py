@@ -118,7 +118,7 @@ def _run_from(part: Any) -> RunRecord:
 def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
     if run.method != "lookahead" or greedy.method != "plain":
         raise SchemaError("greedy.method: only a plain run beside a lookahead run")
-    for name in ("prompt_ids", "model", "stop"):
+    for name in ("prompt_ids", "model", "stop", "sampling"):
         if getattr(run, name) != getattr(greedy, name):
             raise SchemaError(f"greedy.{name}: not the same as the run's")
 

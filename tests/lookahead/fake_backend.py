@@ -49,7 +49,7 @@ class FakeBackend:
         """Draft trees are taken unless there is a notice."""
         return self.notice is None
 
-    def new_session(self, capacity: int, prompt_length: int = 0) -> FakeSession:
+    def new_session(self, capacity: int, prompt_length: int = 0, sampling: object = None) -> FakeSession:
         """A session that remembers its inputs."""
         self.sessions.append(FakeSession(self))
         return self.sessions[-1]

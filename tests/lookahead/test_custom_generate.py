@@ -191,3 +191,21 @@ def test_a_cache_with_tokens_in_it_is_refused(model: Any) -> None:
     model(PROMPT, past_key_values=cache)
     with pytest.raises(ValueError, match="whole prompt and no cache"):
         model.generate(PROMPT, past_key_values=cache, max_new_tokens=4, custom_generate=lookahead.generate)
+
+
+def test_draws_are_those_of_the_seed_and_of_torchs_generator(model: Any) -> None:
+    settings = {"do_sample": True, "temperature": 0.9, "top_k": 20, "repetition_penalty": 1.1, "max_new_tokens": 30}
+    drafter = Drafter(LookaheadConfig())
+
+    def drawn(**more: Any) -> list[int]:
+        return model.generate(PROMPT, custom_generate=lookahead.generate, **settings, **more)[0].tolist()
+
+    first = drawn(seed=3)
+    assert drawn(seed=3, drafter=drafter) == drawn(seed=3, drafter=drafter) == first
+    assert drawn(seed=4) != first
+    torch.manual_seed(11)
+    by_torch = drawn()
+    torch.manual_seed(11)
+    assert drawn() == by_torch
+    with pytest.raises(ValueError, match="seed"):
+        drawn(seed=-1)

@@ -194,7 +194,7 @@ def test_a_pass_that_fails_ends_the_run_and_the_steps_before_it_are_kept(passes,
             raise error
 
     class Backend(FakeBackend):
-        def new_session(self, capacity, prompt_length=0):
+        def new_session(self, capacity, prompt_length=0, sampling=None):
             self.sessions.append(Failing(self))
             return self.sessions[-1]
 

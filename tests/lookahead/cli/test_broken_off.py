@@ -26,8 +26,8 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def arrange(number: int) -> None:
         passes: dict[object, int] = {}
 
-        def begun(self: HFBackend, capacity: int, prompt_length: int = 0) -> object:
-            session = new_session(self, capacity, prompt_length)
+        def begun(self: HFBackend, capacity: int, prompt_length: int = 0, *more: object) -> object:
+            session = new_session(self, capacity, prompt_length, *more)  # type: ignore[arg-type]
             passes[session] = 0
             return session
 
