@@ -12,7 +12,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
 
-from lookahead.backend import Backend, DecodeSession, OutputText
+from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
 from lookahead.config import MAX_TOKENS, LookaheadConfig, RunSettings, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree, plain_ids
@@ -162,6 +162,9 @@ class _Run:
         self._pass_seconds = pass_seconds
         self._engine, self._session, self._request = engine, session, request
         self._text, self._cancelled, self._prompt = text, cancelled, prompt
+        self._recycling = session if request.recycles and isinstance(session, Recycling) else None
+        if self._recycling is not None:
+            self._recycling.recycle()
         self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
         limit = engine.backend.context_limit
         in_context = max_new_tokens if limit is None else limit - len(prompt)
@@ -189,7 +192,8 @@ class _Run:
             keep_started = perf_counter()
             self._session.keep(accepted)
             self.timed_passes.append((len(tree), marks[2] - marks[1] + perf_counter() - keep_started))
-        request.commit(emitted)
+        successors = b"" if self._recycling is None else self._recycling.successors
+        request.commit(emitted, *filter(None, (successors,)))
         marks.append(perf_counter())
         record = StepRecord(
             index=self._passes,
@@ -203,6 +207,7 @@ class _Run:
             trie=request.change(),
             finish_reason=finish_reason,
             left_out=left_out,
+            successors=successors or None,
         )
         self._passes += 1
         self._context_length += count

@@ -104,6 +104,8 @@ class StepRecord:
         trie: Size of the tries after the step.
         finish_reason: None until the last step.
         left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
+        successors: What the model found likely after each node of the draft (after the last token of the prompt for the
+            prefill), one row of ``sources/model.py`` each; None if the source ``model`` was off, or did not keep it.
     """
 
     index: int
@@ -117,6 +119,7 @@ class StepRecord:
     trie: TrieChange
     finish_reason: FinishReason | None = None
     left_out: LeftOut | None = None
+    successors: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

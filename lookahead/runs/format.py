@@ -2,7 +2,7 @@
 
 ``{"format": "lookahead-run", "version": 1, ...}`` with the records of ``records.py``: the objects of a file have their
 fields, within limits. A draft's sources are one letter per node, probabilities keep 6 decimals and times the tenth of a
-microsecond. ``rules.py`` says how the fields must fit together and fit the vocabulary.
+microsecond; ``successors`` is base64. ``rules.py`` says how the fields must fit together and fit the vocabulary.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ FORMAT = "lookahead-run"
 VERSION = 1
 MAX_TOKEN_CHARACTERS = 1000
 """Longest text of one token."""
+MAX_SUCCESSORS = 2_000_000
+"""Most characters of a file for what the model found likely (``StepRecord.successors``); of a longer run it has none."""
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
@@ -162,8 +164,11 @@ def written(run: RunRecord) -> dict[str, Any]:
     """
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
     first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
+    too_many = sum(len(step["successors"] or "") for step in last["steps"]) > MAX_SUCCESSORS
     for step in last["steps"]:
         _write_step(step)
+        if too_many:
+            step["successors"] = None
     return {
         "format": FORMAT,
         "version": VERSION,
