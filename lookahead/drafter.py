@@ -13,7 +13,7 @@ from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import StopRule
-from lookahead.sources.model import ROW_BYTES, RecycledLogits
+from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
@@ -104,8 +104,10 @@ class Drafter:
         self.config = config
         self.warm = tuple(warm)
         self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
+        self.rows = RowTable()
+        """What the model found likely in this user's requests."""
         self.lock = threading.Lock()
-        """Held while the session trie is written to or read from."""
+        """Held while the session trie or the rows are written to or read from."""
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
     def start(self, prompt_ids: Sequence[int]) -> Request:
@@ -124,7 +126,7 @@ class Drafter:
             tries += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
         shared: list[Source] = [source for source in tries if source.trie.log]
         if "model" in config.sources:
-            shared.append(RecycledLogits())
+            shared.append(RecycledLogits(self.rows))
         return OwnTrie(prompt_ids, config.sources, config.prompt_weight), shared
 
     def keep(self, output_ids: Sequence[int]) -> None:
@@ -223,7 +225,8 @@ class Request:
         if self._own.reads_output:
             self.trie.make_room(len(token_ids))
         if successors and self._recycled is not None:
-            self._recycle(self._recycled, successors)
+            with self._drafter.lock:
+                self._recycle(self._recycled, successors)
         before = len(self.trie) + self.trie.leaves
         self._own.follow(token_ids)
         with self._drafter.lock:

@@ -46,27 +46,65 @@ def rows_of(packed: bytes) -> array[int]:
     return numbers
 
 
+class RowTable:
+    """Rows by the last two tokens and by the last one; the rows written longest ago go first.
+
+    Args:
+        most_rows: Rows that are kept.
+
+    Attributes:
+        rows: The rows by key, the one written last at the end.
+        version: Grows with every pass that is read.
+    """
+
+    def __init__(self, most_rows: int = MOST_ROWS) -> None:
+        self._most = most_rows
+        self.rows: dict[int, Row] = {}
+        self.version = 0
+
+    def __len__(self) -> int:
+        """Rows that are kept."""
+        return len(self.rows)
+
+    def read(self, loci: Sequence[int], packed: bytes) -> None:
+        """Keep the rows of one pass.
+
+        Args:
+            loci: The last two tokens at each of its nodes, as ``RecycledLogits.advance`` gives them.
+            packed: A row for each; one of zeros says nothing.
+        """
+        self.version += 1
+        numbers, rows = rows_of(packed), self.rows
+        for node, locus in enumerate(loci):
+            row = numbers[TOP * node : TOP * node + TOP]
+            if row[0]:
+                for key in (locus | _PAIR, locus & _ONE):
+                    rows.pop(key, None)
+                    rows[key] = row
+        while len(rows) > self._most:
+            del rows[next(iter(rows))]
+
+
 class RecycledLogits:
-    """The likeliest successors of the tokens that the model has seen in this run.
+    """The likeliest successors of the tokens that the model has seen.
 
     A place is the key of a row for a level, and a number of the row for a candidate.
 
     Args:
-        most_rows: Rows that are kept; the one written longest ago goes first.
+        table: The rows, which requests of one drafter share.
     """
 
     kind = name = "model"
     trust = 1.0
-    version = 0
 
-    def __init__(self, most_rows: int = MOST_ROWS) -> None:
-        self._most = most_rows
-        self._rows: dict[int, Row] = {}
+    def __init__(self, table: RowTable) -> None:
+        self._table, self._rows = table, table.rows
         self._locus = 0
 
-    def __len__(self) -> int:
-        """Rows that are kept."""
-        return len(self._rows)
+    @property
+    def version(self) -> int:
+        """Grows when rows are replaced."""
+        return self._table.version
 
     def read(self, token_ids: Sequence[int], parents: Sequence[int], packed: bytes) -> None:
         """Keep the rows of one pass.
@@ -74,19 +112,12 @@ class RecycledLogits:
         Args:
             token_ids: The tokens of the pass; the first is the last one of the context.
             parents: Index of the token before each of them, -1 for the first.
-            packed: A row for each; one of zeros says nothing.
+            packed: A row for each.
         """
-        numbers, rows, loci = rows_of(packed), self._rows, [self._locus]
-        for node, token_id in enumerate(token_ids):
-            if node:
-                loci.append(self.advance(loci[parents[node]], token_id))
-            row = numbers[TOP * node : TOP * node + TOP]
-            if row[0]:
-                for key in (loci[node] | _PAIR, token_id):
-                    rows.pop(key, None)
-                    rows[key] = row
-        while len(rows) > self._most:
-            del rows[next(iter(rows))]
+        loci = [self._locus]
+        for token_id, parent in zip(token_ids[1:], parents[1:], strict=True):
+            loci.append(self.advance(loci[parent], token_id))
+        self._table.read(loci, packed)
 
     def follow(self, token_ids: Sequence[int]) -> None:
         """Go along with the context as it grows."""
