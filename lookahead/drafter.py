@@ -13,6 +13,7 @@ from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import StopRule
+from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
@@ -110,9 +111,13 @@ class Drafter:
         """Held while the session trie or the rows are written to or read from."""
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
-    def start(self, prompt_ids: Sequence[int]) -> Request:
-        """A request over this prompt, its n-grams read."""
-        return Request(self, plain_ids(prompt_ids))
+    def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> Request:
+        """A request over this prompt, its n-grams read.
+
+        Args:
+            expected: Tokens that the caller expects the output to be like.
+        """
+        return Request(self, plain_ids(prompt_ids), plain_ids(expected))
 
     def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
         """What a new request asks: its own trie, which has read the prompt, and what it shares with others.
@@ -138,7 +143,7 @@ class Drafter:
 class Request:
     """The drafting side of one run (a ``DraftRequest``): its own trie, dropped whole when it ends."""
 
-    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
+    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> None:
         config = drafter.config
         self._drafter, self._config = drafter, config
         self.confidence = Confidence()
@@ -148,6 +153,8 @@ class Request:
             self._own, self._shared = drafter.sources(prompt_ids)
             for source in self._shared:
                 source.follow(prompt_ids[-FOLLOWED:])
+        if expected and "expected" in config.sources:  # it begins where the output begins
+            self._shared.append(ExpectedText(expected))
         self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
         self._recycled = next((source for source in self._shared if isinstance(source, RecycledLogits)), None)
         self.recycles = self._recycled is not None

@@ -24,8 +24,8 @@ from lookahead.verify import verify
 class DraftMaker(Protocol):
     """Makes drafts: ``Drafter``, or any other object that starts requests."""
 
-    def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
-        """The drafting side of a new run."""
+    def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> DraftRequest:
+        """The drafting side of a new run; what it is expected to write, if the caller says so."""
         ...
 
 
@@ -77,6 +77,7 @@ class LookaheadEngine:
         method: str = "lookahead",
         cancelled: threading.Event | None = None,
         pass_costs: PassCosts | None = None,
+        expected: Sequence[int] = (),
     ) -> Generator[StepRecord, None, None]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
@@ -87,6 +88,7 @@ class LookaheadEngine:
             method: ``lookahead``, or ``plain`` (also called ``greedy``), which drafts nothing.
             cancelled: Set it to end the run after the current pass.
             pass_costs: T(n) for this run; None takes the engine's at its start. It stays the same until the run ends.
+            expected: Tokens that the output is expected to be like, to draft from (``backend.encode_expected``).
 
         Raises:
             ValueError: If an argument cannot be used; raised before anything runs.
@@ -95,23 +97,29 @@ class LookaheadEngine:
         """
         prompt = plain_ids(prompt_ids)
         self._check(prompt, method)
+        expected = plain_ids(expected)
+        self._check_ids(expected, "the expected text")
         limit = RunSettings(max_new_tokens).max_new_tokens
         drafts = METHOD_WORDS[method] == "lookahead"
-        return self._steps(prompt, limit, stop_strings(stop), drafts, cancelled, pass_costs)
+        return self._steps(prompt, limit, stop_strings(stop), drafts, cancelled, pass_costs, expected)
 
     def _check(self, prompt: tuple[int, ...], method: str) -> None:
         if method not in METHOD_WORDS:
             raise ValueError(f"method={method!r}; choose lookahead or plain")
         if not prompt:
             raise ValueError("the prompt is empty; need at least one token")
-        limit, size = self.backend.context_limit, self.backend.vocab_size
+        limit = self.backend.context_limit
         if limit is not None and len(prompt) >= limit:
             raise ValueError(f"a prompt of {len(prompt)} tokens; the model's context holds {limit}, output included")
-        if len(prompt) > MAX_TOKENS:
-            raise ValueError(f"a prompt of {len(prompt)} tokens; need at most {MAX_TOKENS}")
-        if min(prompt) < 0 or max(prompt) >= size:
-            outside = next(token_id for token_id in prompt if not 0 <= token_id < size)
-            raise ValueError(f"token id {outside} in the prompt; the model's vocabulary is 0 to {size - 1}")
+        self._check_ids(prompt, "the prompt")
+
+    def _check_ids(self, ids: tuple[int, ...], where: str) -> None:
+        size = self.backend.vocab_size
+        if len(ids) > MAX_TOKENS:
+            raise ValueError(f"{where} has {len(ids)} tokens; need at most {MAX_TOKENS}")
+        if ids and (min(ids) < 0 or max(ids) >= size):
+            outside = next(token_id for token_id in ids if not 0 <= token_id < size)
+            raise ValueError(f"token id {outside} in {where}; the model's vocabulary is 0 to {size - 1}")
 
     def _steps(
         self,
@@ -121,6 +129,7 @@ class LookaheadEngine:
         drafts: bool,
         cancelled: threading.Event | None,
         pass_costs: PassCosts | None,
+        expected: tuple[int, ...],
     ) -> Generator[StepRecord, None, None]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
@@ -129,7 +138,8 @@ class LookaheadEngine:
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt))) as session:
             started = perf_counter()
             drafting = drafts and session.supports_trees
-            request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
+            more = (expected,) if expected else ()
+            request = self.drafter.start(prompt, *more) if drafting else NoDrafts(prompt)
             run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
             try:
                 record = run.step(started)

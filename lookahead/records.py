@@ -200,6 +200,7 @@ class RunRecord:
         texts: The text of the ids; None if the run kept no text.
         created: Date and time, ISO 8601 with the offset from UTC.
         version: Version of the program that recorded it.
+        expected_ids: What the caller expected, as tokens; the source ``expected`` drafts from it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -216,6 +217,7 @@ class RunRecord:
     texts: RunTexts | None = None
     created: str = ""
     version: str = ""
+    expected_ids: tuple[int, ...] = ()
 
     @property
     def token_ids(self) -> tuple[int, ...]:

@@ -301,7 +301,7 @@ def replay_run(
     for ids in earlier:
         drafter.keep(ids)
     replay = Replay(
-        drafter.start(run.prompt_ids),
+        drafter.start(run.prompt_ids, run.expected_ids),
         output_ids,
         config,
         pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,

@@ -126,6 +126,7 @@ RunPart = _part(
         tokens=Annotated[dict[str, Any], Meta(max_length=MAX_TOKENS)],
     )
     | None,
+    expected_ids=_limited(tuple[int, ...]) | None,
     steps=_limited(tuple[_Step, ...]),
 )
 PairPart: Any = msgspec.defstruct(
@@ -163,7 +164,7 @@ def written(run: RunRecord) -> dict[str, Any]:
         TypeError: If a field has a value that JSON does not have.
     """
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
-    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
+    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "expected_ids", "steps")}
     too_many = sum(len(step["successors"] or "") for step in last["steps"]) > MAX_SUCCESSORS
     for step in last["steps"]:
         _write_step(step)
@@ -213,6 +214,7 @@ def run_from(part: Any) -> RunRecord:
     part.config = _config_from(part.config)
     if part.texts is not None:
         part.texts.tokens = _tokens_from(part.texts.tokens)
+    part.expected_ids = part.expected_ids or ()
     part.steps = tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps))
     return checked(part, RunRecord, from_attributes=True)
 

@@ -38,6 +38,7 @@ class RunRecorder:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         pass_costs: PassCosts | None = None,
+        expected: Sequence[int] = (),
     ) -> None:
         self.max_new_tokens = RunSettings(max_new_tokens).max_new_tokens
         self.stop = stop_strings(stop)
@@ -58,6 +59,7 @@ class RunRecorder:
             pass_costs=pass_costs if method == "lookahead" else None,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=lookahead.__version__,
+            expected_ids=plain_ids(expected),
         )
         to_json(self._empty)  # what a file cannot hold is refused before it runs
         self._started = perf_counter()
@@ -103,6 +105,7 @@ class RecordedRun(RunRecorder):
         max_new_tokens: Most tokens to emit (>= 1).
         stop: Strings that end the output.
         cancelled: Set it to end the run after the current pass.
+        expected: Tokens that the output is expected to be like.
 
     Raises:
         ValueError: If an argument cannot be used; raised before anything runs.
@@ -118,6 +121,7 @@ class RecordedRun(RunRecorder):
         method: str = "lookahead",
         stop: Sequence[str] = (),
         cancelled: threading.Event | None = None,
+        expected: Sequence[int] = (),
     ) -> None:
         start = partial(
             engine.generate,
@@ -126,11 +130,12 @@ class RecordedRun(RunRecorder):
             stop=stop,
             method=method,
             cancelled=cancelled,
+            expected=expected,
         )
         start()  # refuses bad arguments before T(n) is measured
         kind = METHOD_WORDS[method]
         costs = engine.pass_costs if kind == "lookahead" else None
-        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs)
+        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs, expected)
         self._run = start(pass_costs=costs)
 
     def __iter__(self) -> Iterator[StepRecord]:

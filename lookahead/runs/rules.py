@@ -20,6 +20,7 @@ def check_run(run: RunRecord) -> None:
     if not run.prompt_ids:
         raise SchemaError("prompt_ids: need at least one token")
     _check_ids("prompt_ids", run.prompt_ids, run)
+    _check_ids("expected_ids", run.expected_ids, run)
     context = len(run.prompt_ids)
     last_id = run.prompt_ids[-1]
     for place, step in enumerate(run.steps):
