@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import Pass, PassCosts
@@ -89,6 +89,20 @@ class DecodeSession(Protocol):
 
     def close(self) -> None:
         """Free the cache. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Recycling(Protocol):
+    """A ``DecodeSession`` that can also say what the model found likely at every node, not only what it chose."""
+
+    def recycle(self) -> None:
+        """Keep the likeliest successors of the passes from now on."""
+        ...
+
+    @property
+    def successors(self) -> bytes:
+        """The rows of the last pass (``sources/model.py``): one per node of the draft, of the prefill its last one."""
         ...
 
 

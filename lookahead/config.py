@@ -398,7 +398,7 @@ class LookaheadConfig:
     )  # fmt: skip
     sources: tuple[SourceName, ...] = setting(
         OFFERED, "Sources", "Where draft tokens may come from.",
-        "page", "what-if", kind="choices", choices=OFFERED,
+        "generate", "replay", "page", "what-if", kind="choices", choices=OFFERED,
     )  # fmt: skip
     prompt_weight: float = setting(
         2.0, "prompt_weight",

@@ -13,13 +13,21 @@ from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import StopRule
+from lookahead.sources.expected import ExpectedText
+from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
 
 
 class DraftRequest(Protocol):
-    """The drafting side of one run: everything it learns about one context as that context grows."""
+    """The drafting side of one run: everything it learns about one context as that context grows.
+
+    Attributes:
+        recycles: Whether ``commit`` wants the rows of the pass (see ``DecodeSession.successors``).
+    """
+
+    recycles: bool
 
     def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
         """A tree under the last committed token.
@@ -36,8 +44,13 @@ class DraftRequest(Protocol):
         """What the last draft left out and why, asked before the next ``commit``; None where nobody searched."""
         ...
 
-    def commit(self, token_ids: Sequence[int]) -> None:
-        """Append the tokens that the model emitted to the context."""
+    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
+        """Append the tokens that the model emitted to the context.
+
+        Args:
+            successors: The rows of the pass that emitted them (``sources/model.py``): one per node of the last draft,
+                or, before the first draft, of the last tokens of the prompt.
+        """
         ...
 
     def change(self) -> TrieChange:
@@ -52,6 +65,8 @@ class DraftRequest(Protocol):
 class NoDrafts:
     """A request that proposes nothing: plain decoding in the same loop."""
 
+    recycles = False
+
     def __init__(self, context_ids: Sequence[int]) -> None:
         self._last_id = context_ids[-1]
 
@@ -62,7 +77,7 @@ class NoDrafts:
     def left_out(self) -> None:
         """Nothing was searched."""
 
-    def commit(self, token_ids: Sequence[int]) -> None:
+    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
         """Remember the last token, the next root."""
         if token_ids:
             self._last_id = token_ids[-1]
@@ -90,13 +105,19 @@ class Drafter:
         self.config = config
         self.warm = tuple(warm)
         self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
+        self.rows = RowTable()
+        """What the model found likely in this user's requests."""
         self.lock = threading.Lock()
-        """Held while the session trie is written to or read from."""
+        """Held while the session trie or the rows are written to or read from."""
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
-    def start(self, prompt_ids: Sequence[int]) -> Request:
-        """A request over this prompt, its n-grams read."""
-        return Request(self, plain_ids(prompt_ids))
+    def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> Request:
+        """A request over this prompt, its n-grams read.
+
+        Args:
+            expected: Tokens that the caller expects the output to be like.
+        """
+        return Request(self, plain_ids(prompt_ids), plain_ids(expected))
 
     def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
         """What a new request asks: its own trie, which has read the prompt, and what it shares with others.
@@ -105,11 +126,13 @@ class Drafter:
         """
         config = self.config
         session, *corpora = self._known
-        shared = [ReadTrie(session, "session", "output")] if "output" in config.sources else []
+        tries = [ReadTrie(session, "session", "output")] if "output" in config.sources else []
         if "corpus" in config.sources:
-            shared += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
-        own = OwnTrie(prompt_ids, config.sources, config.prompt_weight)
-        return own, [source for source in shared if source.trie.log]
+            tries += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
+        shared: list[Source] = [source for source in tries if source.trie.log]
+        if "model" in config.sources:
+            shared.append(RecycledLogits(self.rows))
+        return OwnTrie(prompt_ids, config.sources, config.prompt_weight), shared
 
     def keep(self, output_ids: Sequence[int]) -> None:
         """Read the output of a request that ended into the session trie, within its bounds."""
@@ -120,7 +143,7 @@ class Drafter:
 class Request:
     """The drafting side of one run (a ``DraftRequest``): its own trie, dropped whole when it ends."""
 
-    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int]) -> None:
+    def __init__(self, drafter: Drafter, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> None:
         config = drafter.config
         self._drafter, self._config = drafter, config
         self.confidence = Confidence()
@@ -130,7 +153,13 @@ class Request:
             self._own, self._shared = drafter.sources(prompt_ids)
             for source in self._shared:
                 source.follow(prompt_ids[-FOLLOWED:])
+        if expected and "expected" in config.sources:  # it begins where the output begins
+            self._shared.append(ExpectedText(expected))
         self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
+        self._recycled = next((source for source in self._shared if isinstance(source, RecycledLogits)), None)
+        self.recycles = self._recycled is not None
+        self._tree: DraftTree | None = None
+        self._prompt_ids = prompt_ids
         # The bounds are for what comes after it: a running request's prompt is never pruned.
         self.trie.capacity = config.trie_capacity + len(self.trie) + self.trie.leaves
         self.trie.max_bytes = config.trie_bytes + self.trie.bytes()
@@ -160,7 +189,8 @@ class Request:
         self._search = None
         width, longest_branch = min(width, config.decoding_length), min(longest_branch, config.longest_branch)
         if width < 2 or longest_branch < 1:
-            return DraftTree.root_only(self._last_id)
+            self._tree = DraftTree.root_only(self._last_id)
+            return self._tree
         rule = self._stop_rule(pass_seconds)
         with self._drafter.lock:
             self._versions = [source.version for source in self._shared]
@@ -170,6 +200,7 @@ class Request:
                 self._search = Search(self.sources, self.confidence, self._last_id)
             tree = self._search.run(width, longest_branch, config.strategy, rule)
         self._expected = tree.expected_tokens() - 1.0
+        self._tree = tree
         return tree
 
     def left_out(self) -> LeftOut | None:
@@ -187,8 +218,8 @@ class Request:
             self._rule = pass_seconds, StopRule(pass_seconds)
         return self._rule[1].fresh()
 
-    def commit(self, token_ids: Sequence[int]) -> None:
-        """Append emitted tokens to the context: learn from them, then read them."""
+    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
+        """Append emitted tokens to the context: learn from them, then read them, and the rows of their pass."""
         token_ids = plain_ids(token_ids)
         if not token_ids:
             return
@@ -200,6 +231,9 @@ class Request:
             self._search = None
         if self._own.reads_output:
             self.trie.make_room(len(token_ids))
+        if successors and self._recycled is not None:
+            with self._drafter.lock:
+                self._recycle(self._recycled, successors)
         before = len(self.trie) + self.trie.leaves
         self._own.follow(token_ids)
         with self._drafter.lock:
@@ -208,6 +242,16 @@ class Request:
         self._output.extend(token_ids)
         self._last_id = token_ids[-1]
         self._note_change(before)
+
+    def _recycle(self, recycled: RecycledLogits, successors: bytes) -> None:
+        """Read the rows of the last pass."""
+        if (tree := self._tree) is not None:
+            recycled.read(tree.token_ids, tree.parents, successors)
+            return
+        count, prompt_ids = len(successors) // ROW_BYTES, self._prompt_ids
+        recycled.follow(prompt_ids[: len(prompt_ids) - count + 1])
+        recycled.read(prompt_ids[len(prompt_ids) - count :], range(-1, count - 1), successors)
+        recycled.follow(prompt_ids)
 
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves

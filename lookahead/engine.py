@@ -12,7 +12,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
 
-from lookahead.backend import Backend, DecodeSession, OutputText
+from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
 from lookahead.config import GREEDY, MAX_TOKENS, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import DraftTree, plain_ids
@@ -24,8 +24,8 @@ from lookahead.verify import verify
 class DraftMaker(Protocol):
     """Makes drafts: ``Drafter``, or any other object that starts requests."""
 
-    def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
-        """The drafting side of a new run."""
+    def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> DraftRequest:
+        """The drafting side of a new run; what it is expected to write, if the caller says so."""
         ...
 
 
@@ -78,6 +78,7 @@ class LookaheadEngine:
         sampling: Sampling = GREEDY,
         cancelled: threading.Event | None = None,
         pass_costs: PassCosts | None = None,
+        expected: Sequence[int] = (),
     ) -> Generator[StepRecord, None, None]:
         """One record per forward pass, as it happens; the last one has the finish reason.
 
@@ -90,6 +91,7 @@ class LookaheadEngine:
                 settings and their seed alone, not on the drafts.
             cancelled: Set it to end the run after the current pass.
             pass_costs: T(n) for this run; None takes the engine's at its start. It stays the same until the run ends.
+            expected: Tokens that the output is expected to be like, to draft from (``backend.encode_expected``).
 
         Raises:
             ValueError: If an argument cannot be used; raised before anything runs.
@@ -98,23 +100,29 @@ class LookaheadEngine:
         """
         prompt = plain_ids(prompt_ids)
         self._check(prompt, method)
+        expected = plain_ids(expected)
+        self._check_ids(expected, "the expected text")
         limit = RunSettings(max_new_tokens).max_new_tokens
         drafts = METHOD_WORDS[method] == "lookahead"
-        return self._steps(prompt, limit, stop_strings(stop), drafts, sampling, cancelled, pass_costs)
+        return self._steps(prompt, limit, stop_strings(stop), drafts, sampling, cancelled, pass_costs, expected)
 
     def _check(self, prompt: tuple[int, ...], method: str) -> None:
         if method not in METHOD_WORDS:
             raise ValueError(f"method={method!r}; choose lookahead or plain")
         if not prompt:
             raise ValueError("the prompt is empty; need at least one token")
-        limit, size = self.backend.context_limit, self.backend.vocab_size
+        limit = self.backend.context_limit
         if limit is not None and len(prompt) >= limit:
             raise ValueError(f"a prompt of {len(prompt)} tokens; the model's context holds {limit}, output included")
-        if len(prompt) > MAX_TOKENS:
-            raise ValueError(f"a prompt of {len(prompt)} tokens; need at most {MAX_TOKENS}")
-        if min(prompt) < 0 or max(prompt) >= size:
-            outside = next(token_id for token_id in prompt if not 0 <= token_id < size)
-            raise ValueError(f"token id {outside} in the prompt; the model's vocabulary is 0 to {size - 1}")
+        self._check_ids(prompt, "the prompt")
+
+    def _check_ids(self, ids: tuple[int, ...], where: str) -> None:
+        size = self.backend.vocab_size
+        if len(ids) > MAX_TOKENS:
+            raise ValueError(f"{where} has {len(ids)} tokens; need at most {MAX_TOKENS}")
+        if ids and (min(ids) < 0 or max(ids) >= size):
+            outside = next(token_id for token_id in ids if not 0 <= token_id < size)
+            raise ValueError(f"token id {outside} in {where}; the model's vocabulary is 0 to {size - 1}")
 
     def _steps(
         self,
@@ -125,6 +133,7 @@ class LookaheadEngine:
         sampling: Sampling,
         cancelled: threading.Event | None,
         pass_costs: PassCosts | None,
+        expected: tuple[int, ...],
     ) -> Generator[StepRecord, None, None]:
         stop = (*stop, *self.backend.stop_strings)
         text = self.backend.output_text(stop, prompt) if stop else None
@@ -133,7 +142,8 @@ class LookaheadEngine:
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt), sampling)) as session:
             started = perf_counter()
             drafting = drafts and session.supports_trees
-            request = self.drafter.start(prompt) if drafting else NoDrafts(prompt)
+            more = (expected,) if expected else ()
+            request = self.drafter.start(prompt, *more) if drafting else NoDrafts(prompt)
             run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
             try:
                 record = run.step(started)
@@ -166,6 +176,9 @@ class _Run:
         self._pass_seconds = pass_seconds
         self._engine, self._session, self._request = engine, session, request
         self._text, self._cancelled, self._prompt = text, cancelled, prompt
+        self._recycling = session if request.recycles and isinstance(session, Recycling) else None
+        if self._recycling is not None:
+            self._recycling.recycle()
         self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
         limit = engine.backend.context_limit
         in_context = max_new_tokens if limit is None else limit - len(prompt)
@@ -193,7 +206,8 @@ class _Run:
             keep_started = perf_counter()
             self._session.keep(accepted)
             self.timed_passes.append((len(tree), marks[2] - marks[1] + perf_counter() - keep_started))
-        request.commit(emitted)
+        successors = b"" if self._recycling is None else self._recycling.successors
+        request.commit(emitted, *filter(None, (successors,)))
         marks.append(perf_counter())
         record = StepRecord(
             index=self._passes,
@@ -207,6 +221,7 @@ class _Run:
             trie=request.change(),
             finish_reason=finish_reason,
             left_out=left_out,
+            successors=successors or None,
         )
         self._passes += 1
         self._context_length += count

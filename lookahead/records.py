@@ -105,6 +105,8 @@ class StepRecord:
         trie: Size of the tries after the step.
         finish_reason: None until the last step.
         left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
+        successors: What the model found likely after each node of the draft (after the last token of the prompt for the
+            prefill), one row of ``sources/model.py`` each; None if the source ``model`` was off, or did not keep it.
     """
 
     index: int
@@ -118,6 +120,7 @@ class StepRecord:
     trie: TrieChange
     finish_reason: FinishReason | None = None
     left_out: LeftOut | None = None
+    successors: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,7 @@ class RunRecord:
         sampling: How tokens were chosen.
         created: Date and time, ISO 8601 with the offset from UTC.
         version: Version of the program that recorded it.
+        expected_ids: What the caller expected, as tokens; the source ``expected`` drafts from it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -216,6 +220,7 @@ class RunRecord:
     sampling: Sampling = GREEDY
     created: str = ""
     version: str = ""
+    expected_ids: tuple[int, ...] = ()
 
     @property
     def token_ids(self) -> tuple[int, ...]:

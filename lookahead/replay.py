@@ -14,6 +14,7 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, DraftRequest
 from lookahead.metrics import decode_steps
 from lookahead.records import RunRecord
+from lookahead.sources.model import ROW_BYTES
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -37,6 +38,49 @@ class ReplayStep:
     insert_seconds: float
 
 
+class RecordedRows:
+    """What a run's passes found likely, for the nodes of other drafts of the same output.
+
+    The row of a context is known if the run's own drafts had that context: always on the accepted path, elsewhere as
+    far as the run drafted it, too.
+    """
+
+    def __init__(self, run: RunRecord) -> None:
+        self._output = run.token_ids
+        self.prefill = (run.steps[0].successors if run.steps else None) or b""
+        self._passes: dict[int, tuple[DraftTree, bytes]] = {}
+        self._rows: dict[tuple[int, tuple[int, ...]], bytes] = {}
+        for step in run.steps[1:]:
+            if step.draft is not None and step.successors is not None:
+                done = step.context_length - len(run.prompt_ids)
+                self._passes[done] = step.draft, step.successors
+                for node, context in enumerate(self._contexts(step.draft, done)):
+                    self._rows[context] = step.successors[ROW_BYTES * node : ROW_BYTES * (node + 1)]
+
+    def of(self, tree: DraftTree, done: int) -> bytes:
+        """The rows of a draft's nodes, zeros where one is unknown; empty if none is known.
+
+        Args:
+            tree: A draft under the last of the output's first ``done`` tokens.
+        """
+        if not self._rows:
+            return b""
+        own, rows = self._passes.get(done, (None, b""))
+        # A pass of another width may have rounded otherwise, so the run's own one comes first.
+        if own is not None and (own.token_ids, own.parents) == (tree.token_ids, tree.parents):
+            return rows
+        return b"".join([self._rows.get(context, bytes(ROW_BYTES)) for context in self._contexts(tree, done)])
+
+    def _contexts(self, tree: DraftTree, done: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Of every node, how much of the output it agrees with, and its tokens after that."""
+        contexts: list[tuple[int, tuple[int, ...]]] = [(done, ())]
+        for token_id, parent in zip(tree.token_ids[1:], tree.parents[1:], strict=True):
+            agreed, others = contexts[parent]
+            goes_on = not others and agreed < len(self._output) and self._output[agreed] == token_id
+            contexts.append((agreed + 1, ()) if goes_on else (agreed, (*others, token_id)))
+        return contexts
+
+
 @dataclass(slots=True)
 class Replay:
     """One recorded output, replayed. Iterate it once for the decode steps; the end of the iteration ends the request.
@@ -54,6 +98,7 @@ class Replay:
         accept_last: Whether the last token also counts as accepted if it was drafted, as in a real run that ends with
             it (a trace counts it as the bonus).
         insert_seconds: Time that the request's tries have spent reading, including the output that is kept.
+        rows: What the model found likely, of a run that kept it.
     """
 
     request: DraftRequest
@@ -63,13 +108,14 @@ class Replay:
     room: int | None = None
     accept_last: bool = False
     insert_seconds: float = 0.0
+    rows: RecordedRows | None = None
 
     def __iter__(self) -> Iterator[ReplayStep]:
         """The decode steps."""
         output_ids, most = self.output_ids, self.config.longest_branch
         room = len(output_ids) + most if self.room is None else self.room
         end = len(output_ids) if self.accept_last else len(output_ids) - 1
-        self._insert(self.request.commit, output_ids[:1])
+        self._insert(self.request.commit, output_ids[:1], *filter(None, (self.rows and self.rows.prefill,)))
         done = 1
         while done < len(output_ids):
             started = time.perf_counter()
@@ -80,15 +126,16 @@ class Replay:
             following_ids = output_ids[done : min(end, done + len(tree))]
             accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
             emitted = min(accepted + 1, len(output_ids) - done)
-            insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted])
+            rows = filter(None, (self.rows and self.rows.of(tree, done),))
+            insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted], *rows)
             done += emitted
             yield ReplayStep(tree, accepted, emitted, retrieve_seconds, insert_seconds)
         self._insert(self.request.finish)
 
-    def _insert(self, read: Callable[..., None], *token_ids: Sequence[int]) -> float:
-        """Seconds that the request took to read the tokens."""
+    def _insert(self, read: Callable[..., None], *what: Sequence[int]) -> float:
+        """Seconds that the request took to read the tokens, and the rows of their pass."""
         started = time.perf_counter()
-        read(*token_ids)
+        read(*what)
         seconds = time.perf_counter() - started
         self.insert_seconds += seconds
         return seconds
@@ -254,13 +301,14 @@ def replay_run(
     for ids in earlier:
         drafter.keep(ids)
     replay = Replay(
-        drafter.start(run.prompt_ids),
+        drafter.start(run.prompt_ids, run.expected_ids),
         output_ids,
         config,
         pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
         # A run that filled the model's context had room for its output only.
         room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
         accept_last=True,
+        rows=RecordedRows(run),
     )
     steps = list(replay)
     return RunSteps(

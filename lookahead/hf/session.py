@@ -15,6 +15,7 @@ from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
+from lookahead.hf.successors import successors, to_bytes, to_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,22 @@ class TreeSession:
         self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
         self._chooser = rules.no_choices()
         self._context_ids = self._positions
+        self._recycles = False
+        self._successors: Tensor | None = None
+
+    def recycle(self) -> None:
+        """Keep the likeliest successors of the passes from now on (see ``Recycling``)."""
+        self._recycles = True
+
+    @property
+    def successors(self) -> bytes:
+        """The rows of the last pass (see ``Recycling``)."""
+        return b"" if self._successors is None else to_bytes(self._successors)
+
+    def _recycle(self, logits: Tensor) -> None:
+        """Start copying the rows of these logits to the host; waiting for the choices waits for them, too."""
+        if self._recycles:
+            self._successors = to_host(successors(logits))
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt, shape of the pass ``(1, prompt)``, logits of its last token only."""
@@ -73,6 +90,7 @@ class TreeSession:
             last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
             logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
             self._cache.commit(count)
+            self._recycle(logits[-1:])
             return self._choice(logits[-1], count)
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
@@ -80,6 +98,7 @@ class TreeSession:
         length = self._open_cache().length
         with forward_pass(self._model, drafts=len(tree) > 1), torch.inference_mode():
             logits = self.logits(tree)
+            self._recycle(logits)
             if self._chooser.along_path:
                 return self._choices_along_path(tree, logits, length)
             scores = self._chooser.scores(logits, self._context_ids)

@@ -2,7 +2,7 @@
 
 ``{"format": "lookahead-run", "version": 1, ...}`` with the records of ``records.py``: the objects of a file have their
 fields, within limits. A draft's sources are one letter per node, probabilities keep 6 decimals and times the tenth of a
-microsecond. ``rules.py`` says how the fields must fit together and fit the vocabulary.
+microsecond; ``successors`` is base64. ``rules.py`` says how the fields must fit together and fit the vocabulary.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ FORMAT = "lookahead-run"
 VERSION = 1
 MAX_TOKEN_CHARACTERS = 1000
 """Longest text of one token."""
+MAX_SUCCESSORS = 2_000_000
+"""Most characters of a file for what the model found likely (``StepRecord.successors``); of a longer run it has none."""
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
@@ -128,6 +130,7 @@ RunPart = _part(
         tokens=Annotated[dict[str, Any], Meta(max_length=MAX_TOKENS)],
     )
     | None,
+    expected_ids=_limited(tuple[int, ...]) | None,
     steps=_limited(tuple[_Step, ...]),
 )
 PairPart: Any = msgspec.defstruct(
@@ -165,9 +168,12 @@ def written(run: RunRecord) -> dict[str, Any]:
         TypeError: If a field has a value that JSON does not have.
     """
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
-    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
+    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "expected_ids", "steps")}
+    too_many = sum(len(step["successors"] or "") for step in last["steps"]) > MAX_SUCCESSORS
     for step in last["steps"]:
         _write_step(step)
+        if too_many:
+            step["successors"] = None
     if run.sampling.greedy:
         del found["sampling"]
     return {
@@ -215,6 +221,7 @@ def run_from(part: Any) -> RunRecord:
     part.sampling = GREEDY if part.sampling is None else _settings_from("sampling", Sampling, part.sampling)
     if part.texts is not None:
         part.texts.tokens = _tokens_from(part.texts.tokens)
+    part.expected_ids = part.expected_ids or ()
     part.steps = tuple(_step_from(step, f"steps[{place}]") for place, step in enumerate(part.steps))
     return checked(part, RunRecord, from_attributes=True)
 

@@ -39,6 +39,7 @@ class RunRecorder:
         stop: Sequence[str] = (),
         pass_costs: PassCosts | None = None,
         sampling: Sampling = GREEDY,
+        expected: Sequence[int] = (),
     ) -> None:
         self.max_new_tokens = RunSettings(max_new_tokens).max_new_tokens
         self.stop = stop_strings(stop)
@@ -60,6 +61,7 @@ class RunRecorder:
             sampling=sampling,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=lookahead.__version__,
+            expected_ids=plain_ids(expected),
         )
         to_json(self._empty)  # what a file cannot hold is refused before it runs
         self._started = perf_counter()
@@ -106,6 +108,7 @@ class RecordedRun(RunRecorder):
         stop: Strings that end the output.
         sampling: How tokens are chosen.
         cancelled: Set it to end the run after the current pass.
+        expected: Tokens that the output is expected to be like.
 
     Raises:
         ValueError: If an argument cannot be used; raised before anything runs.
@@ -122,6 +125,7 @@ class RecordedRun(RunRecorder):
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
         cancelled: threading.Event | None = None,
+        expected: Sequence[int] = (),
     ) -> None:
         start = partial(
             engine.generate,
@@ -131,11 +135,12 @@ class RecordedRun(RunRecorder):
             method=method,
             sampling=sampling,
             cancelled=cancelled,
+            expected=expected,
         )
         start()  # refuses bad arguments before T(n) is measured
         kind = METHOD_WORDS[method]
         costs = engine.pass_costs if kind == "lookahead" else None
-        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs, sampling)
+        super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs, sampling, expected)
         self._run = start(pass_costs=costs)
 
     def __iter__(self) -> Iterator[StepRecord]:

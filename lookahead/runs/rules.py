@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from lookahead.draft import DraftTree
 from lookahead.records import RunRecord, StepRecord
+from lookahead.sources.model import ROW_BYTES, TOP, rows_of
 from lookahead.strict_json import SchemaError
 from lookahead.trie import MAX_TOKEN_ID
 from lookahead.verify import verify
@@ -19,6 +20,7 @@ def check_run(run: RunRecord) -> None:
     if not run.prompt_ids:
         raise SchemaError("prompt_ids: need at least one token")
     _check_ids("prompt_ids", run.prompt_ids, run)
+    _check_ids("expected_ids", run.expected_ids, run)
     context = len(run.prompt_ids)
     last_id = run.prompt_ids[-1]
     for place, step in enumerate(run.steps):
@@ -34,6 +36,7 @@ def check_run(run: RunRecord) -> None:
             _check_prefill(step)
         else:
             _check_decode(run, step, last_id)
+        _check_successors(run, step)
         if not step.emitted_ids:
             _fail(place, "emitted_ids", "empty; every pass emits at least one token")
         if place < len(run.steps) - 1 and step.finish_reason is not None:
@@ -92,6 +95,23 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
         _fail(place, "target_ids", f"{len(step.target_ids)} target_ids for {len(tree)} nodes")
     _check_left_out(run, step, tree)
     _check_accepted(run, step, tree)
+
+
+def _check_successors(run: RunRecord, step: StepRecord) -> None:
+    """One row per choice: different tokens of the vocabulary, their shares falling, then zeros."""
+    if (packed := step.successors) is None:
+        return
+    nodes = len(step.target_ids)
+    if len(packed) != ROW_BYTES * nodes:
+        _fail(step.index, "successors", f"{len(packed)} bytes for {nodes} nodes; need {ROW_BYTES} per node")
+    numbers = rows_of(packed)
+    for start in range(0, len(numbers), TOP):
+        row = [number for number in numbers[start : start + TOP] if number]
+        ids, shares = [number >> 8 for number in row], [number & 255 for number in row]
+        if any(numbers[start + len(row) : start + TOP]) or 0 in shares or shares != sorted(shares, reverse=True):
+            _fail(step.index, "successors", f"row {start // TOP}: need shares that fall, and zeros behind them")
+        if len(set(ids)) < len(ids) or any(token_id > _last_id(run) for token_id in ids):
+            _fail(step.index, "successors", f"row {start // TOP}: need different tokens, 0 to {_last_id(run)}")
 
 
 def _check_left_out(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SourceName = Literal["prompt", "output", "corpus"]
+SourceName = Literal["prompt", "output", "corpus", "model", "expected"]
 """What a run may draft from."""
 
 ROOT_SOURCE = "root"
@@ -45,7 +45,8 @@ SOURCES: dict[str, SourceInfo] = {
         SourceInfo("prompt", "p", "■", "#6A4BBF", "#B7A3F2", "the prompt of this run"),
         SourceInfo("output", "o", "●", "#A0306F", "#EE94C6", "the output so far and earlier outputs of this session"),
         SourceInfo("corpus", "c", "▲", "#00795C", "#4CC9A4", "a trie file that the run was started with"),
-        SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "recycled logits (read in run files only)", offered=False),
+        SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "recycled logits: what the model found likely after the same token before"),
+        SourceInfo("expected", "e", "◆", "#137300", "#99E68A", "a text that the caller expects"),
     )
 }
 """Every source by name, in the order in which they are shown."""
