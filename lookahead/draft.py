@@ -23,6 +23,31 @@ def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """What a pass reads besides its draft, on a model that takes one branch instead of a tree.
+
+    Such a model keeps a state that cannot drop a rejected token. If the pass rejects any, the state goes back to
+    what it was before, and the accepted tokens are read again at the head of the next pass.
+
+    Attributes:
+        reread: Tokens that the next pass reads again, before its root.
+        rereads: Whether that ever happens: some models can drop the tokens at the end of a branch.
+    """
+
+    reread: int = 0
+    rereads: bool = True
+
+    def after(self, drafted: int, accepted: int) -> Chain:
+        """What the pass after one with so many draft tokens, so many of them accepted, reads again.
+
+        >>> Chain(2).after(drafted=4, accepted=1), Chain(2).after(drafted=4, accepted=4)
+        (Chain(reread=4, rereads=True), Chain(reread=0, rereads=True))
+        """
+        again = self.reread + 1 + accepted if self.rereads and accepted < drafted else 0
+        return Chain(again, self.rereads)
+
+
+@dataclass(frozen=True, slots=True)
 class DraftTree:
     """A tree of draft tokens under the last committed token.
 
@@ -54,6 +79,11 @@ class DraftTree:
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is one branch, in order."""
+        return self.parents == tuple(range(-1, len(self.parents) - 1))
 
     def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
         """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings).

@@ -1,0 +1,150 @@
+"""What a model keeps of the tokens it has read where that cannot drop any: saved before a chain, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+from transformers import Cache
+
+from lookahead.draft import Chain
+
+
+class ChainState:
+    """The state after the tokens read so far, in whatever form ``generate`` keeps it, and how to go back.
+
+    Three kinds of state, by what the prompt's pass left behind: a cache that can be cropped (rows, or what a short
+    convolution looks back at); one that cannot (a recurrent state), which is copied before a pass with a draft; and
+    none at all, where every pass reads the whole context. After a copy is put back, the accepted tokens are
+    **pending**: committed, but to be read again by the next pass, before its root.
+
+    Attributes:
+        arguments: The forward pass's arguments besides the tokens, the state among them.
+        read_ids: The tokens that the state covers.
+        pending_ids: Committed tokens that it does not cover.
+    """
+
+    def __init__(self, arguments: dict[str, Any], prompt_ids: Sequence[int], rewinds: bool) -> None:
+        self.arguments = arguments
+        self.read_ids = list(prompt_ids)
+        self.pending_ids: list[int] = []
+        self._reading: list[int] = []
+        self._drafted = 0
+        self._saved: _Saved | None = None
+        self._rewinds = rewinds
+        self._start: tuple[int, _Saved] | None = None
+        self._copies = False
+        self._caches: list[Cache] = []
+
+    @property
+    def length(self) -> int:
+        """Committed tokens."""
+        return len(self.read_ids) + len(self.pending_ids)
+
+    @property
+    def capacity(self) -> int:
+        """Committed tokens: nothing is allocated ahead."""
+        return self.length
+
+    @property
+    def chain(self) -> Chain:
+        """What the next pass reads again."""
+        return Chain(len(self.pending_ids), self._copies)
+
+    def reserve(self, rows: int) -> None:
+        """Nothing is allocated ahead."""
+
+    def commit(self, count: int) -> None:
+        """The prompt, of ``count`` tokens, has been read: from here on the state can go back."""
+        assert count == len(self.read_ids)
+        states = {name: value for name, value in self.arguments.items() if _is_state(value)}
+        self._caches = [value for value in states.values() if isinstance(value, Cache)]
+        self._copies = len(self._caches) < len(states) or not all(map(_is_croppable, self._caches))
+        if not self._copies:
+            for cache in self._caches:
+                cache.activate_past_recording()
+        if self._rewinds:
+            self._start = count, _Saved(self.arguments)
+
+    def begin(self, chain_ids: Sequence[int]) -> list[int]:
+        """The tokens that a pass over this chain, its root first, reads; the state is saved if it may go back."""
+        self._saved = _Saved(self.arguments) if self._copies and len(chain_ids) > 1 else None
+        self._reading, self._drafted = [*self.pending_ids, *chain_ids], len(chain_ids) - 1
+        return self._reading
+
+    def keep(self, offsets: Sequence[int]) -> None:
+        """Commit the chain's root and its first tokens, as many as there are ``offsets``; drop the others."""
+        rejected = self._drafted - len(offsets)
+        committed = self._reading[: len(self._reading) - rejected]
+        if rejected and self._saved is not None:
+            self._saved.put_back()
+            self.pending_ids = committed
+        else:
+            self.read_ids += committed
+            self.pending_ids = []
+            for cache in self._caches if not self._copies else ():
+                cache.crop(-rejected)  # with 0 as well: it drops what only a rejection would have needed
+        self._saved = None
+
+    def rewind(self, length: int) -> None:
+        """Go back to the prompt, of ``length`` tokens."""
+        assert self._start is not None and self._start[0] == length
+        self._start[1].put_back()
+        self._start = length, _Saved(self.arguments)
+        self.read_ids, self.pending_ids = self.read_ids[:length], []
+
+
+class _Saved:
+    """A copy of the state among these arguments, to be put back once at most.
+
+    Rows of attention layers grow by concatenation, so holding on to them is enough; they are the attributes of a cache
+    or a layer. The states inside its containers, and those outside a cache, may be overwritten in place and are copied.
+    """
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+        states = {name: value for name, value in arguments.items() if _is_state(value)}
+        self._values = {name: _copied(value) for name, value in states.items() if not isinstance(value, Cache)}
+        self._parts = [
+            (part, {name: value if isinstance(value, Tensor) else _copied(value) for name, value in vars(part).items()})
+            for cache in states.values()
+            if isinstance(cache, Cache)
+            for part in _parts(cache)
+        ]
+
+    def put_back(self) -> None:
+        """Make the state what it was; the copies now belong to it."""
+        self._arguments |= self._values
+        for part, attributes in self._parts:
+            vars(part).clear()
+            vars(part).update(attributes)
+
+
+def _is_state(value: object) -> bool:
+    """Whether an argument may change with every pass: a cache, or the tensors of a state (masks are single tensors)."""
+    return isinstance(value, Cache) or (isinstance(value, list | tuple) and any(isinstance(one, Tensor) for one in value))
+
+
+def _is_croppable(cache: Cache) -> bool:
+    return bool(getattr(cache, "is_croppable", False))  # an older transformers does not say
+
+
+def _parts(cache: Cache) -> Iterator[Any]:
+    """The cache, its layers, and those of the caches in it."""
+    yield cache
+    yield from cache.layers
+    for value in vars(cache).values():
+        if isinstance(value, Cache):
+            yield from _parts(value)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a container and of the tensors in it; anything else is itself."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {name: _copied(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(one) for one in value)
+    return value
