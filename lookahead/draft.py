@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
 from lookahead.sources.registry import ROOT_SOURCE
+
+DraftShape = Literal["tree", "chain", "none"]
+"""What a model's forward pass can verify."""
 
 
 def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ class ChainSession(TreeSession):
         rewinds: Whether ``rewind`` will be asked for, to the end of the prompt; it costs a copy of the state.
     """
 
-    supports_trees = False
+    draft_shape = "chain"
 
     def __init__(
         self, model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, capacity: int, rewinds: bool = False

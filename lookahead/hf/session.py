@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from lookahead.draft import Chain, DraftTree
+from lookahead.draft import Chain, DraftShape, DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.chain_state import ChainState
 from lookahead.hf.generation import GenerationRules
@@ -41,7 +41,7 @@ class ForwardPlan:
 class TreeSession:
     """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls."""
 
-    supports_trees = True
+    draft_shape: DraftShape = "tree"
 
     @property
     def chain(self) -> Chain | None:
