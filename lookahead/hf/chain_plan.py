@@ -16,6 +16,7 @@ from lookahead.hf.exactness import ExactVerdict, chain_of, gap_changes
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import MaskPlan
 from lookahead.hf.plan import allowed_error, distance
+from lookahead.hf.recurrence import made_stepwise
 from lookahead.hf.session import ForwardPlan
 
 _PROMPT = 5
@@ -38,7 +39,7 @@ def find_chain_plan(
     """
     if limit is not None and limit < _PROMPT + _TOKENS + max(drafted for drafted, _ in _PASSES):
         raise UnsupportedCacheError(f"{limit} positions are too few to try chains on")
-    plan = ForwardPlan((), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain())
+    plan = ForwardPlan((), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model))
     try:
         with torch.inference_mode():
             return plan, _try_chains(model, plan, rules.without_processors())

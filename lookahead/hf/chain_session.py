@@ -12,6 +12,7 @@ from lookahead.draft import Chain, DraftTree
 from lookahead.hf.chain_state import ChainState
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask
+from lookahead.hf.recurrence import stepwise
 from lookahead.hf.session import ForwardPlan, TreeSession
 
 
@@ -47,7 +48,7 @@ class ChainSession(TreeSession):
 
     def _new_cache(self, prompt_ids: Tensor) -> ChainState:
         arguments = self._rules.prepare(prompt_ids, self._capacity, cache_implementation=None).arguments
-        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds)
+        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds, self._plan.steps)
 
     def _forward(self, ids: Tensor, position_ids: Tensor, mask: Mask | None, **last_only: int) -> Tensor:
         """Logits of the prompt's last token, shape ``(1, vocab)``."""
@@ -66,7 +67,8 @@ class ChainSession(TreeSession):
         inputs = model.prepare_inputs_for_generation(self._ids[:, :end], **iteration, **{**arguments, **rows})
         if "logits_to_keep" in inputs:
             inputs["logits_to_keep"] = wanted
-        outputs = model(**inputs, return_dict=True)
+        with stepwise(self._state().noted):
+            outputs = model(**inputs, return_dict=True)
         arguments |= {name: value for name, value in outputs.items() if name in self._rules.forward_arguments}
         return outputs.logits[0, -wanted:]
 

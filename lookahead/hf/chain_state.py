@@ -6,35 +6,47 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
-from transformers import Cache
+from transformers import Cache, DynamicCache
 
 from lookahead.draft import Chain
+from lookahead.hf.recurrence import StatesOfPass
+
+MOST_NOTED_BYTES, NOTED_TOKENS = 1 << 29, 16
+"""Recurrent states are noted after every token of a pass unless so many of them would take more memory than this."""
 
 
 class ChainState:
     """The state after the tokens read so far, in whatever form ``generate`` keeps it, and how to go back.
 
-    Three kinds of state, by what the prompt's pass left behind: a cache that can be cropped (rows, or what a short
-    convolution looks back at); one that cannot (a recurrent state), which is copied before a pass with a draft; and
-    none at all, where every pass reads the whole context. After a copy is put back, the accepted tokens are
-    **pending**: committed, but to be read again by the next pass, before its root.
+    By what the prompt's pass left behind, it is a cache that can be cropped (rows, or what a short convolution looks
+    back at); one with recurrent states as well, which a pass notes after every token if it reads step by step; any
+    other, which is copied before a pass with a draft; or nothing at all, where every pass reads the whole context.
+    After a copy is put back, the accepted tokens are **pending**: committed, but to be read again by the next pass,
+    before its root.
+
+    Args:
+        rewinds: Whether ``rewind`` will be asked for.
+        steps: Whether the model's recurrent layers can read step by step.
 
     Attributes:
         arguments: The forward pass's arguments besides the tokens, the state among them.
         read_ids: The tokens that the state covers.
         pending_ids: Committed tokens that it does not cover.
+        noted: The recurrent states of the pass that ``begin`` announced; None where it does not read step by step.
     """
 
-    def __init__(self, arguments: dict[str, Any], prompt_ids: Sequence[int], rewinds: bool) -> None:
+    def __init__(self, arguments: dict[str, Any], prompt_ids: Sequence[int], rewinds: bool, steps: bool) -> None:
         self.arguments = arguments
         self.read_ids = list(prompt_ids)
         self.pending_ids: list[int] = []
         self._reading: list[int] = []
         self._drafted = 0
         self._saved: _Saved | None = None
-        self._rewinds = rewinds
+        self._rewinds, self._steps = rewinds, steps
         self._start: tuple[int, _Saved] | None = None
         self._copies = False
+        self._recurrent: list[Any] = []
+        self.noted: StatesOfPass | None = None
         self._caches: list[Cache] = []
 
     @property
@@ -60,7 +72,11 @@ class ChainState:
         assert count == len(self.read_ids)
         states = {name: value for name, value in self.arguments.items() if _is_state(value)}
         self._caches = [value for value in states.values() if isinstance(value, Cache)]
-        self._copies = len(self._caches) < len(states) or not all(map(_is_croppable, self._caches))
+        if self._steps:
+            self._recurrent = [layer for cache in self._caches for layer in cache.layers if _is_recurrent(layer)]
+        size = sum(state.nbytes for state in self._states())
+        others = [cache for cache in self._caches if not _is_croppable(cache, self._recurrent)]
+        self._copies = len(self._caches) < len(states) or bool(others) or size > MOST_NOTED_BYTES // NOTED_TOKENS
         if not self._copies:
             for cache in self._caches:
                 cache.activate_past_recording()
@@ -69,7 +85,10 @@ class ChainState:
 
     def begin(self, chain_ids: Sequence[int]) -> list[int]:
         """The tokens that a pass over this chain, its root first, reads; the state is saved if it may go back."""
-        self._saved = _Saved(self.arguments) if self._copies and len(chain_ids) > 1 else None
+        drafts = len(chain_ids) > 1
+        self._saved = _Saved(self.arguments) if self._copies and drafts else None
+        steps = self._recurrent and (drafts or self.pending_ids)
+        self.noted = StatesOfPass(self._states(), kept=not self._copies) if steps else None
         self._reading, self._drafted = [*self.pending_ids, *chain_ids], len(chain_ids) - 1
         return self._reading
 
@@ -85,7 +104,14 @@ class ChainState:
             self.pending_ids = []
             for cache in self._caches if not self._copies else ():
                 cache.crop(-rejected)  # with 0 as well: it drops what only a rejection would have needed
-        self._saved = None
+            if rejected and self.noted is not None:
+                for state, right in zip(self._states(), self.noted.after(len(committed) - 1), strict=True):
+                    state.copy_(right)
+        self._saved = self.noted = None
+
+    def _states(self) -> list[Tensor]:
+        """The recurrent states, layer by layer."""
+        return [state for layer in self._recurrent for state in layer.recurrent_states.values() if state is not None]
 
     def rewind(self, length: int) -> None:
         """Go back to the prompt, of ``length`` tokens."""
@@ -126,8 +152,15 @@ def _is_state(value: object) -> bool:
     return isinstance(value, Cache) or (isinstance(value, list | tuple) and any(isinstance(one, Tensor) for one in value))
 
 
-def _is_croppable(cache: Cache) -> bool:
-    return bool(getattr(cache, "is_croppable", False))  # an older transformers does not say
+def _is_croppable(cache: Cache, recurrent: Sequence[object]) -> bool:
+    """Whether ``crop`` puts everything back but the states of these layers; an older transformers does not say."""
+    if type(cache) is DynamicCache and recurrent:
+        return all(layer in recurrent or getattr(layer, "is_croppable", True) for layer in cache.layers)
+    return bool(getattr(cache, "is_croppable", False))
+
+
+def _is_recurrent(layer: object) -> bool:
+    return any(getattr(layer, "is_recurrent_states_initialized", {}).values())
 
 
 def _parts(cache: Cache) -> Iterator[Any]:

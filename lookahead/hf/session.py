@@ -28,6 +28,7 @@ class ForwardPlan:
         keeps_logits: Whether it can compute only the last logits.
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
         chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
+        steps: Whether its recurrent layers can read a chain step by step.
     """
 
     shapes: tuple[LayerShape | None, ...]
@@ -36,6 +37,7 @@ class ForwardPlan:
     keeps_logits: bool
     places: bool = False
     chain: Chain | None = None
+    steps: bool = False
 
 
 class TreeSession:
