@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ def find_chain_plan(
     plan = ForwardPlan((), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model))
     try:
         with torch.inference_mode():
-            return plan, _try_chains(model, plan, rules.without_processors())
+            return _try_chains(model, plan, rules.without_processors())
     except UnsupportedCacheError:
         raise
     except Exception as error:
@@ -50,11 +50,15 @@ def find_chain_plan(
         raise UnsupportedCacheError(reason) from error
 
 
-def _try_chains(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> ExactVerdict:
+def _try_chains(
+    model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules
+) -> tuple[ForwardPlan, ExactVerdict]:
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
     prompt = [(7 + 3 * index) % size for index in range(_PROMPT)]
     path = [(11 + 13 * index) % size for index in range(_TOKENS)]
-    one_by_one = _logits(_opened(model, plan, rules, prompt), path, [(0, 0)] * _TOKENS, size)
+    session = _opened(model, plan, rules, prompt)
+    plan = replace(plan, chain=session.chain)
+    one_by_one = _logits(session, path, [(0, 0)] * _TOKENS, size)
     if bool(one_by_one.isnan().any()):
         raise UnsupportedCacheError("its logits are NaN")
     in_chains = _logits(_opened(model, plan, rules, prompt), path, _PASSES, size)
@@ -63,7 +67,7 @@ def _try_chains(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRule
     allowed = allowed_error(distance(whole, one_by_one), one_by_one.dtype)
     if (found := distance(in_chains, one_by_one)) > allowed:
         raise UnsupportedCacheError(f"several tokens in one pass come out otherwise than one by one (by {found:.0e})")
-    return ExactVerdict.within_rounding(gap_changes(one_by_one, in_chains))
+    return plan, ExactVerdict.within_rounding(gap_changes(one_by_one, in_chains))
 
 
 def _opened(
