@@ -236,7 +236,7 @@ def tiny_recurrent(family: str, dtype: torch.dtype = torch.float64, **settings: 
 
 
 def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
-    """A model whose cache cannot drop tokens."""
+    """A model whose cache cannot drop tokens: it takes chains."""
     config = MambaConfig(
         vocab_size=VOCAB_SIZE,
         hidden_size=32,
@@ -246,6 +246,15 @@ def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
         initializer_range=0.4,
     )
     return _made(MambaForCausalLM, config, dtype, "eager")
+
+
+def tiny_minimax(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    """A model that cannot read several tokens at once: its mask takes the rows of a layer that has none for all."""
+    config = AutoConfig.for_model(
+        "minimax",
+        **{**SHAPE, "num_local_experts": 4, "layer_types": ["linear_attention", "full_attention"], "block_size": 8},
+    )
+    return _made(AutoModelForCausalLM.from_config, config, dtype, "sdpa")
 
 
 def tiny_mpt(dtype: torch.dtype = torch.float64, **settings: Any) -> PreTrainedModel:
