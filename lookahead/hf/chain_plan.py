@@ -41,6 +41,13 @@ def find_chain_plan(
         raise UnsupportedCacheError(f"{limit} positions are too few to try chains on")
     plan = ForwardPlan((), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model))
     try:
+        return _tried(model, plan, rules)
+    except UnsupportedCacheError:
+        return _tried(model, replace(plan, copies=True), rules)
+
+
+def _tried(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> tuple[ForwardPlan, ExactVerdict]:
+    try:
         with torch.inference_mode():
             return _try_chains(model, plan, rules.without_processors())
     except UnsupportedCacheError:

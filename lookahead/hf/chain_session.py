@@ -48,7 +48,7 @@ class ChainSession(TreeSession):
 
     def _new_cache(self, prompt_ids: Tensor) -> ChainState:
         arguments = self._rules.prepare(prompt_ids, self._capacity, cache_implementation=None).arguments
-        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds, self._plan.steps)
+        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds, self._plan.steps, self._plan.copies)
 
     def _forward(self, ids: Tensor, position_ids: Tensor, mask: Mask | None, **last_only: int) -> Tensor:
         """Logits of the prompt's last token, shape ``(1, vocab)``."""

@@ -27,6 +27,7 @@ class ChainState:
     Args:
         rewinds: Whether ``rewind`` will be asked for.
         steps: Whether the model's recurrent layers can read step by step.
+        copies: Whether it is copied whatever it is.
 
     Attributes:
         arguments: The forward pass's arguments besides the tokens, the state among them.
@@ -35,7 +36,9 @@ class ChainState:
         noted: The recurrent states of the pass that ``begin`` announced; None where it does not read step by step.
     """
 
-    def __init__(self, arguments: dict[str, Any], prompt_ids: Sequence[int], rewinds: bool, steps: bool) -> None:
+    def __init__(
+        self, arguments: dict[str, Any], prompt_ids: Sequence[int], rewinds: bool, steps: bool, copies: bool
+    ) -> None:
         self.arguments = arguments
         self.read_ids = list(prompt_ids)
         self.pending_ids: list[int] = []
@@ -44,7 +47,7 @@ class ChainState:
         self._saved: _Saved | None = None
         self._rewinds, self._steps = rewinds, steps
         self._start: tuple[int, _Saved] | None = None
-        self._copies = False
+        self._copies = copies
         self._recurrent: list[Any] = []
         self.noted: StatesOfPass | None = None
         self._caches: list[Cache] = []
@@ -76,7 +79,8 @@ class ChainState:
             self._recurrent = [layer for cache in self._caches for layer in cache.layers if _is_recurrent(layer)]
         size = sum(state.nbytes for state in self._states())
         others = [cache for cache in self._caches if not _is_croppable(cache, self._recurrent)]
-        self._copies = len(self._caches) < len(states) or bool(others) or size > MOST_NOTED_BYTES // NOTED_TOKENS
+        too_large = size > MOST_NOTED_BYTES // NOTED_TOKENS
+        self._copies = self._copies or len(self._caches) < len(states) or bool(others) or too_large
         if not self._copies:
             for cache in self._caches:
                 cache.activate_past_recording()

@@ -29,6 +29,7 @@ class ForwardPlan:
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
         chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
         steps: Whether its recurrent layers can read a chain step by step.
+        copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
     """
 
     shapes: tuple[LayerShape | None, ...]
@@ -38,6 +39,7 @@ class ForwardPlan:
     places: bool = False
     chain: Chain | None = None
     steps: bool = False
+    copies: bool = False
 
 
 class TreeSession:

@@ -132,6 +132,17 @@ def test_rounding_is_not_taken_for_a_wrong_pass(family, dtype):
     assert backend.supports_trees, backend.notice
 
 
+def test_attention_that_is_scaled_by_row_takes_chains():
+    """Each row of a tree would be scaled as if all rows before it were tokens before it."""
+    model = tiny_model("llama4", attn_temperature_tuning=True, floor_scale=5, attn_scale=2.0)
+    backend = HFBackend(model)
+    assert backend.draft_shape == "chain"
+    assert "attn_temperature_tuning" in (backend.notice or "")
+    prompt = prompts()[-1]
+    expected = hf_greedy(model, prompt, NEW_TOKENS)
+    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.8), width=8)[0] == expected
+
+
 def test_low_precision_runs():
     model = tiny_model("llama", dtype=torch.bfloat16)
     backend = HFBackend(model)

@@ -23,6 +23,8 @@ from transformers import (
     GptOssConfig,
     GptOssForCausalLM,
     LlamaConfig,
+    Llama4ForCausalLM,
+    Llama4TextConfig,
     LlamaForCausalLM,
     MambaConfig,
     MambaForCausalLM,
@@ -66,6 +68,16 @@ SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": MOST_POSITIONS,
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
+CHUNKED = {
+    **SHAPE,
+    "head_dim": 8,
+    "num_local_experts": 4,
+    "intermediate_size_mlp": 48,
+    "attention_chunk_size": WINDOW,
+    "layer_types": ["chunked_attention", "full_attention"],
+    "attn_temperature_tuning": False,
+}
+
 FAMILIES = {
     "llama": (LlamaForCausalLM, LlamaConfig, SHAPE),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, SHAPE),
@@ -95,6 +107,8 @@ FAMILIES = {
             "tie_word_embeddings": False,
         },
     ),
+    "llama4": (Llama4ForCausalLM, Llama4TextConfig, CHUNKED),
+    "llama4-chunks": (Llama4ForCausalLM, Llama4TextConfig, {**CHUNKED, "layer_types": ["chunked_attention"] * 2}),
     "olmo2": (Olmo2ForCausalLM, Olmo2Config, SHAPE),
     "mixtral": (MixtralForCausalLM, MixtralConfig, {**SHAPE, "num_local_experts": 4, "sliding_window": None}),
     "qwen3-moe": (Qwen3MoeForCausalLM, Qwen3MoeConfig, {**SHAPE, **EXPERTS, "head_dim": 8}),
