@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import Pass, PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftShape, DraftTree
 
 
 class BackendError(ValueError):
@@ -67,10 +67,15 @@ class DecodeSession(Protocol):
     The order of calls is ``prefill``, then ``choose`` and ``keep`` in turn, then ``close``.
 
     Attributes:
-        supports_trees: Whether ``choose`` takes more than the root.
+        draft_shape: Whether ``choose`` takes a tree, one chain or only the root.
     """
 
-    supports_trees: bool
+    draft_shape: DraftShape
+
+    @property
+    def chain(self) -> Chain | None:
+        """What the next pass reads besides a chain; None unless that is what it takes."""
+        ...
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt; the prompt is in the cache afterwards."""
@@ -136,13 +141,13 @@ class Backend(Protocol):
     vocab_size: int
 
     @property
-    def supports_trees(self) -> bool:
-        """Whether a forward pass can verify a draft tree."""
+    def draft_shape(self) -> DraftShape:
+        """Whether a forward pass can verify a draft tree, one chain or no draft."""
         ...
 
     @property
     def notice(self) -> str | None:
-        """Why the model decodes one token at a time; None if it takes draft trees."""
+        """Why the model takes chains only, or decodes one token at a time; None if it takes draft trees."""
         ...
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:

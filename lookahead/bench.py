@@ -75,7 +75,8 @@ class Bench:
 
         self._backend, self._plan, self._tick = backend, plan, tick
         self._info = model_info(backend, name)
-        self.pass_costs = backend.pass_costs(plan.config.decoding_length) if backend.supports_trees else None
+        drafts = backend.draft_shape != "none"
+        self.pass_costs = backend.pass_costs(plan.config.decoding_length) if drafts else None
         # Method -> repeat -> prompt.
         self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
 

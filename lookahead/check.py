@@ -96,7 +96,7 @@ class Check:
         self._backend, self._name = backend, name
         info = model_info(backend, name)
         costs = None
-        if backend.supports_trees:
+        if backend.draft_shape != "none":
             costs = cost_report(backend, backend.known_costs(), read_bandwidth(backend.device))
         self.result: dict[str, Any] = {
             "model": info.name,
@@ -105,6 +105,7 @@ class Check:
             "dtype": info.dtype,
             "device": info.device,
             "context_limit": backend.context_limit,
+            "drafts": backend.draft_shape,
             "trees": backend.supports_trees,
             "notice": backend.notice,
             "exactness": None if (verdict := backend.exactness) is None else verdict.kind,

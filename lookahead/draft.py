@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
 from lookahead.sources.registry import ROOT_SOURCE
+
+DraftShape = Literal["tree", "chain", "none"]
+"""What a model's forward pass can verify."""
 
 
 def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
@@ -20,6 +23,31 @@ def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
         return tuple(int(index(token_id)) for token_id in token_ids)
     except TypeError as error:
         raise ValueError(f"token ids: need whole numbers in one flat list ({error})") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a pass reads besides its draft, on a model that takes one branch instead of a tree.
+
+    Such a model keeps a state that cannot drop a rejected token. If the pass rejects any, the state goes back to
+    what it was before, and the accepted tokens are read again at the head of the next pass.
+
+    Attributes:
+        reread: Tokens that the next pass reads again, before its root.
+        rereads: Whether that ever happens: some models can drop the tokens at the end of a branch.
+    """
+
+    reread: int = 0
+    rereads: bool = True
+
+    def after(self, drafted: int, accepted: int) -> Chain:
+        """What the pass after one with so many draft tokens, so many of them accepted, reads again.
+
+        >>> Chain(2).after(drafted=4, accepted=1), Chain(2).after(drafted=4, accepted=4)
+        (Chain(reread=4, rereads=True), Chain(reread=0, rereads=True))
+        """
+        again = self.reread + 1 + accepted if self.rereads and accepted < drafted else 0
+        return Chain(again, self.rereads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +82,11 @@ class DraftTree:
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is one branch, in order."""
+        return self.parents == tuple(range(-1, len(self.parents) - 1))
 
     def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
         """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings).

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree, plain_ids
+from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.records import LeftOut, TrieChange
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
-from lookahead.search.width import StopRule
+from lookahead.search.width import ChainRule, StopRule
 from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
 from lookahead.sources.source import Source
@@ -29,7 +29,13 @@ class DraftRequest(Protocol):
 
     recycles: bool
 
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+    def draft(
+        self,
+        width: int,
+        longest_branch: int,
+        pass_seconds: Sequence[float] | None,
+        chain: Chain | None = None,
+    ) -> DraftTree:
         """A tree under the last committed token.
 
         Args:
@@ -37,6 +43,8 @@ class DraftRequest(Protocol):
             longest_branch: Most draft tokens in one branch (>= 0).
             pass_seconds: ``pass_seconds[n - 1]`` is the time of a forward pass of n tokens, for n up to ``width``
                 at least; the tree is cut where more nodes no longer pay. None drafts up to ``width``.
+            chain: Where the model takes one branch only: what the pass reads besides it. The engine passes it for
+                such a model alone.
         """
         ...
 
@@ -70,7 +78,9 @@ class NoDrafts:
     def __init__(self, context_ids: Sequence[int]) -> None:
         self._last_id = context_ids[-1]
 
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+    def draft(
+        self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None, chain: Chain | None = None
+    ) -> DraftTree:
         """The root alone."""
         return DraftTree.root_only(self._last_id)
 
@@ -183,7 +193,9 @@ class Request:
         """What is asked for drafts; of levels of equal length the earlier source's comes first."""
         return [self._own, *self._shared]
 
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
+    def draft(
+        self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None, chain: Chain | None = None
+    ) -> DraftTree:
         """A tree under the last committed token (see ``DraftRequest.draft``)."""
         config = self._config
         self._search = None
@@ -191,14 +203,14 @@ class Request:
         if width < 2 or longest_branch < 1:
             self._tree = DraftTree.root_only(self._last_id)
             return self._tree
-        rule = self._stop_rule(pass_seconds)
+        rule = self._stop_rule(pass_seconds, chain)
         with self._drafter.lock:
             self._versions = [source.version for source in self._shared]
             if config.ranking == "frequency":
                 self._search = FrequencySearch(self.sources, self._last_id)
             else:
                 self._search = Search(self.sources, self.confidence, self._last_id)
-            tree = self._search.run(width, longest_branch, config.strategy, rule)
+            tree = self._search.run(width, longest_branch, "single" if chain else config.strategy, rule)
         self._expected = tree.expected_tokens() - 1.0
         self._tree = tree
         return tree
@@ -211,9 +223,11 @@ class Request:
     def _unpruned(self) -> bool:
         return self._versions == [source.version for source in self._shared]
 
-    def _stop_rule(self, pass_seconds: Sequence[float] | None) -> StopRule | None:
+    def _stop_rule(self, pass_seconds: Sequence[float] | None, chain: Chain | None) -> StopRule | None:
         if pass_seconds is None:
             return None
+        if chain is not None:
+            return ChainRule(pass_seconds, chain)
         if self._rule is None or self._rule[0] is not pass_seconds:
             self._rule = pass_seconds, StopRule(pass_seconds)
         return self._rule[1].fresh()

@@ -15,7 +15,7 @@ from typing import Protocol
 from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
 from lookahead.config import GREEDY, MAX_TOKENS, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
-from lookahead.draft import DraftTree, plain_ids
+from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts
 from lookahead.records import METHOD_WORDS, FinishReason, StepRecord, StepTimings
 from lookahead.verify import verify
@@ -54,13 +54,13 @@ class LookaheadEngine:
 
     @property
     def notice(self) -> str | None:
-        """Why this model decodes one token at a time; None if it verifies drafts."""
+        """Why this model takes chains only, or decodes one token at a time; None if it verifies draft trees."""
         return self.backend.notice
 
     @property
     def pass_costs(self) -> PassCosts | None:
         """T(n) for a run that starts now, measured on first use; None if the width does not depend on cost."""
-        if self.config.budget != "adaptive" or self.config.decoding_length == 1 or not self.backend.supports_trees:
+        if self.config.budget != "adaptive" or self.config.decoding_length == 1 or self.backend.draft_shape == "none":
             return None
         return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
 
@@ -141,7 +141,7 @@ class LookaheadEngine:
         seconds = None if costs is None else costs.table(self.config.decoding_length)
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt), sampling)) as session:
             started = perf_counter()
-            drafting = drafts and session.supports_trees
+            drafting = drafts and session.draft_shape != "none"
             more = (expected,) if expected else ()
             request = self.drafter.start(prompt, *more) if drafting else NoDrafts(prompt)
             run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
@@ -152,7 +152,7 @@ class LookaheadEngine:
                     record = run.step(perf_counter())
             finally:
                 request.finish()
-                if session.supports_trees:
+                if session.draft_shape != "none":
                     self.backend.learn_costs(run.timed_passes)
         yield record
 
@@ -192,7 +192,8 @@ class _Run:
             started: When the work for it began, in the seconds of ``perf_counter``.
         """
         prefill, request, marks = self._passes == 0, self._request, [started]
-        tree = DraftTree.root_only(self._last_id) if prefill else self._draft()
+        chain = None if prefill else self._session.chain
+        tree = DraftTree.root_only(self._last_id) if prefill else self._draft(chain)
         marks.append(perf_counter())
         target_ids = plain_ids([self._session.prefill(self._prompt)] if prefill else self._session.choose(tree))
         marks.append(perf_counter())
@@ -205,7 +206,8 @@ class _Run:
         if finish_reason is None and not prefill:
             keep_started = perf_counter()
             self._session.keep(accepted)
-            self.timed_passes.append((len(tree), marks[2] - marks[1] + perf_counter() - keep_started))
+            read = len(tree) + (0 if chain is None else chain.reread)
+            self.timed_passes.append((read, marks[2] - marks[1] + perf_counter() - keep_started))
         successors = b"" if self._recycling is None else self._recycling.successors
         request.commit(emitted, *filter(None, (successors,)))
         marks.append(perf_counter())
@@ -244,16 +246,22 @@ class _Run:
             return len(token_ids), "cancelled"
         return len(token_ids), None
 
-    def _draft(self) -> DraftTree:
+    def _draft(self, chain: Chain | None) -> DraftTree:
         """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
         config, vocab_size = self._engine.config, self._engine.backend.vocab_size
         longest_branch = min(config.longest_branch, self._room - 1)
-        width = config.decoding_length if longest_branch and self._session.supports_trees else 1
-        tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
+        width = config.decoding_length if longest_branch and self._session.draft_shape != "none" else 1
+        if chain is None:
+            tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
+        else:
+            width = max(1, width - chain.reread)
+            tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds, chain)
         if tree.token_ids[:1] != (self._last_id,):
             raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {self._last_id}")
         if len(tree) > 1:
             tree.check(width, longest_branch)
+            if chain is not None and not tree.is_chain:
+                raise ValueError("a draft tree with branches; this model takes one chain per pass")
             if (highest := max(tree.token_ids)) >= vocab_size:
                 raise ValueError(f"draft token {highest}; the model's vocabulary is 0 to {vocab_size - 1}")
         return tree

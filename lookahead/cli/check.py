@@ -69,12 +69,13 @@ def _facts(result: dict[str, Any]) -> str:
     """What is known before the prompts run."""
     found = result["environment"]
     limit = "no limit" if result["context_limit"] is None else f"{result['context_limit']:,} tokens"
-    trees = f"yes, {result['exactness']}" if result["trees"] else f"no: {result['notice']}"
+    drafts = {"tree": "yes", "chain": f"chains ({result['notice']})", "none": f"no: {result['notice']}"}[result["drafts"]]
+    drafts += "" if result["exactness"] is None else f", {result['exactness']}"
     lines = [
         f"model    {result['model']} ({result['architecture']}), {result['parameters']:,} parameters, context {limit}",
         f"machine  {result['dtype']} on {result['device']} ({found['hardware']}, {found['threads']} threads), "
         f"torch {found['torch']}, transformers {found['transformers']}",
-        f"drafts   {trees}",
+        f"drafts   {drafts}",
     ]
     return "\n".join(lines if result["costs"] is None else [*lines, "", cost_table(result["costs"])])
 

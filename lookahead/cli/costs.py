@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     backend = options.load_backend(args)
-    if not backend.supports_trees:
+    if backend.draft_shape == "none":
         raise UsageError("this model decodes one token at a time, so there is no T(n) to choose a width by")
     from lookahead.check import cost_report
     from lookahead.hf.bandwidth import read_bandwidth

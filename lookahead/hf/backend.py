@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -11,6 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from lookahead.backend import BackendError, DecodeSession, PassError, UnsupportedCacheError, brief
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
+from lookahead.draft import DraftShape
+from lookahead.hf.chain_plan import find_chain_plan
+from lookahead.hf.chain_session import ChainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.loading import load, resolve_device
@@ -106,17 +110,27 @@ class HFBackend:
         Raises:
             BackendError: If no forward pass succeeds at all.
         """
-        return self._find_plan() is not None
+        return self.draft_shape == "tree"
+
+    @property
+    def draft_shape(self) -> DraftShape:
+        """Whether a forward pass can verify a draft tree, one chain or no draft; the first call tries it out.
+
+        Raises:
+            BackendError: If no forward pass succeeds at all.
+        """
+        plan = self._find_plan()
+        return "none" if plan is None else "tree" if plan.chain is None else "chain"
 
     @property
     def notice(self) -> str | None:
-        """Why the model decodes one token at a time; None if it takes draft trees."""
+        """Why the model takes chains only, or decodes one token at a time; None if it takes draft trees."""
         self._find_plan()
         return self._notice
 
     @property
     def exactness(self) -> ExactVerdict | None:
-        """Whether a draft's logits are bit for bit those of plain decoding; None if the model takes no draft trees."""
+        """Whether a draft's logits are bit for bit those of plain decoding; None if the model takes no drafts."""
         plan = self._find_plan()
         with self._lock:
             if self._exactness is None and plan is not None:
@@ -176,7 +190,7 @@ class HFBackend:
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
             rows = min(capacity, self.context_limit or capacity)
             return PlainSession(self.model, self.rules, capacity, rows, sampling)
-        return TreeSession(self.model, plan, self.rules, capacity, sampling)
+        return self._session(plan, self.rules, capacity, sampling)
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:
         """Why the length of a run makes it decode one token at a time; None if it does not.
@@ -200,7 +214,7 @@ class HFBackend:
         """The time of a forward pass of 1 to ``longest`` tokens here: measured, and corrected by what runs showed.
 
         Raises:
-            UnsupportedCacheError: If the model does not take draft trees.
+            UnsupportedCacheError: If the model does not take drafts.
         """
         return self.known_costs(longest).costs
 
@@ -213,21 +227,43 @@ class HFBackend:
             again: Measure it now, whatever is remembered.
 
         Raises:
-            UnsupportedCacheError: If the model does not take draft trees.
+            UnsupportedCacheError: If the model does not take drafts.
         """
         plan = self._find_plan()
         if plan is None:
             raise UnsupportedCacheError(self._notice)
         rules = self.rules.without_processors()
+        chains = plan.chain is not None
         timer = SessionTimer(
-            lambda rows: TreeSession(self.model, plan, rules, rows), self.vocab_size, self.context_limit, self.device
+            lambda rows: self._session(plan, rules, rows, rewinds=True),
+            self.vocab_size,
+            self.context_limit,
+            self.device,
+            chains,
         )
-        return self._curve.known(longest, measured_setting(self.model), timer, again)
+        return self._curve.known(longest, self._setting(), timer, again)
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Take the decode passes that a run made, in order, into the T(n) of later runs."""
         if passes:
-            self._curve.learn(passes, measured_setting(self.model))
+            self._curve.learn(passes, self._setting())
+
+    def _setting(self) -> dict[str, Any]:
+        """What T(n) depends on."""
+        setting = measured_setting(self.model)
+        return setting if self.draft_shape == "tree" else {**setting, "draft_shape": self.draft_shape}
+
+    def _session(
+        self,
+        plan: ForwardPlan,
+        rules: GenerationRules,
+        capacity: int,
+        sampling: Sampling = GREEDY,
+        rewinds: bool = False,
+    ) -> TreeSession:
+        if plan.chain is None:
+            return TreeSession(self.model, plan, rules, capacity, sampling)
+        return ChainSession(self.model, plan, rules, capacity, sampling, rewinds)
 
     def _text_notices(self) -> tuple[str, ...]:
         """What is wrong with the tokenizer, found by trying it once."""
@@ -253,9 +289,16 @@ class HFBackend:
                     self._plan = plan
                 except UnsupportedCacheError as error:
                     self._try_plainly()
-                    name = type(self.model).__name__
-                    self._notice = f"{name}: {error}; decoding one token at a time"
+                    self._notice = f"{type(self.model).__name__}: {error}; {self._try_chains()}"
             return self._plan
+
+    def _try_chains(self) -> str:
+        """What this model does instead of trees; makes the plan for chains if it takes those."""
+        try:
+            self._plan, self._exactness = find_chain_plan(self.model, self.rules, self.context_limit)
+        except UnsupportedCacheError as error:
+            return f"decoding one token at a time, without chains as well: {error}"
+        return "a draft is one chain of tokens here, not a tree (strategy single)"
 
     def _try_plainly(self) -> None:
         """Raise BackendError if the model cannot decode one token at a time, either."""

@@ -150,8 +150,7 @@ def _backend(model: PreTrainedModel, processors: LogitsProcessorList, dice: Dice
     if known is None:
         known = HFBackend(model)
         setattr(model, _KEPT_AS, known)  # it knows what its trial found, and T(n)
-    if known.supports_trees:  # tried out before the copy
-        _ = known.exactness
+    _ = known.exactness  # tried out before the copy
     call = copy.copy(known)
     call.eos_ids, call.stop_strings, call.context_limit = (), (), None
     call.rules = known.rules.given(processors, dice)

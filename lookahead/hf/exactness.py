@@ -45,6 +45,11 @@ class ExactVerdict:
     kind: Literal["bitwise", "within rounding"]
     noise: tuple[float, float, float]
 
+    @classmethod
+    def within_rounding(cls, noise: Sequence[float]) -> ExactVerdict:
+        """What these changes of the gaps between likely tokens say of a model's own attention."""
+        return cls("within rounding", _quantiles(noise))
+
     @property
     def largest_noise(self) -> float | None:
         """The largest gap at which rounding explains another choice; None if the trial saw no rounding, and may."""
@@ -92,7 +97,7 @@ class ExactPasses:
         with torch.inference_mode():
             session = TreeSession(self._model, plan, self._rules, 8)
             session.prefill([3 % self._size, 5 % self._size, 7 % self._size])
-            return session.logits(_chain(tuple(token_id % self._size for token_id in (11, 13, 17))))
+            return session.logits(chain_of(tuple(token_id % self._size for token_id in (11, 13, 17))))
 
     def verdict(self, plan: ForwardPlan) -> ExactVerdict:
         """How the logits differ: the same tokens one at a time and in wider passes."""
@@ -112,7 +117,7 @@ class ExactPasses:
         session.prefill([(7 + 3 * row) % self._size for row in range(context)])
         yield from self._compared(session, context, _WIDTHS)
         # Past another border, in a cache whose rows come from wide passes.
-        session.logits(_chain(tuple((41 + 3 * row) % self._size for row in range(widest))))
+        session.logits(chain_of(tuple((41 + 3 * row) % self._size for row in range(widest))))
         session.keep(range(1, widest))
         yield from self._compared(session, context + widest, (8,))
         session.close()
@@ -121,13 +126,13 @@ class ExactPasses:
         branch = [(11 + 13 * depth + context) % self._size for depth in range(_BRANCH)]
         rows = []
         for token_id in branch:
-            rows.append(session.logits(_chain((token_id,)))[0].clone())
+            rows.append(session.logits(chain_of((token_id,)))[0].clone())
             session.keep(())
         session.rewind(context)
         narrow = torch.stack(rows)
         for turn, width in enumerate(widths):
             tree, nodes = _draft(branch, width, self._size, turn)
-            yield from _gap_changes(narrow[: len(nodes)], session.logits(tree)[nodes])
+            yield from gap_changes(narrow[: len(nodes)], session.logits(tree)[nodes])
 
 
 def _takes_attention(model: PreTrainedModel) -> bool:
@@ -148,7 +153,7 @@ def _draft(branch: Sequence[int], width: int, size: int, turn: int) -> tuple[Dra
     part = tuple(branch[:width])
     if turn % 3 == 0:
         longer = tuple((29 + 17 * index) % size for index in range(width - len(part)))
-        return _chain((*part, *longer)), list(range(len(part)))
+        return chain_of((*part, *longer)), list(range(len(part)))
     part = part[: max(2, min(len(part), width // 2))]
     if turn % 3 == 1:
         return _bushy(part, width, size, turn), list(range(len(part)))
@@ -165,7 +170,8 @@ def _bushy(part: tuple[int, ...], width: int, size: int, turn: int) -> DraftTree
     return _tree(parents, (*part, *((37 + 23 * index + turn) % size for index in range(extra))))
 
 
-def _chain(token_ids: tuple[int, ...]) -> DraftTree:
+def chain_of(token_ids: tuple[int, ...]) -> DraftTree:
+    """A draft of these tokens in one branch, its root first."""
     return _tree(tuple(range(-1, len(token_ids) - 1)), token_ids)
 
 
@@ -174,7 +180,7 @@ def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
     return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
 
 
-def _gap_changes(narrow: Tensor, wide: Tensor) -> list[float]:
+def gap_changes(narrow: Tensor, wide: Tensor) -> list[float]:
     """By how much the gap between two likely tokens differs in each row, at most; tiny if only other bits do."""
     exact = (narrow == wide).all(dim=-1).tolist()
     narrow, wide = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (narrow, wide))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,10 +34,12 @@ class MaskPlan:
         windows: Tokens that a layer of each kind sees, itself included; None means all. With one kind the whole model
             takes one mask tensor, with several a dict with one mask per kind.
         unknown: Settings that may be a window of another kind, and their largest number: to be tried out.
+        chunked: The kinds whose windows do not slide: a position sees those of its own chunk, of that many tokens.
     """
 
     windows: Mapping[str, int | None]
     unknown: Mapping[str, int] = field(default_factory=dict)
+    chunked: Collection[str] = ()
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> MaskPlan:
@@ -47,20 +49,23 @@ class MaskPlan:
             UnsupportedCacheError: If a kind of layer is not supported, or a setting cannot be read.
         """
         window, kinds = setting(config, "sliding_window"), setting(config, "layer_types")
+        chunk = setting(config, "attention_chunk_size")
+        if setting(config, "attn_temperature_tuning"):
+            raise UnsupportedCacheError("it scales its attention by row, not by position (attn_temperature_tuning)")
         unknown: dict[str, int] = {}
         for name, value in vars(config).items():
             if "window" in name and name.lstrip("_") not in WINDOW_SETTINGS and value:
                 unknown[name] = _longest_window(name, value)
         if not kinds:
-            if setting(config, "attention_chunk_size") is not None:
-                raise UnsupportedCacheError("its chunked attention is not supported")
+            if chunk is not None and not window:
+                return cls({"chunked_attention": chunk}, unknown, ("chunked_attention",))
             return cls({"sliding_attention" if window else "full_attention": window or None}, unknown)
         windows: dict[str, int | None] = {}
         for kind in kinds:
-            if kind not in ("full_attention", "sliding_attention"):
+            if kind not in (known := {"full_attention": None, "sliding_attention": window, "chunked_attention": chunk}):
                 raise UnsupportedCacheError(f"its {kind} layers cannot drop rejected tokens")
-            windows[kind] = window if kind == "sliding_attention" else None
-        return cls(windows, unknown)
+            windows[kind] = known[kind]
+        return cls(windows, unknown, ("chunked_attention",))
 
 
 def window_refused(name: str, value: object) -> UnsupportedCacheError:
@@ -91,7 +96,7 @@ class TreeMasks:
 
     def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device, places: bool = False) -> None:
         self._places = places
-        self._windows = dict(plan.windows)
+        self._windows, self._chunked = dict(plan.windows), plan.chunked
         self._device = device
         self._closed = torch.finfo(dtype).min
         self._dtype = dtype
@@ -103,7 +108,7 @@ class TreeMasks:
         """The mask of a pass of one token after ``length`` rows; None if plain causal attention is right."""
         if all(window is None or length < window for window in self._windows.values()):
             return None
-        return self._by_kind(None, lambda window: self._root_row(length, window))
+        return self._by_kind(None, lambda kind: self._root_row(length, kind))
 
     def tree(self, parents: Sequence[int], depths: Sequence[int], length: int) -> Mask:
         """The mask of a draft tree after ``length`` rows, shape ``(1, 1, n, length + n)``."""
@@ -118,27 +123,30 @@ class TreeMasks:
         placed(full, places)
         reach = length + max(depths)
         if all(window is None or reach < window for window in self._windows.values()):
-            return self._by_kind(full, lambda window: full)
+            return self._by_kind(full, lambda _: full)
         own = torch.tensor(depths, device=self._device) + length
-        return self._by_kind(full, lambda window: placed(self._slide(full.clone(), length, own, window), places))
+        return self._by_kind(full, lambda kind: placed(self._slide(full.clone(), length, own, kind), places))
 
-    def _by_kind(self, full: Tensor | None, windowed: Callable[[int], Tensor]) -> Mask:
-        masks = {kind: full if window is None else windowed(window) for kind, window in self._windows.items()}
+    def _by_kind(self, full: Tensor | None, windowed: Callable[[str], Tensor]) -> Mask:
+        masks = {kind: full if window is None else windowed(kind) for kind, window in self._windows.items()}
         if len(masks) > 1:
             return masks
         (mask,) = masks.values()
         assert mask is not None
         return mask
 
-    def _root_row(self, length: int, window: int) -> Tensor:
+    def _root_row(self, length: int, kind: str) -> Tensor:
+        own = torch.tensor([length], device=self._device)
         row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
-        row[..., : length + 1 - window].fill_(self._closed)
-        return row
+        return self._slide(row, length, own, kind)
 
-    def _slide(self, mask: Tensor, length: int, own: Tensor, window: int) -> Tensor:
-        """Close the columns ``window`` positions or more before a row's position; positions follow depth, not row."""
+    def _slide(self, mask: Tensor, length: int, own: Tensor, kind: str) -> Tensor:
+        """Close the columns before the first position that a row's own one sees; positions follow depth, not row."""
+        window = self._windows[kind]
+        assert window is not None
+        first = own // window * window if kind in self._chunked else own - window + 1
         positions = torch.cat((torch.arange(length, device=self._device), own))
-        return mask.masked_fill_(positions[None, :] <= own[:, None] - window, self._closed)
+        return mask.masked_fill_(positions[None, :] < first[:, None], self._closed)
 
     def _reserve(self, count: int, length: int) -> None:
         rows, columns = self._buffer.shape

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
+from lookahead.hf.exactness import chain_of
 from lookahead.hf.linears import PackedLinear
 from lookahead.hf.model_config import known
 from lookahead.hf.session import TreeSession
@@ -51,6 +52,7 @@ class SessionTimer:
         vocab_size: Token ids are below this.
         context_limit: Most tokens of a run; None if the model has no limit.
         device: Where the model computes.
+        chains: Whether the passes read one branch each.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class SessionTimer:
         vocab_size: int,
         context_limit: int | None,
         device: torch.device,
+        chains: bool = False,
     ) -> None:
         self._new_session = new_session
         self._vocab_size, self._context_limit, self._device = vocab_size, context_limit, device
+        self._chains = chains
 
     def measure(self, longest: int) -> PassCosts:
         """T(n) for n = 1 to ``longest``; the lengths take turns, so that all see the same noise.
@@ -108,9 +112,11 @@ class SessionTimer:
         return seconds
 
     def _tree(self, count: int, context: int, longest: int) -> DraftTree:
-        """A trial tree with branches no longer than the model's positions."""
+        """A trial draft with branches no longer than the model's positions."""
         limit = self._context_limit
         deepest = longest if limit is None else max(1, min(longest, limit - context - 1))
+        if self._chains:
+            return chain_of(tuple((17 + 5 * node) % self._vocab_size for node in range(min(count, deepest + 1))))
         return trial_tree(count, self._vocab_size, deepest)
 
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from lookahead.config import GREEDY, Sampling
-from lookahead.draft import DraftTree
+from lookahead.draft import DraftShape, DraftTree
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
 
@@ -18,7 +18,8 @@ from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
 class PlainSession:
     """State of one run on a model that does not take draft trees; see ``DecodeSession`` for the order of calls."""
 
-    supports_trees = False
+    draft_shape: DraftShape = "none"
+    chain = None
 
     def __init__(
         self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int, sampling: Sampling = GREEDY

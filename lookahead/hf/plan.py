@@ -86,9 +86,9 @@ class _Trial:
             raise UnsupportedCacheError("its logits are NaN")
         epsilon = torch.finfo(plain.dtype).eps
         # A chain needs no tree mask: how far it is from a plain pass is the rounding of a pass of as many rows.
-        rounding = max(_distance(chain, plain), epsilon)
+        rounding = max(distance(chain, plain), epsilon)
         allowed = _ROUNDING.get(plain.dtype, _ROUNDING_16_BITS) * rounding
-        agrees = _distance(logits, plain) <= allowed
+        agrees = distance(logits, plain) <= allowed
         # Half of the digits are more than rounding can take, even where it lets a token choose another expert.
         half = math.sqrt(epsilon)
         for name, value in self._plan.masks.unknown.items():
@@ -96,7 +96,7 @@ class _Trial:
                 raise window_refused(name, value)
         if not agrees:
             raise UnsupportedCacheError("its forward pass does not honour a tree mask and positions by depth")
-        if _distance(logits, again) > min(allowed, half):
+        if distance(logits, again) > min(allowed, half):
             raise UnsupportedCacheError("its forward pass lets a branch see its neighbour")
 
     def _refuse_long_windows(self) -> None:
@@ -118,12 +118,22 @@ class _Trial:
         return self._session.logits(_tree(tuple(range(-1, len(longest) - 1)), longest))[:count]
 
 
+def allowed_error(rounding: float, dtype: torch.dtype) -> float:
+    """The largest distance that rounding explains on a model where it makes this one: never half of the digits.
+
+    Recurrent states are in float32 at best, whatever the dtype of the model.
+    """
+    epsilon = torch.finfo(dtype).eps
+    half = math.sqrt(max(epsilon, torch.finfo(torch.float32).eps))
+    return min(_ROUNDING.get(dtype, _ROUNDING_16_BITS) * max(rounding, epsilon), half)
+
+
 def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
     count = len(token_ids)
     return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
 
 
-def _distance(left: Tensor, right: Tensor) -> float:
+def distance(left: Tensor, right: Tensor) -> float:
     """Largest difference, relative to the largest value; infinite where only the left one is not finite."""
     if left.dtype != torch.float64:
         left, right = left.float(), right.float()

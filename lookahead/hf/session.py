@@ -10,8 +10,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lookahead.config import GREEDY, Sampling
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftShape, DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
+from lookahead.hf.chain_state import ChainState
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
@@ -28,6 +29,9 @@ class ForwardPlan:
         masks: The attention masks that it takes.
         keeps_logits: Whether it can compute only the last logits.
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
+        chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
+        steps: Whether its recurrent layers can read a chain step by step.
+        copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
     """
 
     shapes: tuple[LayerShape | None, ...]
@@ -35,12 +39,20 @@ class ForwardPlan:
     masks: MaskPlan
     keeps_logits: bool
     places: bool = False
+    chain: Chain | None = None
+    steps: bool = False
+    copies: bool = False
 
 
 class TreeSession:
     """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls."""
 
-    supports_trees = True
+    draft_shape: DraftShape = "tree"
+
+    @property
+    def chain(self) -> Chain | None:
+        """Nothing: it takes trees."""
+        return None
 
     def __init__(
         self,
@@ -55,7 +67,7 @@ class TreeSession:
         self._rules = rules
         self._capacity = capacity
         self._sampling = sampling
-        self._cache: RowCache | None = None
+        self._cache: RowCache | ChainState | None = None
         self._masks = TreeMasks(plan.masks, model.dtype, model.device, plan.places)
         self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
         self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
@@ -82,8 +94,8 @@ class TreeSession:
         """The model's choice after the prompt, shape of the pass ``(1, prompt)``, logits of its last token only."""
         with forward_pass(self._model), torch.inference_mode():
             count = len(prompt_ids)
-            self._cache = RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
             ids = torch.tensor([prompt_ids], dtype=torch.long, device=self._model.device)
+            self._cache = self._new_cache(ids)
             self._chooser = self._rules.chooser(ids, self._capacity, self._sampling)
             if self._chooser.along_path:
                 self._context_ids = ids
@@ -133,7 +145,11 @@ class TreeSession:
         """Free the cache."""
         self._cache = None
 
-    def _open_cache(self) -> RowCache:
+    def _new_cache(self, prompt_ids: Tensor) -> RowCache | ChainState:
+        count = prompt_ids.shape[1]
+        return RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
+
+    def _open_cache(self) -> RowCache | ChainState:
         if self._cache is None:
             raise RuntimeError("the session is not open: call prefill first, and nothing after close")
         return self._cache

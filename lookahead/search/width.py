@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lookahead.costs import choose_width
+from lookahead.draft import Chain
 
 
 class StopRule:
@@ -73,6 +74,43 @@ class StopRule:
     def width(self, probabilities: Sequence[float]) -> int:
         """The best number of nodes, the root included; the narrower one of equals."""
         return choose_width(probabilities[1:], self._seconds)
+
+
+class ChainRule(StopRule):
+    """The length of a chain that maximises expected tokens per second, what is read again included.
+
+    Tokens to be read again make this pass wider. If the chain is then rejected in part, they and the accepted ones make
+    the next pass wider; a pass without a draft leaves nothing to be read again.
+
+    Args:
+        pass_seconds: As for ``StopRule``, for passes that read nothing again.
+        chain: What this pass reads again.
+    """
+
+    def __init__(self, pass_seconds: Sequence[float], chain: Chain) -> None:
+        super().__init__(pass_seconds[min(chain.reread, len(pass_seconds) - 1) :])
+        self._all_seconds, self._chain = pass_seconds, chain
+
+    def width(self, probabilities: Sequence[float]) -> int:
+        """The best number of nodes, the root included; the narrower one of equals."""
+        if not self._chain.rereads:
+            return super().width(probabilities)
+        best, best_rate, total = 1, 0.0, 0.0
+        for width, (probability, seconds) in enumerate(zip(probabilities, self._seconds, strict=False), start=1):
+            total += probability
+            # The root and the accepted tokens of a chain that is rejected in part, times the probability of that.
+            again = (1.0 - probability) * self._chain.reread + total - probability * width
+            rate = total / (seconds + self._wider(again, 1.0 - probability))
+            if rate > best_rate:
+                best, best_rate = width, rate
+        return best
+
+    def _wider(self, tokens: float, probability: float) -> float:
+        """Seconds that so many more tokens, of a pass that comes with this probability, are expected to add."""
+        if probability <= 0.0:
+            return 0.0
+        place = min(round(tokens / probability), len(self._all_seconds) - 1)
+        return probability * max(0.0, self._all_seconds[place] - self._all_seconds[0])
 
 
 def _bends(seconds: Sequence[float], n: int) -> bool:

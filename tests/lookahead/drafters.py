@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, Request
 from lookahead.records import TrieChange
 
@@ -73,8 +73,10 @@ class OracleRequest:
         self._output: list[int] = []
         self._open = True
 
-    def draft(self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None) -> DraftTree:
-        """Up to ``width`` nodes: the answer, its mistakes, and branches from anywhere."""
+    def draft(
+        self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None, chain: Chain | None = None
+    ) -> DraftTree:
+        """Up to ``width`` nodes: the answer, its mistakes, and branches from anywhere, or one branch of both."""
         oracle, rng = self._oracle, self._oracle.random
         token_ids, parents, depths = [self._last_id], [-1], [0]
         right = [0]  # the nodes that spell the answer so far, the root first
@@ -82,7 +84,7 @@ class OracleRequest:
         for _ in range(width - 1):
             place = len(self._output) + len(right) - 1
             goes_on = rng.random() < oracle.accuracy and place < len(oracle.answer)
-            parent = right[-1] if goes_on else rng.randrange(len(token_ids))
+            parent = len(token_ids) - 1 if chain else right[-1] if goes_on else rng.randrange(len(token_ids))
             token_id = oracle.answer[place] if goes_on else rng.randrange(oracle.vocab_size)
             if depths[parent] >= longest_branch or (parent, token_id) in taken:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lookahead.costs import Pass, PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftShape, DraftTree
 
 VOCAB_SIZE = 50
 
@@ -20,7 +20,7 @@ class FakeBackend:
 
     Attributes:
         sessions: Every session opened, in order.
-        widths: Nodes of every pass after a prefill.
+        widths: Tokens of every pass after a prefill.
         learned: The passes that each run reported.
     """
 
@@ -33,21 +33,23 @@ class FakeBackend:
         context_limit: int | None = None,
         notice: str | None = None,
         stop_strings: Sequence[str] = (),
+        chain: Chain | None = None,
     ) -> None:
         self.choice = choice
         self.eos_ids = tuple(eos_ids)
         self.stop_strings = tuple(stop_strings)
         self.context_limit = context_limit
         self.notice = notice
+        self.chain = chain
         self.sessions: list[FakeSession] = []
         self.widths: list[int] = []
         self.measured = 0
         self.learned: list[list[Pass]] = []
 
     @property
-    def supports_trees(self) -> bool:
-        """Draft trees are taken unless there is a notice."""
-        return self.notice is None
+    def draft_shape(self) -> DraftShape:
+        """Draft trees are taken unless there is a notice; chains if the test says so."""
+        return "chain" if self.chain else "tree" if self.notice is None else "none"
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: object = None) -> FakeSession:
         """A session that remembers its inputs."""
@@ -73,7 +75,8 @@ class FakeSession:
 
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
-        self.supports_trees = backend.supports_trees
+        self.draft_shape = backend.draft_shape
+        self.chain = backend.chain
         self.context: list[int] = []
         self.closed = False
         self._tree: DraftTree | None = None
@@ -85,8 +88,8 @@ class FakeSession:
 
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The function's value after every node."""
-        assert self.supports_trees or len(tree) == 1
-        self._backend.widths.append(len(tree))
+        assert self.draft_shape == "tree" or (tree.is_chain if self.chain else len(tree) == 1)
+        self._backend.widths.append(len(tree) + (self.chain.reread if self.chain else 0))
         self._tree = tree
         paths = [[tree.token_ids[0], *(tree.token_ids[step] for step in tree.path(node))] for node in range(len(tree))]
         return tuple(self._backend.choice([*self.context, *path]) for path in paths)
@@ -94,6 +97,7 @@ class FakeSession:
     def keep(self, accepted_nodes: Sequence[int]) -> None:
         """Grow the context."""
         assert self._tree is not None
+        self.chain = self.chain and self.chain.after(len(self._tree) - 1, len(accepted_nodes))
         self.context += [self._tree.token_ids[node] for node in (0, *accepted_nodes)]
 
     def close(self) -> None:

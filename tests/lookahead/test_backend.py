@@ -235,7 +235,7 @@ def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
         notice = backend.run_notice(prompt_length + 40, prompt_length)
         assert (notice is None) == supported
         assert notice is None or "32 tokens" in notice
-    assert backend.new_session(30, 5).supports_trees, "a run that stays below the length is not concerned"
+    assert backend.new_session(30, 5).draft_shape == "tree", "a run that stays below the length is not concerned"
     assert backend.run_notice(30, 5) is None
 
 

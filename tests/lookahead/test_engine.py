@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.drafter import NoDrafts
+from lookahead.draft import Chain
+from lookahead.drafter import Drafter, NoDrafts
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, StepTimings
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from lookahead.verify import verify
-from tests.lookahead.drafters import NoisyOracle, OracleRequest
+from tests.lookahead.drafters import NoisyOracle, OracleRequest, tree_of
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, FakeSession
 
 FIXED = LookaheadConfig(decoding_length=8, budget="fixed")
@@ -311,3 +313,39 @@ def test_timings_are_told_apart(monkeypatch):
     monkeypatch.setattr(OracleRequest, "commit", taking(5000, OracleRequest.commit))
     record = generate(FakeBackend(), [4], max_new_tokens=40)[1]
     assert record.timings == StepTimings(1, 20, 300, 9000)
+
+
+@given(st.integers(0, 20), st.integers(2, 10), st.booleans())
+def test_chains_for_a_model_that_takes_no_trees(seed, width, rereads):
+    backend = FakeBackend(notice="it goes back", chain=Chain(0, rereads))
+    config = LookaheadConfig(decoding_length=width, budget="fixed")
+    records = generate(backend, [4], oracle([4], 0.7, seed), config, max_new_tokens=40)
+    assert emitted(records) == [(5 + step) % VOCAB_SIZE for step in range(40)]
+    assert max(backend.widths) <= width, "tokens read again are width"
+    assert [tokens for tokens, _ in backend.learned[0]] == backend.widths[: len(backend.learned[0])]
+
+
+@pytest.mark.parametrize("budget", ["fixed", "adaptive"])
+def test_every_strategy_becomes_one_branch_for_a_model_that_takes_no_trees(budget):
+    backend = FakeBackend(lambda context: (0, 1, 0, 2, 0, 3)[len(context) % 6], chain=Chain())
+    config = LookaheadConfig(decoding_length=8, budget=budget)
+    prompt = [0, 1, 0, 2, 0, 3, 0, 1, 0, 2]
+    records = generate(backend, prompt, Drafter(config), config, max_new_tokens=30)  # the session checks the shape
+    assert len(records) < 20
+    for strategy in ("parallel", "hierarchical"):
+        trees = replace(config, strategy=strategy, budget="fixed")
+        others = generate(FakeBackend(backend.choice), prompt, Drafter(trees), trees, max_new_tokens=30)
+        assert not all(record.draft.is_chain for record in others if record.draft), "this prompt makes trees"
+
+
+def test_a_tree_for_a_model_that_takes_chains_is_refused():
+    class Bushy(NoDrafts):
+        def draft(self, width, longest_branch, pass_seconds, chain=None):
+            return tree_of([self._last_id, 1, 2], [-1, 0, 0])
+
+    class Maker:
+        def start(self, prompt_ids):
+            return Bushy(prompt_ids)
+
+    with pytest.raises(ValueError, match="one chain per pass"):
+        generate(FakeBackend(chain=Chain()), [4], Maker(), max_new_tokens=9)

@@ -17,7 +17,7 @@ from lookahead.hf.describe import model_info
 from lookahead.hf.measure import measured_setting, trial_tree
 from lookahead.replay import recorded_steps, replay_run
 from lookahead.runs.recorder import RecordedRun
-from tests.lookahead.tiny_models import tiny_mamba, tiny_model
+from tests.lookahead.tiny_models import tiny_minimax, tiny_model, tiny_recurrent
 
 LIMITS = ("STALE", "BENT", "STEEP", "FALL")
 
@@ -167,10 +167,16 @@ def test_another_number_of_threads_is_another_setting(monkeypatch):
     assert backend.pass_costs(16) == first, "from the cache folder"
 
 
-def test_a_model_without_trees_has_no_pass_costs():
-    backend = HFBackend(tiny_mamba())
+def test_a_model_without_drafts_has_no_pass_costs():
+    backend = HFBackend(tiny_minimax())
     with pytest.raises(UnsupportedCacheError, match="one token at a time"):
         backend.pass_costs(16)
+
+
+def test_a_model_that_takes_chains_is_timed_with_chains():
+    backend = HFBackend(tiny_recurrent("lfm2", max_position_embeddings=70))
+    assert backend.pass_costs(16).lengths[-1] == 64
+    assert HFBackend(backend.model).known_costs(128, again=True).measured.lengths[-1] == 128
 
 
 @pytest.mark.parametrize(("positions", "longest"), [(160, 64), (64, 256), (65, 128), (16, 64), (6, 64)])

@@ -101,16 +101,17 @@ def test_lossless_whatever_the_draft(family, prompt, script):
 
 @given(st.data())
 def test_a_mask_row_is_the_path_to_the_root_within_the_window(data):
+    kinds = (("full", None), ("window", WINDOW), ("chunk", WINDOW))
     masks = {
-        kind: TreeMasks(MaskPlan({"only": window}), torch.float32, torch.device("cpu"))
-        for kind, window in (("full", None), ("window", WINDOW))
+        kind: TreeMasks(MaskPlan({kind: window}, chunked=("chunk",)), torch.float32, torch.device("cpu"))
+        for kind, window in kinds
     }
     for _ in range(data.draw(st.integers(1, 4))):  # the buffers are used again
         count, length = data.draw(st.integers(2, 40)), data.draw(st.integers(0, 700))
         parents = [-1] + [data.draw(st.integers(max(0, node - 9), node - 1)) for node in range(1, count)]
         tree = tree_of(range(count), parents)
         depths = tree.depths()
-        for kind, window in (("full", None), ("window", WINDOW)):
+        for kind, window in kinds:
             mask = masks[kind].tree(parents, depths, length)
             assert isinstance(mask, torch.Tensor)
             seen = mask[0, 0] == 0
@@ -120,5 +121,6 @@ def test_a_mask_row_is_the_path_to_the_root_within_the_window(data):
                 positions = {row: row for row in range(length)}
                 positions |= {length + other: length + depths[other] for other in (0, *tree.path(node))}
                 own = length + depths[node]
-                expected = {row for row, place in positions.items() if window is None or own - place < window}
+                first = {"full": 0, "window": own - WINDOW + 1, "chunk": own - own % WINDOW}[kind]
+                expected = {row for row, place in positions.items() if place >= first}
                 assert set(seen[node].nonzero().flatten().tolist()) == expected

@@ -23,6 +23,8 @@ from transformers import (
     GptOssConfig,
     GptOssForCausalLM,
     LlamaConfig,
+    Llama4ForCausalLM,
+    Llama4TextConfig,
     LlamaForCausalLM,
     MambaConfig,
     MambaForCausalLM,
@@ -66,6 +68,16 @@ SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": MOST_POSITIONS,
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
+CHUNKED = {
+    **SHAPE,
+    "head_dim": 8,
+    "num_local_experts": 4,
+    "intermediate_size_mlp": 48,
+    "attention_chunk_size": WINDOW,
+    "layer_types": ["chunked_attention", "full_attention"],
+    "attn_temperature_tuning": False,
+}
+
 FAMILIES = {
     "llama": (LlamaForCausalLM, LlamaConfig, SHAPE),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, SHAPE),
@@ -95,6 +107,8 @@ FAMILIES = {
             "tie_word_embeddings": False,
         },
     ),
+    "llama4": (Llama4ForCausalLM, Llama4TextConfig, CHUNKED),
+    "llama4-chunks": (Llama4ForCausalLM, Llama4TextConfig, {**CHUNKED, "layer_types": ["chunked_attention"] * 2}),
     "olmo2": (Olmo2ForCausalLM, Olmo2Config, SHAPE),
     "mixtral": (MixtralForCausalLM, MixtralConfig, {**SHAPE, "num_local_experts": 4, "sliding_window": None}),
     "qwen3-moe": (Qwen3MoeForCausalLM, Qwen3MoeConfig, {**SHAPE, **EXPERTS, "head_dim": 8}),
@@ -154,8 +168,89 @@ def tiny_model(
     return _made(model_class, config_class(**{**defaults, **settings}), dtype, attention)
 
 
+_LINEAR = {"layer_types": ["linear_attention", "full_attention"]}
+_DELTA = {
+    "head_dim": 8,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    **_LINEAR,
+}
+_LATENT = {
+    **EXPERTS,
+    **_LINEAR,
+    "num_experts_per_token": 2,
+    "num_key_value_heads": 4,
+    "linear_head_dim": 8,
+    "kv_lora_rank": 8,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 8,
+}
+_SHARED = {**EXPERTS, "shared_expert_intermediate_size": 24}
+_MAMBA2 = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
+_ZAMBA = {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "mamba_d_state": 8}
+
+RECURRENT: dict[str, dict[str, Any]] = {
+    "bailing_hybrid": {**_LATENT, "q_lora_rank": None, "num_expert_group": 1, "topk_group": 1},
+    "bamba": {**_MAMBA2, "attn_layer_indices": [1]},
+    "falcon_h1": {**_MAMBA2, "mamba_d_ssm": 64, "head_dim": 8},
+    "falcon_mamba": {"state_size": 4},
+    "granitemoehybrid": {**_MAMBA2, "layer_types": ["mamba", "attention"], "num_local_experts": 4},
+    "inkling_text": {
+        "head_dim": 8,
+        "swa_num_attention_heads": 4,
+        "swa_num_key_value_heads": 2,
+        "swa_head_dim": 8,
+        "sliding_window_size": WINDOW,
+        "d_rel": 4,
+        "rel_extent": 64,
+        "moe_intermediate_size": 24,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+    },
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 4, "mamba_d_state": 4},
+    "kimi_linear": {**_LATENT, "linear_num_heads": 4},
+    "lara_mini": {**_DELTA, **_SHARED, "layer_types": ["linear_attention", "sliding_attention"], "sliding_window": WINDOW},
+    "lfm2": {"layer_types": ["conv", "full_attention"], "block_multiple_of": 8},
+    "lfm2_moe": {**EXPERTS, "layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
+    "lfm3": {"layer_types": ["conv", "full_attention"], "head_dim": 8, "sliding_window": WINDOW},
+    "mamba": {"state_size": 4},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 8},
+    "nemotron_h": {
+        "num_hidden_layers": 4,
+        "layers_block_type": ["linear_attention", "moe", "full_attention", "mlp"],
+        "head_dim": 8,
+        "ssm_state_size": 8,
+        "mamba_num_heads": 8,
+        "mamba_head_dim": 8,
+        "n_groups": 2,
+        "chunk_size": 8,
+        "moe_intermediate_size": 24,
+        "moe_shared_expert_intermediate_size": 24,
+    },
+    "olmo_hybrid": _LINEAR,
+    "qwen3_5_moe_text": {**_DELTA, **_SHARED},
+    "qwen3_5_text": _DELTA,
+    "qwen3_next": {**_DELTA, **_SHARED},
+    "rwkv": {"attention_hidden_size": 32, "context_length": MOST_POSITIONS},
+    "zamba": {**_ZAMBA, "n_mamba_heads": 2, "mamba_dt_rank": 4},
+    "zamba2": {**_ZAMBA, "n_mamba_heads": 8, "mamba_headdim": 8, "mamba_ngroups": 1, "chunk_size": 8, "adapter_rank": 4},
+    "zaya": {**EXPERTS, "num_experts_per_tok": 1, "head_dim": 8, "router_hidden_size": 8},
+}
+"""Families with a recurrent state or a short convolution, by model type, and what makes them small."""
+
+
+def tiny_recurrent(family: str, dtype: torch.dtype = torch.float64, **settings: Any) -> PreTrainedModel:
+    """A model of this family with the same random weights every time; ``settings`` change its configuration."""
+    config = AutoConfig.for_model(family, **{**SHAPE, "pad_token_id": 0, **RECURRENT[family], **settings})
+    attention = "eager" if family in ("mamba", "mamba2", "falcon_mamba", "rwkv") else "sdpa"
+    return _made(AutoModelForCausalLM.from_config, config, dtype, attention)
+
+
 def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
-    """A model whose cache cannot drop tokens."""
+    """A model whose cache cannot drop tokens: it takes chains."""
     config = MambaConfig(
         vocab_size=VOCAB_SIZE,
         hidden_size=32,
@@ -165,6 +260,15 @@ def tiny_mamba(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
         initializer_range=0.4,
     )
     return _made(MambaForCausalLM, config, dtype, "eager")
+
+
+def tiny_minimax(dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    """A model that cannot read several tokens at once: its mask takes the rows of a layer that has none for all."""
+    config = AutoConfig.for_model(
+        "minimax",
+        **{**SHAPE, "num_local_experts": 4, "layer_types": ["linear_attention", "full_attention"], "block_size": 8},
+    )
+    return _made(AutoModelForCausalLM.from_config, config, dtype, "sdpa")
 
 
 def tiny_mpt(dtype: torch.dtype = torch.float64, **settings: Any) -> PreTrainedModel:

@@ -39,6 +39,7 @@ def no_trees(monkeypatch: pytest.MonkeyPatch) -> None:
         raise UnsupportedCacheError("it has a state instead of a cache")
 
     monkeypatch.setattr(backend_module, "find_plan", refuse)
+    monkeypatch.setattr(backend_module, "find_chain_plan", refuse)
 
 
 def _json(capsys: pytest.CaptureFixture[str], command: str, model: Path, *more: str) -> dict[str, Any]:

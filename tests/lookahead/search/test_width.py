@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead.costs import PassCosts, choose_width
-from lookahead.search.width import StopRule
+from lookahead.draft import Chain
+from lookahead.search.width import ChainRule, StopRule
 
 falling = st.lists(st.floats(1e-4, 1), min_size=1, max_size=63).map(lambda values: sorted(values, reverse=True))
 times = st.floats(0.05, 20)
@@ -88,3 +92,27 @@ def test_a_search_stops_at_once_where_no_draft_pays():
 def test_times_that_are_none_are_refused(seconds):
     with pytest.raises(ValueError, match="pass_seconds"):
         StopRule(seconds)
+
+
+@given(falling, any_seconds)
+def test_a_chain_that_reads_nothing_again_has_the_width_of_a_tree(probabilities, seconds):
+    nodes = nodes_of(probabilities)
+    assert ChainRule(seconds, Chain(0, rereads=False)).width(nodes) == StopRule(seconds).width(nodes)
+
+
+@given(st.lists(st.floats(0.05, 1), min_size=1, max_size=20), any_seconds, st.integers(0, 20))
+def test_a_chain_pays_for_what_may_be_read_again(chances, seconds, reread):
+    """Against the sum over where the chain ends: so many tokens, and the wider pass that comes after it."""
+    paths = [math.prod(chances[: depth + 1]) for depth in range(len(chances))]
+
+    def rate(width: int) -> float:
+        ends = [left - right for left, right in pairwise([1.0, *paths[: width - 1], 0.0])]
+        failing = sum(ends[:-1])
+        again = sum(share * (reread + 1 + accepted) for accepted, share in enumerate(ends[:-1]))
+        later = 0.0
+        if failing > 1e-9:
+            later = max(0.0, seconds[min(round(again / failing), len(seconds) - 1)] - seconds[0]) * failing
+        return sum(share * (1 + accepted) for accepted, share in enumerate(ends)) / (seconds[reread + width - 1] + later)
+
+    best = max(map(rate, range(1, len(paths) + 2)))
+    assert rate(ChainRule(seconds, Chain(reread)).width(nodes_of(paths))) == pytest.approx(best, rel=1e-3)
