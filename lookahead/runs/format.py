@@ -125,6 +125,7 @@ RunPart = _part(
     )
     | None,
     steps=_limited(tuple[_Step, ...]),
+    repeat_seconds=_limited(tuple[float, ...]) | None,
 )
 PairPart: Any = msgspec.defstruct(
     "Pair",
@@ -161,7 +162,8 @@ def written(run: RunRecord) -> dict[str, Any]:
         TypeError: If a field has a value that JSON does not have.
     """
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
-    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "steps")}
+    first, again = run.first_token_seconds, run.repeat_seconds
+    last = {name: found.pop(name) for name in ("prompt_ids", "steps")}
     for step in last["steps"]:
         _write_step(step)
     return {
@@ -171,6 +173,7 @@ def written(run: RunRecord) -> dict[str, Any]:
         **found,
         "seconds": round(run.seconds, 7),
         "first_token_seconds": None if first is None else round(first, 7),
+        "repeat_seconds": again and [round(seconds, 7) for seconds in again],
         **last,
     }
 
