@@ -17,8 +17,8 @@ from lookahead.config import DTYPES, MAX_TOKENS
 _EPILOG = """\
 \b
 Every flag can be set in the environment: --model by LOOKAHEAD_MODEL (several with commas between them),
---max-new-tokens by LOOKAHEAD_MAX_NEW_TOKENS, --share-trie by LOOKAHEAD_SHARE_TRIE=1, and so on; --host and --port also by Gradio's own GRADIO_SERVER_NAME and
-GRADIO_SERVER_PORT. A flag overrides its variable.
+--max-new-tokens by LOOKAHEAD_MAX_NEW_TOKENS, --share-trie by LOOKAHEAD_SHARE_TRIE=1, and so on; --host and --port also
+by Gradio's own GRADIO_SERVER_NAME and GRADIO_SERVER_PORT. A flag overrides its variable.
 
 \b
 examples:

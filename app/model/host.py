@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -94,18 +95,23 @@ class ModelHost:
             raise HostError(f"this page has no such model; choose one of {', '.join(self.offered)}")
         if name == self.name:
             return
-        before, problem = self.name, ""
+        before = self.name
         self._drop()
-        try:
-            loaded = self._loaded(name, tell)
-        except Exception as error:  # whatever a model's files hold
-            problem = error_line(error)
-        if problem:  # the error itself is gone here, and with it what it held of the model
-            loaded = self._loaded(before, tell)
-        self._take(loaded)
+        found = self._loaded_or_problem(name, tell)
+        self._take(self._loaded(before, tell) if isinstance(found, str) else found)
         gc.freeze()
-        if problem:
-            raise HostError(problem)
+        if isinstance(found, str):
+            raise HostError(found)
+
+    def _loaded_or_problem(self, name: str, tell: Tell) -> LoadedModel | str:
+        """The model, or one line that says why there is none; an error would keep parts of it in memory."""
+        try:
+            return self._loaded(name, tell)
+        except ValueError as error:  # a HostError or a BackendError, too
+            return error_line(error)
+        except Exception as error:  # whatever a model's files hold
+            logging.getLogger(__name__).warning("a model was not loaded", exc_info=error)
+            return error_line(error)
 
     def _loaded(self, name: str, tell: Tell) -> LoadedModel:
         return prepared(load(self.options, name, tell, needs_trie=False), WIDEST, tell)

@@ -31,6 +31,9 @@ from lookahead.records import Method
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 """For every event that uses the model: one at a time."""
 
+MOST_LINKED = 4_000
+"""Longest text in characters that a link fills in."""
+
 RUN: tuple[Method, ...] = ("lookahead",)
 COMPARE: tuple[Method, ...] = ("lookahead", "plain")
 
@@ -68,7 +71,7 @@ class Handlers:
             runs: list[StoredRun] = []
             with self.tabs.going(tab) as cancelled:
                 while len(runs) < len(methods) and not cancelled.is_set():
-                    method, beside = methods[len(runs)], runs[0].run if runs else None
+                    method, beside = methods[len(runs)], runs[0] if runs else None
                     run = start_run(
                         *(self.host, self.store, prompt, config, limit, method),
                         earlier=earlier,
@@ -174,6 +177,7 @@ def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, pick
             yield ["Ready.", *shown_now()]
         except Exception as error:
             yield [error_line(error), *shown_now()]
+            raise shown(error) from error
 
     loads: dict[str, Any] = {**QUEUE, "api_visibility": "private", "show_progress": "hidden"}
     picker.choice.input(choose, picker.choice, [controls.status, *follow], **loads)
@@ -190,9 +194,13 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         found: dict[Component, Any] = {
             controls.settings[name]: one.plain(values[name]) for name, one in controls.described.items()
         }
-        if (preset := query.get("preset", "")) in presets.names():
+        if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
+            preset = presets.by_name(preset).name
             document, prompt = _choose_preset(preset)
             found |= {controls.preset: preset, controls.document: document, controls.prompt: prompt}
+        if own := query.get("prompt", "")[:MOST_LINKED]:
+            document = query.get("document", "")[:MOST_LINKED]
+            found |= {controls.prompt: own, controls.document: gr.update(value=document, visible=bool(document))}
         return found
 
     script = _url_script(controls)

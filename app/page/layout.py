@@ -8,6 +8,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.model.host import ModelHost
+from app.page import presets
 from app.page.controls import Controls
 from app.page.events import QUEUE, Handlers, connect, connect_picker
 from app.page.model_picker import ModelPicker
@@ -76,7 +77,7 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
                 view = gr.HTML(
-                    first_sight(host, store),
+                    first_sight(host, store, presets.titles()),
                     html_template=read("stage.html"),
                     js_on_load=read("boot.js"),
                     apply_default_css=False,
