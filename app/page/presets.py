@@ -49,12 +49,12 @@ class Preset:
 
 
 PRESETS = (
+    Preset("Edit code", f"{_CODE}\n\nRename the argument `values` to `numbers`. Answer with the code only."),
     Preset(
         "Question",
         "How long does the crossing take, and who built the first ferry? Answer with sentences from the text.",
         _FERRY,
     ),
-    Preset("Edit code", f"{_CODE}\n\nRename the argument `values` to `numbers`. Answer with the code only."),
     Preset("JSON", f"{_TABLE}\n\nWrite this table as a JSON list of objects."),
     Preset(
         "Word problem",

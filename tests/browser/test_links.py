@@ -49,7 +49,9 @@ def test_copy_link_names_the_example_and_its_step(open_page: Callable[..., Page]
 
 
 def test_a_typed_prompt_travels(open_page: Callable[..., Page]) -> None:
-    page = open_page(f"/?example={'x' * 9}", reduced_motion="reduce")  # no such example: the first one is shown
+    page = open_page(
+        "/?example=unknown&max_new_tokens=8", reduced_motion="reduce"
+    )  # no such example: the first one is shown
     page.locator("#prompt textarea").fill("What is 1 < 2 & 3?")
     page.keyboard.press("Control+Enter")
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.state === 'finished'")

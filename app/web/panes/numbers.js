@@ -38,7 +38,7 @@ const MARKUP = `
   one(box, '[data-tiles]').append(...tiles);
   return {
     draw(state) {
-      const { run, step } = state, plain = plainBeside(state);
+      const { run } = state, step = state.summed ? run.steps.length - 1 : state.step, plain = plainBeside(state);
       if (!run.steps[step]) return;
       const values = numbersAt(run, step, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
