@@ -16,14 +16,15 @@ from lookahead.config import DTYPES, MAX_TOKENS
 
 _EPILOG = """\
 \b
-Every flag can be set in the environment: --model by LOOKAHEAD_MODEL, --max-new-tokens by LOOKAHEAD_MAX_NEW_TOKENS,
---share-trie by LOOKAHEAD_SHARE_TRIE=1, and so on; --host and --port also by Gradio's own GRADIO_SERVER_NAME and
-GRADIO_SERVER_PORT. A flag overrides its variable.
+Every flag can be set in the environment: --model by LOOKAHEAD_MODEL (several with commas between them),
+--max-new-tokens by LOOKAHEAD_MAX_NEW_TOKENS, --share-trie by LOOKAHEAD_SHARE_TRIE=1, and so on; --host and --port also
+by Gradio's own GRADIO_SERVER_NAME and GRADIO_SERVER_PORT. A flag overrides its variable.
 
 \b
 examples:
   python app.py
   python app.py --model Qwen/Qwen2.5-0.5B-Instruct --dtype bfloat16
+  python app.py --model models/mine --model Qwen/Qwen2.5-0.5B-Instruct
   python -m lookahead make-trie manual.txt --save manual.trie && python app.py --trie manual.trie
   LOOKAHEAD_MODEL=/models/mine GRADIO_SERVER_PORT=7000 python app.py
 """
@@ -34,7 +35,8 @@ class AppOptions:
     """What the page was started with.
 
     Attributes:
-        model: Hub id or folder; None is the embedded model.
+        model: Hub ids, folders or GGUF files: the models that the page offers, the first one loaded at the start. The
+            embedded model is offered besides, and loaded if none is named.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         dtype: ``auto`` or a dtype's name.
         trie: Trie file of ``lookahead make-trie`` that every run also drafts from.
@@ -47,7 +49,7 @@ class AppOptions:
         max_waiting: Most runs in the queue.
     """
 
-    model: str | None = None
+    model: tuple[str, ...] = ()
     device: str = "auto"
     dtype: str = "auto"
     trie: str | None = None
@@ -64,6 +66,11 @@ class _Whole(click.IntRange):
     name = "whole number"  # as messages say it
 
 
+class _Model(click.ParamType):
+    name = "model"
+    envvar_list_splitter = ","  # a folder's name may have spaces
+
+
 _COUNT: dict[str, Any] = {"type": _Whole(1, MAX_TOKENS), "metavar": "N"}
 
 
@@ -76,7 +83,13 @@ def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
 
 
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
-@_flag("model", "Hugging Face id or folder (default: the embedded model)", metavar="ID_OR_DIR")
+@_flag(
+    "model",
+    "Hugging Face id, folder or GGUF file (default: the embedded model); repeated, the page lets visitors choose",
+    metavar="ID_OR_DIR",
+    multiple=True,
+    type=_Model(),
+)
 @_flag("device", "auto, cpu, cuda or mps", metavar="NAME")
 @_flag("dtype", "auto: float32, on CUDA bfloat16", type=click.Choice(DTYPES))
 @_flag("trie", "every run also drafts from this file of make-trie", metavar="FILE")

@@ -133,6 +133,8 @@ class ModelInfo:
         dtype: ``float32``, ``bfloat16`` ...
         parameters: Number of parameters.
         vocab_size: Width of the logits; every token id is below it.
+        exactness: Whether a draft's logits are bit for bit those of plain decoding: ``bitwise``, or else
+            ``within rounding``; None if that was not tried, or the model takes no drafts.
     """
 
     name: str
@@ -140,6 +142,7 @@ class ModelInfo:
     dtype: str
     parameters: int
     vocab_size: int
+    exactness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,7 @@ class RunRecord:
         created: Date and time, ISO 8601 with the offset from UTC.
         version: Version of the program that recorded it.
         expected_ids: What the caller expected, as tokens; the source ``expected`` drafts from it.
+        repeat_seconds: Wall clock of the same run made again, in turns with the run beside it; None if it was not.
     """
 
     prompt_ids: tuple[int, ...]
@@ -221,6 +225,7 @@ class RunRecord:
     created: str = ""
     version: str = ""
     expected_ids: tuple[int, ...] = ()
+    repeat_seconds: tuple[float, ...] | None = None
 
     @property
     def token_ids(self) -> tuple[int, ...]:

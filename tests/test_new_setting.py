@@ -118,7 +118,7 @@ from app.page.layout import build_demo
 from app.run.settings import from_controls, from_query, offered_here
 from app.run.store import RunStore
 
-host = ModelHost.load(AppOptions(model=sys.argv[1], max_new_tokens=4))
+host = ModelHost.load(AppOptions(model=(sys.argv[1],), max_new_tokens=4))
 demo = build_demo(host, RunStore())
 described = offered_here(host, "page")
 defaults = {name: one.plain(one.default) for name, one in described.items()}

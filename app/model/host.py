@@ -1,66 +1,64 @@
-"""The one model of a page: its facts, what a prompt may be, and runs on it."""
+"""The one model of a page: its facts, what a prompt may be, runs on it, and another in its place."""
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app.model import zero_gpu
 from app.model.engine_thread import EngineThread
+from app.model.error_line import error_line
+from app.model.loading import EMBEDDED, HostError, LoadedModel, Tell, load, prepared
 from app.model.runs import Generate, RunRequest, generate
 from app.options import AppOptions
-from lookahead.config import LookaheadConfig
-from lookahead.engine import LookaheadEngine
 from lookahead.models import EMBEDDED_MODEL
-from lookahead.records import ModelInfo, RunRecord, TokenGap
+from lookahead.records import RunRecord, TokenGap
 from lookahead.sources.registry import OFFERED
-from lookahead.trie import Trie
 
 if TYPE_CHECKING:
-    from lookahead.hf.backend import HFBackend
     from lookahead.hf.describe import RunTextStream
 
 WIDEST = 128
 """Largest ``decoding_length`` of the page and its endpoints: T(n) is measured up to it when the model is loaded."""
 
 
-class HostError(ValueError):
-    """A mistake that the visitor or the operator can correct; one line says how."""
-
-
 class ModelHost:
     """The model of this process, its facts, and what a prompt may be.
 
     Args:
-        backend: The model.
-        info: What runs record about it.
-        options: The limits.
+        loaded: The model.
+        options: The limits, and the models that are offered.
         thread: The thread that loaded it and runs it.
-        corpus: Tries that every run may draft from.
 
     Attributes:
+        name: The model's name among those offered.
+        offered: Names of the models that can take its place, this one among them.
+        backend: The model itself.
+        info: What runs record about it.
+        corpus: Tries that every run may draft from.
         sources: The sources that runs can draft from here.
-        notice: Why the model decodes one token per pass; empty if it drafts, or before that is known.
+        notice: What the user should know about the model, above all why it decodes one token per pass; else empty.
+        context_limit: Most tokens of prompt and output together; None if the model has no limit.
         generate: Makes a run; call it in the engine's thread.
+        lends: Whether each run borrows a GPU.
     """
 
-    def __init__(
-        self, backend: HFBackend, info: ModelInfo, options: AppOptions, thread: EngineThread, corpus: tuple[Trie, ...]
-    ) -> None:
-        self.backend = backend
-        self.info = info
+    def __init__(self, loaded: LoadedModel, options: AppOptions, thread: EngineThread) -> None:
         self.options = options
         self.thread = thread
-        self.corpus = corpus
-        self.notice = ""
-        self.sources = tuple(name for name in OFFERED if name != "corpus" or corpus)
-        self.generate: Generate = partial(generate, backend, info, corpus)
+        self.lends = False
+        self.offered = _offered(options)
+        self._ready = threading.Event()
+        self._take(loaded)
 
     @classmethod
     def load(cls, options: AppOptions, decorate: Callable[[Any], Any] | None = None) -> ModelHost:
-        """The model that the options name, ready to run: its masks tried, its T(n) measured.
+        """The first model that the options name, ready to run: its masks tried, its T(n) measured.
 
         Args:
             decorate: What lends a GPU (see ``zero_gpu.decorator``); None if the model keeps its device.
@@ -68,19 +66,73 @@ class ModelHost:
         Raises:
             HostError, BackendError: If it cannot be loaded.
         """
-        if options.model is None and not (EMBEDDED_MODEL / "config.json").is_file():
+        if not options.model and not (EMBEDDED_MODEL / "config.json").is_file():
             raise HostError("assets/model holds no embedded model; name a model with --model ID_OR_DIR")
         if options.trie is not None and not os.path.isfile(options.trie):
             raise HostError(f"{options.trie}: no such file; python -m lookahead make-trie makes one")
-        thread = EngineThread()
-        backend, info = thread.call(partial(_load, options)) if decorate is None else _load(options)
-        host = cls(backend, info, options, thread, _corpus(options, backend))
+        thread, name = EngineThread(), options.model[0] if options.model else EMBEDDED
         if decorate is None:
-            host.notice = thread.call(partial(_prepare, backend))
-        else:
-            host._token_gap = decorate(host._token_gap)
-            host.generate = zero_gpu.lent(decorate, host)
+            return cls(thread.call(lambda: prepared(load(options, name), WIDEST)), options, thread)
+        host = cls(load(options, name), options, thread)
+        host.lends = True
+        host.offered = (name,)  # a worker has what was loaded before it was forked
+        host._token_gap = decorate(host._token_gap)
+        host.generate = zero_gpu.lent(decorate, host)
         return host
+
+    def choose(self, name: str, tell: Tell) -> None:
+        """Load another of the models that are offered; call it in the engine's thread while no run is in progress.
+
+        One model is in memory at a time. The one before is loaded again if the other cannot be.
+
+        Args:
+            tell: Takes what is being done, in a few words.
+
+        Raises:
+            HostError: If it cannot be loaded; the one before is there.
+        """
+        if name not in self.offered:
+            raise HostError(f"this page has no such model; choose one of {', '.join(self.offered)}")
+        if name == self.name:
+            return
+        before = self.name
+        self._drop()
+        found = self._loaded_or_problem(name, tell)
+        self._take(self._loaded(before, tell) if isinstance(found, str) else found)
+        gc.freeze()
+        if isinstance(found, str):
+            raise HostError(found)
+
+    def _loaded_or_problem(self, name: str, tell: Tell) -> LoadedModel | str:
+        """The model, or one line that says why there is none; an error would keep parts of it in memory."""
+        try:
+            return self._loaded(name, tell)
+        except ValueError as error:  # a HostError or a BackendError, too
+            return error_line(error)
+        except Exception as error:  # whatever a model's files hold
+            logging.getLogger(__name__).warning("a model was not loaded", exc_info=error)
+            return error_line(error)
+
+    def _loaded(self, name: str, tell: Tell) -> LoadedModel:
+        return prepared(load(self.options, name, tell, needs_trie=False), WIDEST, tell)
+
+    def _take(self, loaded: LoadedModel) -> None:
+        """Run this model from now on."""
+        self.name, self.backend, self.info, self.corpus = loaded.name, loaded.backend, loaded.info, loaded.corpus
+        self.notice = loaded.notice
+        self.context_limit = loaded.backend.context_limit
+        self.sources = tuple(name for name in OFFERED if name != "corpus" or loaded.corpus)
+        self.generate: Generate = partial(generate, loaded.backend, loaded.info, loaded.corpus)
+        self._ready.set()
+
+    def _drop(self) -> None:
+        """Free the memory of the model; its facts stay until another is there."""
+        from lookahead.hf.loading import free_memory
+
+        self._ready.clear()
+        del self.backend, self.generate
+        gc.unfreeze()  # modules refer to each other, and what is frozen is not collected (see everything_stays)
+        free_memory()
 
     def close(self) -> None:
         """End the run in progress."""
@@ -89,16 +141,17 @@ class ModelHost:
     @property
     def most_prompt_tokens(self) -> int:
         """Most tokens of a prompt: the page's limit, or what the model's context holds besides one new token."""
-        most, context = self.options.max_prompt_tokens, self.backend.context_limit
+        most, context = self.options.max_prompt_tokens, self.context_limit
         return most if context is None else min(most, context - 1)
 
     def encode(self, prompt: str) -> tuple[int, ...]:
-        """The prompt's token ids.
+        """The prompt's token ids. While a model is being loaded, it waits.
 
         Raises:
             HostError: If it is empty or too long.
         """
         most = self.options.max_prompt_tokens
+        self._ready.wait()
         if not prompt.strip():
             raise HostError("The prompt is empty. Write something for the model to continue.")
         if len(prompt) > 20 * most:
@@ -152,30 +205,7 @@ class ModelHost:
         return with_texts(self.backend, run, prompt)
 
 
-def _load(options: AppOptions) -> tuple[HFBackend, ModelInfo]:
-    from lookahead.hf.backend import HFBackend
-    from lookahead.hf.describe import model_info
-
-    name = options.model or str(EMBEDDED_MODEL)
-    backend = HFBackend.from_pretrained(name, device=options.device, dtype=options.dtype)
-    return backend, model_info(backend, "embedded" if options.model is None else name)
-
-
-def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
-    """The trie that the options name, if any.
-
-    Raises:
-        HostError: If the file is not a trie file, is cut short, or was made with another tokenizer.
-    """
-    from lookahead.trie.file import TrieFileError, load_corpus
-
-    try:
-        return load_corpus(options.trie, backend, LookaheadConfig())
-    except TrieFileError as error:
-        raise HostError(str(error)) from None
-
-
-def _prepare(backend: HFBackend) -> str:
-    """Do what the first run would do otherwise; returns why the model decodes one token per pass, if it does."""
-    LookaheadEngine(backend, LookaheadConfig(decoding_length=WIDEST)).prepare()
-    return "; ".join((*backend.notices, *filter(None, (backend.notice,))))
+def _offered(options: AppOptions) -> tuple[str, ...]:
+    """The models that the options name, and the embedded one where it is."""
+    embedded = (EMBEDDED,) if (EMBEDDED_MODEL / "config.json").is_file() else ()
+    return tuple(dict.fromkeys((*options.model, *embedded)))

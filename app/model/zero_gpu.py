@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,14 @@ class Batch:
         ends: When each step ended, in seconds from the start of the run.
         run: The finished run; None before the last batch.
         notice: Why the model decodes one token per pass, which only a worker can find out.
+        exactness: How exact its passes are (the ``kind`` of its verdict); None before the last batch.
     """
 
     steps: tuple[StepRecord, ...]
     ends: tuple[float, ...]
     run: RunRecord | None = None
     notice: str = ""
+    exactness: str | None = None
 
 
 def decorator() -> Callable[[Any], Any] | None:
@@ -78,7 +80,9 @@ def lent(decorate: Callable[[Any], Any], host: ModelHost) -> Generate:
         told, due = 0, 0.0
 
         def batch(record: RunRecord | None = None) -> Batch:
-            return Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), record, host.backend.notice or "")
+            verdict, notice = host.backend.exactness if record else None, host.backend.notice or ""
+            kind = None if verdict is None else verdict.kind
+            return Batch(tuple(run.steps[told:]), tuple(run.ends[told:]), record, notice, kind)
 
         try:
             for _ in run:
@@ -95,13 +99,14 @@ def lent(decorate: Callable[[Any], Any], host: ModelHost) -> Generate:
         ends: list[float] = []
         with closing(in_worker(request)) as batches:
             for batch in batches:
-                host.notice = batch.notice or host.notice
+                host.notice = "; ".join(filter(None, (*host.backend.notices, batch.notice)))
                 for step, end in zip(batch.steps, batch.ends, strict=True):
                     take(step, end)
                 steps += batch.steps
                 ends += batch.ends
                 if batch.run is not None:
-                    return batch.run
+                    host.info = replace(host.info, exactness=batch.exactness)
+                    return replace(batch.run, model=host.info)
                 if cancelled.is_set():
                     break
         return broken_off(request, host.info, steps, ends, "cancelled")

@@ -37,7 +37,7 @@ class Controls:
         )  # fmt: skip
         self.prompt = gr.Textbox(
             first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
-            info=_prompt_line(host),
+            info=prompt_line(host),
         )  # fmt: skip
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
@@ -86,8 +86,8 @@ SHARED_LINE = (
     "they can read them there. Turn off “Keep the trie between runs” to share nothing.</p>"
 )
 OTHER_MODEL = (
-    "<p class='limits'>Another model: <code>python app.py --model ID_OR_FOLDER</code>, or LOOKAHEAD_MODEL in the "
-    "environment.</p>"
+    "<p class='limits'>Other models: <code>python app.py --model ID_OR_FOLDER</code>, as often as you like, or "
+    "LOOKAHEAD_MODEL in the environment.</p>"
 )
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
@@ -101,9 +101,9 @@ new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group)
 """Gives Gradio's groups of radios and checkboxes, which appear a moment later, a name for screen readers."""
 
 
-def _prompt_line(host: ModelHost) -> str:
-    """How long a prompt may be, and whether a longer one leaves less room for the answer."""
-    most, context = host.most_prompt_tokens, host.backend.context_limit
+def prompt_line(host: ModelHost) -> str:
+    """How long a prompt may be for the page's model, and whether a longer one leaves less room for the answer."""
+    most, context = host.most_prompt_tokens, host.context_limit
     shared = context is not None and most + host.options.max_new_tokens > context
     fewer = "; a longer prompt leaves less room for the answer" if shared else ""
     return f"Sent as your message. Up to {most:,} tokens{fewer}."

@@ -13,7 +13,8 @@ from gradio.components import Component
 from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.page import presets
-from app.page.controls import Controls
+from app.page.controls import Controls, prompt_line
+from app.page.model_picker import ModelPicker, choosing
 from app.run.settings import from_controls, from_query, offered_here
 from app.run.start import start_run
 from app.run.store import RunStore
@@ -24,11 +25,14 @@ from app.serve.modules import read
 from app.serve.question_thread import QuestionThread
 from app.serve.steps import wait_while_read
 from app.views.step_messages import how_it_ended, to_json
-from lookahead.config import LookaheadConfig, RunSettings, chosen
+from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen
 from lookahead.records import Method
 
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 """For every event that uses the model: one at a time."""
+
+MOST_LINKED = 4_000
+"""Longest text in characters that a link fills in."""
 
 RUN: tuple[Method, ...] = ("lookahead",)
 COMPARE: tuple[Method, ...] = ("lookahead", "plain")
@@ -41,7 +45,11 @@ class Handlers:
         self.host = host
         self.store = store
         self.tabs = Tabs()
-        self.settings = offered_here(host, "page")
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The settings that the page offers with its present model."""
+        return offered_here(self.host, "page")
 
     # ------------------------------------------------------------------ runs
 
@@ -58,11 +66,12 @@ class Handlers:
             prompt = presets.compose(values["document"], values["prompt"])
             config, limit = chosen(LookaheadConfig, settings), chosen(RunSettings, settings).max_new_tokens
             memory = SHARED if self.host.options.share_trie else tab
+            memory = memory and f"{memory} {self.host.name}"  # another model has other token ids
             earlier = self.tabs.memory(memory) if settings["keep_trie"] else ()
             runs: list[StoredRun] = []
             with self.tabs.going(tab) as cancelled:
                 while len(runs) < len(methods) and not cancelled.is_set():
-                    method, beside = methods[len(runs)], runs[0].run if runs else None
+                    method, beside = methods[len(runs)], runs[0] if runs else None
                     run = start_run(
                         *(self.host, self.store, prompt, config, limit, method),
                         earlier=earlier,
@@ -152,6 +161,29 @@ def connect(
     _remember_fields(demo, controls, quiet)
 
 
+def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, picker: ModelPicker) -> None:
+    """Connect the list of models; the page's limits and settings follow the model."""
+    host, skipped = handlers.host, [gr.skip()] * 4
+    follow = [*picker.outputs, controls.prompt, controls.settings["sources"]]
+
+    def shown_now() -> list[Any]:
+        sources = gr.update(choices=list(handlers.settings["sources"].choices))
+        return [*picker.shown(), gr.update(info=prompt_line(host)), sources]
+
+    def choose(name: str) -> Iterator[list[Any]]:
+        try:
+            for line in choosing(host, name):
+                yield [line, *skipped]
+            yield ["Ready.", *shown_now()]
+        except Exception as error:
+            yield [error_line(error), *shown_now()]
+            raise shown(error) from error
+
+    loads: dict[str, Any] = {**QUEUE, "api_visibility": "private", "show_progress": "hidden"}
+    picker.choice.input(choose, picker.choice, [controls.status, *follow], **loads)
+    demo.load(shown_now, None, follow, queue=False, api_visibility="private", show_progress="hidden")
+
+
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:
     """Keep the settings and the preset in the URL, and what was typed over a reload (``page.js`` stores it)."""
     fields, texts = [*controls.settings.values(), controls.preset], [controls.document, controls.prompt]
@@ -162,9 +194,13 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         found: dict[Component, Any] = {
             controls.settings[name]: one.plain(values[name]) for name, one in controls.described.items()
         }
-        if (preset := query.get("preset", "")) in presets.names():
+        if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
+            preset = presets.by_name(preset).name
             document, prompt = _choose_preset(preset)
             found |= {controls.preset: preset, controls.document: document, controls.prompt: prompt}
+        if own := query.get("prompt", "")[:MOST_LINKED]:
+            document = query.get("document", "")[:MOST_LINKED]
+            found |= {controls.prompt: own, controls.document: gr.update(value=document, visible=bool(document))}
         return found
 
     script = _url_script(controls)

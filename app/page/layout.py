@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from app.model.host import ModelHost
+from app.page import presets
 from app.page.controls import Controls
-from app.page.events import QUEUE, Handlers, connect
+from app.page.events import QUEUE, Handlers, connect, connect_picker
+from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
 from app.serve import link_preview, modules, steps
@@ -22,8 +23,11 @@ from app.serve.question_thread import QuestionThread
 from app.serve.questions import server_functions
 from app.serve.queue_readers import QueueReaders
 from app.views.first_sight import first_sight
-from app.views.step_messages import short_count
 
+TITLE = (
+    "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward pass. "
+    "The same text, in fewer passes.</p></div></header>"
+)
 SESSIONS = 500
 """Most tabs whose components the server keeps."""
 MOST_UPLOAD = 1_000_000
@@ -68,11 +72,12 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
     """The whole page, not served yet; the store keeps its runs."""
     handlers, thread = Handlers(host, store), QuestionThread(store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True, delete_cache=DELETED) as demo:
-        gr.HTML(_title(host), elem_id="title", apply_default_css=False)
+        gr.HTML(TITLE, elem_id="title", apply_default_css=False)
+        picker = ModelPicker(host)
         with gr.Row(elem_id="page"):
             with gr.Column(scale=1, min_width=0, elem_id="watch"):
                 view = gr.HTML(
-                    first_sight(host, store),
+                    first_sight(host, store, presets.titles()),
                     html_template=read("stage.html"),
                     js_on_load=read("boot.js"),
                     apply_default_css=False,
@@ -83,6 +88,7 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
             with gr.Column(scale=0, min_width=300, elem_id="controls"):
                 controls = Controls(host)
         connect(demo, handlers, controls, view, place, plots, thread)
+        connect_picker(demo, handlers, controls, picker)
         add_endpoints(host, store, QUEUE, thread)
     demo.queue(max_size=host.options.max_waiting, api_open=False)
     # Gradio's queue looks for work a thousand times a second and takes the interpreter from the engine: a pass took
@@ -101,16 +107,3 @@ def _figures() -> tuple[gr.Accordion, list[gr.Plot]]:
                 plots += [gr.Plot(show_label=False, min_width=280) for _ in range(2)]
         plots.append(gr.Plot(show_label=False))
     return place, plots
-
-
-def _title(host: ModelHost) -> str:
-    """The page's head."""
-    info = host.info
-    name = "embedded model" if info.name == "embedded" else info.name
-    facts = (name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
-    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
-    return (
-        "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
-        "pass. The same text, in fewer passes.</p></div>"
-        f"<div class='model' role='group' aria-label='Model'>{chips}</div></header>"
-    )

@@ -1,22 +1,32 @@
-"""Prompts to start from: one for each task of the embedded model, among them the paper's grounded question."""
+"""Prompts to start from, each also an example that was recorded: the paper's grounded question, and one that loses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_LIGHTHOUSE = """\
-The Greyhook lighthouse stands on the northern cape of the island of Velmar. It was built in 1874 by the engineer \
-Ada Thornfield, who had already planned two bridges in the capital. The tower is 48 metres tall and has 213 steps. \
-Its first keeper was Tomas Breck, who lived there with his family for 31 years. In 1962 the light was made electric. \
-Today the house of the keeper is a museum, which is open from April to October."""
+_FERRY = """\
+The Harlow ferry crosses the Tamsin estuary between Port Harlow and the village of Quill. The crossing takes twelve \
+minutes. The first ferry was built in 1911 by the shipwright Edda Marsh, who also ran it for nineteen years. It was \
+driven by steam until 1954, when the owners put in a diesel engine. Today the ferry carries forty cars and two hundred \
+passengers. It does not sail when the wind is stronger than forty knots."""
 
 _CODE = """\
-def count_words(text, limit):
-    counts = {}
-    for word in text.split():
-        counts[word] = counts.get(word, 0) + 1
-    ranked = sorted(counts, key=counts.get, reverse=True)
-    return ranked[:limit]"""
+def mean(values):
+    total = 0
+    for value in values:
+        total = total + value
+    return total / len(values)
+
+def spread(values):
+    low = min(values)
+    high = max(values)
+    return high - low"""
+
+_TABLE = """\
+city, country, people
+Lisbon, Portugal, 545000
+Porto, Portugal, 232000
+Braga, Portugal, 193000"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +42,37 @@ class Preset:
         """Whether it has a document."""
         return bool(self.document)
 
+    @property
+    def slug(self) -> str:
+        """The name in links and file names: ``edit-code``."""
+        return self.name.lower().replace(" ", "-")
+
 
 PRESETS = (
-    Preset("Grounded question (RAG)", "When was the lighthouse built?", _LIGHTHOUSE),
-    Preset("Extract as JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: built, engineer, keeper"),
-    Preset("Edit code", f'{_CODE}\n\nAdd a docstring: "Find the most frequent words."'),
+    Preset("Edit code", f"{_CODE}\n\nRename the argument `values` to `numbers`. Answer with the code only."),
+    Preset(
+        "Question",
+        "How long does the crossing take, and who built the first ferry? Answer with sentences from the text.",
+        _FERRY,
+    ),
+    Preset("JSON", f"{_TABLE}\n\nWrite this table as a JSON list of objects."),
     Preset(
         "Word problem",
-        "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "
-        "How many are left?",
+        "A baker makes 12 trays with 8 rolls each and sells 70 rolls. How many rolls are left? Explain step by step.",
     ),
     Preset("Story", "Tell a story that begins: In a little house on a high mountain lived a girl named Alice."),
+    Preset("Free text", "Describe in one paragraph what it feels like to walk through a city at night in the rain."),
 )
 
 
 def names() -> list[str]:
     """Names of all presets, in order."""
     return [preset.name for preset in PRESETS]
+
+
+def titles() -> dict[str, str]:
+    """Names of all presets by their slugs, in order."""
+    return {preset.slug: preset.name for preset in PRESETS}
 
 
 def by_name(name: str) -> Preset:

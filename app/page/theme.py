@@ -6,6 +6,7 @@ from gradio import themes
 
 from app.serve.modules import PREFIX, WEB, read
 
+PAGE_STYLES = ("styles/page.css", "styles/present.css")
 STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
@@ -17,7 +18,8 @@ def page_css() -> str:
     The stage's own is part of it: Gradio would insert a ``css_template`` again with every value, and the browser would
     recompute the style of the whole page each time.
     """
-    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
+    page, stage = ("".join(map(read, names)) for names in (PAGE_STYLES, STAGE_STYLES))
+    return page + "#stage {\n" + stage + "}\n"
 
 
 def theme() -> themes.Base:

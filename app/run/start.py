@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from functools import partial
 
 from app.model.error_line import error_line
-from app.model.host import ModelHost
+from app.model.host import HostError, ModelHost
 from app.model.runs import Outputs, RunRequest, broken_off
+from app.run.repeats import repeated, worth_repeating
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
 from lookahead.backend import failure_line
@@ -27,14 +29,15 @@ def start_run(
     *,
     earlier: Outputs = (),
     cancelled: threading.Event | None = None,
-    beside: RunRecord | None = None,
+    beside: StoredRun | None = None,
 ) -> StoredRun:
     """The run, which the engine's thread makes from now on. If a pass fails, it ends with the reason ``error``.
 
     Args:
         earlier: Outputs of earlier runs to draft from.
         cancelled: The event that ends it after the current pass.
-        beside: A finished run of the same prompt; if the two differ, the end says how close the decision was.
+        beside: A finished run of the same prompt. If the two differ, the end says how close the decision was; if they
+            are short, both are made once more, so that their times say how much they vary.
 
     Raises:
         HostError: If the prompt cannot be used.
@@ -47,21 +50,39 @@ def start_run(
     return run
 
 
-def _make(host: ModelHost, run: StoredRun, prompt: str, beside: RunRecord | None) -> None:
+def _make(host: ModelHost, run: StoredRun, prompt: str, beside: StoredRun | None) -> None:
     """Make the run and store it, in the engine's thread. It ends whatever happens."""
     try:
         try:
+            if host.info.name != run.model.name:
+                raise HostError("another model was loaded before this run began; press Run again")
             record, problem = host.generate(run.request, run.cancelled, run.add), ""
         except Exception as error:  # nobody reads this thread's result
             logging.getLogger(__name__).warning("a run broke off", exc_info=error)
             record, problem = broken_off(run.request, host.info, run.steps, run.ends, "error"), failure_line(error)
-        run.finish(record := host.with_texts(record, prompt), _parted(host, beside, record), problem)
+        record = host.with_texts(record, prompt)
+        if beside is not None and beside.run is not None:
+            record = _timed_again(host, run, record, beside, beside.run)
+        run.finish(record, _parted(host, None if beside is None else beside.run, record), problem)
     except Exception as error:  # a tokenizer that cannot spell the output
         logging.getLogger(__name__).warning("a run has no texts", exc_info=error)
         record = broken_off(run.request, host.info, run.steps, run.ends, "error")
         run.finish(record, problem=error_line(error))
     finally:
         run.close()
+
+
+def _timed_again(
+    host: ModelHost, run: StoredRun, record: RunRecord, beside: StoredRun, beside_record: RunRecord
+) -> RunRecord:
+    """The record of the run with the time of a second try, if both runs are short; the other run learns its own."""
+    if worth_repeating(host, record, beside_record):
+        again = repeated(host, run.cancelled, beside.request, run.request)
+        if again is not None:
+            beside.run = replace(beside_record, repeat_seconds=again[:1])
+            run.beside_seconds = again[:1]
+            return replace(record, repeat_seconds=again[1:])
+    return record
 
 
 def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:

@@ -56,8 +56,10 @@ class StoredRun:
         ends: When each step ended, in seconds from the start of the run.
         run: The finished run, with its texts; None while it is in progress.
         parted: How close the decision was where the run before it in its scene took another token.
+        beside_seconds: Wall clock of further tries of the run before it in its scene.
         problem: Why it broke off, in one line; empty if it did not.
         cancelled: The event that ends the run.
+        opened: Whether it was made before, and read from a file.
         was_read: Whether a page has read the steps as they came.
         cache: Results that readers keep (under ``lock``).
         shown: The steps as the page draws them, made on the first request (under ``spelling``).
@@ -85,6 +87,7 @@ class StoredRun:
         self.ends: list[float] = []
         self.run: RunRecord | None = None
         self.parted: TokenGap | None = None
+        self.beside_seconds: tuple[float, ...] | None = None
         self.problem = ""
         self._bytes = 200 * len(request.prompt_ids) + text_bytes(texts.prompt_pieces)
         self.cancelled = cancelled or threading.Event()
@@ -94,6 +97,7 @@ class StoredRun:
         self.shown: list[dict[str, Any]] = []
         self._over = threading.Event()
         self._waiting: list[Future[None]] = []
+        self.opened = False
         self.was_read = False
         self._readers = 0
         self._unread_since = monotonic()
@@ -216,6 +220,7 @@ def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None, 
     """
     request = RunRequest(run.prompt_ids, run.config, run.max_new_tokens, run.method)
     stored = StoredRun(request, run.model, _RecordedTexts(run), note=note)
+    stored.opened = True
     stored._bytes += more_bytes
     for step, end in zip(run.steps, step_ends(run), strict=True):
         stored.add(step, end)

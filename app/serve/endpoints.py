@@ -108,7 +108,7 @@ def _models(host: ModelHost) -> Callable[..., Any]:
         """
         limits = {
             "size": short_count(host.info.parameters),
-            "context_limit": host.backend.context_limit,
+            "context_limit": host.context_limit,
             "max_prompt_tokens": host.most_prompt_tokens,
             "max_new_tokens": host.options.max_new_tokens,
         }

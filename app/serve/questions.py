@@ -21,7 +21,7 @@ from app.model.host import WIDEST
 from app.run.store import MOST_BYTES, RunStore
 from app.run.stored_run import StoredRun, from_record
 from app.serve.question_thread import QuestionThread
-from app.views import tries
+from app.views import first_sight, tries
 from app.views import what_if as replays
 from app.views.search import search
 from app.views.seen_in import where_seen
@@ -64,7 +64,10 @@ def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
 
         return answer
 
-    return [answering(function) for function in (steps, trie_view, node_seen, what_if, run_file, open_run, graph_file)]
+    return [
+        answering(function)
+        for function in (steps, trie_view, node_seen, what_if, run_file, open_run, example, graph_file)
+    ]
 
 
 def server_functions(store: RunStore, thread: QuestionThread) -> list[Callable[[Any], Coroutine[Any, Any, Response]]]:
@@ -233,6 +236,11 @@ def open_run(store: RunStore, question: Answer) -> Answer:
     for run in runs:
         store.add(run)
     return {"messages": messages}
+
+
+def example(store: RunStore, question: Answer) -> Answer:
+    """The runs of an example that is bundled with the page: one message per run."""
+    return {"messages": [since(run, 0) for run in first_sight.example(store, question.get("name"))]}
 
 
 def opened(text: str) -> runfile.RunPair:

@@ -1,13 +1,15 @@
-"""What the page shows first: a recorded run of the embedded model."""
+"""What the page shows before a visitor does anything: recorded runs, each an example with a name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from app.model.host import ModelHost
 from app.run.settings import offered_here
 from app.run.store import RunStore
-from app.run.stored_run import from_record
+from app.run.stored_run import StoredRun, from_record
 from app.views.step_messages import since, to_json
 from lookahead.runs import runfile
 from lookahead.sources.registry import SOURCES
@@ -15,21 +17,44 @@ from lookahead.sources.registry import SOURCES
 RUNS = Path(__file__).resolve().parents[2] / "assets" / "runs"
 
 
-def first_sight(host: ModelHost, store: RunStore, folder: Path = RUNS) -> str:
-    """The stage's first value: what it needs to know of the page, and the messages of the first recorded scene.
+def first_sight(host: ModelHost, store: RunStore, titles: Mapping[str, str], folder: Path = RUNS) -> str:
+    """The stage's first value: what it needs to know of the page, and the messages of the first example.
 
-    A scene is ``NAME.json``, and ``NAME.greedy.json`` if the same prompt was also decoded greedily. Without recorded
-    runs there are no messages, and the page says what to do.
+    Without recorded runs there are no messages, and the page says what to do.
+
+    Args:
+        titles: Titles of examples by name, in the order of the page; those without a file are left out.
+        folder: Where ``NAME.json`` lies, a run file that may hold greedy decoding, too.
     """
-    files = [path for path in sorted(folder.glob("*.json")) if not path.name.endswith(".greedy.json")][:1]
-    messages = []
-    for path in [found for first in files for found in (first, first.with_suffix(".greedy.json")) if found.is_file()]:
-        run = from_record(runfile.load(path), note=f"a recorded run: {files[0].stem.replace('-', ' ')}")
-        store.pin(run)
-        messages.append(since(run, 0))
+    scenes = {name: example(store, name, folder) for name in titles if (folder / f"{name}.json").is_file()}
     shown = ("name", "symbol", "light", "dark", "help")
     page = {
         "knobs": [one.to_json() for one in offered_here(host, "what-if").values()],
         "sources": [{name: getattr(info, name) for name in shown} for info in SOURCES.values()],
+        "examples": [
+            {"name": name, "title": titles[name], "model": runs[0].model.name} for name, runs in scenes.items()
+        ],
     }
-    return to_json({"page": page, "recorded": True, "messages": messages})
+    first = next(iter(scenes), None)
+    messages = [] if first is None else [since(run, 0) for run in scenes[first]]
+    return to_json({"page": page, "recorded": True, "example": first, "messages": messages})
+
+
+def example(store: RunStore, name: Any, folder: Path = RUNS) -> list[StoredRun]:
+    """The runs of an example, kept in the store for good under ids that tell their name.
+
+    Raises:
+        ValueError: If there is no such example.
+    """
+    if not isinstance(name, str) or name not in {path.stem for path in folder.glob("*.json")}:
+        raise ValueError(f"no example is called {str(name)[:40]!r}")
+    ids = [f"example-{name}", f"example-{name}-greedy"]
+    if store.get(ids[0]) is None:
+        pair = runfile.load_pair(folder / f"{name}.json")
+        for run_id, record in zip(ids, (pair.run, pair.greedy), strict=True):
+            if record is not None:
+                parted = pair.parted if record is pair.greedy else None
+                run = from_record(record, f"recorded with {record.model.name.rsplit('/', 1)[-1]}", parted)
+                run.run_id = run_id
+                store.pin(run)
+    return [run for run_id in ids if (run := store.get(run_id))]

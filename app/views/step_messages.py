@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from app.run.stored_run import StoredRun, TokenText
+from app.views.file_name import file_name
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.metrics import node_statuses
@@ -80,7 +81,8 @@ def left_out_data(left_out: LeftOut, token_text: TokenText) -> dict[str, Any]:
 
 
 def head_data(run: StoredRun) -> dict[str, Any]:
-    """What the page knows of a run before its first step; ``corpus`` says whether the server has the run's corpus."""
+    """What the page knows of a run before its first step; ``corpus`` says whether the server has the run's corpus,
+    ``earlier`` from how many earlier outputs it drafts, if the server knows."""
     return {
         "method": run.method,
         "prompt": list(run.texts.prompt_pieces),
@@ -89,15 +91,24 @@ def head_data(run: StoredRun) -> dict[str, Any]:
         "config": dataclasses.asdict(run.config),
         "limit": run.request.max_new_tokens,
         "note": run.note,
+        "earlier": None if run.opened else len(run.earlier),
         "corpus": bool(run.corpus),
     }
 
 
 def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
-    """What the page learns at the end of a run: the numbers of ``metrics.summary``, with a count of the tokens."""
+    """What the page learns at the end of a run: the numbers of ``metrics.summary``, with a count of the tokens; the
+    times of further tries, and the name of its files."""
     numbers, gap = metrics.summary(record), run.parted
     near = None if gap is None else {"gap": gap.gap, "near_tie": gap.near_tie, "dtype": run.model.dtype}
-    return numbers | {"tokens": len(numbers.pop("token_ids")), "parted": near, "problem": run.problem or None}
+    return numbers | {
+        "tokens": len(numbers.pop("token_ids")),
+        "parted": near,
+        "problem": run.problem or None,
+        "repeat_seconds": record.repeat_seconds,
+        "beside_seconds": run.beside_seconds,
+        "file": file_name(record),
+    }
 
 
 def steps_data(run: StoredRun, stop: int | None = None) -> list[dict[str, Any]]:

@@ -3,7 +3,9 @@
 import { makeFeed, route } from './feed.js';
 import { answerTo } from './lib/asker.js';
 import { all, one, save, within } from './lib/dom.js';
-import { cutShort } from './lib/runs.js';
+import { cutShort, plainBeside } from './lib/runs.js';
+import { tellingStep } from './lib/summary.js';
+import { PANES as LINKED, readLink, withoutExample } from './link.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
 import { mount as headline } from './panes/headline.js';
@@ -14,7 +16,9 @@ import { mount as run_files } from './panes/run_files.js';
 import { mount as transport } from './panes/transport.js';
 import { mount as what_if } from './panes/what_if.js';
 import { mount as written_text } from './panes/written_text.js';
+import { hideParts, makePresenter } from './present.js';
 import { fileOf, makeKeeper } from './restore.js';
+import { mountTools } from './tools.js';
 
 /** @import { Context, Gradio, Mount, Run, StageValue, StepMessage } from './types' */
 
@@ -46,6 +50,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @type {number | null} */ let pointed = null; // a node of the step that is shown
   /** @type {number | null} */ let pinned = null; // the one that was clicked
   /** @type {unknown} */ let lookedAt = null;
+  /** @type {string | null} */ let example = null; // its name, while an example is on the stage
+  let summed = false, toRest = false; // whether the sentence says what the whole run amounts to; whether the stage comes to rest at the end
   let planned = false, drawing = false;
   /** @type {number | undefined} */ let timer;
 
@@ -90,12 +96,14 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     scene = announced = next;
     shown = null;
     step = 0;
-    chosen = false;
+    chosen = summed = toRest = false;
+    example = null;
     recorded = asRecorded;
     showPlaying(false);
     stopWatch.disconnect();
     if (recorded) return;
-    following = true;
+    following = toRest = true;
+    history.replaceState(history.state, '', withoutExample(location.href));
     const stop = stopButton();
     if (stop) stopWatch.observe(stop, { attributeFilter: ['disabled'] });
     // Where the page is one column, Run is below what it starts.
@@ -117,6 +125,34 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     return '';
   }
 
+  /** An example takes the stage. @returns {Promise<string>} what is against it */
+  async function openExample(/** @type {string} */ name, at = still.matches ? Infinity : 1) {
+    const answer = await answerTo(server.example({ name }));
+    const problem = answer.error || setMessages(answer.messages, true);
+    if (problem) return problem;
+    example = name;
+    startAt(at, !still.matches && at === 1);
+    return '';
+  }
+
+  /** Recorded runs begin at a step; from the first one they play to their end, where the stage comes to rest. */
+  function startAt(/** @type {number} */ at, plays = false) {
+    step = bounded(at);
+    toRest = plays || at === Infinity;
+    show();
+    if (plays) play(true); else if (toRest) rest();
+  }
+
+  /** The end of the run: what it amounts to, beside the step that shows it best. */
+  function rest() {
+    const run = main();
+    if (!run) return;
+    if (toRest) step = bounded(tellingStep(run, plainBeside({ run, step, runs: runs() })));
+    summed = true;
+    toRest = false;
+    schedule();
+  }
+
   /** A page that closes ends its runs at once; where it cannot say so, the server finds its streams gone. */
   function onPageHide() {
     if (recorded || (announced === scene && over())) return;
@@ -134,7 +170,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     const [run, beside] = forFile();
     if (!run) return '';
     const answer = await fileOf(server, run, beside);
-    if (!answer.error) save('run.json', answer.text, 'application/json');
+    if (!answer.error) save((run.end?.file || 'run') + '.json', answer.text, 'application/json');
     return answer.error || answer.note || '';
   }
 
@@ -172,13 +208,15 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function show() {
     const run = main();
     if (!run || drawing) return;
+    if (toRest && !recorded && following && !playing && over()) rest();
     drawing = true;
     step = bounded(step);
     const now = run.steps[step] || run, isOver = over();
     if (now !== lookedAt) pointed = pinned = null;
     lookedAt = now;
     Object.assign(element.dataset, { run: run.id, steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
-    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand };
+    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, summed };
+    tools.show(example);
     for (const pane of panes) pane.draw(state);
     byHand = drawing = false;
     for (const pane of panes) pane.settle?.(state);
@@ -189,6 +227,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (!main()) return;
     showPlaying(false);
     step = bounded(to);
+    summed = toRest = false;
     if (live()) following = step === last();
     byHand = true;
     schedule();
@@ -198,6 +237,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     const atEnd = step === last();
     chosen = true;
     shown = id;
+    summed = toRest = false;
     step = atEnd ? last() : bounded(step);
     setSpeed(/** @type {Run} */ (main()));
     schedule();
@@ -217,10 +257,13 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     showPlaying(on && last() > 0);
     schedule();
     if (!playing) return;
-    if (step >= last()) step = 0;
+    if (step >= last() || summed) step = 0;
+    summed = false;
     timer = setInterval(() => {
-      if (step >= last() && !live()) showPlaying(false);
-      else step = bounded(step + 1);
+      if (step >= last() && !live()) {
+        showPlaying(false);
+        rest();
+      } else step = bounded(step + 1);
       schedule();
     }, 1000 / speed);
   }
@@ -255,6 +298,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     server,
     knobs: first.page?.knobs || [],
     sources: first.page?.sources || [],
+    examples: first.page?.examples || [],
     go,
     play,
     setSpeed(stepsPerSecond) { speed = stepsPerSecond; speedChosen = true; if (playing) play(true); },
@@ -269,24 +313,38 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   const panes = all(element, '[data-pane]').map((box) => PANES[String(box.dataset.pane)](box, context));
   for (const id in IDS) one(element, IDS[id]).id = id;
 
+  const redrawn = () => {
+    for (const pane of panes) pane.resize?.();
+    schedule();
+  };
+  const presenter = makePresenter(element, redrawn), link = readLink(location.search);
+  const tools = mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
+  hideParts(link.hide);
+
   let width = 0;
   new ResizeObserver(([entry]) => {
     if (Math.abs(entry.contentRect.width - width) < 1) return;
     width = entry.contentRect.width;
-    for (const pane of panes) pane.resize?.();
-    schedule();
+    redrawn();
   }).observe(element);
   element.addEventListener('click', onLink);
   document.addEventListener('keydown', onKey);
   addEventListener('pagehide', onPageHide);
 
-  if (first.messages?.length) {
-    setMessages(first.messages, first.recorded);
-    step = still.matches ? last() : 1;
-    show();
-    play(!still.matches);
-  } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
-  restore();
+  /** What the address asks for; the first example where it names none. */
+  async function begin() {
+    const problem = link.example && await openExample(link.example, link.step ?? 1);
+    if (link.example && !problem) {
+      if (link.pane) one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
+    } else if (first.messages?.length) {
+      setMessages(first.messages, first.recorded);
+      example = first.example || null;
+      startAt(still.matches ? Infinity : 1, !still.matches);
+    } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
+    if (link.present) presenter.present(true, link.pane);
+    if (!link.example) await restore();
+  }
+  begin();
 
   return receive;
 }

@@ -50,6 +50,7 @@ export interface Head {
   config: Record<string, any>;
   limit: number;
   note: string;
+  earlier?: number | null; // outputs of earlier runs that it could draft from; null where that is not known
   corpus: boolean; // whether the server knows a corpus that the run can draft from
 }
 
@@ -61,6 +62,9 @@ export interface End {
   decode_seconds: number;
   parted: { gap: number; near_tie: boolean; dtype: string } | null; // where a comparison run took another token: how close the model's decision was
   problem: string | null;
+  repeat_seconds?: number[] | null; // wall clock of further tries of the run, made in turns with the one beside it
+  beside_seconds?: number[] | null; // and of the run before it in its scene
+  file?: string; // name of its files, without an ending
   mean_accepted_tokens: number | null;
   acceptance_rate: number | null;
   tokens_per_second: number | null;
@@ -92,10 +96,13 @@ export interface Knob {
 /** Something that draft tokens can come from. */
 export interface Source { name: string; symbol: string; light: string; dark: string; help: string }
 
-export interface PageFacts { knobs: Knob[]; sources: Source[] }
+/** A recorded run that is bundled with the page. */
+export interface Example { name: string; title: string; model: string }
+
+export interface PageFacts { knobs: Knob[]; sources: Source[]; examples: Example[] }
 
 /** A value of the stage's component: the first sight, or the runs that one press of a button started so far. */
-export interface StageValue { page?: PageFacts; recorded?: boolean; messages?: StepMessage[]; scene?: string[]; of?: number }
+export interface StageValue { page?: PageFacts; recorded?: boolean; example?: string | null; messages?: StepMessage[]; scene?: string[]; of?: number }
 
 /** A run as the page has it: everything that its messages said so far. */
 export interface Run { id: string; method: Method; head: Head; steps: Step[]; end: End | null }
@@ -133,6 +140,7 @@ export interface Server {
   what_if(question: { run: string; config: Record<string, any> }): Promise<Answer<WhatIf>>;
   run_file(question: { run: string; beside: string | null }): Promise<Answer<{ text: string; note?: string }>>;
   open_run(question: { text: string; note: string }): Promise<Answer<{ messages: StepMessage[] }>>;
+  example(question: { name: string }): Promise<Answer<{ messages: StepMessage[] }>>;
   graph_file(question: { run: string; step: number }): Promise<Answer<{ text: string }>>;
 }
 
@@ -152,6 +160,7 @@ export interface State {
   speed?: number; // steps per second that are played
   following?: boolean; // whether the newest step is shown as it comes
   byHand?: boolean; // whether the step was just chosen by hand
+  summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
 }
 
 /** What a pane may use of the page around it. It does without what is missing. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import urllib.request
@@ -101,6 +102,13 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
         return Loaded(model.eval(), tokenizer, notices)
 
     return _loaded(model_id, parts)
+
+
+def free_memory() -> None:
+    """Collect what nothing refers to any more, and give a GPU's unused memory back."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:

@@ -132,6 +132,7 @@ RunPart = _part(
     | None,
     expected_ids=_limited(tuple[int, ...]) | None,
     steps=_limited(tuple[_Step, ...]),
+    repeat_seconds=_limited(tuple[float, ...]) | None,
 )
 PairPart: Any = msgspec.defstruct(
     "Pair",
@@ -168,7 +169,8 @@ def written(run: RunRecord) -> dict[str, Any]:
         TypeError: If a field has a value that JSON does not have.
     """
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
-    first, last = run.first_token_seconds, {name: found.pop(name) for name in ("prompt_ids", "expected_ids", "steps")}
+    first, again = run.first_token_seconds, run.repeat_seconds
+    last = {name: found.pop(name) for name in ("prompt_ids", "expected_ids", "steps")}
     too_many = sum(len(step["successors"] or "") for step in last["steps"]) > MAX_SUCCESSORS
     for step in last["steps"]:
         _write_step(step)
@@ -183,6 +185,7 @@ def written(run: RunRecord) -> dict[str, Any]:
         **found,
         "seconds": round(run.seconds, 7),
         "first_token_seconds": None if first is None else round(first, 7),
+        "repeat_seconds": again and [round(seconds, 7) for seconds in again],
         **last,
     }
 

@@ -161,13 +161,22 @@ def check_target(path: str | Path) -> None:
 
 
 def load(path: str | Path) -> RunRecord:
-    """Read a run file.
+    """The run in a file.
+
+    Raises:
+        RunFileError: As ``load_pair``.
+    """
+    return load_pair(path).run
+
+
+def load_pair(path: str | Path) -> RunPair:
+    """What a run file holds.
 
     Raises:
         RunFileError: If it cannot be read, is too large, is not a run of this version, or contradicts itself.
     """
     try:
-        return from_json(read_bytes(path, MAX_FILE_BYTES).decode("utf-8"))
+        return pair_from_json(read_bytes(path, MAX_FILE_BYTES).decode("utf-8"))
     except InputError as error:
         raise RunFileError(str(error)) from None
     except UnicodeDecodeError:

@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_p
 
 from app.model.host import ModelHost
 from app.options import AppOptions
+from app.views.first_sight import RUNS
 from lookahead.hf.session import TreeSession
+from lookahead.runs import runfile
 
 collect_ignore = ["speed.py", "speed_sides.py"]
 """The measurement is a program of its own."""
@@ -99,10 +101,14 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
     assert not wrong
 
 
-@pytest.fixture
-def recorded_run() -> Path:
-    """A recorded run's file."""
-    return Path(__file__).resolve().parents[2] / "assets" / "runs" / "edit-code.json"
+@pytest.fixture(scope="session")
+def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the run that is shown first, without greedy decoding, which lies in ``NAME.greedy.json``."""
+    folder, pair = tmp_path_factory.mktemp("recorded"), runfile.load_pair(RUNS / "edit-code.json")
+    assert pair.greedy is not None
+    runfile.save(pair.greedy, folder / "edit-code.greedy.json")
+    runfile.save(pair.run, folder / "edit-code.json")
+    return folder / "edit-code.json"
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def page(open_page: Callable[..., Page]) -> Page:
     """The recorded run, paused at its last step."""
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    page.keyboard.press("End")
     return page
 
 

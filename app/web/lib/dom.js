@@ -87,9 +87,9 @@ export const coloured = (property, { light, dark }) => property + ': light-dark(
 /** The sign of a source, in its colour. */
 export const signOf = (/** @type {Source} */ source) => make('span', { style: coloured('color', source) }, source.symbol);
 
-/** Saves a text as a file. */
-export function save(/** @type {string} */ name, /** @type {string} */ text, /** @type {string} */ type) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** Saves a text, or a picture, as a file. */
+export function save(/** @type {string} */ name, /** @type {string | Blob} */ content, /** @type {string} */ type) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
   const link = make('a', { download: name, href: address });
   document.body.append(link);
   link.click();

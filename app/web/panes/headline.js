@@ -1,23 +1,25 @@
 // What a step did, in one sentence, and what run it is of.
 
 import { fill, make, one, put } from '../lib/dom.js';
-import { brokeOff, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
+import { brokeOff, draftsOff, hasDraft, ownToken, plainBeside } from '../lib/runs.js';
+import { summary } from '../lib/summary.js';
 import { label, percent, plural } from '../lib/text.js';
 
-/** @import { LeftOut, Mount, Run } from '../types' */
+/** @import { Example, LeftOut, Mount, Run } from '../types' */
 
 const MARKUP = `
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
-/** @type {Mount} */ export function mount(box) {
+/** @type {Mount} */ export function mount(box, { examples = [] }) {
   fill(box, MARKUP, 'headline');
   const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
   let said = '';
   return {
-    draw({ run, step, playing, live }) {
-      put(about, [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
-      const pieces = sentence(run, step);
+    draw(state) {
+      const { run, step, playing, live, summed } = state;
+      put(about, [run.head.note, run.head.model, otherModel(run, examples), run.head.settings, memory(run), brokeOff(run)].filter(Boolean).join(' · '));
+      const pieces = summed ? summary(run, plainBeside(state)) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
       said = text;
@@ -26,6 +28,19 @@ const MARKUP = `
       place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : words)));
     },
   };
+}
+
+/** What the Trie held before the run: a run that drafts from earlier outputs is no measure of one that does not. */
+function memory(/** @type {Run} */ run) {
+  if (run.method === 'plain' || draftsOff(run) || (run.head.earlier ?? null) === null) return '';
+  const from = [run.head.earlier ? plural(run.head.earlier, 'earlier answer') : '', run.head.corpus ? 'a corpus' : ''].filter(Boolean);
+  return from.length ? 'warm: drafts from ' + from.join(' and ') + ', too' : 'cold: the Trie began empty';
+}
+
+/** A run of another model than that of the examples beside it. @param {Run} run @param {Example[]} examples */
+function otherModel(run, examples) {
+  const others = new Set(examples.map(({ model }) => model));
+  return !run.head.note && others.size && ![...others].some((model) => run.head.model.startsWith(model + ' ')) ? 'not the model of the examples' : '';
 }
 
 /** Pieces of text, each with the class that colours it, if any. @param {Run} run @param {number} at @returns {[words: string, kind?: string][]} */

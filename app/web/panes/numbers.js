@@ -2,6 +2,7 @@
 
 import { all, fill, make, mark, one, put } from '../lib/dom.js';
 import { plainBeside, sumsAt, whole } from '../lib/runs.js';
+import { speedup } from '../lib/speedup.js';
 import { number, percent } from '../lib/text.js';
 
 /** @import { Mount, Run } from '../types' */
@@ -37,17 +38,17 @@ const MARKUP = `
   one(box, '[data-tiles]').append(...tiles);
   return {
     draw(state) {
-      const { run, step } = state, plain = plainBeside(state);
+      const { run } = state, step = state.summed ? run.steps.length - 1 : state.step, plain = plainBeside(state);
       if (!run.steps[step]) return;
       const values = numbersAt(run, step, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
         mark(tile, 'data-value', String(value ?? ''));
-        const text = number(unit === '%' && value !== null ? 100 * value : value, digits);
-        put(tile.children[1], text === '–' ? text : text + (unit ? '\u2009' + unit : ''));
+        const text = name === 'speedup' && plain ? speedup(run, plain)?.times || '–' : number(unit === '%' && value !== null ? 100 * value : value, digits);
+        put(tile.children[1], text === '–' || text.includes('×') ? text : text + (unit ? '\u2009' + unit : ''));
       });
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
-      put(hint, speedSays(run, plain, values.speedup));
+      put(hint, speedSays(run, plain));
       const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);
       parts.forEach((part, i) => { part.style.flexGrow = total ? String(ms[i] / total) : '0'; });
       put(stepTime, total ? number(total, 2) + ' ms per step:' : 'No step has been decoded yet.');
@@ -73,9 +74,8 @@ function numbersAt(run, at, plain) {
   };
 }
 
-function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain, /** @type {number | null} */ speedup) {
-  const why = 'a wide pass takes longer than a narrow one.';
-  if (!plain || speedup === null) return 'Fewer passes do not make it as much faster: ' + why;
-  const faster = speedup < 1 ? number(1 / speedup, 1) + 'x slower: ' : number(speedup, 1) + 'x faster: ';
-  return number(plain.steps.length / run.steps.length, 1) + 'x fewer passes, ' + faster + why;
+function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain) {
+  const why = 'a wide pass takes longer than a narrow one.', fast = speedup(run, plain);
+  if (!plain || !fast) return 'Fewer passes do not make it as much faster: ' + why;
+  return number(plain.steps.length / run.steps.length, 1) + ' times fewer passes, ' + fast.words + ': ' + why;
 }

@@ -2,6 +2,7 @@
 
 import { all, fill, make, mark, on, one, put, within } from '../lib/dom.js';
 import { compared, namesOf, stepsBy, tokensAt, whole } from '../lib/runs.js';
+import { speedup } from '../lib/speedup.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
 /** @import { End, Mount, Run, State } from '../types' @typedef {ReturnType<typeof namesOf>} Names */
@@ -117,10 +118,9 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
     return 'Not the same tokens: ' + name.toLowerCase() + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
       ', ' + theirs + ' ' + other.end.tokens + ' in ' + other.steps.length + ' and ' + clock(other.end.seconds) + '.';
   }
-  const ratio = run.end.seconds > 0 ? other.end.seconds / run.end.seconds : 1;
-  const speed = ratio.toFixed(1) + (ratio < 1 ? 'x: slower than ' + theirs + ' here' : 'x faster');
-  return 'Same ' + plural(run.end.tokens, 'token') + ' in ' + passes(run.steps.length) + ' instead of ' + other.steps.length + ': ' + speed +
-    ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + ').';
+  const fast = speedup(run, other, theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
+  return 'Same ' + plural(run.end.tokens, 'token') + ' in ' + passes(run.steps.length) + ' instead of ' + other.steps.length + ': ' +
+    (fast ? fast.words + ' here' : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }
 
 function badge(/** @type {Run} */ run, /** @type {Run} */ other, /** @type {string} */ name) {

@@ -20,7 +20,7 @@ CONTEXT = 128
 @pytest.fixture(scope="module", params=[40, 100, 4096])
 def host(tiny_model: Path, request: pytest.FixtureRequest) -> Iterator[ModelHost]:
     """A page whose limit on prompts is below, near or above the model's context."""
-    found = ModelHost.load(AppOptions(model=str(tiny_model), max_prompt_tokens=request.param, max_new_tokens=50))
+    found = ModelHost.load(AppOptions(model=(str(tiny_model),), max_prompt_tokens=request.param, max_new_tokens=50))
     yield found
     found.close()
 

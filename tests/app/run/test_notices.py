@@ -18,14 +18,14 @@ from tests.app.making import finished, record_of
 def test_a_run_that_may_cross_a_change_of_positions_says_so(
     switching_model: Path, method: Any, new_tokens: int, said: bool
 ) -> None:
-    host = ModelHost.load(AppOptions(model=str(switching_model)))
+    host = ModelHost.load(AppOptions(model=(str(switching_model),)))
     run = finished(host, prompt="abcabc", max_new_tokens=new_tokens, method=method)
     host.close()
     assert ("one token at a time" in run.note) == said
 
 
 def test_no_run_of_a_visitor_measures(tiny_model: Path) -> None:
-    host = ModelHost.load(AppOptions(model=str(tiny_model)))
+    host = ModelHost.load(AppOptions(model=(str(tiny_model),)))
     passes: list[object] = []
     host.backend.model.register_forward_pre_hook(lambda *_: passes.append(None))
     for width in (WIDEST, 32, 2):

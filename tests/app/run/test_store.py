@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
+from app.page.presets import titles
 from app.run import store as place
 from app.run import tabs
 from app.run.store import RunStore
@@ -34,7 +35,7 @@ def _stored(prompt_tokens: int, going: bool = False) -> StoredRun:
 def test_recorded_runs_stay_and_are_saved_with_greedy(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "MOST_RUNS", 2)
     store = RunStore()
-    run, greedy = (message["run"] for message in json.loads(first_sight(host, store))["messages"])
+    run, greedy = (message["run"] for message in json.loads(first_sight(host, store, titles()))["messages"])
     for _ in range(5):
         store.add(_stored(1))
     asked = asking(store)

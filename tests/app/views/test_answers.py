@@ -91,15 +91,15 @@ def test_every_draft_token_of_a_source_and_a_depth_is_accepted_rejected_or_unche
 
 
 def test_first_sight_holds_both_runs_and_what_the_script_must_know(host: ModelHost) -> None:
-    value = json.loads(first_sight(host, RunStore()))
+    value = json.loads(first_sight(host, RunStore(), presets.titles()))
     assert [message["method"] for message in value["messages"]] == ["lookahead", "plain"]
     assert [message["head"]["method"] for message in value["messages"]] == ["lookahead", "plain"]
     assert [knob["name"] for knob in value["page"]["knobs"]] == list(offered("what-if"))
     assert {knob["high"] for knob in value["page"]["knobs"] if knob["kind"] == "whole"} == {WIDEST}
     assert [source["name"] for source in value["page"]["sources"]] == list(SOURCES)
-    nothing = json.loads(first_sight(host, RunStore(), Path("no such folder")))
+    nothing = json.loads(first_sight(host, RunStore(), presets.titles(), Path("no such folder")))
     assert nothing["messages"] == []
-    assert nothing["page"] == value["page"]
+    assert nothing["page"] == {**value["page"], "examples": []}
 
 
 def test_what_a_step_left_out_comes_with_its_text(run: RunRecord) -> None:
@@ -116,5 +116,5 @@ def test_what_a_step_left_out_comes_with_its_text(run: RunRecord) -> None:
 
 
 def test_presets_compose() -> None:
-    assert len(set(presets.names())) == len(presets.PRESETS) == 5
+    assert len(set(presets.names())) == len(presets.PRESETS) == 6
     assert presets.compose(None, "a") == "a"

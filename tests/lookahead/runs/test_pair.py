@@ -19,7 +19,9 @@ RUNS = Path(__file__).resolve().parents[3] / "assets" / "runs"
 @pytest.fixture(scope="module")
 def pair() -> tuple[RunRecord, RunRecord]:
     """A recorded run and greedy decoding of the same prompt."""
-    return runfile.load(RUNS / "edit-code.json"), runfile.load(RUNS / "edit-code.greedy.json")
+    found = runfile.load_pair(RUNS / "edit-code.json")
+    assert found.greedy is not None
+    return found.run, found.greedy
 
 
 def test_both_come_back(pair: tuple[RunRecord, RunRecord]) -> None:

@@ -1,0 +1,100 @@
+"""One model as the page needs it: loaded, tried out and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.options import AppOptions
+from lookahead.config import LookaheadConfig
+from lookahead.engine import LookaheadEngine
+from lookahead.models import EMBEDDED_MODEL
+from lookahead.records import ModelInfo
+from lookahead.trie import Trie
+
+if TYPE_CHECKING:
+    from lookahead.hf.backend import HFBackend
+
+EMBEDDED = "embedded"
+"""The name of the embedded model."""
+
+Tell = Callable[[str], None]
+"""Takes what is being done, in a few words."""
+
+
+class HostError(ValueError):
+    """A mistake that the visitor or the operator can correct; one line says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model and what belongs to it.
+
+    Attributes:
+        name: Its name among the models of the page.
+        backend: The model.
+        info: What runs record about it.
+        corpus: Tries that every run may draft from.
+        notice: What the user should know about it; empty if there is nothing.
+    """
+
+    name: str
+    backend: HFBackend
+    info: ModelInfo
+    corpus: tuple[Trie, ...]
+    notice: str = ""
+
+
+def load(options: AppOptions, name: str, tell: Tell = lambda _: None, needs_trie: bool = True) -> LoadedModel:
+    """The model, not tried out yet.
+
+    Args:
+        needs_trie: Whether a trie that was made with another tokenizer is an error; otherwise the model does without.
+
+    Raises:
+        HostError, BackendError: If it cannot be loaded.
+    """
+    from lookahead.hf.backend import HFBackend
+    from lookahead.hf.describe import model_info
+
+    tell("reading its files")
+    source = str(EMBEDDED_MODEL) if name == EMBEDDED else name
+    backend = HFBackend.from_pretrained(source, device=options.device, dtype=options.dtype)
+    lines = list(backend.notices)
+    try:
+        corpus = _corpus(options, backend)
+    except HostError as error:
+        if needs_trie:
+            raise
+        corpus, lines = (), [*lines, f"not used: {error}"]
+    return LoadedModel(name, backend, model_info(backend, name), corpus, "; ".join(lines))
+
+
+def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> LoadedModel:
+    """The model after what its first run would do otherwise: whether it takes drafts and how exactly, and its T(n).
+
+    Args:
+        widest: The widest pass that is measured, in tokens.
+    """
+    backend = loaded.backend
+    tell("trying out draft trees")
+    exactness = backend.exactness
+    tell("measuring its passes")
+    LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).prepare()
+    info = replace(loaded.info, exactness=None if exactness is None else exactness.kind)
+    return replace(loaded, info=info, notice="; ".join(filter(None, (loaded.notice, backend.notice))))
+
+
+def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
+    """The trie that the options name, if any.
+
+    Raises:
+        HostError: If the file is not a trie file, is cut short, or was made with another tokenizer.
+    """
+    from lookahead.trie.file import TrieFileError, load_corpus
+
+    try:
+        return load_corpus(options.trie, backend, LookaheadConfig())
+    except TrieFileError as error:
+        raise HostError(str(error)) from None

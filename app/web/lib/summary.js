@@ -1,0 +1,63 @@
+// What a run amounts to, in one sentence, and the step that shows it best.
+
+import { brokeOff, compared, hasDraft, sumsAt, whole } from './runs.js';
+import { speedup } from './speedup.js';
+import { number, passes, percent, plural } from './text.js';
+
+/** @import { Run } from '../types' @typedef {[words: string, kind?: string][]} Pieces texts, each with the class that colours it, if any */
+
+const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
+const LONGEST_LOOP = 64;
+
+/** The sentence at the end of a run; `plain` is greedy decoding of the same prompt, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
+export function summary(run, plain) {
+  const tokens = run.steps.flatMap((step) => step.emitted);
+  const made = plural(tokens.length, 'token') + ' in ' + passes(run.steps.length);
+  if (!whole(run)) return [['The run ' + brokeOff(run) + ': ' + made + '.']];
+  if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
+  if (run.method === 'plain') return [[made + ': greedy decoding writes one token per pass.']];
+  const loop = loopStart(tokens.map(([id]) => id));
+  if (loop !== null) return [['The model repeats itself from token ' + (loop + 1) + ' on'], [', and a loop is easy to guess: ' + made + ' say little about other texts.']];
+  if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times greedy decoding, too.']];
+  const fast = speedup(run, plain);
+  if (!fast) return [[made + '. Greedy decoding did not end, so the times are not compared.']];
+  /** @type {Pieces} */ const ending = compared(run, plain).same ? [[', the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
+  if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
+  return [[made + ': '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+}
+
+/** Why the drafts did not pay. */
+function whySlower(/** @type {Run} */ run, /** @type {Run} */ plain) {
+  const mine = sumsAt(run, Infinity), theirs = sumsAt(plain, Infinity);
+  if (!mine.steps || !theirs.steps) return 'the text is too short';
+  if (!mine.drafted) return 'nothing could be drafted';
+  const longer = (mine.ms[1] / mine.steps) / (theirs.ms[1] / theirs.steps), brought = mine.emitted / mine.steps;
+  if (!(longer > brought)) return 'only ' + percent(mine.accepted / mine.drafted) + ' of the guesses were right';
+  return 'a pass with guesses took ' + number(longer, 1) + ' times as long and brought ' + number(brought, 1) + ' tokens';
+}
+
+/** The place of the first token of a loop at the end of an output; null where there is none. */
+export function loopStart(/** @type {number[]} */ ids) {
+  let found = null;
+  for (let period = 1; period <= LONGEST_LOOP; period++) {
+    let first = ids.length - 1;
+    while (first >= period && ids[first] === ids[first - period]) first--;
+    const start = first + 1 - period;
+    if (ids.length - start >= Math.max(LOOP_TOKENS, 3 * period) && (found === null || start < found)) found = start;
+  }
+  return found;
+}
+
+/** The step to look at when a run has ended: where most was accepted, and of several the one with most beside it; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
+export function tellingStep(run, plain) {
+  const lost = speedup(run, plain)?.kind === 'slower';
+  let best = Math.max(0, run.steps.length - 1), most = -1;
+  run.steps.forEach((step, i) => {
+    if (!hasDraft(step)) return;
+    const drafted = step.draft.parent.length - 1, right = step.path.length;
+    const branches = new Set(step.draft.parent).size < drafted ? 0.5 : 0; // a tree shows more than a chain
+    const tells = lost ? drafted - 100 * right : right ? right + branches + (drafted - right) / 1000 : 0;
+    if (drafted && tells > most) [best, most] = [i, tells];
+  });
+  return best;
+}

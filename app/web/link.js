@@ -1,0 +1,54 @@
+// A link to what is on the stage: an example at a step, or a prompt to run; the pane to look at; what is hidden.
+
+/** Panes by the name that a link has for them; the values are those of `data-pane`. @type {Record<string, string>} */
+export const PANES = {
+  text: 'written_text', tree: 'draft_tree', trie: 'live_trie', mask: 'attention_mask', numbers: 'numbers', race: 'race', 'what-if': 'what_if',
+};
+const MOST_TEXT = 1500; // characters of document and prompt together: addresses have about 2,000 everywhere
+const OF_THE_STAGE = ['example', 'step', 'pane', 'prompt', 'document'];
+
+/**
+ * What an address asks for; a step or a pane that does not exist is left out.
+ * @param {string} search @returns {{ example: string | null, step: number | null, pane: string | null, hide: string[], present: boolean }}
+ */
+export function readLink(search) {
+  const query = new URLSearchParams(search), step = query.get('step'), pane = query.get('pane');
+  return {
+    example: query.get('example'),
+    step: step !== null && /^\d{1,6}$/.test(step) ? Number(step) : null,
+    pane: pane !== null && Object.hasOwn(PANES, pane) ? pane : null,
+    hide: (query.get('hide') || '').split(',').filter((word) => /^[\w-]+$/.test(word)),
+    present: query.get('present') === '1',
+  };
+}
+
+/**
+ * The address of what is shown, from the present one, which has the settings. A prompt that is too long for an address is left out.
+ * @param {string} address @param {{ example?: string | null, step?: number, pane?: string | null, document?: string, prompt?: string }} shown
+ * @returns {{ address: string, whole: boolean }} whether all of it is in the address
+ */
+export function linkTo(address, { example, step, pane, document = '', prompt = '' }) {
+  const url = new URL(address), query = url.searchParams;
+  for (const name of OF_THE_STAGE) query.delete(name);
+  if (example) {
+    query.delete('preset');
+    query.set('example', example);
+    query.set('step', String(step || 0));
+  }
+  const fits = prompt.length + document.length <= MOST_TEXT;
+  if (!example && fits && prompt) {
+    query.delete('preset');
+    query.set('prompt', prompt);
+    if (document) query.set('document', document);
+  }
+  if (pane) query.set('pane', pane);
+  url.hash = '';
+  return { address: url.toString(), whole: !!example || fits };
+}
+
+/** The address without what only the example on the stage had in it. */
+export function withoutExample(/** @type {string} */ address) {
+  const url = new URL(address);
+  for (const name of OF_THE_STAGE) url.searchParams.delete(name);
+  return url.pathname + url.search + url.hash;
+}

@@ -1,0 +1,116 @@
+"""Links to a step, pictures of panes, presenting, and the sentence at the end of a run."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.page import presets
+
+pytestmark = pytest.mark.browser
+
+
+ENDS = re.compile(r"\d+ tokens in \d+ passes: .* greedy here.*the same text\.")
+
+
+def _stage(page: Page, name: str) -> str:
+    return page.evaluate(f"document.querySelector('#stage [data-run]').dataset.{name}")
+
+
+def test_a_link_opens_its_step_without_a_model(open_page: Callable[..., Page], passes: list[int]) -> None:
+    page = open_page("/?example=json&step=4&pane=tree&decoding_length=32")
+    expect(page.locator("#scrubber")).to_have_value("4")
+    expect(page.locator("#prompt textarea")).to_have_value(presets.by_name("JSON").prompt)
+    assert _stage(page, "run") == "example-json"
+    page.wait_for_timeout(400)
+    expect(page.locator("#scrubber")).to_have_value("4")  # it does not play
+    expect(page.locator("[data-pane=draft_tree]")).to_be_in_viewport()
+    assert "SmolLM2" in page.inner_text("[data-about]")
+    assert passes == [0]
+
+
+def test_copy_link_names_the_example_and_its_step(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?decoding_length=16", reduced_motion="reduce")
+    page.click("[data-example=story]")
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-story'")
+    page.locator("#scrubber").fill("3")
+    page.click("#copy-link")
+    query = parse_qs(urlsplit(page.url).query)
+    assert query == {"decoding_length": ["16"], "example": ["story"], "step": ["3"]}
+    page.reload()
+    expect(page.locator("#scrubber")).to_have_value("3")
+
+
+def test_a_typed_prompt_travels(open_page: Callable[..., Page]) -> None:
+    page = open_page(
+        "/?example=unknown&max_new_tokens=8", reduced_motion="reduce"
+    )  # no such example: the first one is shown
+    page.locator("#prompt textarea").fill("What is 1 < 2 & 3?")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.state === 'finished'")
+    page.click("#copy-link")
+    other = open_page("/?" + urlsplit(page.url).query, reduced_motion="reduce")
+    expect(other.locator("#prompt textarea")).to_have_value("What is 1 < 2 & 3?")
+
+
+def test_the_end_of_a_run_sums_it_up(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?max_new_tokens=40", reduced_motion="reduce")
+    expect(page.locator("#sentence")).to_contain_text(re.compile(r"tokens in \d+ passes: .*the same text"))
+    page.click("#compare")
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.state === 'finished'", timeout=60_000)
+    expect(page.locator("#sentence")).to_contain_text(
+        re.compile(r"\d+ tokens in \d+ passes: .* greedy here.*the same text\.")
+    )
+    assert re.search("cold|warm", page.inner_text("[data-about]"))
+    assert "not the model of the examples" in page.inner_text("[data-about]")
+    page.keyboard.press("Home")
+    expect(page.locator("#sentence")).to_contain_text("read the prompt")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_pane_is_saved_as_a_picture(open_page: Callable[..., Page], tmp_path: Path, scheme: str) -> None:
+    page = open_page("/?example=question&step=3", color_scheme=scheme)
+    expect(page.locator("#scrubber")).to_have_value("3")
+    for pane in ("draft_tree", "written_text", "live_trie", "attention_mask", "numbers", "race"):
+        for kind in ("png", "svg"):
+            with page.expect_download() as download:
+                page.locator(f"[data-pane={pane}] [data-picture={kind}]").first.click()
+            path = tmp_path / download.value.suggested_filename
+            download.value.save_as(path)
+            assert re.fullmatch(rf"how-long-.*-smollm2-135m-instruct-[\w-]+-step-3\.{kind}", path.name)
+            content = path.read_bytes()
+            if kind == "png":
+                width, height = struct.unpack(">II", content[16:24])
+                assert content.startswith(b"\x89PNG")
+                assert min(width, 5 * height) > 300
+                assert len(content) > 3000  # something is drawn
+            else:
+                text = "".join(ElementTree.fromstring(content).itertext())
+                assert len(text) > 10
+                assert b"var(--" not in content
+                assert b"rgb(15, 17, 21)" not in content  # the dark page's ground
+
+
+def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?example=question&step=2&hide=race")
+    expect(page.locator("#scrubber")).to_have_value("2")
+    expect(page.locator("#race")).to_be_hidden()
+    page.click("#present")
+    expect(page.locator("#controls")).to_be_hidden()
+    expect(page.locator("#draft-tree")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#scrubber")).to_have_value("3")
+    assert page.evaluate("getComputedStyle(document.querySelector('#stage')).zoom") == "2"
+    page.keyboard.press("Escape")
+    expect(page.locator("#controls")).to_be_visible()
+    page.locator("[data-pane=live_trie] [data-present]").click()
+    expect(page.locator("#trie")).to_be_visible()
+    expect(page.locator("#draft-tree")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { URL } from 'node:url';
+
+import { linkTo, readLink, withoutExample } from '../../app/web/link.js';
+
+const PAGE = 'http://a.example/app/?decoding_length=16&preset=Story&hide=race#x';
+
+test('what a link says is what is read from it', () => {
+  const { address } = linkTo(PAGE, { example: 'edit-code', step: 4, pane: 'tree' });
+  assert.equal(address, 'http://a.example/app/?decoding_length=16&hide=race&example=edit-code&step=4&pane=tree');
+  assert.deepEqual(readLink(new URL(address).search), { example: 'edit-code', step: 4, pane: 'tree', hide: ['race'], present: false });
+});
+
+test('a short prompt travels, a long one does not', () => {
+  const short = linkTo(PAGE, { prompt: 'Why? ä&=', document: 'Because.\n' });
+  const query = new URL(short.address).searchParams;
+  assert.deepEqual([query.get('prompt'), query.get('document'), query.get('preset'), short.whole], ['Why? ä&=', 'Because.\n', null, true]);
+  const long = linkTo(PAGE, { prompt: 'a'.repeat(2000) });
+  assert.equal(long.whole, false);
+  assert.equal(long.address, 'http://a.example/app/?decoding_length=16&preset=Story&hide=race');
+});
+
+test('what does not exist is left out', () => {
+  const { step, pane, hide } = readLink('?step=-1&pane=constructor&hide=a"]x,race');
+  assert.deepEqual([step, pane, hide], [null, null, ['race']]);
+  assert.equal(withoutExample('http://a.example/?example=x&step=2&pane=tree&strategy=single'), '/?strategy=single');
+});

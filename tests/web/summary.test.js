@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { speedup } from '../../app/web/lib/speedup.js';
+import { loopStart, summary, tellingStep } from '../../app/web/lib/summary.js';
+
+const step = (ids, drafted = 0, right = 0) => ({
+  path: Array.from({ length: right }, (_, i) => i + 1), ms: [0, drafted ? 3 : 1, 0, 0], emitted: ids.map((id) => [id, 't' + id, 'bonus']),
+  draft: { parent: [-1, ...Array(drafted).fill(0)] },
+});
+const run = (method, steps, seconds, more = {}) => ({
+  id: method, method, steps: [{ ...step([0]), draft: null }, ...steps],
+  end: { finish_reason: 'eos', seconds, tokens: 9, ...more },
+});
+const ids = (count) => Array.from({ length: count }, (_, i) => i + 1);
+const fast = (seconds, more) => run('lookahead', [step(ids(8), 9, 7)], seconds, more);
+const plain = (seconds, more) => run('plain', ids(8).map((id) => step([id])), seconds, more);
+const said = (...runs) => summary(...runs).map(([words]) => words).join('');
+
+test('a speedup is no more exact than the times', () => {
+  const again = (mine, theirs) => speedup(fast(mine[0], { repeat_seconds: mine.slice(1) }), plain(theirs[0], { repeat_seconds: theirs.slice(1) })).words;
+  assert.equal(again([1, 1.01], [5.2, 5.21]), '5.2 times faster than greedy');
+  assert.equal(again([1, 1.1], [5, 5.5]), 'about 5 times faster than greedy');
+  assert.equal(again([1, 1.3], [5, 5.5]), 'about 5 times faster than greedy');
+  assert.equal(again([1, 1.2], [1.1, 1]), 'about as fast as greedy');
+  assert.equal(again([1, 1.001], [0.8, 0.801]), '0.8 times: slower than greedy');
+  assert.equal(speedup(fast(1), plain(1.05)).kind, 'same'); // one try: up to a tenth is noise
+  assert.equal(speedup(fast(1), plain(1.4)).kind, 'faster');
+  assert.equal(speedup(fast(1), plain(2, { finish_reason: 'cancelled' })), null);
+});
+
+test('the later run knows the tries of the earlier one', () => {
+  assert.equal(speedup(fast(1), plain(2, { repeat_seconds: [2], beside_seconds: [1] })).tries, 2);
+});
+
+test('the end says what the run amounts to', () => {
+  assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), '9 tokens in 2 passes: 4.0 times faster than greedy here, the same text.');
+  assert.match(said(fast(1)), /^9 tokens in 2 passes: 4\.5 tokens per pass\. Compare times/);
+  const slow = run('lookahead', ids(8).map((id) => step([id], 15)), 3);
+  assert.equal(said(slow, plain(1)), '9 tokens in 9 passes: 0.3 times: slower than greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens, the same text.');
+  assert.match(said(run('lookahead', [step([7, 8])], 1), plain(1)), /but not the same text\.$/);
+  assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
+});
+
+test('a loop and an empty text are not boasted of', () => {
+  assert.equal(loopStart([5, 6, ...Array(30).fill([1, 2, 3]).flat()]), 2);
+  assert.equal(loopStart(ids(90)), null);
+  assert.equal(loopStart([1, 2, 1, 2, 1, 2]), null);
+  assert.match(said(run('lookahead', [step(Array(40).fill(7), 40, 39)], 1), plain(9)), /^The model repeats itself from token 2 on/);
+  const empty = run('lookahead', [], 1);
+  empty.steps[0].emitted = [[0, '', 'bonus']];
+  assert.match(said(empty, plain(1)), /^The model wrote nothing/);
+});
+
+test('the stage rests where most was accepted, or most was wasted', () => {
+  const steps = [step([1, 2], 3, 1), step([3, 4, 5], 6, 2), step([6], 9), step([7, 8, 9], 2, 2)];
+  assert.equal(tellingStep(run('lookahead', steps, 1), plain(4)), 2);
+  assert.equal(tellingStep(run('lookahead', steps, 4), plain(1)), 3);
+  assert.equal(tellingStep(run('plain', [], 1)), 0);
+});
