@@ -16,6 +16,7 @@ from app.model.error_line import error_line
 from app.model.loading import EMBEDDED, HostError, LoadedModel, Tell, load, prepared
 from app.model.runs import Generate, RunRequest, generate
 from app.options import AppOptions
+from lookahead.config import Sampling
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import RunRecord, TokenGap
 from lookahead.sources.registry import OFFERED
@@ -176,14 +177,14 @@ class ModelHost:
         return self.notice or (by_length if by_length and request.method == "lookahead" else "")
 
     def token_gap(
-        self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int
+        self, prompt_ids: Sequence[int], output_ids: Sequence[int], token_id: int, other_id: int, sampling: Sampling
     ) -> TokenGap | None:
         """How close the model's decision between two tokens is; None if the memory does not suffice to ask.
 
         Call it in the engine's thread.
         """
         try:
-            return self._token_gap(prompt_ids, output_ids, token_id, other_id)
+            return self._token_gap(prompt_ids, output_ids, token_id, other_id, sampling)
         except RuntimeError:  # a pass over the whole context does not fit into the device's memory
             return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, StepRecord
@@ -31,6 +31,7 @@ class RunRequest:
         max_new_tokens: Most tokens to emit.
         method: ``lookahead`` or ``plain``.
         earlier: Outputs of earlier runs to draft from, oldest first.
+        sampling: How tokens are chosen.
     """
 
     prompt_ids: tuple[int, ...]
@@ -38,6 +39,7 @@ class RunRequest:
     max_new_tokens: int
     method: Method = "lookahead"
     earlier: Outputs = ()
+    sampling: Sampling = GREEDY
 
 
 Take = Callable[[StepRecord, float], None]
@@ -58,9 +60,14 @@ def recorded_run(
     for output_ids in request.earlier:
         drafter.keep(output_ids)
     engine = LookaheadEngine(backend, request.config, drafter)
-    limit = request.max_new_tokens
     return RecordedRun(
-        engine, request.prompt_ids, info, max_new_tokens=limit, method=request.method, cancelled=cancelled
+        engine,
+        request.prompt_ids,
+        info,
+        max_new_tokens=request.max_new_tokens,
+        method=request.method,
+        sampling=request.sampling,
+        cancelled=cancelled,
     )
 
 
@@ -83,6 +90,7 @@ def broken_off(
     request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float], reason: FinishReason
 ) -> RunRecord:
     """The record of a run that ended after these steps."""
-    recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
+    asked = (request.method, request.max_new_tokens)
+    recorder = RunRecorder(request.prompt_ids, request.config, info, *asked, sampling=request.sampling)
     recorder.steps, recorder.ends = list(steps), list(ends)
     return recorder.record(reason)

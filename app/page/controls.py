@@ -58,15 +58,21 @@ class Controls:
         return {**self.settings, "document": self.document, "prompt": self.prompt}
 
 
+MOST_ON_SLIDER = 100_000
+"""A slider over more whole numbers cannot be set to one of them."""
+
+
 def control(one: Setting) -> Component:
     """The control of a setting."""
     says: dict[str, Any] = {"label": one.label, "info": one.help, "elem_id": one.name.replace("_", "-")}
     value = one.plain(one.default)
     match one.kind:
+        case "whole" if one.high > MOST_ON_SLIDER:
+            return gr.Number(value, minimum=0 if one.optional else one.low, maximum=one.high, precision=0, **says)
         case "whole":
             return gr.Slider(0 if one.optional else one.low, one.high, value, step=1, **says)
         case "number":
-            return gr.Number(value, minimum=one.low, maximum=one.high, **says)
+            return gr.Number(value, minimum=0 if one.optional else one.low, maximum=one.high, step=0.1, **says)
         case "choice":
             return gr.Radio(list(one.choices), value=value, **says)
         case "choices":

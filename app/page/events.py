@@ -25,7 +25,7 @@ from app.serve.modules import read
 from app.serve.question_thread import QuestionThread
 from app.serve.steps import wait_while_read
 from app.views.step_messages import how_it_ended, to_json
-from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen
 from lookahead.records import Method
 
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
@@ -65,6 +65,7 @@ class Handlers:
             settings = from_controls(values, self.settings)
             prompt = presets.compose(values["document"], values["prompt"])
             config, limit = chosen(LookaheadConfig, settings), chosen(RunSettings, settings).max_new_tokens
+            sampling = chosen(Sampling, settings)
             memory = SHARED if self.host.options.share_trie else tab
             memory = memory and f"{memory} {self.host.name}"  # another model has other token ids
             earlier = self.tabs.memory(memory) if settings["keep_trie"] else ()
@@ -74,6 +75,7 @@ class Handlers:
                     method, beside = methods[len(runs)], runs[0] if runs else None
                     run = start_run(
                         *(self.host, self.store, prompt, config, limit, method),
+                        sampling=sampling,
                         earlier=earlier,
                         cancelled=cancelled,
                         beside=beside,

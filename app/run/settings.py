@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.model.host import WIDEST, ModelHost
-from lookahead.config import LookaheadConfig, Place, RunSettings, Setting, offered, setting, settings_of
+from lookahead.config import LookaheadConfig, Place, RunSettings, Sampling, Setting, offered, setting, settings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PageSettings:
 
 def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
     """The settings that this page offers at a place, by name, in the order of the page."""
-    known = offered(place, settings_of(RunSettings, LookaheadConfig, PageSettings))
+    known = offered(place, settings_of(RunSettings, Sampling, LookaheadConfig, PageSettings))
     whose = "of all visitors" if host.options.share_trie else "of this tab"
     narrowed = {
         "max_new_tokens": lambda one: one.within(high=host.options.max_new_tokens),

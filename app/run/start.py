@@ -14,7 +14,7 @@ from app.run.repeats import repeated, worth_repeating
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
 from lookahead.backend import failure_line
-from lookahead.config import LookaheadConfig
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.metrics import first_difference
 from lookahead.records import Method, RunRecord, TokenGap
 
@@ -27,6 +27,7 @@ def start_run(
     max_new_tokens: int,
     method: Method = "lookahead",
     *,
+    sampling: Sampling = GREEDY,
     earlier: Outputs = (),
     cancelled: threading.Event | None = None,
     beside: StoredRun | None = None,
@@ -34,6 +35,7 @@ def start_run(
     """The run, which the engine's thread makes from now on. If a pass fails, it ends with the reason ``error``.
 
     Args:
+        sampling: How tokens are chosen.
         earlier: Outputs of earlier runs to draft from.
         cancelled: The event that ends it after the current pass.
         beside: A finished run of the same prompt. If the two differ, the end says how close the decision was; if they
@@ -42,7 +44,7 @@ def start_run(
     Raises:
         HostError: If the prompt cannot be used.
     """
-    request = RunRequest(host.encode(prompt), config, max_new_tokens, method, earlier)
+    request = RunRequest(host.encode(prompt), config, max_new_tokens, method, earlier, sampling)
     texts, note = host.texts(request.prompt_ids), host.notice_for(request)
     run = StoredRun(request, host.info, texts, note=note, corpus=host.corpus, cancelled=cancelled)
     store.add(run)
@@ -93,4 +95,4 @@ def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> Toke
     place = first_difference(ids, others)
     if place is None or place >= min(len(ids), len(others)):
         return None
-    return host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place])
+    return host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place], second.sampling)

@@ -22,7 +22,7 @@ from app.serve.questions import opened
 from app.serve.steps import messages
 from app.views import what_if
 from app.views.step_messages import short_count, to_json
-from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 
@@ -64,7 +64,8 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
             if not isinstance(method, str) or method not in METHOD_WORDS:
                 raise ValueError(f"method={_shown(method)}; choose lookahead or greedy")
             drafts, limit = chosen(LookaheadConfig, config), chosen(RunSettings, config).max_new_tokens
-            run = start_run(host, store, prompt, drafts, limit, METHOD_WORDS[method])
+            sampling = chosen(Sampling, config)
+            run = start_run(host, store, prompt, drafts, limit, METHOD_WORDS[method], sampling=sampling)
             with closing(messages(run)) as found:
                 for message in found:
                     text, problem = _run_file(run.run) if message["end"] and run.run else (None, None)

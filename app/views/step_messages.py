@@ -15,7 +15,7 @@ import orjson
 from app.run.stored_run import StoredRun, TokenText
 from app.views.file_name import file_name
 from lookahead import metrics
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, Sampling, settings_of
 from lookahead.metrics import node_statuses
 from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord
 
@@ -87,7 +87,8 @@ def head_data(run: StoredRun) -> dict[str, Any]:
         "method": run.method,
         "prompt": list(run.texts.prompt_pieces),
         "model": model_line(run.model),
-        "settings": settings_line(run.method, run.config),
+        "drawn": not run.request.sampling.greedy,
+        "settings": settings_line(run.method, run.config, run.request.sampling),
         "config": dataclasses.asdict(run.config),
         "limit": run.request.max_new_tokens,
         "note": run.note,
@@ -160,7 +161,8 @@ def how_it_ended(run: StoredRun) -> str:
     record = run.run
     assert record is not None
     count, tokens = len(record.steps), len(record.token_ids)
-    name = "Greedy" if run.method == "plain" else "Lookahead"
+    plain = "Greedy" if run.request.sampling.greedy else "Plain"
+    name = plain if run.method == "plain" else "Lookahead"
     ended: dict[FinishReason, str] = {
         "cancelled": "stopped",
         "context": "the model's context is full",
@@ -195,14 +197,16 @@ def short_count(value: int) -> str:
     return str(value)
 
 
-def settings_line(method: str, config: LookaheadConfig) -> str:
+def settings_line(method: str, config: LookaheadConfig, sampling: Sampling) -> str:
     """The settings of a run in one line."""
+    given = {} if sampling.greedy else {name: getattr(sampling, name) for name in settings_of(Sampling)}
+    drawn = [f"{name} {value}" for name, value in given.items() if value is not None]
     if method == "plain":
-        return "plain greedy decoding"
+        return ", ".join(["plain decoding" if drawn else "plain greedy decoding", *drawn])
     width = "width up to" if config.budget == "adaptive" else "width"
     parts = [f"{config.strategy}, {config.budget} {width} {config.decoding_length}"]
     if config.longest_branch < config.decoding_length - 1:
         parts.append(f"branches up to {config.longest_branch}")
     if "prompt" not in config.sources or "output" not in config.sources:
         parts.append(f"from {' and '.join(config.sources) or 'no source'}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *drawn])

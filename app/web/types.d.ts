@@ -46,6 +46,7 @@ export interface Head {
   method: Method;
   prompt: string[]; // the prompt, a piece per token
   model: string;
+  drawn?: boolean; // whether tokens were drawn, not the likeliest ones taken
   settings: string;
   config: Record<string, any>;
   limit: number;

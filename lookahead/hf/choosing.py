@@ -89,7 +89,8 @@ class Chooser:
 def _narrowed(warper: Any, scores: Tensor, level: int) -> tuple[Tensor, Tensor, Any, list[bool]] | None:
     """The likeliest tokens of each row, so many that the warper drops all others; None if that is most of them.
 
-    A warper of the whole vocabulary sorts it, which may take longer than the model's pass.
+    A warper of the whole vocabulary sorts it, which may take longer than the model's pass. Which of several equal
+    scores top-p drops is up to the order in which the sort leaves them, there as here.
 
     Args:
         level: How often fewer tokens were not enough.

@@ -13,6 +13,7 @@ from transformers.generation.streamers import BaseStreamer
 from lookahead.backend import BackendError
 from lookahead.config import GREEDY, Sampling
 from lookahead.hf.backend import HFBackend
+from lookahead.hf.choosing import Chooser
 from lookahead.hf.passes import NO_CHOICE, forward_pass
 from lookahead.hf.sampling import Dice
 from lookahead.records import TimedRun
@@ -43,15 +44,15 @@ class _FirstTokens(BaseStreamer):
 class _Draw(LogitsProcessor):
     """Leaves the drawn token alone in the scores, so that ``generate(do_sample=False)`` takes it.
 
-    It belongs behind all other processors. With a sampler of its own, ``generate`` would draw other tokens.
+    It belongs behind ``generate``'s own processors. A sampler of its own would draw other tokens.
     """
 
-    def __init__(self, seed: int, prompt_length: int) -> None:
-        self._dice, self._prompt_length = Dice(seed), prompt_length
+    def __init__(self, chooser: Chooser) -> None:
+        self._chooser = chooser
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> Any:
         """The scores ``(1, vocab)`` with minus infinity everywhere but at the drawn token."""
-        (token_id,) = self._dice.draw(scores, [input_ids.shape[1] - self._prompt_length])
+        (token_id,) = self._chooser.pick(self._chooser.scores(scores, input_ids), [input_ids.shape[1]])
         if token_id == NO_CHOICE:
             return scores
         alone = torch.full_like(scores, -torch.inf)
@@ -86,7 +87,7 @@ def run_reference(
 ) -> TimedRun:
     """One prompt through ``generate(do_sample=False)``, with prompt lookup or without.
 
-    Tokens are drawn by warpers and a processor behind its own processors, with the noise of this library.
+    Tokens are drawn by a processor behind its own ones, with the same warpers and noise as in this library's runs.
 
     Raises:
         BackendError: If transformers has no prompt lookup for this model.
@@ -101,7 +102,7 @@ def run_reference(
     ids = torch.tensor([list(prompt_ids)], device=backend.device)
     if not sampling.greedy:
         warpers = backend.rules.warpers(ids, len(prompt_ids) + max_new_tokens, sampling)
-        options |= {"logits_processor": [*warpers, _Draw(sampling.seed, len(prompt_ids))]}
+        options |= {"logits_processor": [_Draw(Chooser(warpers, len(prompt_ids), Dice(sampling.seed)))]}
     first = _FirstTokens()
     with forward_pass(model), _PassCounter(model) as counter:
         started = perf_counter()

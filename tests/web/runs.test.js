@@ -15,6 +15,18 @@ test('runs side by side have names of their own', () => {
   assert.deepEqual([...names.values()], ['Lookahead', 'Greedy', 'Lookahead 2']);
 });
 
+test('where tokens are drawn the plain run is not called greedy, and the dice have their say', () => {
+  const drawn = { ...HEAD, drawn: true };
+  const plain = { ...run('b', 'plain', [[1], [2]]), head: drawn };
+  assert.deepEqual([...namesOf([plain]).values()], ['Plain']);
+  const say = (one) => sentence(one, 1).map(([words]) => words).join('');
+  plain.steps[1].draft = { parent: [-1] };
+  assert.equal(say(plain), 'Plain decoding: one pass, one token that the dice gave.');
+  const guessed = { ...run('a', 'lookahead', [[1], [2, 3]]), head: drawn };
+  Object.assign(guessed.steps[1], { draft: { parent: [-1, 0] }, path: [1] });
+  assert.equal(say(guessed), 'The Trie guessed 1 token. In one pass the model gave every token its chance and the dice chose: 1 right, then 1 that the dice gave.');
+});
+
 test('the first token that differs is found across steps', () => {
   const one = run('a', 'lookahead', [[1], [2, 3], [4]]);
   assert.equal(compared(one, run('b', 'plain', [[1], [2], [3], [4]])).same, true);

@@ -22,12 +22,15 @@ export const isOver = (/** @type {State} */ state) => state.over ?? !!state.run.
 /** Whether a run drafts nothing by its settings. */
 export const draftsOff = (/** @type {Run} */ run) => run.head.config.decoding_length < 2;
 
+/** What a run without drafts is called beside this one: greedy, unless tokens are drawn. */
+export const plainName = (/** @type {Run} */ run) => (run.head.drawn ? 'Plain' : 'Greedy');
+
 /** The names of runs that are shown side by side, by id: "Greedy", "Lookahead", "Lookahead 2". */
 export function namesOf(/** @type {Run[]} */ runs) {
   /** @type {Record<string, number>} */ const seen = {};
   return new Map(runs.map((run) => {
     const count = (seen[run.method] = (seen[run.method] || 0) + 1);
-    return [run.id, (run.method === 'plain' ? 'Greedy' : 'Lookahead') + (count > 1 ? ' ' + count : '')];
+    return [run.id, (run.method === 'plain' ? plainName(run) : 'Lookahead') + (count > 1 ? ' ' + count : '')];
   }));
 }
 

@@ -47,18 +47,20 @@ function otherModel(run, examples) {
 export function sentence(run, at) {
   const step = run.steps[at];
   if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
-  if (!hasDraft(step)) return [['The model read the prompt in one pass and wrote the first token.']];
+  const { drawn } = run.head;
+  if (!hasDraft(step)) return [[drawn ? 'The model read the prompt in one pass, and the dice gave the first token.' : 'The model read the prompt in one pass and wrote the first token.']];
   const guessed = step.draft.parent.length - 1;
-  if (!guessed) return [[run.method === 'plain' ? 'Greedy decoding: one pass, one token.' : whyNoDraft(run, step.left_out) + ' The model wrote 1 token.']];
+  if (!guessed && run.method === 'plain') return [[drawn ? 'Plain decoding: one pass, one token that the dice gave.' : 'Greedy decoding: one pass, one token.']];
+  if (!guessed) return [[whyNoDraft(run, step.left_out) + (drawn ? ' The dice gave 1 token.' : ' The model wrote 1 token.')]];
   const right = step.path.length;
   const inner = new Set(step.draft.parent);
   const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
   const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';
   const verdict = right === guessed && right > 1 ? 'all ' + right + ' right' : right ? right + ' right' : 'none right';
   /** @type {[words: string, kind?: string][]} */
-  const ending = ownToken(step) ? [[right ? ', then ' : ', so '], ['1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
+  const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 that the dice gave' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
-    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
+    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + (drawn ? '. In one pass the model gave every token its chance and the dice chose: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
 }

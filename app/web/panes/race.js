@@ -1,7 +1,7 @@
 // The race: a lane per run, whether they wrote the same, and which was faster. A lane's name puts its run on the stage.
 
 import { all, fill, make, mark, on, one, put, within } from '../lib/dom.js';
-import { compared, namesOf, stepsBy, tokensAt, whole } from '../lib/runs.js';
+import { compared, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
@@ -57,7 +57,7 @@ export function mount(box, context) {
 function lanesOf(/** @type {Run[]} */ runs, /** @type {Names} */ names, /** @type {boolean} */ chooses) {
   const lanes = runs.map((run) => lane(run.method, String(names.get(run.id)), run, chooses));
   if (!runs.some((run) => run.method === 'lookahead')) lanes.unshift(lane('lookahead', 'Lookahead'));
-  else if (runs.length === 1) lanes.push(lane('plain', 'Greedy'));
+  else if (runs.length === 1) lanes.push(lane('plain', plainName(runs[0])));
   return lanes;
 }
 
@@ -105,8 +105,9 @@ const outcome = (/** @type {Run} */ run) => (whole(run) ? ' ✓' : run.end?.fini
 
 function hintOf(/** @type {Run[]} */ runs, /** @type {Names} */ names, /** @type {boolean} */ overTime) {
   const [first, ...others] = runs;
-  if (first.method === 'plain' && !others.length) return 'Greedy needs one pass per token.';
-  if (!others.length) return overTime ? 'Press Compare to run both, one after the other.' : 'Greedy needs one pass per token. Press Compare to time it for real.';
+  const plainly = plainName(first) + (first.head.drawn ? ' decoding' : '') + ' needs one pass per token.';
+  if (first.method === 'plain' && !others.length) return plainly;
+  if (!others.length) return overTime ? 'Press Compare to run both, one after the other.' : plainly + ' Press Compare to time it for real.';
   return others.map((other) => comparison(first, other, String(names.get(first.id)), String(names.get(other.id)))).join(' ');
 }
 

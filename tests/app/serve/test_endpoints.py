@@ -15,9 +15,11 @@ from gradio_client import Client
 from app.model.host import WIDEST, ModelHost
 from app.options import AppOptions
 from app.page.layout import MOST_UPLOAD, launch
+from app.run.stored_run import from_record
 from app.views.first_sight import RUNS
+from app.views.step_messages import how_it_ended
 from lookahead import metrics
-from lookahead.config import offered
+from lookahead.config import Sampling, offered
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.session import TreeSession
 from lookahead.records import METHOD_WORDS
@@ -98,6 +100,19 @@ def test_generate_streams_every_step(client: Client, method: str) -> None:
     assert "".join(piece for step in steps for _, piece, _ in step["emitted"]) == "".join(run.texts.output_pieces)
 
 
+def test_a_temperature_draws_and_the_run_is_not_called_greedy(client: Client) -> None:
+    given = {"max_new_tokens": 20, "temperature": 0.8, "seed": 3, "top_p": 0.9}
+    ends = [_generate(client, "abc abc abc", method=method, **given) for method in ("lookahead", "greedy")]
+    runs = [runfile.from_json(messages[-1]["run_file"]) for messages in ends]
+    assert runs[0].token_ids == runs[1].token_ids
+    assert runs[0].sampling == Sampling(temperature=0.8, seed=3, top_p=0.9)
+    heads = [messages[0]["head"] for messages in ends]
+    assert all(head["drawn"] for head in heads)
+    assert heads[1]["settings"] == "plain decoding, temperature 0.8, seed 3, top_p 0.9"
+    assert how_it_ended(from_record(runs[1])).startswith("Plain: ")
+    assert not _generate(client, "abc", max_new_tokens=2)[0]["head"]["drawn"]
+
+
 def test_a_run_too_large_for_a_file_keeps_its_last_message(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runfile, "MAX_FILE_BYTES", 1000)
     last = _generate(client, "abc abc abc", max_new_tokens=20)[-1]
@@ -139,6 +154,10 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"branch_length": 2**64}, "branch_length=18446744073709551616"),
         ({"branch_length": 10**400}, "branch_length=1000"),
         ({"branch_length": True}, "need a whole number"),
+        ({"temperature": "hot"}, "temperature='hot'; need a finite number, 0 to 100"),
+        ({"temperature": 1e-9}, "temperature=1e-09; need 0 (greedy)"),
+        ({"seed": 2**32}, "seed=4294967296; need a whole number, 0 to 4294967295"),
+        ({"top_p": 2}, "top_p=2; need a finite number"),
         ({"strategy": "<img src=x>"}, "strategy='<img src=x>'"),
         ({"strategy": {"a": 1}}, "strategy="),
         ({"budget": None}, "budget="),

@@ -56,6 +56,13 @@ NO_MODEL_NEEDED = {
     "broken bytes": (["generate", "--prompt", "a\udcff"], "not UTF-8"),
     "missing prompt file": (["generate", "--prompt-file", "no/such/file"], "no/such/file: cannot be read"),
     "folder as prompt file": (["generate", "--prompt-file", "."], "cannot be read"),
+    "no temperature": (["generate", "--prompt", "a", "--temperature", "nan"], "--temperature: need a finite number"),
+    "endless temperature": (["generate", "--prompt", "a", "--temperature", "inf"], "0 to 100, got 'inf'"),
+    "negative temperature": (["generate", "--prompt", "a", "--temperature=-1"], "0 to 100, got '-1'"),
+    "temperature too small": (["generate", "--prompt", "a", "--temperature", "1e-30"], "need 0 (greedy), or 0.001"),
+    "top-p above 1": (["generate", "--prompt", "a", "--top-p", "1.5"], "--top-p: need a finite number, 1e-06 to 1"),
+    "huge seed": (["generate", "--prompt", "a", "--seed", "9" * 401], "0 to 4294967295"),
+    "top-k of words": (["bench", "--prompts", "f", "--top-k", "many"], "--top-k: need a whole number, 1 to"),
     "decoding length 0": (
         ["generate", "--prompt", "a", "--decoding-length", "0"],
         "--decoding-length: need a whole number, 1 to 1024, got '0'",

@@ -47,6 +47,26 @@ def test_json_is_the_contract_and_greedy_gives_the_same_tokens(
     assert result["forward_passes"] < greedy["forward_passes"]
 
 
+def test_a_temperature_draws_the_same_tokens_with_and_without_drafts(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.json"
+    common = ["generate", "--prompt", "abcabcabc", "--model", str(tiny_model), "--max-new-tokens", "30"]
+    drawn = [*common, "--temperature", "0.7", "--top-k", "40", "--seed", "4"]
+    result = _json(capsys, *drawn, "--budget", "fixed", "--decoding-length", "8", "--run-file", str(path))
+    assert _json(capsys, *drawn, "--method", "plain")["token_ids"] == result["token_ids"]
+    assert _json(capsys, *common)["token_ids"] != result["token_ids"]
+    assert _json(capsys, *drawn[:-1], "5")["token_ids"] != result["token_ids"]
+    kept = runfile.load(path).sampling
+    assert (kept.temperature, kept.top_k, kept.top_p, kept.seed) == (0.7, 40, None, 4)
+
+
+def test_settings_that_greedy_decoding_ignores_are_noted(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "--prompt", "a", "--model", str(tiny_model), "--max-new-tokens", "1", "--top-p", "0.9"]
+    assert main(arguments) == 0
+    assert "decoding is greedy and --top-p changes nothing" in capsys.readouterr().err
+
+
 def test_one_token_has_no_decode_step(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = _json(capsys, "generate", "--prompt", "a", "--model", str(tiny_model), "--max-new-tokens", "1")
     assert result["mean_accepted_tokens"] is None
