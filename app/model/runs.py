@@ -31,6 +31,7 @@ class RunRequest:
         max_new_tokens: Most tokens to emit.
         method: ``lookahead`` or ``plain``.
         earlier: Outputs of earlier runs to draft from, oldest first.
+        expected_ids: What the output is expected to be like.
     """
 
     prompt_ids: tuple[int, ...]
@@ -38,6 +39,7 @@ class RunRequest:
     max_new_tokens: int
     method: Method = "lookahead"
     earlier: Outputs = ()
+    expected_ids: tuple[int, ...] = ()
 
 
 Take = Callable[[StepRecord, float], None]
@@ -60,7 +62,13 @@ def recorded_run(
     engine = LookaheadEngine(backend, request.config, drafter)
     limit = request.max_new_tokens
     return RecordedRun(
-        engine, request.prompt_ids, info, max_new_tokens=limit, method=request.method, cancelled=cancelled
+        engine,
+        request.prompt_ids,
+        info,
+        max_new_tokens=limit,
+        method=request.method,
+        cancelled=cancelled,
+        expected=request.expected_ids,
     )
 
 
@@ -83,6 +91,13 @@ def broken_off(
     request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float], reason: FinishReason
 ) -> RunRecord:
     """The record of a run that ended after these steps."""
-    recorder = RunRecorder(request.prompt_ids, request.config, info, request.method, request.max_new_tokens)
+    recorder = RunRecorder(
+        request.prompt_ids,
+        request.config,
+        info,
+        request.method,
+        request.max_new_tokens,
+        expected=request.expected_ids,
+    )
     recorder.steps, recorder.ends = list(steps), list(ends)
     return recorder.record(reason)
