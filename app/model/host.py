@@ -170,6 +170,17 @@ class ModelHost:
             raise HostError("The prompt has no tokens for this model. Write something else.")
         return ids
 
+    def encode_expected(self, text: str, prompt_ids: Sequence[int]) -> tuple[int, ...]:
+        """The token ids of a text that is expected after this prompt; none if it is empty.
+
+        Raises:
+            HostError: If it is too long.
+        """
+        most = self.options.max_prompt_tokens
+        if len(text) > 20 * most:
+            raise HostError(f"The expected text has {len(text)} characters; the limit is {20 * most}. Shorten it.")
+        return tuple(self.backend.encode_expected(text, prompt_ids)) if text else ()
+
     def notice_for(self, request: RunRequest) -> str:
         """Why this run decodes one token per pass although it could draft; empty if no reason is known."""
         prompt_length = len(request.prompt_ids)

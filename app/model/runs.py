@@ -32,6 +32,7 @@ class RunRequest:
         method: ``lookahead`` or ``plain``.
         earlier: Outputs of earlier runs to draft from, oldest first.
         sampling: How tokens are chosen.
+        expected_ids: What the output is expected to be like.
     """
 
     prompt_ids: tuple[int, ...]
@@ -40,6 +41,7 @@ class RunRequest:
     method: Method = "lookahead"
     earlier: Outputs = ()
     sampling: Sampling = GREEDY
+    expected_ids: tuple[int, ...] = ()
 
 
 Take = Callable[[StepRecord, float], None]
@@ -68,6 +70,7 @@ def recorded_run(
         method=request.method,
         sampling=request.sampling,
         cancelled=cancelled,
+        expected=request.expected_ids,
     )
 
 
@@ -90,7 +93,10 @@ def broken_off(
     request: RunRequest, info: ModelInfo, steps: Sequence[StepRecord], ends: Sequence[float], reason: FinishReason
 ) -> RunRecord:
     """The record of a run that ended after these steps."""
-    asked = (request.method, request.max_new_tokens)
-    recorder = RunRecorder(request.prompt_ids, request.config, info, *asked, sampling=request.sampling)
+    recorder = RunRecorder(
+        *(request.prompt_ids, request.config, info, request.method, request.max_new_tokens),
+        sampling=request.sampling,
+        expected=request.expected_ids,
+    )
     recorder.steps, recorder.ends = list(steps), list(ends)
     return recorder.record(reason)

@@ -50,12 +50,15 @@ class Controls:
         self.described = offered_here(host, "page")
         with gr.Accordion("Settings", open=False, elem_id="settings"):
             self.settings = {name: control(one) for name, one in self.described.items()}
+            self.expected = gr.Textbox(
+                "", label="Expected text", lines=2, max_lines=9, elem_id="expected", info=EXPECTED
+            )
             gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
 
     @property
     def inputs(self) -> dict[str, Component]:
         """All controls that a run depends on, by name."""
-        return {**self.settings, "document": self.document, "prompt": self.prompt}
+        return {**self.settings, "document": self.document, "prompt": self.prompt, "expected": self.expected}
 
 
 MOST_ON_SLIDER = 100_000
@@ -81,6 +84,9 @@ def control(one: Setting) -> Component:
             return gr.Checkbox(value, **says)
 
 
+EXPECTED = (
+    "A text that the answer should be like, such as the file before an edit. It is drafted from, never copied in."
+)
 EXAMPLES_LINE = "Built-in examples."
 TINY_LINE = " The built-in model is tiny and often wrong; the point is that both runs write exactly the same text."
 BUTTONS_LINE = (

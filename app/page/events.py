@@ -79,6 +79,7 @@ class Handlers:
                         earlier=earlier,
                         cancelled=cancelled,
                         beside=beside,
+                        expected=values.get("expected") or "",
                     )
                     runs.append(run)
                     scene = {"scene": [run.run_id for run in runs], "of": len(methods)}

@@ -31,6 +31,7 @@ def start_run(
     earlier: Outputs = (),
     cancelled: threading.Event | None = None,
     beside: StoredRun | None = None,
+    expected: str = "",
 ) -> StoredRun:
     """The run, which the engine's thread makes from now on. If a pass fails, it ends with the reason ``error``.
 
@@ -40,11 +41,14 @@ def start_run(
         cancelled: The event that ends it after the current pass.
         beside: A finished run of the same prompt. If the two differ, the end says how close the decision was; if they
             are short, both are made once more, so that their times say how much they vary.
+        expected: A text that the output is expected to be like.
 
     Raises:
-        HostError: If the prompt cannot be used.
+        HostError: If the prompt or the expected text cannot be used.
     """
-    request = RunRequest(host.encode(prompt), config, max_new_tokens, method, earlier, sampling)
+    prompt_ids = host.encode(prompt)
+    expected_ids = host.encode_expected(expected, prompt_ids)
+    request = RunRequest(prompt_ids, config, max_new_tokens, method, earlier, sampling, expected_ids)
     texts, note = host.texts(request.prompt_ids), host.notice_for(request)
     run = StoredRun(request, host.info, texts, note=note, corpus=host.corpus, cancelled=cancelled)
     store.add(run)

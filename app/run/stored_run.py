@@ -218,7 +218,8 @@ def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None, 
     Args:
         more_bytes: What its size counts besides what the run itself shows: the size of its file.
     """
-    request = RunRequest(run.prompt_ids, run.config, run.max_new_tokens, run.method, sampling=run.sampling)
+    settings = (run.config, run.max_new_tokens, run.method)
+    request = RunRequest(run.prompt_ids, *settings, sampling=run.sampling, expected_ids=run.expected_ids)
     stored = StoredRun(request, run.model, _RecordedTexts(run), note=note)
     stored.opened = True
     stored._bytes += more_bytes

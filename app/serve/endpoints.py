@@ -53,9 +53,10 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
         The last one also has `end` (the numbers; `problem` says why a run broke off) and `run_file` (the text of a run
         file, or null and the reason in `run_file_problem`).
 
-        `/models` says how long the prompt may be. `method` is lookahead or greedy.
+        `/models` says how long the prompt may be. `method` is lookahead or greedy. `expected` is a text that the output
+        is expected to be like, to draft from (the file before an edit, say); empty for none.
         """
-        prompt, *plain, method = values
+        prompt, *plain, method, expected = values
         try:
             if not isinstance(prompt, str):
                 raise ValueError(f"prompt={_shown(prompt)}; need a text")
@@ -65,7 +66,10 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
                 raise ValueError(f"method={_shown(method)}; choose lookahead or greedy")
             drafts, limit = chosen(LookaheadConfig, config), chosen(RunSettings, config).max_new_tokens
             sampling = chosen(Sampling, config)
-            run = start_run(host, store, prompt, drafts, limit, METHOD_WORDS[method], sampling=sampling)
+            if not isinstance(expected, str):
+                raise ValueError(f"expected={_shown(expected)}; need a text")
+            words = {"sampling": sampling, "expected": expected}
+            run = start_run(host, store, prompt, drafts, limit, METHOD_WORDS[method], **words)
             with closing(messages(run)) as found:
                 for message in found:
                     text, problem = _run_file(run.run) if message["end"] and run.run else (None, None)
@@ -74,7 +78,7 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
             raise shown(error) from error
 
     # The endpoint yields text: Gradio's client cannot merge the differences between objects whose lists change length.
-    return _described(generate, settings, "prompt", {"method": "lookahead"}, str)
+    return _described(generate, settings, "prompt", {"method": "lookahead", "expected": ""}, str)
 
 
 def _replay(thread: QuestionThread) -> Callable[..., Any]:

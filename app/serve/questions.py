@@ -34,6 +34,11 @@ Answer = dict[str, Any]
 
 MOST_CHIPS = 11
 """Tokens of a suffix that are shown one by one."""
+NOT_READ = {
+    "model": "the model itself found it likely after this token in an earlier pass",
+    "expected": "in the text that was expected",
+}
+"""What is said of a draft token that comes from no trie, by its source."""
 MOST_SOUGHT = 200
 """Most characters of a text that is searched."""
 MOST_AT_ONCE = 1_000
@@ -171,6 +176,8 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise ValueError("only a draft token was read somewhere before")
+    if draft.sources[node] in NOT_READ:
+        raise ValueError(NOT_READ[draft.sources[node]])
     seen = where_seen(run, step, node)
     if seen is None and draft.sources[node] == "corpus":
         raise ValueError("in the corpus, a trie file that is not known here")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lookahead import metrics
 from lookahead.cli import options
-from lookahead.cli.console import BrokenOff, UsageError, forward_passes, note, print_json, progress
+from lookahead.cli.console import BrokenOff, UsageError, bad_input, forward_passes, note, print_json, progress
 from lookahead.cli.details import details
 from lookahead.config import LookaheadConfig, Sampling
 from lookahead.inputs import read_text
@@ -29,6 +29,7 @@ examples:
   python -m lookahead generate --prompt "1, 2, 3," --raw --method greedy --json
   python -m lookahead generate --prompt "How do I reset it?" --trie answers.trie
   python -m lookahead generate --prompt "Tell me a story" --temperature 0.8 --top-p 0.95 --seed 7
+  python -m lookahead generate --prompt-file edit.txt --expected before.py
 """
 
 
@@ -51,6 +52,11 @@ def add_parser(commands: Any) -> None:
         default="lookahead",
         help="plain (or greedy) drafts nothing and writes the same tokens (default: lookahead)",
     )
+    parser.add_argument(
+        "--expected",
+        metavar="FILE",
+        help="also draft from this text, which the output should be like (source: expected)",
+    )
     parser.add_argument("--run-file", metavar="OUT.json", help="write every step of the run to this file")
     parser.add_argument(
         "--details",
@@ -67,11 +73,12 @@ def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     config, stop, prompt = options.config_from(args), options.check_stop(args.stop), _prompt(args)
     sampling = options.sampling_from(args)
+    expected = "" if args.expected is None else read_text(args.expected)
     if args.run_file is not None:
         runfile.check_target(args.run_file)
     options.check_trie(args)
     backend = options.load_backend(args)
-    recorded = _prepared(args, backend, config, sampling, prompt, stop)
+    recorded = _prepared(args, backend, config, sampling, prompt, stop, expected)
     broken_off = None
     try:
         with everything_stays():
@@ -100,6 +107,7 @@ def _prepared(
     sampling: Sampling,
     prompt: str,
     stop: tuple[str, ...],
+    expected: str,
 ) -> RecordedRun:
     """The run, ready to start: its one-time work is done."""
     from lookahead.drafter import Drafter
@@ -110,11 +118,13 @@ def _prepared(
     limit = args.max_new_tokens
     engine = LookaheadEngine(backend, config, Drafter(config, load_corpus(args.trie, backend, config)))
     prompt_ids = options.encode(args, backend, prompt, "the prompt")
+    with bad_input("--expected"):
+        expected_ids = backend.encode_expected(expected, prompt_ids) if expected else []
     if METHOD_WORDS[args.method] == "lookahead":
         options.note_lengths(backend, [prompt_ids], limit)
     with forward_passes():
         model = model_info(backend, options.model_name(args))
-        more = {"method": args.method, "stop": stop, "sampling": sampling}
+        more = {"method": args.method, "stop": stop, "sampling": sampling, "expected": expected_ids}
         return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, **more)
 
 

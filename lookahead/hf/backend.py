@@ -168,6 +168,15 @@ class HFBackend:
             raise BackendError(f"token id {unknown} in the prompt: {self._size_line()}")
         return ids
 
+    def encode_expected(self, text: str, prompt_ids: Sequence[int]) -> list[int]:
+        """The token ids of a text that is expected after this prompt, for ``LookaheadEngine.generate(expected=...)``.
+
+        Raises:
+            BackendError: If the tokenizer refuses the text.
+        """
+        ids = self.vocabulary.encode_after(prompt_ids, text)
+        return [token_id for token_id in ids if 0 <= token_id < self.vocab_size]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these tokens without special ones."""
         return self.vocabulary.decode(ids)

@@ -106,6 +106,23 @@ class Vocabulary:
         bos_id = self._tokenizer.bos_token_id
         return ids[1:] if bos_id is not None and ids[:2] == [bos_id, bos_id] else ids
 
+    def encode_after(self, ids: Sequence[int], text: str) -> list[int]:
+        """The token ids of a text as the model would write it after these tokens.
+
+        Tokenizers write the beginning of a text otherwise than its middle (with a space, say, or a BOS), so it is
+        encoded behind the end of what precedes it.
+
+        Args:
+            ids: The tokens before it.
+        """
+        before = self.decode(ids[-8:], skip_special=False)
+        with _one_line("the tokenizer cannot encode the expected text"):
+            head, whole, alone = (
+                list(self._tokenizer(one, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
+                for one in (before, before + text, text)
+            )
+        return whole[len(head) :] if whole[: len(head)] == head else alone
+
     @property
     def _own_template(self) -> bool:
         """Whether the tokenizer writes chats in code of its own (mistral-common's)."""

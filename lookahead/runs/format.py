@@ -49,7 +49,7 @@ VERSION = 1
 MAX_TOKEN_CHARACTERS = 1000
 """Longest text of one token."""
 MAX_SUCCESSORS = 2_000_000
-"""Most characters of a file for what the model found likely (``StepRecord.successors``); of a longer run it has none."""
+"""Most characters for what the model found likely (``StepRecord.successors``); a file that needs more has none."""
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from lookahead.sources.source import Candidate, Level, Origin
 
-Locus = tuple[int, int]
-"""Index of the token that should come next, and how many tokens before it agree with the end of the output."""
+Locus = tuple[int, int, int]
+"""Index of the token that should come next; how many tokens before it agree with the end of the output: 0 after one that
+does not, -1 after several, where nothing is expected until a place is found; and the index where a draft ends."""
 
 TAKEN_FOR = 6
 """Agreeing tokens that the beginning counts for: the caller expects the text, so it is tried before any agrees."""
@@ -21,12 +22,21 @@ SETTLED = 16
 """Agreeing tokens from which on no better place is looked for."""
 NEAREST = 32
 """Occurrences of the last token, on either side, that are compared with the output."""
+NEAR = 64
+"""Tokens from where the output left the text within which it is taken to return after ``RETURNS[0]`` agreeing tokens;
+elsewhere, where most places are found by accident, after ``RETURNS[1]``."""
+RETURNS = (2, 6)
+REACH = 4
+"""Tokens that are drafted per agreeing token, and one more, until ``TAKEN_FOR`` agree; from then on the whole text is."""
+
+Place = tuple[int, int]
+"""An index, and the one before which the draft ends."""
 
 
 class ExpectedText:
     """The text, and where the output is in it.
 
-    A place is the index of a token of the text: of a level its candidate's, of a candidate the one after it.
+    The index in a place is that of a token: of a level its candidate's, of a candidate the one after it.
 
     Args:
         token_ids: The text, as the model would write it.
@@ -42,14 +52,20 @@ class ExpectedText:
         for place, token_id in enumerate(self._ids):
             self._places.setdefault(token_id, []).append(place)
         self._output: list[int] = []
-        self._locus: Locus = (0, TAKEN_FOR)
+        self._locus: Locus = (0, TAKEN_FOR, len(self._ids))
+        self._left = 0
 
     def follow(self, token_ids: Sequence[int]) -> None:
         """Go along with the output as it grows."""
         for token_id in token_ids:
             self._output.append(token_id)
-            place, length = self.advance(self._locus, token_id)
-            self._locus = (place, length) if length >= SETTLED else self._found_again(place, length)
+            if self._locus[1] >= TAKEN_FOR:
+                self._left = self._locus[0]
+            place, length, _ = self.advance(self._locus, token_id)
+            if length < SETTLED:
+                place, length = self._found_again(place, length)
+            end = len(self._ids)
+            self._locus = (place, length, end if length >= TAKEN_FOR else min(end, place + REACH * (length + 1)))
 
     def locus(self) -> Locus:
         """Where the output is in the text."""
@@ -57,19 +73,20 @@ class ExpectedText:
 
     def advance(self, locus: Locus, token_id: int) -> Locus:
         """Where an output one token longer is: as far on, whether the token agrees or another stands in its place."""
-        place, length = locus
+        place, length, end = locus
         agrees = place < len(self._ids) and self._ids[place] == token_id
-        return (place + 1, length + 1) if agrees else (place + 1, 0)
+        return (place + 1, max(length, 0) + 1 if agrees else 0 if length > 0 else -1, end)
 
-    def _found_again(self, place: int, length: int) -> Locus:
+    def _found_again(self, place: int, length: int) -> tuple[int, int]:
         """The best place after the last token of the output; the one at hand where no other agrees for longer."""
         known = self._places.get(self._output[-1], ())
         middle = bisect_left(known, place - 1)
-        near = sorted(known[max(0, middle - NEAREST) : middle + NEAREST], key=lambda at: abs(at + 1 - place))
+        nearest = sorted(known[max(0, middle - NEAREST) : middle + NEAREST], key=lambda at: abs(at + 1 - place))
         best = (place, length)
-        for at in near:
+        for at in nearest:
             agreeing = self._agreeing(at)
-            if agreeing > best[1]:
+            enough = len(known) == 1 or agreeing >= RETURNS[abs(at - self._left) > NEAR]
+            if enough and agreeing > best[1]:
                 best = (at + 1, agreeing)
         return best
 
@@ -81,25 +98,27 @@ class ExpectedText:
 
     def levels(self, locus: Locus) -> Iterator[Level]:
         """The one token that should come next, unless the text has ended."""
-        if locus[0] < len(self._ids):
-            yield (locus[1], 1.0, True, locus[0])
+        place, length, end = locus
+        if length >= 0 and place < end:
+            yield (length, 1.0, True, (place, end))
 
-    def after(self, place: int, length: int) -> Level | None:
+    def after(self, place: Place, length: int) -> Level | None:
         """The level of a candidate's place."""
-        return (length, 1.0, True, place) if place < len(self._ids) else None
+        return (length, 1.0, True, place) if place[0] < place[1] else None
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
         """The token at a place."""
-        return ((1.0, self._ids[level[3]], level[3] + 1),)
+        at, end = level[3]
+        return ((1.0, self._ids[at], (at + 1, end)),)
 
     def holds(self, level: Level, token_id: int) -> bool:
         """Whether a token is the one at a place."""
-        return self._ids[level[3]] == token_id
+        return self._ids[level[3][0]] == token_id
 
-    def origin(self, place: int) -> Origin:
+    def origin(self, place: Place) -> Origin:
         """The text, which has the token once there."""
         return Origin(self.name, 1, 1.0)
 
     def match_length(self, locus: Locus) -> int:
         """Tokens of the text that agree with the end of the output."""
-        return min(locus[1], len(self._output)) if locus[0] < len(self._ids) else 0
+        return max(0, min(locus[1], len(self._output))) if locus[0] < locus[2] else 0

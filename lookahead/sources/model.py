@@ -30,9 +30,9 @@ _ONE = (1 << TOKEN_BITS) - 1
 _TWO = (1 << 2 * TOKEN_BITS) - 1
 _PAIR = 1 << 2 * TOKEN_BITS
 """Marks the key of two tokens, so that it is never that of one."""
-_SURE = bytes(1 if first < 64 else 2 if first < 110 else 4 if first < 170 else 8 if first < 225 else 16 for first in range(256))
-"""Weight of a row by the share of its first token. The confidence of a level is learned by class of its weight, so how
-sure the model was makes the class."""
+_SURE = ((64, 1), (110, 2), (170, 4), (225, 8), (SHARES + 1, 16))
+"""Weight of a row by the share of its first token, up to which it holds. The confidence of a level is learned by class
+of its weight, so how sure the model was makes the class."""
 
 Row = Sequence[int]
 
@@ -99,7 +99,7 @@ class RecycledLogits:
 
     def __init__(self, table: RowTable) -> None:
         self._table, self._rows = table, table.rows
-        self._locus = 0
+        self._locus = _TWO  # no token has so large an id
 
     @property
     def version(self) -> int:
@@ -141,7 +141,8 @@ class RecycledLogits:
             yield self._level(1, locus & _ONE, after_one)
 
     def _level(self, length: int, key: int, row: Row) -> Level:
-        return (length, float(_SURE[row[0] & 255]), not row[1], key)
+        first = row[0] & SHARES
+        return (length, next(float(weight) for below, weight in _SURE if first < below), not row[1], key)
 
     def after(self, place: int, length: int) -> None:
         """Nothing: the search looks for a candidate's levels in all sources, as others may know a longer suffix."""

@@ -45,7 +45,7 @@ SOURCES: dict[str, SourceInfo] = {
         SourceInfo("prompt", "p", "■", "#6A4BBF", "#B7A3F2", "the prompt of this run"),
         SourceInfo("output", "o", "●", "#A0306F", "#EE94C6", "the output so far and earlier outputs of this session"),
         SourceInfo("corpus", "c", "▲", "#00795C", "#4CC9A4", "a trie file that the run was started with"),
-        SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "recycled logits: what the model found likely after the same token before"),
+        SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "what the model found likely in earlier passes"),
         SourceInfo("expected", "e", "◆", "#137300", "#99E68A", "a text that the caller expects"),
     )
 }

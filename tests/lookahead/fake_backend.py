@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftShape, DraftTree
+from lookahead.sources.model import TOP
 
 VOCAB_SIZE = 50
 
@@ -34,7 +36,9 @@ class FakeBackend:
         notice: str | None = None,
         stop_strings: Sequence[str] = (),
         chain: Chain | None = None,
+        recycles: bool = False,
     ) -> None:
+        self.recycles = recycles
         self.choice = choice
         self.eos_ids = tuple(eos_ids)
         self.stop_strings = tuple(stop_strings)
@@ -53,7 +57,7 @@ class FakeBackend:
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: object = None) -> FakeSession:
         """A session that remembers its inputs."""
-        self.sessions.append(FakeSession(self))
+        self.sessions.append((RecyclingSession if self.recycles else FakeSession)(self))
         return self.sessions[-1]
 
     def output_text(self, stop: Sequence[str] = (), prompt_ids: Sequence[int] = ()) -> FakeText:
@@ -103,6 +107,39 @@ class FakeSession:
     def close(self) -> None:
         """Remember that it was called."""
         self.closed = True
+
+
+class RecyclingSession(FakeSession):
+    """A run that also says what the function would rather have: its value, and two others less and less."""
+
+    asked = False
+    successors = b""
+
+    def recycle(self) -> None:
+        """Say so from now on."""
+        self.asked = True
+
+    def prefill(self, prompt_ids: Sequence[int]) -> int:
+        """The function's value after the prompt."""
+        found = super().prefill(prompt_ids)
+        self._say((found,))
+        return found
+
+    def choose(self, tree: DraftTree) -> tuple[int, ...]:
+        """The function's value after every node."""
+        found = super().choose(tree)
+        self._say(found)
+        return found
+
+    def _say(self, chosen: Sequence[int]) -> None:
+        if self.asked:
+            self.successors = b"".join(row(*((one + more) % VOCAB_SIZE for more in (0, 1, 7))) for one in chosen)
+
+
+def row(*token_ids: int, shares: Sequence[int] = (180, 60, 15)) -> bytes:
+    """A packed row of these successors."""
+    numbers = [token_id << 8 | share for token_id, share in zip(token_ids, shares, strict=False)]
+    return struct.pack(f"<{TOP}I", *numbers, *[0] * (TOP - len(numbers)))
 
 
 class FakeText:
