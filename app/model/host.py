@@ -43,6 +43,7 @@ class ModelHost:
     Attributes:
         sources: The sources that runs can draft from here.
         notice: Why the model decodes one token per pass; empty if it drafts, or before that is known.
+        measured: Whether its T(n) was measured when it was loaded.
         generate: Makes a run; call it in the engine's thread.
     """
 
@@ -55,6 +56,7 @@ class ModelHost:
         self.thread = thread
         self.corpus = corpus
         self.notice = ""
+        self.measured = False
         self.sources = tuple(name for name in OFFERED if name != "corpus" or corpus)
         self.generate: Generate = partial(generate, backend, info, corpus)
 
@@ -77,6 +79,7 @@ class ModelHost:
         host = cls(backend, info, options, thread, _corpus(options, backend))
         if decorate is None:
             host.notice = thread.call(partial(_prepare, backend))
+            host.measured = True
         else:
             host._token_gap = decorate(host._token_gap)
             host.generate = zero_gpu.lent(decorate, host)
