@@ -7,7 +7,7 @@
     slug: 'pass', title: 'One token, one pass', panes: ['numbers'],
     text: [
       'A language model writes one token at a time. For each token, all its weights are read from memory once: that is one forward pass.',
-      'Reading the weights takes most of the time, not the arithmetic. So a pass that carries many tokens takes hardly longer than a pass that carries one.',
+      'Reading the weights takes most of that time, not the arithmetic. So one pass over many tokens takes far less time than many passes over one.',
       'Could we fill the pass with good guesses of what comes next?',
     ],
     task: 'Drag the slider to 16 tokens or more and compare the two bars.',
@@ -78,7 +78,7 @@
     question: {
       ask: 'Two draft tokens are rivals for the same place in the text. What position do they get?',
       options: [
-        { text: 'The same position', why: 'Right. Position means place in the text, and both would stand in the same one.', right: true },
+        { text: 'The same position', why: 'Right. A position is a place in the text, and both are meant for the same one.', right: true },
         { text: 'One after the other', why: 'No. Then the second would be read as if the first had been written.' },
       ],
     },
@@ -87,7 +87,7 @@
     slug: 'verify', title: 'Accept, reject, bonus', panes: ['headline', 'written_text'],
     text: [
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
-      'If one of the children is the model’s choice, it is accepted, and you stand on it. If none is, they are rejected, everything below was in vain, and the model’s choice itself is written: the bonus token.',
+      'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
     task: 'Walk: click the child that the model chose, or say that none is.',
     question: {

@@ -2,7 +2,7 @@
 
 import { draw, set } from '../lib/dom.js';
 
-const LEFT = 46, BOTTOM = 40, TOP = 14, RIGHT = 16;
+const LEFT = 46, BOTTOM = 40, TOP = 28, RIGHT = 16;
 
 /**
  * @typedef {{ points: [x: number, y: number][], kind: string, name?: string }} Line kind: its class
@@ -21,7 +21,7 @@ export function drawChart(svg, { width, height, xs, ys, xName, yName, log }, lin
     ...ys.map((tick) => draw('text', { x: LEFT - 7, y: y(tick) + 4, 'text-anchor': 'end', class: 'tick' }, String(tick))),
     ...xs.map((tick) => draw('text', { x: x(tick), y: height - BOTTOM + 17, 'text-anchor': 'middle', class: 'tick' }, String(tick))),
     draw('text', { x: (LEFT + width - RIGHT) / 2, y: height - 4, 'text-anchor': 'middle', class: 'axis' }, xName),
-    draw('text', { x: 4, y: TOP - 3, class: 'axis' }, yName),
+    draw('text', { x: 4, y: 11, class: 'axis' }, yName),
     ...lines.map(({ points: line, kind }) => draw('path', { class: 'line ' + kind, d: 'M' + line.map(([a, b]) => x(a).toFixed(1) + ' ' + y(b).toFixed(1)).join('L') })),
     ...points.map(({ x: a, y: b, name, kind, says }) => draw('g', { class: 'dot ' + kind, role: 'img', 'aria-label': says },
       draw('circle', { cx: x(a), cy: y(b), r: 10 }), draw('text', { x: x(a), y: y(b) + 4, 'text-anchor': 'middle' }, name))),

@@ -8,15 +8,15 @@ import { drawGrams, picture } from '../grams.js';
 
 /** @import { Drafted, Lesson } from '../types' */
 
-const TEXT = 'The cat sat on the mat. The dog sat on the sofa. Then the cat sat on the';
+const TEXT = 'the cat sat on the mat, the cat sat on the sofa, and now the cat sat on the';
 const WIDEST = 16;
 
 export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  let tokens = 'words', width = 3;
+  let tokens = 'words', width = 2;
   /** @type {Drafted | null} */ let drawn = null;
   /** @type {Map<number, number>} */ let branches = new Map(); // of the widths seen so far, for this text
   const field = textField('Text so far', TEXT, () => { branches = new Map(); look(); }, { rows: 2, 'data-text': '' });
-  const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token') + ' in the pass');
+  const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token'));
   const svg = picture('Draft tree, nodes in the order in which they joined'), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'Draft tree' }, svg);
   const next = make('p', { class: 'hint', 'data-next-best': '' });
@@ -35,7 +35,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     drawNow();
     put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(1) + ' tokens (1 of the model’s own + the sum of all probabilities).'
       : 'The root alone: a pass as in plain decoding, 1 token.');
-    put(next, draft.best ? 'Next to join: “' + label(draft.best.text) + '”, ' + percent(draft.best.probability) + '.' : 'The Trie knows nothing more here.');
+    put(next, draft.best ? 'Dashed: the next to join, “' + label(draft.best.text) + '”, is not part of the draft yet.' : 'The Trie knows nothing more here.');
     compare(draft, question);
   }
 
@@ -53,6 +53,8 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       text: piece, parent: parent[i], small: i ? '  ' + percent(p[i]) : '', kind: i ? (i === text.length - 1 ? 'new' : '') : 'root',
       says: i ? 'number ' + i + ', ' + percent(p[i]) : 'the last written token',
     }));
+    const { best } = drawn;
+    if (best) grams.push({ text: best.text, parent: best.parent, small: '  ' + percent(best.probability), kind: 'ghost', says: 'next to join' });
     drawGrams(svg, grams, Math.max(200, canvas.clientWidth - 26));
   }
 

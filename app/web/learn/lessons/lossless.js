@@ -18,7 +18,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   const same = make('p', { class: 'badge', 'data-same': '' });
   box.append(
     make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => plant(''), { 'data-plant-right': '' })),
-    place, says, make('div', { class: 'well' }, make('p', { class: 'fact' }, 'The text, and what this pass wrote of it'), text, same), make('p', { class: 'hint' }, about),
+    place, says, make('div', { class: 'well' }, make('p', { class: 'fact' }, 'The whole text; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about),
   );
   const drawTree = panesIn(place, { draft_tree }, {}, lesson);
   on(field.field, 'keydown', (event) => { if (event.key === 'Enter' && !event.isComposing) { event.preventDefault(); plant(field.field.value); } });

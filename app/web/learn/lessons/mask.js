@@ -22,7 +22,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   const left = make('div', {}), right = make('div', {});
   box.append(
     make('div', { class: 'controls' }, choice('Mask', { tree: 'tree mask', causal: 'causal mask' }, mode, (value) => { mode = value; show(); })),
-    make('div', { class: 'halves' }, left, right), says, make('p', { class: 'fact' }, 'Token and position:'), positions, make('p', { class: 'hint' }, about),
+    left, make('div', { class: 'halves' }, right, make('div', { class: 'beside-mask' }, says, make('p', { class: 'fact' }, 'Tokens with their positions; the same one underlined'), positions)), make('p', { class: 'hint' }, about),
   );
   const context = {
     point(/** @type {number | null} */ to) { if (to !== null && to !== node) { node = to; show(); } },
@@ -50,7 +50,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   function tell() {
     if (node === null) return put(says, 'Point at a token, or at a row of the mask.');
     const name = '“' + label(draft.text[node]) + '”', others = mode === 'causal' ? strangers(node) : [];
-    if (others.length) return put(says, name + ' would also read ' + others.slice(0, 4).map((i) => '“' + label(draft.text[i]) + '”').join(', ') + (others.length > 4 ? ' …' : '') + ': guesses that are not before it.');
+    if (others.length) return put(says, name + ' would also read ' + others.slice(0, 4).map((i) => '“' + label(draft.text[i]) + '”').join(', ') + (others.length > 4 ? ' …' : '') + ': guesses of other branches.');
     put(says, name + ' sees the text so far' + (node ? ', ' + ancestors(draft.parent, node).slice(0, -1).map((i) => '“' + label(draft.text[i]) + '”').join(', ') : '') + ' and itself' + (mode === 'causal' ? '. Here the causal mask is right: nothing of another branch is before it.' : '.'));
   }
 

@@ -2,13 +2,13 @@
 
 import { asker } from '../../lib/asker.js';
 import { make, put } from '../../lib/dom.js';
-import { label, plural } from '../../lib/text.js';
+import { label } from '../../lib/text.js';
 import { textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Lesson, SuffixLevel, Suffixes } from '../types' */
 
-const TEXT = 'The cat sat on the mat. The dog sat on the sofa. Then the cat';
+const TEXT = 'the cat sat on the mat, the dog sat on the sofa, and then the cat';
 const GOAL = 4;
 const MOST_NEXT = 6;
 
@@ -36,7 +36,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       return make('span', { class: 'token ' + kind }, label(piece));
     }), make('span', { class: 'token caret', 'aria-label': 'the next token' }, '?'));
     const match = all.slice(all.length - length).join(' ');
-    put(says, length ? 'The last ' + plural(length, 'token') + ' (“' + label(match, 40) + '”) ' + (length === 1 ? 'was' : 'were') + ' read ' + times(places.length) + ' before; then came ' + nextOf(longest) + '.'
+    put(says, length ? 'The ' + lastOf(length) + ' (“' + label(match, 40) + '”) ' + (length === 1 ? 'was' : 'were') + ' read ' + times(places.length) + ' before; then came ' + nextOf(longest) + '.'
       : 'The last token is new: nothing has followed it yet. No guess from a match.');
     drawNow();
     if (length >= GOAL) lesson.done('The last ' + length + ' tokens were read before, and the Trie guesses “' + label(longest.next[0][0]) + '”.');
@@ -46,9 +46,9 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     if (!drawn) return;
     const { tokens: all, levels } = drawn, room = Math.max(200, canvas.clientWidth - 26);
     canvas.replaceChildren(...levels.slice(0, 3).map((level, i) => {
-      const svg = picture('What followed the last ' + plural(level.length, 'token'));
+      const svg = picture('What followed the ' + lastOf(level.length));
       drawGrams(svg, gramsOf(all, level), room);
-      return make('div', { class: 'level', 'data-level': level.length }, make('p', { class: 'match' }, (i ? 'Then: the last ' : 'First: the last ') + plural(level.length, 'token')), svg);
+      return make('div', { class: 'level', 'data-level': level.length }, make('p', { class: 'match' }, (i ? 'Then, after the ' : 'First, after the ') + lastOf(level.length)), svg);
     }));
   }
 
@@ -62,6 +62,8 @@ function gramsOf(/** @type {string[]} */ tokens, /** @type {SuffixLevel} */ { le
   const below = next.slice(0, MOST_NEXT).map(([text, count]) => ({ text, parent: length, small: ' ×' + count, kind: 'next', says: 'followed ' + times(count) }));
   return [{ text: '', parent: -1, kind: 'root', small: '' }, ...path, ...below];
 }
+
+const lastOf = (/** @type {number} */ length) => (length === 1 ? 'last token' : 'last ' + length + ' tokens');
 
 const times = (/** @type {number} */ count) => (count === 1 ? 'once' : count + ' times');
 
