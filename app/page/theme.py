@@ -6,9 +6,11 @@ from gradio import themes
 
 from app.serve.modules import PREFIX, WEB, read
 
-STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
+CARD = tuple(f"learn/{name}.js" for name in ("card", "chapters", "progress", "question"))
+"""What the page uses of the course."""
 
 
 def page_css() -> str:
@@ -75,7 +77,8 @@ def theme() -> themes.Base:
 def head() -> str:
     """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
-    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    used = (name for name in modules if name not in NO_MODULES and (name in CARD or not name.startswith("learn/")))
+    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in used)
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
     script = f"<script>{read('page.js')}</script>"
     return '<meta name="color-scheme" content="light dark">' + icon + script + "".join(links)

@@ -25,7 +25,7 @@ from lookahead.backend import BackendError, UnsupportedCacheError
 from lookahead.costs import PassCosts
 from lookahead.sources.registry import SOURCES
 
-STYLES = ("styles/stage.css", "styles/tree.css")
+STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
 """The panes' style sheets, which are written to be nested in one element."""
 MOST_BODY = 20_000
 """Largest question in bytes."""
@@ -90,7 +90,12 @@ class Course:
         model = self.host.info if self.measured else self.recordings[0].run.model
         bytes_each = 4 if model.dtype == "float32" else 2
         seconds = costs.table(min(64, costs.lengths[-1]))
-        return {"seconds": seconds, "measured": self.measured, "model": model_line(model), "bytes": model.parameters * bytes_each}
+        return {
+            "seconds": seconds,
+            "measured": self.measured,
+            "model": model_line(model),
+            "bytes": model.parameters * bytes_each,
+        }
 
 
 def _costs(host: ModelHost, found: list[lesson_runs.Recording]) -> tuple[PassCosts | None, bool]:

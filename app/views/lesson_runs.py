@@ -117,7 +117,12 @@ def _output_left(run: StoredRun, index: int) -> int:
 
 def start(recording: Recording, step: int) -> dict[str, Any]:
     """The recording for the page: its message, and the step to begin with."""
-    return {"name": recording.name, "model": model_line(recording.run.model), "step": step, "message": since(recording.again, 0)}
+    return {
+        "name": recording.name,
+        "model": model_line(recording.run.model),
+        "step": step,
+        "message": since(recording.again, 0),
+    }
 
 
 # ------------------------------------------------------------------ planting
@@ -146,7 +151,9 @@ def planted(run: StoredRun, index: int, text: Any) -> dict[str, Any]:
     verdict = verify(tree, targets)
     emitted = verdict.emitted_ids(tree)
     same = emitted == output_ids[done : done + len(emitted)]
-    changed = replace(step, draft=tree, target_ids=tuple(targets), accepted_nodes=verdict.accepted_nodes, emitted_ids=emitted)
+    changed = replace(
+        step, draft=tree, target_ids=tuple(targets), accepted_nodes=verdict.accepted_nodes, emitted_ids=emitted
+    )
 
     def token_text(token_id: int) -> str:
         return invented[token_id] if token_id in invented else run.texts.token_text(token_id)
@@ -172,16 +179,16 @@ def _branch(text: str, ids: Sequence[int], pieces: Sequence[str]) -> list[tuple[
     An id is None where the recording knows no token of that text.
     """
     found: list[tuple[int | None, str]] = []
-    rest = text.strip()
+    text = rest = text.strip()
     for token_id, piece in zip(ids, pieces, strict=True):
-        wanted = piece if found else piece.lstrip()
-        if len(found) == MOST_PLANTED or (text.strip() and not (wanted and rest.startswith(wanted))):
+        wanted = piece if rest != text else piece.lstrip()
+        if len(found) == MOST_PLANTED or (text and not rest.startswith(wanted)):
             break
         found.append((token_id, piece))
         rest = rest[len(wanted) :]
-    if text.strip():
-        found += [(None, word) for word in re.findall(r"\s*\S+", rest)]
-    return found[:MOST_PLANTED]
+    if text and rest == text:  # nothing but the spaces before it agreed
+        found.clear()
+    return [*found, *((None, word) for word in re.findall(r"\s*\S+", rest))][:MOST_PLANTED]
 
 
 def _with_branch(
@@ -198,7 +205,9 @@ def _with_branch(
     for token_id, text in branch:
         below = [node for node in range(1, len(ids)) if parents[node] == at]
         named = [node for node in below if run.texts.token_text(ids[node]).strip() == text.strip()]
-        known = next((node for node in below if ids[node] == token_id), named[0] if token_id is None and named else None)
+        known = next(
+            (node for node in below if ids[node] == token_id), named[0] if token_id is None and named else None
+        )
         if known is None:
             if token_id is None:
                 token_id = run.model.vocab_size + len(invented)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 from lookahead.config import LookaheadConfig
@@ -88,11 +87,11 @@ def grown(text: Typed, read: int) -> dict[str, Any]:
     """The whole trie after the first ``read`` tokens: counts per n-gram, and what the last token changed."""
     trie, left, end = Trie(DEPTH), read, -1
     for sentence in text.sentences:
-        trie.begin()
-        if left > 0:
-            trie.extend(sentence[:left])
+        if seen := sentence[:left]:
+            trie.begin()
+            trie.extend(seen)
             end = trie.end - 1
-            left -= len(sentence)
+            left -= len(seen)
     views = neighbourhood(trie, ROOT, MOST_TOKENS * DEPTH + 1, DEPTH)
     fresh = [view.depth > 0 and view.last_position == end for view in views]
     return {
@@ -165,9 +164,3 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
 def _branches(parents: Sequence[int]) -> int:
     """Leaves of a tree without its root."""
     return len(set(range(1, len(parents))) - set(parents))
-
-
-def repeats(tokens: Sequence[str]) -> bool:
-    """Whether two neighbours come again, which a drawn trie shows as a shared path."""
-    pairs = list(pairwise(tokens))
-    return len(set(pairs)) < len(pairs)

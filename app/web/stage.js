@@ -4,6 +4,7 @@ import { makeFeed, route } from './feed.js';
 import { answerTo } from './lib/asker.js';
 import { all, one, save, within } from './lib/dom.js';
 import { cutShort } from './lib/runs.js';
+import { addCards } from './learn/card.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
 import { mount as headline } from './panes/headline.js';
@@ -268,6 +269,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   };
   const panes = all(element, '[data-pane]').map((box) => PANES[String(box.dataset.pane)](box, context));
   for (const id in IDS) one(element, IDS[id]).id = id;
+  addCards(element);
 
   let width = 0;
   new ResizeObserver(([entry]) => {

@@ -14,16 +14,15 @@ const WIDEST = 16;
 export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   let tokens = 'words', width = 2;
   /** @type {Drafted | null} */ let drawn = null;
-  /** @type {Map<number, number>} */ let branches = new Map(); // of the widths seen so far, for this text
-  const field = textField('Text so far', TEXT, () => { branches = new Map(); look(); }, { rows: 2, 'data-text': '' });
+  const field = textField('Text so far', TEXT, look, { rows: 2, 'data-text': '' });
   const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token'));
   const svg = picture('Draft tree, nodes in the order in which they joined'), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'Draft tree' }, svg);
   const next = make('p', { class: 'hint', 'data-next-best': '' });
-  box.append(field.element, make('div', { class: 'controls' }, wide.element, tokenChoice((value) => { tokens = value; branches = new Map(); look(); })), canvas, says, next);
+  box.append(field.element, make('div', { class: 'controls' }, wide.element, tokenChoice((value) => { tokens = value; look(); })), canvas, says, next);
 
   /** @type {ReturnType<typeof asker<{ text: string, tokens: string, width: number }, Drafted>>} */
-  const ask = asker((question) => lesson.ask('draft', question), async (answer, question) => {
+  const ask = asker((question) => lesson.ask('draft', question), (answer, question) => {
     if (answer.error) { drawn = null; svg.replaceChildren(); put(says, answer.error); put(next, ''); return; }
     drawn = answer;
     show(answer, question);
@@ -35,7 +34,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     drawNow();
     put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(1) + ' tokens (1 of the model’s own + the sum of all probabilities).'
       : 'The root alone: a pass as in plain decoding, 1 token.');
-    put(next, draft.best ? 'Dashed: the next to join, “' + label(draft.best.text) + '”, is not part of the draft yet.' : 'The Trie knows nothing more here.');
+    put(next, draft.best ? 'Dashed: the next to join, “' + label(draft.best.text) + '”, is not part of the draft yet.' : draft.p.length < question.width ? 'The Trie knows nothing more here.' : '');
     compare(draft, question);
   }
 

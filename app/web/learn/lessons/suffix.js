@@ -20,10 +20,11 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'What followed before' });
   box.append(field.element, make('div', { class: 'controls' }, tokenChoice((value) => { tokens = value; look(); })), text, says, canvas);
 
-  const ask = asker((/** @type {object} */ question) => lesson.ask('suffix', question), (answer) => {
+  /** @type {ReturnType<typeof asker<object, Suffixes>>} */
+  const ask = asker((question) => lesson.ask('suffix', question), (answer) => {
     if (answer.error) { drawn = null; text.replaceChildren(); canvas.replaceChildren(); put(says, answer.error); return; }
-    drawn = /** @type {Suffixes} */ (/** @type {unknown} */ (answer));
-    show(drawn);
+    drawn = answer;
+    show(answer);
   });
 
   function look() { ask({ text: field.field.value, tokens }); }

@@ -27,15 +27,16 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     text, canvas, says,
   );
 
-  const put2 = asker((/** @type {object} */ question) => lesson.ask('trie', question), (answer) => {
+  /** @type {ReturnType<typeof asker<object, TrieSoFar>>} */
+  const ask = asker((question) => lesson.ask('trie', question), (answer) => {
     if (answer.error) { put(says, answer.error); stop(); return; }
-    drawn = /** @type {TrieSoFar} */ (/** @type {unknown} */ (answer));
-    show(drawn);
+    drawn = answer;
+    show(answer);
   });
 
   function go(/** @type {number} */ to) {
-    read = Math.max(0, drawn && to <= most ? to : Math.min(to, most || to));
-    put2({ texts: fields.map(({ field }) => field.value), tokens, read });
+    read = Math.max(0, Math.min(to, most || to));
+    ask({ texts: fields.map(({ field }) => field.value), tokens, read });
   }
 
   function stop() {
