@@ -27,7 +27,7 @@ MOST_PLANTED = 6
 """Most tokens of a planted branch."""
 MOST_LETTERS = 80
 """Longest planted text."""
-MOST_TOKENS = 400
+MOST_TOKENS = 250
 """Most tokens of an output that are replayed for one width."""
 MOST_ROWS = 4
 """Most recorded runs beside the typed text."""
@@ -248,8 +248,8 @@ def pays(found: Sequence[Recording], costs: PassCosts, question: dict[str, Any])
     width, text, warm = question.get("width"), question.get("text"), question.get("warm") is True
     if type(width) is not int or not 2 <= width <= 64:
         raise ValueError(f"width={str(width)[:20]}; need 2 to 64")
-    if not isinstance(text, str) or len(text) > 4 * MOST_TOKENS:
-        raise ValueError(f"a text of at most {4 * MOST_TOKENS} characters")
+    if not isinstance(text, str) or len(text) > 6 * MOST_TOKENS:
+        raise ValueError(f"a text of at most {6 * MOST_TOKENS} characters")
     config = LookaheadConfig(decoding_length=width, budget="adaptive" if question.get("adaptive") is True else "fixed")
     rows = [("Your text", *_by_words(text))] if len(words(text)) > 2 else []
     rows += [(one.name, one.run.prompt_ids, one.run.token_ids[:MOST_TOKENS]) for one in found[:MOST_ROWS]]

@@ -84,7 +84,7 @@
     },
   },
   {
-    slug: 'verify', title: 'Accept, reject, bonus', panes: ['headline', 'written_text'],
+    slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'],
     text: [
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
       'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',

@@ -17,7 +17,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   if (costs.error) return void box.append(make('p', { class: 'hint' }, costs.error));
   let width = 8, adaptive = false, warm = false, lost = '';
   /** @type {Pays | null} */ let drawn = null;
-  const field = textField('Your text (A), replayed word by word', TEXT, look, { rows: 2, 'data-text': '' });
+  const field = textField('Your text (A), replayed word by word', TEXT, look, { rows: 2, maxlength: 1500, 'data-text': '' });
   const wide = slider('Width', { min: 2, max: Math.min(64, costs.seconds.length), value: width }, (value) => { width = value; look(); }, (value) => (adaptive ? 'up to ' : '') + value + ' tokens');
   const svg = picture('Tokens per pass, by width'), chart = make('div', { class: 'well', 'data-chart': '' }, svg);
   const rows = make('tbody', {}), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
@@ -27,7 +27,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
       choice('Budget', { fixed: 'fixed', adaptive: 'adaptive' }, 'fixed', (value) => { adaptive = value === 'adaptive'; wide.set(width); look(); }),
       choice('Trie', { cold: 'cold', warm: 'warm' }, 'cold', (value) => { warm = value === 'warm'; look(); })),
     chart, make('table', {}, make('caption', { class: 'unseen' }, 'What each text would take'), make('thead', {}, make('tr', {}, ...names)), rows), says, field.element,
-    make('p', { class: 'hint' }, 'Real drafting and verification, replayed without the model; times by T(n), ' + (costs.measured ? 'measured on this machine.' : 'from a recorded run.')),
+    make('p', { class: 'hint' }, 'Real drafting and verification, replayed without the model. Warm: the Trie has read the same text once before. Times by T(n), ' + (costs.measured ? 'measured on this machine.' : 'from a recorded run.')),
   );
 
   /** @type {ReturnType<typeof asker<{ text: string, width: number, adaptive: boolean, warm: boolean }, Pays>>} */
