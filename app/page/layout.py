@@ -114,6 +114,5 @@ def _title(host: ModelHost) -> str:
     return (
         "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
         "pass. The same text, in fewer passes.</p></div>"
-        "<nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a><a href='./learn'>Learn</a></nav>"
         f"<div class='model' role='group' aria-label='Model'>{chips}</div></header>"
     )

@@ -6,11 +6,9 @@ from gradio import themes
 
 from app.serve.modules import PREFIX, WEB, read
 
-STAGE_STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
-CARD = tuple(f"learn/{name}.js" for name in ("card", "chapters", "progress", "question"))
-"""What the page uses of the course."""
 
 
 def page_css() -> str:
@@ -19,7 +17,12 @@ def page_css() -> str:
     The stage's own is part of it: Gradio would insert a ``css_template`` again with every value, and the browser would
     recompute the style of the whole page each time.
     """
-    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in STAGE_STYLES) + "}\n"
+    return read("styles/page.css") + "#stage {\n" + "".join(read(name) for name in (*STAGE_STYLES, CARD_STYLES)) + "}\n"
+
+
+CARD_STYLES = "styles/card.css"
+CARD = tuple(f"learn/{name}.js" for name in ("card", "chapters", "progress", "question"))
+"""What the page uses of the course: a chapter as a card."""
 
 
 def theme() -> themes.Base:

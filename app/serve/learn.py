@@ -110,7 +110,7 @@ def _costs(host: ModelHost, found: list[lesson_runs.Recording]) -> tuple[PassCos
 
 def routes(course: Course, thread: QuestionThread) -> list[Route]:
     """``/learn`` and ``/learn/CHAPTER`` are pages; a POST to ``PREFIX/learn/ask/NAME`` asks a question."""
-    styles = ".panes {\n" + "".join(map(read, STYLES)) + "}\n" + read("styles/learn.css")
+    styles = ".pane-styles {\n" + "".join(map(read, STYLES)) + "}\n" + read("styles/learn.css")
     tag = f'"{hashlib.sha256(styles.encode()).hexdigest()[:16]}"'
     links = "".join(f'<link rel="modulepreload" href="%ROOT%{PREFIX}/web/{name}">' for name in _modules())
     shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", escape(_sources()))

@@ -1,10 +1,10 @@
 // The stage: the runs side by side, the one step that is looked at, playing; every pane draws that state.
 
 import { makeFeed, route } from './feed.js';
+import { addCards } from './learn/card.js';
 import { answerTo } from './lib/asker.js';
 import { all, one, save, within } from './lib/dom.js';
 import { cutShort } from './lib/runs.js';
-import { addCards } from './learn/card.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
 import { mount as headline } from './panes/headline.js';

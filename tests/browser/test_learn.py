@@ -207,9 +207,9 @@ def test_a_chapters_task_is_noticed_and_its_question_checked(slug: str, course: 
     answers, right = page.locator("[data-answer]"), False
     for place in range(answers.count()):
         answers.nth(place).click()
-        right = right or page.locator(".why.right").count() == 1
-        expect(page.locator(".why")).to_have_text(
-            re.compile(r"^✓ Right" if page.locator(".why.right").count() else "^✗ ")
+        right = right or page.locator(".verdict.right").count() == 1
+        expect(page.locator(".verdict")).to_have_text(
+            re.compile(r"^✓ Right" if page.locator(".verdict.right").count() else "^✗ ")
         )
         if right:
             break
@@ -294,7 +294,7 @@ def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     expect(card).to_be_visible()
     expect(card.locator("h2")).to_have_text("5 · One pass, many branches")
     card.locator("[data-answer]").first.click()
-    expect(card.locator(".why")).to_contain_text("Right")
+    expect(card.locator(".verdict")).to_contain_text("Right")
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
     page.locator("#stage [data-explain=draft]").click()

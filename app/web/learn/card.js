@@ -38,8 +38,8 @@ function cardOf(chapter, right) {
   const title = make('h2', {}, CHAPTERS.indexOf(chapter) + 1 + ' · ' + chapter.title);
   const close = make('button', { type: 'button', class: 'link', 'aria-label': 'Close' }, '✕');
   const link = make('a', { href: addressOf(chapter) }, 'Try it in the course ›');
-  const head = make('div', { class: 'card-head' }, title, close);
-  const card = make('aside', { class: 'card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter.question, right), link);
+  const head = make('div', { class: 'chapter-card-head' }, title, close);
+  const card = make('aside', { class: 'chapter-card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter.question, right), link);
   on(close, 'click', () => card.hidePopover());
   return card;
 }

@@ -10,7 +10,7 @@ const STYLE = { gap: 22, height: 31, box: 24, radius: 6, x: 9, y: 16 };
 /** @typedef {{ text: string, parent: number, small?: string, kind?: string, says?: string }} Gram kind: a class of the box */
 
 /**
- * Draws a tree into an SVG element, parents first, and returns its height.
+ * Draws a tree into an SVG element, parents first.
  * @param {SVGElement} svg @param {Gram[]} grams @param {number} room @param {(node: number) => number} [rank] as in layOut
  */
 export function drawGrams(svg, grams, room, rank) {
@@ -20,7 +20,8 @@ export function drawGrams(svg, grams, room, rank) {
     const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
     return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), width, attributes };
   });
-  return drawTree(svg, nodes, { ...STYLE, room }, ['gram', 'gram-lit'], rank);
+  const style = { ...STYLE, room };
+  drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
 }
 
 /** An empty picture with a name. */

@@ -6,7 +6,7 @@ import { make, on, within } from '../lib/dom.js';
 
 /** The question as an element. @param {Question} question @param {() => void} right called when the right answer was chosen */
 export function questionOf({ ask, options }, right) {
-  const why = make('p', { class: 'why', role: 'status' });
+  const why = make('p', { class: 'verdict', role: 'status' });
   const answers = options.map(({ text }, i) => make('button', { type: 'button', class: 'answer', 'data-answer': i, 'aria-pressed': 'false' }, text));
   const box = make('div', { class: 'question', role: 'group', 'aria-label': 'Question' }, make('p', {}, make('b', {}, 'Question. '), ask), ...answers, why);
   on(box, 'click', (event) => {
@@ -15,7 +15,7 @@ export function questionOf({ ask, options }, right) {
     for (const answer of answers) answer.setAttribute('aria-pressed', String(answer === chosen));
     chosen.classList.add(option.right ? 'right' : 'wrong');
     why.textContent = (option.right ? '✓ ' : '✗ ') + option.why;
-    why.className = 'why ' + (option.right ? 'right' : 'wrong');
+    why.className = 'verdict ' + (option.right ? 'right' : 'wrong');
     if (option.right) right();
   });
   return box;

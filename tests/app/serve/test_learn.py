@@ -44,7 +44,7 @@ def test_a_chapter_has_an_address_of_its_own(client: TestClient, path: str, root
 
 def test_the_style_sheet_is_asked_for_again_only_if_it_changed(client: TestClient) -> None:
     styles = client.get(f"{PREFIX}/learn.css")
-    assert ".panes {" in styles.text
+    assert ".pane-styles {" in styles.text
     assert styles.headers["content-type"].startswith("text/css")
     again = client.get(f"{PREFIX}/learn.css", headers={"if-none-match": styles.headers["etag"]})
     assert again.status_code == 304
