@@ -17,6 +17,12 @@ export async function recorded(lesson) {
 /** The same run with another draft at one step. @param {Run} run @param {DraftStep} step @returns {Run} */
 export const withStep = (run, step) => ({ ...run, steps: run.steps.map((other) => (other.i === step.i ? step : other)) });
 
+/** Scrolls the picture that a node is in, so that the node is in its middle. */
+export function reveal(/** @type {HTMLElement} */ box, /** @type {number | undefined} */ node) {
+  const shape = box.querySelector('[data-node="' + node + '"] rect'), canvas = /** @type {HTMLElement | null | undefined} */ (shape?.closest('.canvas'));
+  if (shape && canvas) canvas.scrollTo({ left: Number(shape.getAttribute('x')) - canvas.clientWidth / 2, top: Number(shape.getAttribute('y')) - canvas.clientHeight / 2 });
+}
+
 /** Panes in a box each, drawn together and again where the width changes. @param {HTMLElement} box @param {Record<string, Mount>} mounts by class of the box @param {Partial<Context>} context @param {Lesson} lesson */
 export function panesIn(box, mounts, context, lesson) {
   const server = /** @type {any} */ (new Proxy({}, { get: () => async () => ({ error: 'not in this chapter' }) }));

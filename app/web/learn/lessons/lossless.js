@@ -4,7 +4,7 @@ import { all, make, on, put } from '../../lib/dom.js';
 import { plural, visible } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
 import { press, textField } from '../fields.js';
-import { panesIn, recorded, withStep } from '../recorded.js';
+import { panesIn, recorded, reveal, withStep } from '../recorded.js';
 
 /** @import { DraftStep } from '../../types' @import { Lesson, Planted } from '../types' */
 
@@ -37,6 +37,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   function show(/** @type {Planted} */ answer) {
     drawTree({ run: withStep(run, /** @type {DraftStep} */ (answer.step)), step: at });
     for (const node of answer.nodes) for (const box of all(place, '[data-node="' + node + '"]')) box.classList.add('planted');
+    reveal(place, answer.nodes.at(-1));
     text.replaceChildren(visible(answer.texts.past), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
     put(same, answer.same ? 'same text ✓' : '✗ another text');
     same.dataset.same = answer.same ? 'yes' : 'no';

@@ -5,7 +5,7 @@ import { hasDraft, ownToken } from '../../lib/runs.js';
 import { label, plural } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
 import { press } from '../fields.js';
-import { panesIn, recorded, withStep } from '../recorded.js';
+import { panesIn, recorded, reveal, withStep } from '../recorded.js';
 
 /** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
 
@@ -73,6 +73,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const wants = draft.wants.map((text, i) => (done.has(i) ? text : null));
     const emitted = over ? step.emitted : step.emitted.slice(0, path.length);
     drawTree({ run: withStep(run, { ...step, draft: { ...draft, status, wants }, path, emitted }), step: at, node: over ? null : here() });
+    reveal(place, kids()[0] ?? here());
     const choice = draft.wants[here()];
     chose.replaceChildren(...(over ? ['The walk is over.'] : ['After ', make('b', {}, label(draft.text[here()])), ' the model chose ', make('b', { class: 'choice' }, label(choice ?? ''))]));
     none.disabled = over;
