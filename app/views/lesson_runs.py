@@ -23,7 +23,7 @@ from lookahead.verify import verify
 
 DRAFTS = LookaheadConfig(decoding_length=9, branch_length=4, budget="fixed")
 """Small enough to be read, wide enough to have branches."""
-MOST_PLANTED = 6
+MOST_PLANTED = 4
 """Most tokens of a planted branch."""
 MOST_LETTERS = 80
 """Longest planted text."""

@@ -37,7 +37,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   function show(/** @type {Planted} */ answer) {
     drawTree({ run: withStep(run, /** @type {DraftStep} */ (answer.step)), step: at });
     for (const node of answer.nodes) for (const box of all(place, '[data-node="' + node + '"]')) box.classList.add('planted');
-    reveal(place, answer.nodes.at(-1));
+    reveal(place, answer.nodes[1] ?? answer.nodes[0]);
     text.replaceChildren(visible(answer.texts.past), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
     put(same, answer.same ? 'same text ✓' : '✗ another text');
     same.dataset.same = answer.same ? 'yes' : 'no';
