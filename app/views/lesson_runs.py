@@ -182,7 +182,7 @@ def _branch(text: str, ids: Sequence[int], pieces: Sequence[str]) -> list[tuple[
     text = rest = text.strip()
     for token_id, piece in zip(ids, pieces, strict=True):
         wanted = piece if rest != text else piece.lstrip()
-        if len(found) == MOST_PLANTED or (text and not rest.startswith(wanted)):
+        if len(found) == MOST_PLANTED or (text and not (rest and rest.startswith(wanted))):
             break
         found.append((token_id, piece))
         rest = rest[len(wanted) :]

@@ -79,10 +79,12 @@ def test_the_right_branch_is_accepted_and_a_wrong_one_is_not(told: tuple[Recordi
 def test_the_right_text_is_known_when_it_is_typed(told: tuple[Recording, int]) -> None:
     recording, index = told
     right = planted(recording.again, index, "")
-    typed = "".join(right["step"]["draft"]["text"][node] for node in right["nodes"][:3]).strip()
-    mixed = planted(recording.again, index, f"{typed} zebra")
-    assert 1 <= mixed["accepted"] < len(mixed["nodes"])
-    assert mixed["same"]
+    texts = [right["step"]["draft"]["text"][node] for node in right["nodes"]]
+    visible = next(place for place, text in enumerate(texts) if text.strip())
+    typed = planted(recording.again, index, "".join(texts[: visible + 1]))
+    assert typed["accepted"] == len(typed["nodes"]) == visible + 1
+    assert typed["emitted"] == right["emitted"] - len(texts) + visible + 1
+    assert planted(recording.again, index, f"zebra {texts[visible]}")["accepted"] == 0
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
