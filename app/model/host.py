@@ -45,6 +45,7 @@ class ModelHost:
         sources: The sources that runs can draft from here.
         notice: What the user should know about the model, above all why it decodes one token per pass; else empty.
         context_limit: Most tokens of prompt and output together; None if the model has no limit.
+        costs: T(n) as it was when the model was loaded; None if it was not measured.
         generate: Makes a run; call it in the engine's thread.
         lends: Whether each run borrows a GPU.
     """
@@ -120,7 +121,7 @@ class ModelHost:
     def _take(self, loaded: LoadedModel) -> None:
         """Run this model from now on."""
         self.name, self.backend, self.info, self.corpus = loaded.name, loaded.backend, loaded.info, loaded.corpus
-        self.notice = loaded.notice
+        self.notice, self.costs = loaded.notice, loaded.costs
         self.context_limit = loaded.backend.context_limit
         self.sources = tuple(name for name in OFFERED if name != "corpus" or loaded.corpus)
         self.generate: Generate = partial(generate, loaded.backend, loaded.info, loaded.corpus)

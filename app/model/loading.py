@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.options import AppOptions
 from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
 from lookahead.engine import LookaheadEngine
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import ModelInfo
@@ -37,6 +38,7 @@ class LoadedModel:
         info: What runs record about it.
         corpus: Tries that every run may draft from.
         notice: What the user should know about it; empty if there is nothing.
+        costs: T(n) as it was when the model was loaded; None if it was not measured.
     """
 
     name: str
@@ -44,6 +46,7 @@ class LoadedModel:
     info: ModelInfo
     corpus: tuple[Trie, ...]
     notice: str = ""
+    costs: PassCosts | None = None
 
 
 def load(options: AppOptions, name: str, tell: Tell = lambda _: None, needs_trie: bool = True) -> LoadedModel:
@@ -81,9 +84,9 @@ def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> L
     tell("trying out draft trees")
     exactness = backend.exactness
     tell("measuring its passes")
-    LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).prepare()
+    costs = LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).pass_costs
     info = replace(loaded.info, exactness=None if exactness is None else exactness.kind)
-    return replace(loaded, info=info, notice="; ".join(filter(None, (loaded.notice, backend.notice))))
+    return replace(loaded, info=info, costs=costs, notice="; ".join(filter(None, (loaded.notice, backend.notice))))
 
 
 def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:

@@ -14,7 +14,7 @@ from app.page.events import QUEUE, Handlers, connect, connect_picker
 from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
-from app.serve import link_preview, modules, steps
+from app.serve import learn, link_preview, modules, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
 from app.serve.link_preview import LinkPreview
@@ -39,12 +39,14 @@ DELETED = (60, 300)
 def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
     """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address."""
     store, readers = RunStore(), QueueReaders()
-    demo = build_demo(host, store)
+    thread = QuestionThread(store)
+    demo = build_demo(host, store, thread)
+    course = learn.routes(learn.Course(host), thread)
     hosts = Hosts(options.get("server_name"), host.options.allow_host)
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
         app_kwargs={
-            "routes": [*steps.routes(store), modules.route(), link_preview.route()],
+            "routes": [*steps.routes(store), modules.route(), link_preview.route(), *course],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),
@@ -68,9 +70,9 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
     return demo, url
 
 
-def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
-    """The whole page, not served yet; the store keeps its runs."""
-    handlers, thread = Handlers(host, store), QuestionThread(store)
+def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None = None) -> gr.Blocks:
+    """The whole page, not served yet; the store keeps its runs, the thread answers its questions."""
+    handlers, thread = Handlers(host, store), thread or QuestionThread(store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True, delete_cache=DELETED) as demo:
         gr.HTML(TITLE, elem_id="title", apply_default_css=False)
         picker = ModelPicker(host)

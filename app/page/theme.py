@@ -18,8 +18,13 @@ def page_css() -> str:
     The stage's own is part of it: Gradio would insert a ``css_template`` again with every value, and the browser would
     recompute the style of the whole page each time.
     """
-    page, stage = ("".join(map(read, names)) for names in (PAGE_STYLES, STAGE_STYLES))
+    page, stage = ("".join(map(read, names)) for names in (PAGE_STYLES, (*STAGE_STYLES, CARD_STYLES)))
     return page + "#stage {\n" + stage + "}\n"
+
+
+CARD_STYLES = "styles/card.css"
+CARD = tuple(f"learn/{name}.js" for name in ("card", "chapters", "progress", "question"))
+"""What the page uses of the course: a chapter as a card."""
 
 
 def theme() -> themes.Base:
@@ -77,7 +82,8 @@ def theme() -> themes.Base:
 def head() -> str:
     """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
-    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
+    used = (name for name in modules if name not in NO_MODULES and (name in CARD or not name.startswith("learn/")))
+    links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in used)
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
     script = f"<script>{read('page.js')}</script>"
     return '<meta name="color-scheme" content="light dark">' + icon + script + "".join(links)

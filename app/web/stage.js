@@ -1,6 +1,7 @@
 // The stage: the runs side by side, the one step that is looked at, playing; every pane draws that state.
 
 import { makeFeed, route } from './feed.js';
+import { addCards } from './learn/card.js';
 import { answerTo } from './lib/asker.js';
 import { all, one, save, within } from './lib/dom.js';
 import { cutShort, plainBeside } from './lib/runs.js';
@@ -312,6 +313,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   };
   const panes = all(element, '[data-pane]').map((box) => PANES[String(box.dataset.pane)](box, context));
   for (const id in IDS) one(element, IDS[id]).id = id;
+  addCards(element);
 
   const redrawn = () => {
     for (const pane of panes) pane.resize?.();

@@ -1,0 +1,161 @@
+"""The course at ``/learn``: its pages, its style sheet, and the questions that its pictures ask."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from app.model.error_line import error_line
+from app.model.host import ModelHost
+from app.serve.modules import PREFIX, WEB, read
+from app.serve.question_thread import QuestionThread
+from app.views import lesson_runs, typed_text
+from app.views.first_sight import RUNS
+from app.views.step_messages import model_line
+from lookahead.backend import BackendError
+from lookahead.costs import PassCosts
+from lookahead.sources.registry import SOURCES
+
+STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
+"""The panes' style sheets, which are written to be nested in one element."""
+MOST_BODY = 20_000
+"""Largest question in bytes."""
+
+Answer = dict[str, Any]
+
+
+class Course:
+    """What the questions of the course are answered from.
+
+    Args:
+        host: Its tokenizer spells typed text, and its T(n) is shown if it was measured.
+        folder: The recorded runs.
+    """
+
+    def __init__(self, host: ModelHost, folder: Path = RUNS) -> None:
+        self.host = host
+        self.recordings = lesson_runs.recordings(folder)
+        self.telling = lesson_runs.telling(self.recordings)
+        self.recorded_costs = next((one.run.pass_costs for one in self.recordings if one.run.pass_costs), None)
+        self.questions: Mapping[str, Callable[[Answer], Answer]] = {
+            "trie": partial(typed_text.trie_answer, spell=self.spell),
+            "suffix": partial(typed_text.suffix_answer, spell=self.spell),
+            "draft": partial(typed_text.draft_answer, spell=self.spell),
+            "recording": self.recording,
+            "plant": self.plant,
+            "costs": self.cost_curve,
+            "pays": lambda question: lesson_runs.pays(self.recordings, self.known_costs(), question),
+        }
+
+    def spell(self, text: str) -> list[tuple[int, str]]:
+        """The tokens of a text by the model's tokenizer, special ones left out."""
+        vocabulary = self.host.backend.vocabulary
+        ids = vocabulary.shown(vocabulary.encode(text, raw=True))
+        return list(zip(ids, self.host.texts(ids).prompt_pieces, strict=True)) if ids else []
+
+    def recording(self, _: Answer) -> Answer:
+        """The recorded run of the chapters on verification, and the step to begin with."""
+        if self.telling is None:
+            raise ValueError("No recorded run is bundled with this page.")
+        return lesson_runs.start(*self.telling)
+
+    def plant(self, question: Answer) -> Answer:
+        """That run's step with a branch of the visitor's own."""
+        if self.telling is None or type(question.get("step")) is not int:
+            raise ValueError("step: need the index of a step")
+        return lesson_runs.planted(self.telling[0].again, question["step"], question.get("text"))
+
+    def known_costs(self) -> PassCosts:
+        """T(n), measured here or by a recorded run.
+
+        Raises:
+            ValueError: If neither has it.
+        """
+        costs = self.host.costs or self.recorded_costs
+        if costs is None:
+            raise ValueError("The time of a pass has not been measured on this machine.")
+        return costs
+
+    def cost_curve(self, _: Answer) -> Answer:
+        """T(n) of one to 64 tokens, whose it is, and the bytes of weights that one pass reads."""
+        costs = self.known_costs()
+        measured = self.host.costs is not None
+        model = self.host.info if measured else self.recordings[0].run.model
+        bytes_each = 4 if model.dtype == "float32" else 2
+        seconds = costs.table(min(64, costs.lengths[-1]))
+        return {
+            "seconds": seconds,
+            "measured": measured,
+            "model": model_line(model),
+            "bytes": model.parameters * bytes_each,
+        }
+
+
+def routes(course: Course, thread: QuestionThread) -> list[Route]:
+    """``/learn`` and ``/learn/CHAPTER`` are pages; a POST to ``PREFIX/learn/ask/NAME`` asks a question."""
+    styles = ".pane-styles {\n" + "".join(map(read, STYLES)) + "}\n" + read("styles/learn.css")
+    tag = f'"{hashlib.sha256(styles.encode()).hexdigest()[:16]}"'
+    links = "".join(f'<link rel="modulepreload" href="%ROOT%{PREFIX}/web/{name}">' for name in _modules())
+    shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", escape(_sources()))
+
+    async def page(request: Request) -> Response:
+        root = ".." if "chapter" in request.path_params else "."
+        return HTMLResponse(shell.replace("%ROOT%", root), headers={"Cache-Control": "no-cache"})
+
+    async def style_sheet(request: Request) -> Response:
+        headers = {"Cache-Control": "no-cache", "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(styles, headers=headers, media_type="text/css")
+
+    async def ask(request: Request) -> Response:
+        question = course.questions.get(request.path_params["name"])
+        if question is None:
+            return Response(status_code=404)
+        body = await request.body()
+        try:
+            data = await thread.ask(lambda: orjson.dumps(_answered(question, body)))
+        except (ValueError, TypeError) as error:  # too many wait, or the answer has half a character
+            data = orjson.dumps({"error": error_line(error)})
+        return Response(data, media_type="application/json")
+
+    return [
+        Route("/learn", page),
+        Route("/learn/{chapter}", page),
+        Route(f"{PREFIX}/learn.css", style_sheet),
+        Route(f"{PREFIX}/learn/ask/{{name}}", ask, methods=["POST"]),
+    ]
+
+
+def _modules() -> list[str]:
+    """The modules that every chapter uses, so that the browser loads them at once."""
+    paths = [*WEB.glob("learn/*.js"), *WEB.glob("lib/*.js")]
+    names = sorted(path.relative_to(WEB).as_posix() for path in paths)
+    return [name for name in names if name not in ("learn/theme.js", "learn/card.js")]
+
+
+def _answered(function: Callable[[Answer], Answer], body: bytes) -> Answer:
+    try:
+        if len(body) > MOST_BODY:
+            raise ValueError("the question is too long")
+        question = orjson.loads(body)
+        if not isinstance(question, dict):
+            raise ValueError("a question is one JSON object")
+        return function(question)
+    except (ValueError, BackendError) as error:
+        return {"error": error_line(error)}
+
+
+def _sources() -> str:
+    """The sources as the panes need them, for an attribute of the page."""
+    shown = ("name", "symbol", "light", "dark", "help")
+    return orjson.dumps([{name: getattr(info, name) for name in shown} for info in SOURCES.values()]).decode()

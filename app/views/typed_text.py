@@ -1,0 +1,166 @@
+"""Text that a visitor of a lesson typed, through the real Trie, retrieval and search: no model is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lookahead.config import LookaheadConfig
+from lookahead.drafter import MAX_DEPTH, Drafter
+from lookahead.sources.tries import OwnTrie
+from lookahead.trie import ROOT, Trie
+from lookahead.trie.view import neighbourhood
+
+DEPTH = 4
+"""Longest n-gram of the trie that is drawn whole; the engine's own counts up to ``MAX_DEPTH`` tokens."""
+MOST_LETTERS = 400
+"""Most characters that are read of all typed texts together."""
+MOST_TOKENS = 60
+"""Most tokens of a trie that is drawn whole."""
+WIDEST = 16
+"""Widest draft of typed text."""
+MOST_LEVELS = 4
+"""Most suffixes that are shown."""
+
+Spell = Callable[[str], Sequence[tuple[int, str]]]
+"""A text to the ids and texts of its tokens, by a model's tokenizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Typed sentences as tokens.
+
+    Attributes:
+        sentences: Token ids per sentence.
+        texts: The text of every id.
+    """
+
+    sentences: tuple[tuple[int, ...], ...]
+    texts: dict[int, str]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """All token ids, in order."""
+        return tuple(token_id for sentence in self.sentences for token_id in sentence)
+
+
+def words(text: str) -> list[str]:
+    """Words and signs of a text, without the spaces between them.
+
+    >>> words("The cat sat.")
+    ['The', 'cat', 'sat', '.']
+    """
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def typed(texts: Any, tokens: str, spell: Spell) -> Typed:
+    """Typed texts as tokens.
+
+    Args:
+        texts: The sentences.
+        tokens: ``words``, ``characters``, or ``model`` for the tokenizer of the page's model.
+
+    Raises:
+        ValueError: If it is not a short list of short texts, or has no tokens.
+    """
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("need a list of texts")
+    if sum(map(len, texts)) > MOST_LETTERS:
+        raise ValueError(f"That is more than {MOST_LETTERS} characters. Shorten it.")
+    ids: dict[str, int] = {}
+    if tokens == "model":
+        found = [[(token_id, piece) for token_id, piece in spell(text)] if text else [] for text in texts]
+    elif tokens in ("words", "characters"):
+        split = words if tokens == "words" else list
+        found = [[(ids.setdefault(piece, len(ids)), piece) for piece in split(text)] for text in texts]
+    else:
+        raise ValueError(f"tokens={str(tokens)[:20]!r}; choose words, characters or model")
+    if not any(found):
+        raise ValueError("Type a few words.")
+    names = {token_id: piece for pieces in reversed(found) for token_id, piece in reversed(pieces)}
+    return Typed(tuple(tuple(token_id for token_id, _ in pieces) for pieces in found), names)
+
+
+def grown(text: Typed, read: int) -> dict[str, Any]:
+    """The whole trie after the first ``read`` tokens: counts per n-gram, and what the last token changed."""
+    trie, left, end = Trie(DEPTH), read, -1
+    for sentence in text.sentences:
+        if seen := sentence[:left]:
+            trie.begin()
+            trie.extend(seen)
+            end = trie.end - 1
+            left -= len(seen)
+    views = neighbourhood(trie, ROOT, MOST_TOKENS * DEPTH + 1, DEPTH)
+    fresh = [view.depth > 0 and view.last_position == end for view in views]
+    return {
+        "text": [text.texts[view.token_id] if view.depth else "" for view in views],
+        "id": [view.token_id for view in views],
+        "parent": [view.parent for view in views],
+        "depth": [view.depth for view in views],
+        "count": [view.count for view in views],
+        "new": fresh,
+        "added": sum(is_new and view.count == 1 for is_new, view in zip(fresh, views, strict=True)),
+        "again": sum(is_new and view.count > 1 for is_new, view in zip(fresh, views, strict=True)),
+        "held": len(views) - 1,
+    }
+
+
+def trie_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
+    """Tokens of the typed sentences, and the trie after ``read`` of them."""
+    text = typed(question.get("texts"), question.get("tokens", "words"), spell)
+    if len(text.ids) > MOST_TOKENS:
+        raise ValueError(f"That makes {len(text.ids)} tokens; at most {MOST_TOKENS} are drawn. Shorten it.")
+    read = question.get("read", 0)
+    if type(read) is not int or read < 0:
+        raise ValueError(f"read={str(read)[:20]}; need a number of tokens")
+    tokens = [[text.texts[token_id], place] for place, ids in enumerate(text.sentences) for token_id in ids]
+    return {"tokens": tokens, "read": min(read, len(tokens)), "trie": grown(text, read)}
+
+
+def suffix_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
+    """The longest suffixes of the typed text that it has had before, each with what followed and how often."""
+    text = typed([question.get("text")], question.get("tokens", "words"), spell)
+    ids = text.ids
+    source = OwnTrie(ids, ("prompt", "output"), 1.0)
+    levels = []
+    for level in list(source.levels(source.locus()))[:MOST_LEVELS]:
+        if length := level[0]:
+            found = [(text.texts[token], source.origin(place).times) for _, token, place in source.candidates(level)]
+            levels.append({"length": length, "next": found, "places": _places(ids, length)})
+    return {"tokens": [text.texts[token_id] for token_id in ids], "levels": levels, "most": MAX_DEPTH - 1}
+
+
+def _places(ids: Sequence[int], length: int) -> list[int]:
+    """Where the last ``length`` tokens are found before: the index after each of those places."""
+    suffix = tuple(ids[-length:])
+    return [end for end in range(length, len(ids)) if tuple(ids[end - length : end]) == suffix]
+
+
+def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
+    """The draft tree after the typed text, at most ``width`` tokens wide, nodes in the order of the search."""
+    text = typed([question.get("text")], question.get("tokens", "words"), spell)
+    width = question.get("width")
+    if type(width) is not int or not 1 <= width <= WIDEST:
+        raise ValueError(f"width={str(width)[:20]}; need 1 to {WIDEST}")
+    config = LookaheadConfig(decoding_length=width, budget="fixed")
+    request = Drafter(config).start(text.ids)
+    tree = request.draft(width, width - 1, None)
+    left = request.left_out()
+    best = left and left.best
+    return {
+        "text": [text.texts[token_id] for token_id in tree.token_ids],
+        "parent": tree.parents,
+        "p": tree.probabilities,
+        "count": tree.counts,
+        "match": tree.match_length,
+        "branches": _branches(tree.parents),
+        "expected": tree.expected_tokens(),
+        "best": best and {**asdict(best), "text": text.texts[best.token_id]},
+    }
+
+
+def _branches(parents: Sequence[int]) -> int:
+    """Leaves of a tree without its root."""
+    return len(set(range(1, len(parents))) - set(parents))

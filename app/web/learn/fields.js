@@ -1,0 +1,48 @@
+// The controls of the course's pictures: a text, a slider, a choice. Each calls `heard` with its new value.
+
+import { make, on, put, within } from '../lib/dom.js';
+
+/** A text with a label. @param {string} label @param {string} value @param {(text: string) => void} heard @param {Record<string, any>} [more] attributes */
+export function textField(label, value, heard, more = {}) {
+  const field = /** @type {HTMLTextAreaElement} */ (make('textarea', { rows: 1, spellcheck: 'false', autocapitalize: 'off', maxlength: 400, ...more }));
+  field.value = value;
+  on(field, 'input', () => heard(field.value));
+  return { element: make('label', { class: 'field' }, make('span', {}, label), field), field };
+}
+
+/** A slider with a label and its value in words. @param {string} label @param {{ min: number, max: number, value: number }} range @param {(value: number) => void} heard @param {(value: number) => string} [say] */
+export function slider(label, range, heard, say = String) {
+  const field = /** @type {HTMLInputElement} */ (make('input', { type: 'range', step: 1, 'aria-label': label }));
+  const out = make('output', {});
+  const set = (/** @type {number} */ value, max = Number(field.max)) => {
+    Object.assign(field, { min: String(range.min), max: String(max), value: String(value) });
+    put(out, say(value));
+    field.setAttribute('aria-valuetext', say(value));
+  };
+  set(range.value, range.max);
+  on(field, 'input', () => { set(Number(field.value)); heard(Number(field.value)); });
+  return { element: make('label', { class: 'slide' }, make('span', {}, label), field, out), field, set };
+}
+
+/** One of a few values. @param {string} label @param {Record<string, string>} names by value @param {string} value @param {(value: string) => void} heard */
+export function choice(label, names, value, heard) {
+  const buttons = Object.entries(names).map(([name, words]) => make('button', { type: 'button', 'data-value': name, 'aria-pressed': String(name === value) }, words));
+  const group = make('span', { class: 'switch', role: 'group', 'aria-label': label }, ...buttons);
+  on(group, 'click', (event) => {
+    const chosen = within(event, '[data-value]');
+    if (!chosen) return;
+    for (const button of buttons) button.setAttribute('aria-pressed', String(button === chosen));
+    heard(String(chosen.dataset.value));
+  });
+  return make('span', { class: 'pick' }, make('span', {}, label), group);
+}
+
+/** What tokens typed text is cut into. @param {(tokens: string) => void} heard */
+export const tokenChoice = (heard) => choice('Tokens', { words: 'words', characters: 'characters', model: 'the model’s' }, 'words', heard);
+
+/** @param {string} words @param {() => void} pressed @param {Record<string, any>} [more] attributes */
+export function press(words, pressed, more = {}) {
+  const button = /** @type {HTMLButtonElement} */ (make('button', { type: 'button', ...more }, words));
+  on(button, 'click', pressed);
+  return button;
+}

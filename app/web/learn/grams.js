@@ -1,0 +1,28 @@
+// Trees of typed text: boxes with a token and a small figure, drawn like the trees of the Watch page.
+
+import { draw } from '../lib/dom.js';
+import { cells, label } from '../lib/text.js';
+import { drawTree } from '../lib/tree_picture.js';
+
+const CELL = 7.25;
+const STYLE = { gap: 22, height: 31, box: 24, radius: 6, x: 9, y: 16 };
+
+/** @typedef {{ text: string, parent: number, small?: string, kind?: string, says?: string }} Gram kind: a class of the box */
+
+/**
+ * Draws a tree into an SVG element, parents first.
+ * @param {SVGElement} svg @param {Gram[]} grams @param {number} room @param {(node: number) => number} [rank] as in layOut
+ */
+export function drawGrams(svg, grams, room, rank) {
+  const nodes = grams.map(({ text, parent, small = '', kind = '', says = '' }, i) => {
+    const name = text ? label(text, 14) : parent < 0 ? 'root' : '∅';
+    const width = Math.round(cells(name) * CELL + cells(small) * CELL * 0.92 + 18);
+    const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
+    return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), width, attributes };
+  });
+  const style = { ...STYLE, room };
+  drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
+}
+
+/** An empty picture with a name. */
+export const picture = (/** @type {string} */ name) => /** @type {SVGElement} */ (draw('svg', { role: 'group', 'aria-label': name }));

@@ -1,0 +1,113 @@
+// The course's page: the chapter that the address names, its picture, its question, and the way to the others.
+
+import { all, make, one, put } from '../lib/dom.js';
+import { CHAPTERS, MINUTES } from './chapters.js';
+import { makeProgress } from './progress.js';
+import { questionOf } from './question.js';
+import { ask } from './server.js';
+
+/** @import { Chapter, Lesson, Picture } from './types' */
+
+const FIELDS = 'input, textarea, select, [contenteditable], [role=slider], .canvas';
+
+const progress = makeProgress();
+const query = location.search; // the theme, and what else a link says, stays
+const named = location.pathname.match(/\/learn\/([^/]+)\/?$/)?.[1];
+const at = Math.max(0, CHAPTERS.findIndex(({ slug }) => slug === named));
+const chapter = CHAPTERS[at];
+const root = location.pathname.replace(/\/learn(\/[^/]*)?\/?$/, '');
+
+const addressOf = (/** @type {Chapter} */ { slug }) => root + '/learn/' + slug + query;
+
+function showNavigation() {
+  const items = CHAPTERS.map((one, i) => {
+    const link = make('a', { href: addressOf(one), 'data-chapter': one.slug, ...(i === at ? { 'aria-current': 'step' } : {}) });
+    link.append(make('span', { class: 'mark', 'aria-hidden': 'true' }, String(i + 1)), make('span', { class: 'name' }, one.title), make('span', { class: 'unseen' }));
+    return make('li', {}, link);
+  });
+  one(document, '.chapters ol').append(...items);
+  for (const link of all(document, 'a[data-page]')) link.setAttribute('href', link.getAttribute('href') + query);
+  const [back, next] = [CHAPTERS[at - 1], CHAPTERS[at + 1]];
+  showStep('[data-back]', back, back && '‹ ', back ? at + ' · ' + back.title : '');
+  showStep('[data-next]', next, '', next ? at + 2 + ' · ' + next.title + ' ›' : 'Watch it live ›', next ? addressOf(next) : root + '/' + query);
+  showProgress();
+}
+
+/** @param {string} selector @param {Chapter | undefined} to @param {string} sign @param {string} text @param {string} [address] */
+function showStep(selector, to, sign, text, address = to && addressOf(to)) {
+  const link = one(document, selector);
+  if (!address) return link.classList.add('none');
+  link.setAttribute('href', address);
+  link.replaceChildren(sign || '', make('span', {}, text));
+}
+
+function showProgress() {
+  for (const { slug } of CHAPTERS) {
+    const link = one(document, '[data-chapter=' + slug + ']'), whole = progress.whole(slug);
+    link.classList.toggle('whole', whole);
+    link.classList.toggle('begun', progress.begun(slug) && !whole);
+    put(one(link, '.unseen'), whole ? ', done' : '');
+  }
+  put(one(document, '[data-progress]'), at + 1 + ' of ' + CHAPTERS.length + ' · about ' + MINUTES + ' minutes in all');
+}
+
+function note(/** @type {'task' | 'right'} */ what) {
+  progress.note(chapter.slug, what);
+  showProgress();
+}
+
+function showChapter() {
+  document.title = at + 1 + ' · ' + chapter.title + ' · Learn · Lookahead';
+  const noticed = make('p', { class: 'noticed', 'data-noticed': '', role: 'status' });
+  const task = make('div', { class: 'task' }, make('p', {}, make('b', {}, 'Try it. '), chapter.task), noticed);
+  const text = make('div', { class: 'text' }, make('h1', {}, make('span', { class: 'count' }, at + 1 + ' · '), chapter.title), ...chapter.text.map((words) => make('p', {}, words)), task);
+  const picture = make('section', { class: 'picture', 'data-picture': chapter.slug, 'aria-label': 'Picture to this chapter' });
+  const asked = make('div', { class: 'asked' }, questionOf(chapter.question, () => note('right')));
+  one(document, 'main').replaceChildren(text, picture, asked);
+  /** @type {Lesson} */ const lesson = {
+    sources: JSON.parse(document.body.dataset.sources || '[]'),
+    ask,
+    done(words) {
+      put(noticed, '✓ ' + words);
+      task.classList.add('done');
+      note('task');
+    },
+  };
+  draw(picture, lesson);
+}
+
+/** A picture is a module of its own, loaded when its chapter is shown. */
+async function draw(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
+  try {
+    const { mount } = /** @type {{ mount: Picture }} */ (await import('./lessons/' + chapter.slug + '.js'));
+    await mount(box, lesson);
+  } catch (error) {
+    console.error(error);
+    box.append(make('p', { class: 'hint' }, 'This picture could not be loaded. Reload the page.'));
+  }
+  box.dataset.drawn = '';
+}
+
+function onKey(/** @type {KeyboardEvent} */ event) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const typing = event.target instanceof Element && event.target.closest(FIELDS);
+  if (!by || typing || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  const to = CHAPTERS[at + by];
+  if (to) location.assign(addressOf(to));
+}
+
+async function copyLink() {
+  const told = one(document, '[data-told]'), button = one(document, '[data-copy]'), link = new URL(addressOf(chapter), location.href).href;
+  try {
+    await navigator.clipboard.writeText(link);
+    put(told, 'Link copied.');
+    button.classList.add('copied');
+  } catch {
+    prompt('Copy this link:', link); // no permission, or no secure origin
+  }
+}
+
+showNavigation();
+showChapter();
+document.addEventListener('keydown', onKey);
+one(document, '[data-copy]').addEventListener('click', copyLink);

@@ -1,0 +1,70 @@
+// Tokens per pass against what a pass costs: recorded runs and a typed text, replayed at any width.
+
+import { asker } from '../../lib/asker.js';
+import { make, put } from '../../lib/dom.js';
+import { number } from '../../lib/text.js';
+import { drawChart } from '../chart.js';
+import { choice, slider, textField } from '../fields.js';
+import { picture } from '../grams.js';
+
+/** @import { Costs, Lesson, PayRow, Pays } from '../types' */
+
+const TEXT = 'Nobody had seen the old boat for years, and then one morning it was back in the harbour, painted green, with a small brown dog asleep on its deck. Who had brought it? My aunt knew, I think, but she only smiled.';
+const LETTERS = 'ABCDEFG';
+
+export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
+  const costs = await /** @type {ReturnType<typeof lesson.ask<Costs>>} */ (lesson.ask('costs', {}));
+  if (costs.error) return void box.append(make('p', { class: 'hint' }, costs.error));
+  let width = 8, adaptive = false, warm = false, lost = '';
+  /** @type {Pays | null} */ let drawn = null;
+  const field = textField('Your text (A), replayed word by word', TEXT, look, { rows: 2, maxlength: 1500, 'data-text': '' });
+  const wide = slider('Width', { min: 2, max: Math.min(64, costs.seconds.length), value: width }, (value) => { width = value; look(); }, (value) => (adaptive ? 'up to ' : '') + value + ' tokens');
+  const svg = picture('Tokens per pass, by width'), chart = make('div', { class: 'well', 'data-chart': '' }, svg);
+  const rows = make('tbody', {}), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
+  const names = ['', 'Text', 'Tokens per pass', 'Needed', 'Times faster'].map((name) => make('th', { scope: 'col' }, name));
+  box.append(
+    make('div', { class: 'controls' }, wide.element,
+      choice('Budget', { fixed: 'fixed', adaptive: 'adaptive' }, 'fixed', (value) => { adaptive = value === 'adaptive'; wide.set(width); look(); }),
+      choice('Trie', { cold: 'cold', warm: 'warm' }, 'cold', (value) => { warm = value === 'warm'; look(); })),
+    chart, make('table', {}, make('caption', { class: 'unseen' }, 'What each text would take'), make('thead', {}, make('tr', {}, ...names)), rows), says, field.element,
+    make('p', { class: 'hint' }, 'Real drafting and verification, replayed without the model. Warm: the Trie has read the same text once before. Times by T(n), ' + (costs.measured ? 'measured on this machine.' : 'from a recorded run.')),
+  );
+
+  /** @type {ReturnType<typeof asker<{ text: string, width: number, adaptive: boolean, warm: boolean }, Pays>>} */
+  const ask = asker((question) => lesson.ask('pays', question), (answer, question) => {
+    if (answer.error) return put(says, answer.error);
+    drawn = answer;
+    drawNow();
+    rows.replaceChildren(...answer.rows.map(rowOf));
+    tell(answer, question.adaptive);
+  });
+
+  function look() { ask({ text: field.field.value, width, adaptive, warm }); }
+
+  function tell(/** @type {Pays} */ { rows: all }, /** @type {boolean} */ adapts) {
+    const slower = all.filter(slow).map(({ name }) => name);
+    if (!adapts && slower.length) lost = slower[0];
+    put(says, slower.length ? 'Slower than plain decoding: ' + slower.join(', ') + '.' : 'No text is slower than plain decoding.');
+    if (adapts && lost && !slower.length) lesson.done('At a fixed width “' + lost + '” was slower than plain decoding; an adaptive width loses nothing.');
+  }
+
+  function drawNow() {
+    if (!drawn) return;
+    const needed = costs.seconds.map((seconds) => seconds / costs.seconds[0]), last = costs.seconds.length;
+    const most = Math.max(8, ...needed, ...drawn.rows.map((row) => row.per_pass));
+    const ys = [1, 2, 4, 8, 16, 32, 64].filter((tick) => tick < 2 * most), xs = [1, 2, 4, 8, 16, 32, 64].filter((tick) => tick <= last);
+    drawChart(svg, { width: Math.max(260, chart.clientWidth - 24), height: 250, xs, ys, xName: 'tokens in the pass (mean)', yName: 'tokens per pass', log: true },
+      [{ kind: 'solid', points: needed.map((value, i) => [i + 1, Math.max(1, value)]) }],
+      drawn.rows.map((row, i) => ({ x: Math.max(1, row.width), y: row.per_pass, name: LETTERS[i], kind: slow(row) ? 'x' : 'a', says: row.name + ': ' + number(row.per_pass, 2) + ' tokens per pass' })));
+  }
+
+  new ResizeObserver(drawNow).observe(chart);
+  chart.append(make('p', { class: 'legend' }, make('span', { class: 'l-solid' }, 'needed to pay, T(n) / T(1)'), make('span', { class: 't-accepted' }, '● faster'), make('span', { class: 't-rejected' }, '◌ slower')));
+  look();
+}
+
+const slow = (/** @type {PayRow} */ { times_faster }) => times_faster < 0.95; // within 5 % is about the same
+
+const rowOf = (/** @type {PayRow} */ row, /** @type {number} */ i) => make('tr', { 'data-row': i, class: slow(row) ? 'slower' : 'faster' },
+  make('th', { scope: 'row' }, LETTERS[i]), make('td', {}, row.name), make('td', {}, number(row.per_pass, 2)), make('td', {}, number(row.needed, 2)),
+  make('td', {}, slow(row) ? number(row.times_faster, 2) + ' (slower)' : row.times_faster < 1.05 ? 'about the same' : number(row.times_faster, 1)));

@@ -1,0 +1,89 @@
+// The whole trie of two typed sentences, token by token, from empty.
+
+import { asker } from '../../lib/asker.js';
+import { make, put } from '../../lib/dom.js';
+import { label, plural } from '../../lib/text.js';
+import { press, slider, textField, tokenChoice } from '../fields.js';
+import { drawGrams, picture } from '../grams.js';
+
+/** @import { Lesson, TrieSoFar } from '../types' */
+
+const SENTENCES = ['The cat sat on the mat.', 'The cat ran to the door.'];
+const PACE = 700; // milliseconds per token that is played
+
+export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
+  let tokens = 'words', read = 0, most = 0;
+  /** @type {TrieSoFar | null} */ let drawn = null;
+  /** @type {number | undefined} */ let timer;
+  const fields = SENTENCES.map((text, i) => textField(i ? 'Second' : 'First', text, () => go(0), { maxlength: 120, 'data-sentence-field': i }));
+  const place = slider('Token', { min: 0, max: 1, value: 0 }, (value) => { stop(); go(value); }, (value) => value + ' of ' + most);
+  const play = press('▶ Read', () => (timer ? stop() : start()), { 'data-read': '', class: 'primary' });
+  const text = make('p', { class: 'tokens', 'data-tokens': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
+  const svg = picture('The trie so far'), canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'The trie so far' }, svg);
+  const kind = tokenChoice((value) => { tokens = value; go(0); });
+  box.append(
+    make('div', { class: 'pair' }, ...fields.map(({ element }) => element)),
+    make('div', { class: 'controls' }, play, press('‹', () => { stop(); go(read - 1); }, { 'aria-label': 'One token back' }), press('›', () => { stop(); go(read + 1); }, { 'aria-label': 'One token more', 'data-more': '' }), place.element, kind),
+    text, canvas, says,
+  );
+
+  /** @type {ReturnType<typeof asker<object, TrieSoFar>>} */
+  const ask = asker((question) => lesson.ask('trie', question), (answer) => {
+    if (answer.error) { put(says, answer.error); stop(); return; }
+    drawn = answer;
+    show(answer);
+  });
+
+  function go(/** @type {number} */ to) {
+    read = Math.max(0, Math.min(to, most || to));
+    ask({ texts: fields.map(({ field }) => field.value), tokens, read });
+  }
+
+  function stop() {
+    clearInterval(timer);
+    timer = undefined;
+    put(play, '▶ Read');
+  }
+
+  function start() {
+    if (read >= most) go(0);
+    put(play, '❚❚ Pause');
+    timer = setInterval(() => (read >= most ? stop() : go(read + 1)), PACE);
+  }
+
+  function show(/** @type {TrieSoFar} */ { tokens: all, read: now, trie }) {
+    most = all.length;
+    read = now;
+    place.set(now, most);
+    text.replaceChildren(...all.map(([piece, sentence], i) => {
+      const state = i === now - 1 ? 'now' : i < now ? 'past' : 'ahead';
+      return make('span', { class: 'token ' + state + (sentence && all[i - 1]?.[1] !== sentence ? ' second' : '') }, label(piece));
+    }));
+    drawNow(trie);
+    put(says, now ? plural(trie.held, 'sequence') + '. This token added ' + trie.added + ' and counted ' + trie.again + ' again.' : 'The Trie is empty. Press ▶, or › for one token.');
+    const path = sharedPath(trie);
+    const own = fields.some(({ field }, i) => field.value.trim() !== SENTENCES[i]);
+    if (own && now === most && path) lesson.done('“' + path.text + '” was read ' + path.count + ' times: one path, count ' + path.count + '.');
+  }
+
+  function drawNow(/** @type {TrieSoFar['trie']} */ trie) {
+    const grams = trie.text.map((piece, i) => ({
+      text: piece, parent: trie.parent[i], small: trie.count[i] > 1 && i ? ' ×' + trie.count[i] : '',
+      kind: i ? (trie.new[i] ? 'new' : '') + (trie.count[i] > 1 ? ' often' : '') : 'root', says: i ? 'read ' + plural(trie.count[i], 'time') : '',
+    }));
+    drawGrams(svg, grams, Math.max(200, canvas.clientWidth - 26), (node) => trie.id[node]);
+  }
+
+  new ResizeObserver(() => { if (drawn) drawNow(drawn.trie); }).observe(canvas);
+  go(0);
+}
+
+/** The longest sequence of several tokens that was read more than once, the most frequent of equal ones; null for none. */
+function sharedPath(/** @type {TrieSoFar['trie']} */ trie) {
+  const often = trie.count.map((_, i) => i).filter((i) => trie.depth[i] > 1 && trie.count[i] > 1);
+  if (!often.length) return null;
+  const best = often.reduce((a, b) => (trie.depth[b] > trie.depth[a] || (trie.depth[b] === trie.depth[a] && trie.count[b] > trie.count[a]) ? b : a));
+  const words = [];
+  for (let at = best; at > 0; at = trie.parent[at]) words.unshift(trie.text[at]);
+  return { text: label(words.join(' '), 40), count: trie.count[best] };
+}

@@ -1,0 +1,83 @@
+// The walk down a recorded draft tree: the visitor looks for the model's choice, node by node.
+
+import { make, put } from '../../lib/dom.js';
+import { hasDraft, ownToken } from '../../lib/runs.js';
+import { label, plural } from '../../lib/text.js';
+import { mount as draft_tree } from '../../panes/draft_tree.js';
+import { press } from '../fields.js';
+import { panesIn, recorded, reveal, withStep } from '../recorded.js';
+
+/** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
+
+export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
+  const found = await recorded(lesson);
+  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
+  const { run, about } = found;
+  let at = found.step, step = /** @type {DraftStep} */ (run.steps[at]);
+  /** @type {number[]} */ let path = [];
+  /** @type {Set<number>} */ let wrong = new Set();
+  let over = false;
+  const chose = make('p', { class: 'chose', 'data-chose': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
+  const none = press('None of these', () => say(null), { 'data-none': '' }), again = press('Again', () => go(at), { 'data-again': '' });
+  const more = press('Another step', () => go(later()), { 'data-another': '' }), place = make('div', {});
+  box.append(chose, make('div', { class: 'controls' }, none, again, more), place, says, make('p', { class: 'hint' }, about));
+  const drawTree = panesIn(place, { draft_tree }, { pin(node) { if (node) say(node); } }, lesson);
+
+  const here = () => path.at(-1) ?? 0;
+  const kids = () => step.draft.parent.flatMap((parent, i) => (parent === here() ? [i] : []));
+  /** The step's own verdict: the next accepted node, or null where the model went its own way. */
+  const right = () => step.path[path.length] ?? null;
+
+  /** A later step with a choice to make; the first one again after the last. */
+  const later = () => run.steps.find((one) => one.i > at && hasDraft(one) && one.path.length && one.draft.parent.length > 3)?.i ?? found.step;
+
+  function go(/** @type {number} */ to) {
+    at = to;
+    step = /** @type {DraftStep} */ (run.steps[at]);
+    path = [];
+    wrong = new Set();
+    over = false;
+    put(says, '');
+    show();
+  }
+
+  function say(/** @type {number | null} */ node) {
+    if (over) return;
+    const next = right();
+    if (node !== null && !kids().includes(node)) return put(says, 'Only a child of “' + label(step.draft.text[here()]) + '” can be next.');
+    if (node !== next) {
+      if (node !== null) wrong.add(node);
+      put(says, node === null ? '✗ One of them is the model’s choice. Look again.' : '✗ “' + label(step.draft.text[node]) + '” is not what the model chose here: rejected.');
+    } else if (node !== null) {
+      path = [...path, node];
+      put(says, '✓ Accepted: “' + label(step.draft.text[node]) + '”.');
+    }
+    if (node === null && next === null) return finish();
+    if (right() === null && !kids().length) finish();
+    else show();
+  }
+
+  function finish() {
+    over = true;
+    const own = ownToken(step), written = plural(step.emitted.length, 'token');
+    show();
+    put(says, '✓ ' + plural(path.length, 'token') + ' accepted' + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
+    lesson.done(written + ' from one pass: ' + path.length + ' accepted' + (own ? ' and 1 bonus.' : '.'));
+  }
+
+  /** The step as far as it has been walked: what is not known yet looks as if it had not been reached. */
+  function show() {
+    const { draft } = step, done = new Set([0, ...path]);
+    const status = [...draft.status].map((letter, i) => /** @type {Status} */ (
+      i === 0 ? 'r' : path.includes(i) ? 'a' : wrong.has(i) || (done.has(draft.parent[i]) && (over || draft.parent[i] !== here()) && letter === 'x') ? 'x' : 'u')).join('');
+    const wants = draft.wants.map((text, i) => (done.has(i) ? text : null));
+    const emitted = over ? step.emitted : step.emitted.slice(0, path.length);
+    drawTree({ run: withStep(run, { ...step, draft: { ...draft, status, wants }, path, emitted }), step: at, node: over ? null : here() });
+    reveal(place, kids()[0] ?? here());
+    const choice = draft.wants[here()];
+    chose.replaceChildren(...(over ? ['The walk is over.'] : ['After ', make('b', {}, label(draft.text[here()])), ' the model chose ', make('b', { class: 'choice' }, label(choice ?? ''))]));
+    none.disabled = over;
+  }
+
+  go(at);
+}

@@ -1,0 +1,303 @@
+"""The course: every chapter's task is noticed, its question checked, on a phone and without storage, too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+SLUGS = ("pass", "trie", "suffix", "draft", "mask", "verify", "lossless", "pay")
+TEXT = "one two three four five, one two three four"
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def course(browser: Browser, app_url: str) -> Iterator[Open]:
+    """Opens a chapter; at the end no page may have logged an error or asked another host."""
+    wrong: list[str] = []
+    contexts = []
+
+    def opened(slug: str = "", width: int = 1280, height: int = 800, before: str = "", **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: None if request.url.startswith(app_url) else wrong.append(request.url))
+        if before:
+            page.add_init_script(before)
+        return show(page, app_url, slug)
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def show(page: Page, app_url: str, slug: str) -> Page:
+    """A chapter, its picture drawn."""
+    page.goto(f"{app_url.rstrip('/')}/learn{'/' if slug else ''}{slug}")
+    page.wait_for_selector("[data-picture][data-drawn]")
+    return page
+
+
+def noticed(page: Page) -> str:
+    """What is said about the task once it is done."""
+    expect(page.locator("[data-noticed]")).to_contain_text("✓")
+    return page.inner_text("[data-noticed]")
+
+
+def slide(page: Page, to: int) -> None:
+    page.locator(".slide input").fill(str(to))
+
+
+def tree_of(page: Page) -> dict[int, list[int]]:
+    """Children of the draft's nodes: a parent's edge ends at its child, so the page is asked for the data itself."""
+    draft = page.evaluate(
+        "fetch('/gradio_api/lookahead/learn/ask/recording', {method: 'POST', body: '{}'}).then((a) => a.json())"
+    )
+    parents = draft["message"]["steps"][draft["step"]]["draft"]["parent"]
+    return {node: [child for child, parent in enumerate(parents) if parent == node] for node in range(len(parents))}
+
+
+def path_of(page: Page) -> list[int]:
+    """The recorded step's own verdict."""
+    draft = page.evaluate(
+        "fetch('/gradio_api/lookahead/learn/ask/recording', {method: 'POST', body: '{}'}).then((a) => a.json())"
+    )
+    return draft["message"]["steps"][draft["step"]]["path"]
+
+
+def do_pass(page: Page) -> None:
+    slide(page, 15)
+    expect(page.locator("[data-bar='One by one'] .blocks i")).to_have_count(15)
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    slide(page, 16)
+    assert "16 tokens take" in noticed(page)
+    expect(page.locator("[data-measured=here]")).to_be_visible()
+
+
+def do_trie(page: Page) -> None:
+    expect(page.locator(".gram")).to_have_count(1)
+    page.locator("[data-more]").click()
+    expect(page.locator(".gram")).to_have_count(2)
+    slide(page, 14)  # the sentences that were there are not one's own
+    expect(page.locator("output")).to_have_text("14 of 14")
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    page.locator("[data-sentence-field='0']").fill("red blue green")
+    page.locator("[data-sentence-field='1']").fill("see red blue sky")
+    expect(page.locator("output")).to_have_text("0 of 7")
+    page.locator("[data-read]").click()  # plays to the end
+    assert "red blue” was read 2 times" in noticed(page)
+    expect(page.locator(".gram.often")).to_have_count(3)
+
+
+def do_suffix(page: Page) -> None:
+    page.locator("[data-text]").fill("one two three four five, one two three")
+    expect(page.locator("[data-says]")).to_contain_text("The last 3 tokens (“one two three”) were read once before")
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    page.locator("[data-text]").fill(TEXT)
+    assert "last 4 tokens" in noticed(page)
+    expect(page.locator(".token.match")).to_have_text(["one", "two", "three", "four"])
+    expect(page.locator(".token.followed")).to_have_text(["five"])
+
+
+def do_draft(page: Page) -> None:
+    slide(page, 9)
+    expect(page.locator(".gram:not(.ghost)")).to_have_count(9)
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    slide(page, 3)
+    assert "At 3 tokens" in noticed(page)
+    expect(page.locator(".gram.ghost")).to_have_count(1)
+    page.locator("[data-value=characters]").click()
+    expect(page.locator(".gram.root")).to_contain_text("e")
+
+
+def do_mask(page: Page) -> None:
+    tree = tree_of(page)
+    stranger = next(child for child in tree[0] if child > 1)  # a rival of the first guess
+    page.locator(f"[data-row='{stranger}']").click()
+    expect(page.locator("[data-says]")).to_contain_text("sees the text so far")
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    positions = page.locator("[data-positions] b").all_inner_texts()
+    assert {positions[child] for child in tree[0]} == {positions[1]}
+    page.locator("[data-value=causal]").click()
+    page.locator("[data-row='1']").click()  # sees the root alone, in either mask
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    page.locator(f"[data-row='{stranger}']").click()
+    assert "With a causal mask" in noticed(page)
+    causal = page.locator("[data-positions] b").all_inner_texts()
+    assert [int(place) - int(causal[0]) for place in causal] == list(range(len(causal)))
+
+
+def do_verify(page: Page) -> None:
+    tree, path = tree_of(page), path_of(page)
+    statuses = "[data-node][data-status={}]"
+    expect(page.locator(statuses.format("unchecked"))).to_have_count(len(tree) - 1)
+    page.locator("[data-none]").click()
+    expect(page.locator("[data-says]")).to_contain_text("Look again")
+    wrong = next(child for child in tree[0] if child != path[0])
+    page.locator(f"[data-node='{wrong}']").click()
+    expect(page.locator(f"[data-node='{wrong}']")).to_have_attribute("data-status", "rejected")
+    page.locator(f"[data-node='{path[1]}']").click()
+    expect(page.locator("[data-says]")).to_contain_text("Only a child of")
+    for place, node in enumerate(path):
+        expect(page.locator("[data-noticed]")).to_have_text("")
+        page.locator(f"[data-node='{node}']").click()
+        expect(page.locator(statuses.format("accepted"))).to_have_count(place + 1)
+    if tree[path[-1]]:
+        page.locator("[data-none]").click()
+    assert f"{len(path)} accepted" in noticed(page)
+    page.locator("[data-another]").click()
+    expect(page.locator(statuses.format("accepted"))).to_have_count(0)
+    page.locator("[data-again]").click()
+    expect(page.locator("[data-none]")).to_be_enabled()
+
+
+def do_lossless(page: Page) -> None:
+    before = page.inner_text("[data-passage]")
+    page.locator("[data-branch]").fill("<img src=x> zebra")
+    page.locator("[data-plant]").click()
+    expect(page.locator(".planted")).to_have_count(3)
+    assert page.locator(".planted").first.get_attribute("data-status") == "rejected"
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    page.locator("[data-plant-right]").click()
+    expect(page.locator("[data-says]")).to_contain_text("4 of 4 planted tokens accepted")
+    assert "The text is the same" in noticed(page)
+    assert page.inner_text("[data-passage]") == before
+    expect(page.locator("[data-same=yes]")).to_be_visible()
+
+
+def do_pay(page: Page) -> None:
+    slide(page, 64)
+    expect(page.locator("[data-row='0']")).to_have_class("slower")
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    page.locator("[data-value=adaptive]").click()
+    assert "an adaptive width loses nothing" in noticed(page)
+    cold = page.inner_text("[data-row='0'] td:nth-child(3)")
+    page.locator("[data-value=warm]").click()
+    expect(page.locator("[data-row='0'] td:nth-child(3)")).not_to_have_text(cold)
+
+
+TASKS: dict[str, Callable[[Page], None]] = {
+    "pass": do_pass,
+    "trie": do_trie,
+    "suffix": do_suffix,
+    "draft": do_draft,
+    "mask": do_mask,
+    "verify": do_verify,
+    "lossless": do_lossless,
+    "pay": do_pay,
+}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_chapters_task_is_noticed_and_its_question_checked(slug: str, course: Open) -> None:
+    page = course(slug)
+    mark = page.locator(f"[data-chapter={slug}]")
+    expect(page.locator("h1")).to_contain_text(f"{SLUGS.index(slug) + 1} · ")
+    expect(mark).to_have_attribute("aria-current", "step")
+    TASKS[slug](page)
+    expect(mark).to_have_class("begun")
+    answers, right = page.locator("[data-answer]"), False
+    for place in range(answers.count()):
+        answers.nth(place).click()
+        right = right or page.locator(".verdict.right").count() == 1
+        expect(page.locator(".verdict")).to_have_text(
+            re.compile(r"^✓ Right" if page.locator(".verdict.right").count() else "^✗ ")
+        )
+        if right:
+            break
+        expect(mark).to_have_class("begun")
+    assert right
+    expect(mark).to_have_class("whole")
+
+
+def test_chapters_follow_each_other_by_links_and_arrows(course: Open, app_url: str) -> None:
+    page = course("", color_scheme="dark")
+    assert "dark" in (page.get_attribute("html", "class") or "")
+    expect(page.locator("h1")).to_have_text("1 · One token, one pass")
+    expect(page.locator("[data-progress]")).to_have_text("1 of 8 · about 20 minutes in all")
+    page.locator("[data-answer]").nth(1).click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/learn/trie")
+    assert page.title().startswith("2 · The Trie grows")
+    expect(page.locator("[data-chapter=pass]")).to_have_class("begun")  # kept in the browser
+    page.wait_for_selector("[data-drawn]")
+    page.locator("[data-sentence-field='0']").press("ArrowRight")  # moves in the text
+    assert page.url.endswith("/learn/trie")
+    page.locator("[data-next]").click()
+    page.wait_for_url("**/learn/suffix")
+    page.locator("[data-back]").click()
+    page.wait_for_url("**/learn/trie")
+    show(page, app_url, "pay")
+    assert page.locator("[data-next]").get_attribute("href") == "/"
+    show(page, app_url, "no-such-chapter")
+    expect(page.locator("h1")).to_have_text("1 · One token, one pass")
+
+
+@pytest.mark.parametrize("slug", ["pass", "mask", "lossless", "pay"])
+def test_a_chapter_fits_a_phone(slug: str, course: Open) -> None:
+    page = course(slug, width=390, height=844, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('main'))")
+    sizes = page.eval_on_selector_all(
+        ".controls > button, .switch button, .answer, .button-link:not(.none), .chapters a",
+        "(found) => found.map((one) => one.getBoundingClientRect()).map(({ width, height }) => [width, height])",
+    )
+    assert all(height >= 44 for _, height in sizes)
+    order = page.eval_on_selector_all(
+        "h1, .task, .picture, .asked", "(found) => found.map((one) => one.getBoundingClientRect().top)"
+    )
+    assert order == sorted(order)
+
+
+def test_blocked_storage_costs_only_the_memory(course: Open) -> None:
+    blocked = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } });"
+    page = course("draft", before=blocked)
+    do_draft(page)
+    page.locator("[data-answer]").nth(1).click()
+    expect(page.locator("[data-chapter=draft]")).to_have_class("whole")
+
+
+def test_what_was_stored_by_others_is_no_error(course: Open) -> None:
+    page = course("draft", before="localStorage.setItem('lookahead-learn', '{\"draft\": 5, \"trie\": null}');")
+    expect(page.locator("[data-chapter=draft]")).not_to_have_class("whole")
+
+
+def test_hostile_text_is_text(course: Open) -> None:
+    page = course("suffix", before="window.hurt = 0;")
+    hostile = '<img src=x onerror="hurt=1"> ${hurt=1} \u202eabc <b>bold</b> {{x}} <img src=x onerror="hurt=1">'
+    page.locator("[data-text]").fill(hostile)
+    expect(page.locator(".token").filter(has_text="onerror").first).to_be_visible()
+    expect(page.locator(".token.match").first).to_be_visible()
+    page.locator("[data-value=model]").click()
+    expect(page.locator("[data-says]")).not_to_be_empty()
+    assert page.locator("main img, main b:not(.task b, .question b)").count() == 0
+    assert page.evaluate("window.hurt") == 0
+    page.locator("[data-text]").fill("")
+    expect(page.locator("[data-says]")).to_have_text("Type a few words.")
+
+
+def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    assert page.locator("#stage [data-explain]").count() >= 5
+    button = page.locator("#stage [data-explain=mask]")
+    button.scroll_into_view_if_needed()
+    button.click()
+    card = page.locator("[data-card=mask]")
+    expect(card).to_be_visible()
+    expect(card.locator("h2")).to_have_text("5 · One pass, many branches")
+    card.locator("[data-answer]").first.click()
+    expect(card.locator(".verdict")).to_contain_text("Right")
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    page.locator("#stage [data-explain=draft]").click()
+    page.locator("[data-card=draft] a").click()
+    page.wait_for_url("**/learn/draft")
+    expect(page.locator("[data-chapter=mask]")).to_have_class("begun")
