@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lookahead.backend import BackendError as BackendError
     from lookahead.config import LookaheadConfig as LookaheadConfig
+    from lookahead.config import Sampling as Sampling
     from lookahead.costs import PassCosts as PassCosts
     from lookahead.draft import DraftTree as DraftTree
     from lookahead.drafter import Drafter as Drafter
@@ -43,6 +44,7 @@ _HOME = {
     "RunFileError": "runs.runfile.RunFileError",
     "RunRecord": "records.RunRecord",
     "RunRecorder": "runs.recorder.RunRecorder",
+    "Sampling": "config.Sampling",
     "StepRecord": "records.StepRecord",
     "Trie": "trie.core.Trie",
     "TrieFileError": "trie.file.TrieFileError",

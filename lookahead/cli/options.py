@@ -219,7 +219,8 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
 
     with bad_input(f"model {model!r}"):
         backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype)
-        for notice in (*backend.notices, *filter(None, (backend.notice,))):
+        asked = getattr(args, "temperature", 0) or "temperature" not in args
+        for notice in (*backend.notices, *filter(None, (backend.notice, None if asked else backend.rules.notice))):
             note(f"note: {notice}")
     return backend
 

@@ -62,7 +62,7 @@ class HFBackend:
         config = text_config(model)
         self.context_limit = context_limit(config)
         self.vocab_size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
-        self.notices: tuple[str, ...] = (*self._text_notices(), *filter(None, (self.rules.notice,)))
+        self.notices: tuple[str, ...] = self._text_notices()
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
         self._exact_passes = ExactPasses(model, self.rules, self.context_limit)

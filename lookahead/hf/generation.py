@@ -98,13 +98,9 @@ def _handed_over(
     return PreparedRun(generation_config, logits_processor, arguments)
 
 
-def _greedy_unless_asked(settings: Any) -> str:
-    """What to know of a generation_config with ``do_sample``."""
-    temperature = settings.temperature if isinstance(settings.temperature, int | float) else 1.0
-    return (
-        "generation_config asks for sampling; tokens are chosen greedily unless a temperature is given "
-        f"(--temperature {temperature:g}; --top-k, --top-p and --min-p override its own)"
-    )
+def _temperature(value: Any) -> float:
+    """The temperature in a generation_config, 1 if it has none that can be used."""
+    return float(value) if type(value) in (int, float) and 0 < value < 100 else 1.0
 
 
 class GenerationRules:
@@ -113,7 +109,7 @@ class GenerationRules:
     Attributes:
         eos_ids: Token ids that end an output.
         stop_strings: Strings that end an output.
-        notice: What the user should know of it; None as a rule.
+        suggested_temperature: The temperature of a generation_config that asks for sampling; None if it does not.
 
     Raises:
         BackendError: If a setting cannot be honoured; the message names it.
@@ -139,7 +135,7 @@ class GenerationRules:
         self._given: tuple[LogitsProcessorList, Dice | None] | None = None
         self.eos_ids = _token_ids(dry.config.eos_token_id)
         self.stop_strings = _strings(settings.stop_strings)
-        self.notice = _greedy_unless_asked(settings) if settings.do_sample else None
+        self.suggested_temperature = _temperature(settings.temperature) if settings.do_sample else None
 
     def _try_out(self) -> PreparedRun:
         """What the model's settings prepare, tried on the first tokens and the last one of a short run.
@@ -189,6 +185,16 @@ class GenerationRules:
         finally:
             self._model.generation_config = settings
         return None
+
+    @property
+    def notice(self) -> str | None:
+        """What to know where generation_config asks for sampling, which is not done by itself."""
+        if self.suggested_temperature is None:
+            return None
+        return (
+            "generation_config asks for sampling; decoding is greedy unless a temperature is given "
+            f"(--temperature {self.suggested_temperature:g}; --top-k, --top-p and --min-p replace the model's own)"
+        )
 
     def no_choices(self) -> Chooser:
         """What chooses before a run has begun: the largest logits."""

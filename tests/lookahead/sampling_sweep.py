@@ -4,8 +4,8 @@ Too long for every run of the tests. By hand, with any model folder:
 
     python tests/lookahead/sampling_sweep.py MODEL_DIR --dtype float32 --seeds 200 --max-new-tokens 8
 
-Each seed runs with every setting. Drafts are mostly right, and a prompt goes through the model once, so that few passes
-are needed. transformers' loop runs with every twentieth seed.
+Each seed runs with every setting, or with ``--turns`` with one of them. Drafts are mostly right, and a prompt goes
+through the model once, so that few passes are needed. transformers' loop runs with every twentieth seed.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--max-new-tokens", type=int, default=8)
+    parser.add_argument("--turns", action="store_true", help="one setting per seed, in turns")
     parser.add_argument("--penalty", type=float, default=None, help="a repetition penalty in generation_config")
     args = parser.parse_args()
     backend = HFBackend.from_pretrained(args.model, device="cpu", dtype=args.dtype)
@@ -87,6 +88,8 @@ def main() -> None:
     counts = dict.fromkeys(("runs", "differ", "references", "reference_differs", "tokens", "passes", "accepted"), 0)
     for seed in range(args.seeds):
         for place, settings in enumerate(SETTINGS):
+            if args.turns and (seed // len(WIDTHS)) % len(SETTINGS) != place:
+                continue
             _compare(backend, prompts[seed % len(prompts)], Sampling(seed=seed, **settings), place, args, counts)
         if seed % 10 == 9:
             print(seed + 1, counts, file=sys.stderr, flush=True)

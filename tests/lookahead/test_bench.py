@@ -65,6 +65,17 @@ def test_json_is_the_contract(tiny_model: Path, prompts: str, capsys: pytest.Cap
         assert result["environment"][key]
 
 
+def test_with_a_temperature_all_methods_draw_the_same(
+    tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "12", "--repeat", "1")
+    result = _json(capsys, *common, "--temperature", "0.9", "--top-p", "0.9", "--seed", "3")
+    assert all(numbers["identical_to_hf_greedy"] is True for numbers in result["methods"].values())
+    assert {name: result["environment"][name] for name in ("temperature", "top_p", "top_k", "seed")} == {
+        "temperature": 0.9, "top_p": 0.9, "top_k": None, "seed": 3,
+    }  # fmt: skip
+
+
 def test_results_keep_the_word_that_the_caller_wrote(
     tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

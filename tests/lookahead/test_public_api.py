@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lookahead
-from lookahead.config import LookaheadConfig, RunSettings, settings_of
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +36,7 @@ def test_what_the_readme_says_of_commands_and_files_is_so() -> None:
     (tree,) = re.findall(r"## The files.*?```\n(.*?)```", readme, flags=re.DOTALL)
     assert not set(re.findall(r"\b\w+\.py\b", tree)) - names - {"app.py"}
     literal = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.suffix == ".py")
-    known = {one.flag for one in settings_of(RunSettings, LookaheadConfig).values()}
+    known = {one.flag for one in settings_of(RunSettings, Sampling, LookaheadConfig).values()}
     flags = set(re.findall(r"(--[a-z][a-z-]+)", readme)) - known - {"--help"}
     assert flags
     # The page's own flags are named without their dashes in app/options.py.

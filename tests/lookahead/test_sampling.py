@@ -27,7 +27,7 @@ from lookahead.records import ModelInfo
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import VOCAB_SIZE, tiny_model
+from tests.lookahead.tiny_models import VOCAB_SIZE, tiny_mamba, tiny_model
 
 PROMPT = [5, 6, 7]
 SETTINGS: list[dict[str, Any]] = [
@@ -214,6 +214,26 @@ def _warped(chooser: Chooser, logits: torch.Tensor, context: torch.Tensor) -> to
 # ------------------------------------------------------------------ runs
 
 
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_in_bfloat16_with_exact_passes_too(settings):
+    model = tiny_model("llama", torch.bfloat16)
+    backend = HFBackend(model)
+    assert backend.exactness is not None
+    assert backend.exactness.kind == "bitwise"
+    for seed in range(3):
+        sampling = Sampling(temperature=1.0, seed=seed, **settings)
+        plain = _emitted(backend, sampling)
+        assert _emitted(backend, sampling, NoisyOracle(plain, VOCAB_SIZE, 0.7, seed)) == plain
+
+
+def test_a_model_that_takes_no_drafts_draws_the_same_as_transformers():
+    backend, sampling = HFBackend(tiny_mamba()), Sampling(temperature=1.0, seed=2, top_k=30)
+    assert not backend.supports_trees
+    drawn = tuple(_emitted(backend, sampling))
+    assert run_reference(backend, PROMPT, 16, (), False, sampling).token_ids == drawn
+    assert tuple(_emitted(backend, GREEDY)) != drawn
+
+
 @pytest.mark.parametrize("penalty", [None, 1.3], ids=["free", "penalty"])
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_plain_lookahead_and_transformers_write_the_same_tokens(settings, penalty):
@@ -283,8 +303,7 @@ def test_do_sample_of_a_generation_config_is_said_once_and_changes_nothing():
     greedy = _emitted(HFBackend(model), GREEDY)
     model.generation_config.do_sample, model.generation_config.temperature = True, 0.3
     backend = HFBackend(model)
-    (notice,) = backend.notices
-    assert "--temperature 0.3" in notice
+    assert "--temperature 0.3" in str(backend.rules.notice)
     assert _emitted(backend, GREEDY) == greedy
 
 

@@ -35,7 +35,7 @@ const MARKUP = `
   /** @type {ReturnType<typeof asker<{ run: string, config: Record<string, any> }, WhatIf>>} */
   const ask = asker((question) => context.server.what_if(question), (answer, question) => {
     if (!drawn || drawn.run.id !== question.run) return;
-    put(hint, answer.error || 'The tokens stay the same: greedy verification fixes the output. ' + exactness(answer) + '≈ is estimated from the measured time of a pass of n tokens, T(n).');
+    put(hint, answer.error || 'The tokens stay the same: verification fixes the output. ' + exactness(answer) + '≈ is estimated from the measured time of a pass of n tokens, T(n).');
     if (!answer.error) rows.replaceChildren(...ROWS.map((row) => rowOf(answer, ...row)));
   });
 
