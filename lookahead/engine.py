@@ -205,6 +205,7 @@ class _Run:
             trie=request.change(),
             finish_reason=finish_reason,
             left_out=left_out,
+            chain=chain,
         )
         self._passes += 1
         self._context_length += count

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 Method = Literal["lookahead", "plain"]
@@ -104,6 +104,7 @@ class StepRecord:
         trie: Size of the tries after the step.
         finish_reason: None until the last step.
         left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
+        chain: What the pass read besides its draft, on a model that takes one branch; None where it takes trees.
     """
 
     index: int
@@ -117,6 +118,7 @@ class StepRecord:
     trie: TrieChange
     finish_reason: FinishReason | None = None
     left_out: LeftOut | None = None
+    chain: Chain | None = None
 
 
 @dataclass(frozen=True, slots=True)
