@@ -224,6 +224,7 @@ class _Run:
             finish_reason=finish_reason,
             left_out=left_out,
             successors=successors or None,
+            chain=chain,
         )
         self._passes += 1
         self._context_length += count

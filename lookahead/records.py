@@ -7,7 +7,7 @@ from typing import Literal
 
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 Method = Literal["lookahead", "plain"]
@@ -107,6 +107,7 @@ class StepRecord:
         left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
         successors: What the model found likely after each node of the draft (after the last token of the prompt for the
             prefill), one row of ``sources/model.py`` each; None if the source ``model`` was off, or did not keep it.
+        chain: What the pass read besides its draft, on a model that takes one branch; None where it takes trees.
     """
 
     index: int
@@ -121,6 +122,7 @@ class StepRecord:
     finish_reason: FinishReason | None = None
     left_out: LeftOut | None = None
     successors: bytes | None = None
+    chain: Chain | None = None
 
 
 @dataclass(frozen=True, slots=True)

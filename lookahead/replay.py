@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest
 from lookahead.metrics import decode_steps
 from lookahead.records import RunRecord
@@ -95,6 +95,7 @@ class Replay:
         pass_seconds: T(n) for an adaptive width; None drafts up to the full width.
         room: Most tokens that the run could have emitted: as in the engine, branches end before the last of them. None
             if unknown.
+        chain: What the first pass read besides its draft, if the model takes one branch; None if it takes trees.
         accept_last: Whether the last token also counts as accepted if it was drafted, as in a real run that ends with
             it (a trace counts it as the bonus).
         insert_seconds: Time that the request's tries have spent reading, including the output that is kept.
@@ -109,6 +110,7 @@ class Replay:
     accept_last: bool = False
     insert_seconds: float = 0.0
     rows: RecordedRows | None = None
+    chain: Chain | None = None
 
     def __iter__(self) -> Iterator[ReplayStep]:
         """The decode steps."""
@@ -121,7 +123,7 @@ class Replay:
             started = time.perf_counter()
             longest_branch = min(most, room - done - 1)
             width = self.config.decoding_length if longest_branch else 1
-            tree = self.request.draft(width, longest_branch, self.pass_seconds)
+            tree = self._draft(width, longest_branch)
             retrieve_seconds = time.perf_counter() - started
             following_ids = output_ids[done : min(end, done + len(tree))]
             accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
@@ -130,7 +132,14 @@ class Replay:
             insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted], *rows)
             done += emitted
             yield ReplayStep(tree, accepted, emitted, retrieve_seconds, insert_seconds)
+            self.chain = self.chain and self.chain.after(len(tree) - 1, accepted)
         self._insert(self.request.finish)
+
+    def _draft(self, width: int, longest_branch: int) -> DraftTree:
+        if self.chain is None:
+            return self.request.draft(width, longest_branch, self.pass_seconds)
+        width = max(1, width - self.chain.reread)
+        return self.request.draft(width, longest_branch if width > 1 else 0, self.pass_seconds, self.chain)
 
     def _insert(self, read: Callable[..., None], *what: Sequence[int]) -> float:
         """Seconds that the request took to read the tokens, and the rows of their pass."""
@@ -309,6 +318,7 @@ def replay_run(
         room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
         accept_last=True,
         rows=RecordedRows(run),
+        chain=run.steps[1].chain if len(run.steps) > 1 else None,
     )
     steps = list(replay)
     return RunSteps(

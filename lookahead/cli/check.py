@@ -69,7 +69,9 @@ def _facts(result: dict[str, Any]) -> str:
     """What is known before the prompts run."""
     found = result["environment"]
     limit = "no limit" if result["context_limit"] is None else f"{result['context_limit']:,} tokens"
-    drafts = {"tree": "yes", "chain": f"chains ({result['notice']})", "none": f"no: {result['notice']}"}[result["drafts"]]
+    drafts = {"tree": "yes", "chain": f"chains ({result['notice']})", "none": f"no: {result['notice']}"}[
+        result["drafts"]
+    ]
     drafts += "" if result["exactness"] is None else f", {result['exactness']}"
     lines = [
         f"model    {result['model']} ({result['architecture']}), {result['parameters']:,} parameters, context {limit}",

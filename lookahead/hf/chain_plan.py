@@ -39,7 +39,9 @@ def find_chain_plan(
     """
     if limit is not None and limit < _PROMPT + _TOKENS + max(drafted for drafted, _ in _PASSES):
         raise UnsupportedCacheError(f"{limit} positions are too few to try chains on")
-    plan = ForwardPlan((), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model))
+    plan = ForwardPlan(
+        (), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model)
+    )
     try:
         return _tried(model, plan, rules)
     except UnsupportedCacheError:
@@ -57,9 +59,7 @@ def _tried(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) ->
         raise UnsupportedCacheError(reason) from error
 
 
-def _try_chains(
-    model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules
-) -> tuple[ForwardPlan, ExactVerdict]:
+def _try_chains(model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules) -> tuple[ForwardPlan, ExactVerdict]:
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
     prompt = [(7 + 3 * index) % size for index in range(_PROMPT)]
     path = [(11 + 13 * index) % size for index in range(_TOKENS)]

@@ -119,7 +119,8 @@ class ChainState:
 
     def rewind(self, length: int) -> None:
         """Go back to the prompt, of ``length`` tokens."""
-        assert self._start is not None and self._start[0] == length
+        assert self._start is not None
+        assert self._start[0] == length
         self._start[1].put_back()
         self._start = length, _Saved(self.arguments)
         self.read_ids, self.pending_ids = self.read_ids[:length], []
@@ -153,7 +154,9 @@ class _Saved:
 
 def _is_state(value: object) -> bool:
     """Whether an argument may change with every pass: a cache, or the tensors of a state (masks are single tensors)."""
-    return isinstance(value, Cache) or (isinstance(value, list | tuple) and any(isinstance(one, Tensor) for one in value))
+    return isinstance(value, Cache) or (
+        isinstance(value, list | tuple) and any(isinstance(one, Tensor) for one in value)
+    )
 
 
 def _is_croppable(cache: Cache, recurrent: Sequence[object]) -> bool:

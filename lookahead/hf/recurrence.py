@@ -133,7 +133,7 @@ def _mamba(
     delta_softplus: bool,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Mamba's scan: hidden states, ``dt`` and ``z`` are ``(batch, channels, tokens)``, B and C ``(batch, size, tokens)``."""
+    """Mamba's scan: hidden states, dt and z are ``(batch, channels, tokens)``, B and C ``(batch, size, tokens)``."""
     outputs, after, state = [], [], states.start()
     for token in range(hidden_states.shape[2]):
         parts = (hidden_states[..., token], dt[..., token], A, B[..., token], C[..., token], D)
@@ -158,7 +158,7 @@ def _mamba2(
     dt_softplus: bool,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Mamba-2's scan: hidden states are ``(batch, tokens, heads, channels)``, B and C ``(batch, tokens, groups, size)``."""
+    """Mamba-2's scan: hidden states ``(batch, tokens, heads, channels)``, B, C ``(batch, tokens, groups, size)``"""
     outputs, after, state = [], [], initial_states.clone()
     channels, size = hidden_states.shape[3], B.shape[3]
     rates = A.float()[:, None, None].expand(-1, channels, size)

@@ -28,7 +28,7 @@ from lookahead.config import (
     settings_of,
 )
 from lookahead.costs import PassCosts
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 from lookahead.records import (
     METHOD_WORDS,
     Candidate,
@@ -108,6 +108,7 @@ _Step = _part(
     timings=_part(StepTimings),
     trie=_part(TrieChange),
     left_out=_part(LeftOut, best=_Candidate | None) | None,
+    chain=_part(Chain) | None,
 )
 RunPart = _part(
     RunRecord,
@@ -207,6 +208,8 @@ def _write_step(step: dict[str, Any]) -> None:
         draft["sources"] = "".join(LETTERS[source] for source in draft["sources"])
     if (left_out := step["left_out"]) and (best := left_out["best"]):
         best |= {"probability": round(best["probability"], 6), "source": LETTERS[best["source"]]}
+    if step["chain"] is None:
+        del step["chain"]
 
 
 def run_from(part: Any) -> RunRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 from lookahead.records import RunRecord, StepRecord
 from lookahead.sources.model import ROW_BYTES, TOP, rows_of
 from lookahead.strict_json import SchemaError
@@ -36,6 +36,7 @@ def check_run(run: RunRecord) -> None:
             _check_prefill(step)
         else:
             _check_decode(run, step, last_id)
+            _check_chain(run, step)
         _check_successors(run, step)
         if not step.emitted_ids:
             _fail(place, "emitted_ids", "empty; every pass emits at least one token")
@@ -65,7 +66,7 @@ def _last_id(run: RunRecord) -> int:
 
 
 def _check_prefill(step: StepRecord) -> None:
-    for field in ("draft", "accepted_nodes", "match_length", "left_out"):
+    for field in ("draft", "accepted_nodes", "match_length", "left_out", "chain"):
         if getattr(step, field):
             _fail(0, field, "the prefill has no draft, nothing accepted, nothing left out and no match")
     if len(step.target_ids) != 1:
@@ -95,6 +96,25 @@ def _check_decode(run: RunRecord, step: StepRecord, last_id: int) -> None:
         _fail(place, "target_ids", f"{len(step.target_ids)} target_ids for {len(tree)} nodes")
     _check_left_out(run, step, tree)
     _check_accepted(run, step, tree)
+
+
+def _check_chain(run: RunRecord, step: StepRecord) -> None:
+    """A model that takes one branch takes it in every step, and reads again what the step before says."""
+    before, tree = run.steps[step.index - 1], step.draft
+    assert tree is not None
+    if before.draft is not None and (before.chain is None) != (step.chain is None):
+        _fail(step.index, "chain", "need one in every step or in none")
+    if step.chain is None:
+        return
+    chain = Chain(0, step.chain.rereads)
+    if before.draft is not None and before.chain is not None:
+        chain = before.chain.after(len(before.draft) - 1, len(before.accepted_nodes))
+    if step.chain != chain:
+        _fail(step.index, "chain.reread", f"{step.chain.reread}; the step before it leaves {chain.reread}")
+    if not tree.is_chain:
+        _fail(step.index, "draft.parents", "more than one branch, on a model that takes one")
+    if len(tree) > max(1, run.config.decoding_length - step.chain.reread):
+        _fail(step.index, "draft", f"{len(tree)} nodes and {step.chain.reread} tokens read again; too many together")
 
 
 def _check_successors(run: RunRecord, step: StepRecord) -> None:

@@ -79,7 +79,7 @@ class FakeSession:
 
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
-        self.draft_shape = backend.draft_shape
+        self.draft_shape: DraftShape = backend.draft_shape
         self.chain = backend.chain
         self.context: list[int] = []
         self.closed = False

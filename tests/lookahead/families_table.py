@@ -25,15 +25,21 @@ _SMALL: dict[str, Any] = {
     **SHAPE,
     **dict.fromkeys(("n_layer", "n_layers", "num_layers", "decoder_layers", "num_decoder_layers"), 2),
     **dict.fromkeys(("encoder_layers", "num_encoder_layers"), 2),
-    **dict.fromkeys(("n_embd", "d_model", "hidden_dim", "emb_dim", "lru_width", "attention_hidden_size", "dim_model"), 32),
+    **dict.fromkeys(
+        ("n_embd", "d_model", "hidden_dim", "emb_dim", "lru_width", "attention_hidden_size", "dim_model"), 32
+    ),
     **dict.fromkeys(("n_head", "n_heads", "num_heads", "decoder_attention_heads", "encoder_attention_heads"), 4),
-    **dict.fromkeys(("d_ff", "d_inner", "ffn_dim", "dim_ff", "decoder_ffn_dim", "encoder_ffn_dim", "ffn_hidden_size"), 48),
+    **dict.fromkeys(
+        ("d_ff", "d_inner", "ffn_dim", "dim_ff", "decoder_ffn_dim", "encoder_ffn_dim", "ffn_hidden_size"), 48
+    ),
     **dict.fromkeys(("n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "context_length"), MOST_POSITIONS),
     **dict.fromkeys(("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k"), 2),
     **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "expert_ffn_hidden_size"), 24),
     **dict.fromkeys(("n_group", "num_expert_group", "topk_group", "n_shared_experts", "moe_num_shared_experts"), 1),
-    **dict.fromkeys(("head_dim", "qk_nope_head_dim", "v_head_dim", "qk_rope_head_dim", "kv_lora_rank", "kv_channels"), 8),
+    **dict.fromkeys(
+        ("head_dim", "qk_nope_head_dim", "v_head_dim", "qk_rope_head_dim", "kv_lora_rank", "kv_channels"), 8
+    ),
     **dict.fromkeys(("q_lora_rank", "state_size", "mamba_d_state", "swa_head_dim", "index_head_dim", "dim_head"), 8),
     **dict.fromkeys(("sliding_window", "local_attn_window_size", "attention_window_size", "attention_chunk_size"), 12),
     "default_language": "en_XX",
@@ -101,7 +107,11 @@ def row(kind: str) -> tuple[str, str, str]:
         shape, notice = backend.draft_shape, backend.notice or ""
     except BackendError as error:
         return kind, "refused", str(error)
-    return kind, {"none": "plain"}.get(shape, shape), notice.partition(": ")[2].partition("; ")[0 if shape == "chain" else 2]
+    return (
+        kind,
+        {"none": "plain"}.get(shape, shape),
+        notice.partition(": ")[2].partition("; ")[0 if shape == "chain" else 2],
+    )
 
 
 def main() -> None:

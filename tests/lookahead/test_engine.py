@@ -235,7 +235,7 @@ class Watched(NoDrafts):
 
     asked: list
 
-    def draft(self, width, longest_branch, pass_seconds):
+    def draft(self, width, longest_branch, pass_seconds, chain=None):
         self.asked.append((width, longest_branch, pass_seconds))
         return super().draft(width, longest_branch, pass_seconds)
 

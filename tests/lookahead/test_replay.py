@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
-from lookahead.draft import DraftTree
+from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, NoDrafts
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo
 from lookahead.replay import Replay, recorded_steps, replay_rows, replay_run
+from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 from tests.lookahead.valid_runs import VOCAB, draft_trees
@@ -92,9 +93,10 @@ def test_a_summary_adds_up(rows, shared, width):
     width=st.integers(1, 20),
     branch=st.sampled_from([None, 3]),
     budget=st.sampled_from(["fixed", "adaptive"]),
+    chain=st.sampled_from([None, Chain(), Chain(rereads=False)]),
 )
-def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, limit, most, width, branch, budget):
-    backend = FakeBackend(lambda context: len(context) % period, eos_ids=eos, context_limit=limit)
+def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, limit, most, width, branch, budget, chain):
+    backend = FakeBackend(lambda context: len(context) % period, eos_ids=eos, context_limit=limit, chain=chain)
     config = LookaheadConfig(decoding_length=width, branch_length=branch, budget=budget)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
     drafter = Drafter(config)
@@ -104,6 +106,9 @@ def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, lim
         pass
     record = run.record()
     assert replay_run(record, config, earlier=[[1, 2, 3, 4]]) == recorded_steps(record)
+    assert [step.chain for step in runfile.from_json(runfile.to_json(record)).steps] == [
+        step.chain for step in record.steps
+    ]
     plain = replay_run(record, LookaheadConfig(decoding_length=1))
     assert plain.emitted == [1] * (len(record.token_ids) - 1)
 

@@ -111,7 +111,7 @@ def test_a_mask_row_is_the_path_to_the_root_within_the_window(data):
         parents = [-1] + [data.draw(st.integers(max(0, node - 9), node - 1)) for node in range(1, count)]
         tree = tree_of(range(count), parents)
         depths = tree.depths()
-        for kind, window in kinds:
+        for kind, _ in kinds:
             mask = masks[kind].tree(parents, depths, length)
             assert isinstance(mask, torch.Tensor)
             seen = mask[0, 0] == 0

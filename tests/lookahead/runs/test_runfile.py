@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead.config import RunSettings, stop_strings
-from lookahead.draft import DraftTree
-from lookahead.records import Candidate, LeftOut, RunRecord
+from lookahead.config import LookaheadConfig, RunSettings, stop_strings
+from lookahead.draft import Chain, DraftTree
+from lookahead.engine import LookaheadEngine
+from lookahead.records import Candidate, LeftOut, ModelInfo, RunRecord
 from lookahead.runs import runfile
+from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunFileError
+from tests.lookahead.fake_backend import FakeBackend
 from tests.lookahead.valid_runs import valid_runs
 
 GOLDEN = Path(__file__).with_name("golden_run.json")
@@ -404,3 +407,26 @@ def test_letters_beyond_the_first_plane_are_text_however_they_are_written() -> N
     assert run.texts is not None
     assert run.texts.tokens[8] == "\U0001f600"
     assert runfile.from_json(runfile.to_json(run)) == run
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ((1, "chain"), {"reread": 3, "rereads": True}, r"steps\[1\].chain.reread: 3; the step before it leaves 0"),
+        ((2, "chain"), None, r"steps\[2\].chain: need one in every step or in none"),
+        ((1, "chain"), {"reread": -1, "rereads": True}, "reread"),
+        ((0, "chain"), {"reread": 0, "rereads": True}, r"steps\[0\].chain: the prefill"),
+    ],
+)
+def test_what_is_read_again_follows_from_the_step_before(path, value, message):
+    backend = FakeBackend(lambda context: len(context) % 5, chain=Chain())
+    engine = LookaheadEngine(backend, LookaheadConfig(budget="fixed"))
+    run = RecordedRun(engine, [1, 2, 3, 4, 0, 1, 2, 7], ModelInfo("fake", "cpu", "float32", 1, 50), max_new_tokens=24)
+    for _ in run:
+        pass
+    data = json.loads(runfile.to_json(run.record()))
+    assert any(step["chain"]["reread"] for step in data["steps"][1:]), "nothing was read again"
+    place, name = path
+    data["steps"][place][name] = value
+    with pytest.raises(runfile.RunFileError, match=message):
+        runfile.from_json(json.dumps(data))

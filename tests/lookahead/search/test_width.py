@@ -112,7 +112,9 @@ def test_a_chain_pays_for_what_may_be_read_again(chances, seconds, reread):
         later = 0.0
         if failing > 1e-9:
             later = max(0.0, seconds[min(round(again / failing), len(seconds) - 1)] - seconds[0]) * failing
-        return sum(share * (1 + accepted) for accepted, share in enumerate(ends)) / (seconds[reread + width - 1] + later)
+        return sum(share * (1 + accepted) for accepted, share in enumerate(ends)) / (
+            seconds[reread + width - 1] + later
+        )
 
     best = max(map(rate, range(1, len(paths) + 2)))
     assert rate(ChainRule(seconds, Chain(reread)).width(nodes_of(paths))) == pytest.approx(best, rel=1e-3)
