@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from lookahead.sources.source import Candidate, Level, Origin
 
 Locus = tuple[int, int, int]
-"""Index of the token that should come next; how many tokens before it agree with the end of the output: 0 after one that
-does not, -1 after several, where nothing is expected until a place is found; and the index where a draft ends."""
+"""Index of the token that should come next; how many tokens before it agree with the end of the output (0 after one that
+does not, -1 after several, where nothing is expected until a place is found); the index where a draft ends."""
 
 TAKEN_FOR = 6
 """Agreeing tokens that the beginning counts for: the caller expects the text, so it is tried before any agrees."""
@@ -27,7 +27,7 @@ NEAR = 64
 elsewhere, where most places are found by accident, after ``RETURNS[1]``."""
 RETURNS = (2, 6)
 REACH = 4
-"""Tokens that are drafted per agreeing token, and one more, until ``TAKEN_FOR`` agree; from then on the whole text is."""
+"""Tokens that are drafted per agreeing token (and one) while fewer than ``TAKEN_FOR`` agree; then the whole text is."""
 
 Place = tuple[int, int]
 """An index, and the one before which the draft ends."""

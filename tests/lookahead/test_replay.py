@@ -14,8 +14,9 @@ from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, NoDrafts
 from lookahead.engine import LookaheadEngine
+from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo
-from lookahead.replay import Replay, recorded_steps, replay_rows, replay_run
+from lookahead.replay import RecordedRows, Replay, recorded_steps, replay_rows, replay_run
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
@@ -111,6 +112,40 @@ def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, lim
     ]
     plain = replay_run(record, LookaheadConfig(decoding_length=1))
     assert plain.emitted == [1] * (len(record.token_ids) - 1)
+
+
+@settings(max_examples=40)
+@given(
+    prompt=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=9),
+    expected=st.lists(st.integers(0, 12), max_size=20),
+    period=st.integers(3, 30),
+    width=st.integers(2, 20),
+    budget=st.sampled_from(["fixed", "adaptive"]),
+)
+def test_with_recycled_logits_and_an_expected_text_a_replay_drafts_what_the_run_drafted(
+    prompt, expected, period, width, budget
+):
+    backend = FakeBackend(lambda context: (5 * context[-1] + len(context) // period) % VOCAB_SIZE, recycles=True)
+    config = LookaheadConfig(decoding_length=width, budget=budget)
+    info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
+    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=60, expected=expected)
+    for _ in run:
+        pass
+    record = runfile.from_json(runfile.to_json(run.record()))
+    assert replay_run(record, config) == recorded_steps(record)
+    costs = record.pass_costs
+    replay = Replay(
+        Drafter(config).start(record.prompt_ids, record.expected_ids),
+        record.token_ids,
+        config,
+        pass_seconds=costs.table(width) if costs and budget == "adaptive" else None,
+        room=60,
+        accept_last=True,
+        rows=RecordedRows(record),
+    )
+    for again, (_, draft) in zip(replay, decode_steps(record.steps), strict=True):
+        assert (again.draft.token_ids, again.draft.parents) == (draft.token_ids, draft.parents)
+        assert (again.draft.sources, again.draft.counts) == (draft.sources, draft.counts)
 
 
 @pytest.mark.parametrize("output", [[], [3]])

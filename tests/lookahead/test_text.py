@@ -68,6 +68,19 @@ TOKENIZERS = {"byte-level": byte_level, "byte-fallback": byte_fallback}
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
+def test_an_expected_text_is_written_as_the_model_would_write_it(name):
+    """After a prompt, without a beginning of its own: no BOS, and no space that stands for the start of a text."""
+    vocabulary = Vocabulary(TOKENIZERS[name]())
+    whole = vocabulary.encode("a the ab. the", raw=True)
+    for split in range(1, len(whole)):
+        before, rest = whole[:split], whole[split:]
+        text = vocabulary.decode(whole)[len(vocabulary.decode(before)) :]
+        assert vocabulary.decode([*before, *vocabulary.encode_after(before, text)]) == vocabulary.decode(whole)
+        assert vocabulary.encode_after(before, text) == rest
+    assert vocabulary.encode_after(whole, "") == []
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
 @pytest.mark.parametrize("skip_special", [True, False])
 @given(data=st.data())
 def test_streamed_pieces_add_up_to_the_whole_text(name, skip_special, data):

@@ -22,7 +22,9 @@ from lookahead.records import (
     StepTimings,
     TrieChange,
 )
+from lookahead.sources.registry import SOURCES
 from lookahead.verify import verify
+from tests.lookahead.fake_backend import row
 
 VOCAB = 6
 """Few tokens, so that drafts and choices agree often."""
@@ -53,7 +55,7 @@ def draft_trees(draw: st.DrawFn, root_id: int, most_nodes: int = 9, match_length
         token_ids=tuple(token_ids),
         parents=tuple(parents),
         probabilities=(1.0, *(draw(st.integers(0, 10**6)) / 10**6 for _ in range(n - 1))),
-        sources=("root", *(draw(st.sampled_from(["prompt", "output", "corpus"])) for _ in range(n - 1))),
+        sources=("root", *(draw(st.sampled_from(list(SOURCES))) for _ in range(n - 1))),
         counts=(0, *(draw(st.integers(0, 50)) for _ in range(n - 1))),
         match_length=match_length,
     )
@@ -89,6 +91,7 @@ def valid_runs(draw: st.DrawFn, most_steps: int = 6, with_text: bool = True) -> 
         texts=draw(_texts(prompt_ids, emitted)) if with_text and draw(st.booleans()) else None,
         created="2026-11-21T09:00:00+00:00",
         version="0.1.0",
+        expected_ids=tuple(draw(st.lists(ids, max_size=4))),
     )
 
 
@@ -118,12 +121,20 @@ def _steps(draw: st.DrawFn, index: int, context: list[int], most_nodes: int) -> 
         trie=draw(changes),
         finish_reason=reason,
         left_out=None if tree is None else draw(st.none() | _left_out(len(tree))),
+        successors=b"".join(draw(_row()) for _ in target_ids) if draw(st.booleans()) else None,
     )
+
+
+@st.composite
+def _row(draw: st.DrawFn) -> bytes:
+    """A row of likely successors, possibly of none."""
+    likely = draw(st.lists(ids, max_size=3, unique=True))
+    return row(*likely, shares=sorted((draw(st.integers(1, 255)) for _ in likely), reverse=True))
 
 
 def _left_out(nodes: int) -> st.SearchStrategy[LeftOut]:
     """What a search over a draft of so many nodes may have left out."""
-    sources, reasons = st.sampled_from(["prompt", "output", "corpus"]), st.sampled_from(get_args(Reason))
+    sources, reasons = st.sampled_from(list(SOURCES)), st.sampled_from(get_args(Reason))
     best = st.builds(
         Candidate, ids, st.integers(0, nodes - 1), st.integers(0, 10**6).map(lambda n: n / 10**6), sources, reasons
     )

@@ -162,6 +162,8 @@ def test_replay_answers_with_both(client: Client, recorded: str) -> None:
         ({"strategy": {"a": 1}}, "strategy="),
         ({"budget": None}, "budget="),
         ({"method": "sampling"}, "choose lookahead or greedy"),
+        ({"expected": 3}, "expected=3; need a text"),
+        ({"expected": "a" * 10**6}, "The expected text has 1000000 characters"),
     ],
 )
 def test_bad_input_of_generate_is_reported_in_one_line(client: Client, values: dict[str, Any], words: str) -> None:

@@ -102,6 +102,15 @@ def second() -> RunRecord:
     return recorded(FakeBackend(), [3], config, drafter=drafter_that_knows(config, first.token_ids))
 
 
+def test_without_the_sources_that_it_had_a_run_takes_more_passes():
+    backend = FakeBackend(lambda context: (3 * context[-1] + 1 + (len(context) // 11) % 2) % 50, recycles=True)
+    run = recorded(backend, [1, 2, 3], LookaheadConfig(budget="fixed", decoding_length=16), most=100)
+    run = runfile.from_json(runfile.to_json(run))
+    answer = what_if.answer(run, what_if.changed(run.config, {"sources": ["prompt", "output"]}))
+    assert answer["exact"]
+    assert answer["estimate"]["forward_passes"] > answer["real"]["forward_passes"]
+
+
 def test_a_run_whose_earlier_outputs_are_not_known_is_not_called_exact(second: RunRecord):
     answer = what_if.answer(second, second.config)
     assert not answer["exact"]

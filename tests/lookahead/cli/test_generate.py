@@ -121,3 +121,20 @@ def test_ctrl_c_is_one_line_and_130(
     monkeypatch.setattr("lookahead.engine.LookaheadEngine.generate", interrupt)
     assert main(["generate", "--prompt", "abc", "--model", str(tiny_model)]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "lookahead: interrupted"
+
+
+def test_an_expected_text_is_drafted_and_changes_no_token(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["generate", "--prompt", "abcabcabc", "--model", str(tiny_model), "--max-new-tokens", "30"]
+    without = _json(capsys, *common, "--budget", "fixed")
+    text, path = tmp_path / "before.txt", tmp_path / "run.json"
+    text.write_text(without["text"] or "x", encoding="utf-8")
+    found = _json(capsys, *common, "--budget", "fixed", "--expected", str(text), "--run-file", str(path))
+    assert found["token_ids"] == without["token_ids"]
+    run = runfile.load(path)
+    assert run.expected_ids
+    assert any(step.draft and "expected" in step.draft.sources for step in run.steps)
+    assert main([*common, "--expected", str(tmp_path / "none.txt")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "none.txt: cannot be read" in line

@@ -20,7 +20,7 @@ from lookahead.records import Candidate, LeftOut, ModelInfo, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunFileError
-from tests.lookahead.fake_backend import FakeBackend
+from tests.lookahead.fake_backend import FakeBackend, row
 from tests.lookahead.valid_runs import valid_runs
 
 GOLDEN = Path(__file__).with_name("golden_run.json")
@@ -107,8 +107,9 @@ def test_the_golden_file_is_read_and_written_as_it_was(golden: RunRecord) -> Non
     written, stored = json.loads(runfile.to_json(golden)), json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert stored.pop("config").keys() <= written.pop("config").keys()
     for step in stored["steps"]:  # made before what a search left out was kept
-        step["left_out"] = None
-    stored |= {"repeat_seconds": None, "model": {**stored["model"], "exactness": None}}  # younger than the file, too
+        step["left_out"] = step["successors"] = None  # and what the model found likely
+    younger = {"repeat_seconds": None, "expected_ids": [], "model": {**stored["model"], "exactness": None}}
+    stored |= younger
     assert written == stored
     assert len(golden.steps) == 4
     assert golden.token_ids == (7, 8, 9, 5, 6, 7, 8, 2)
@@ -294,6 +295,37 @@ def test_a_long_wide_run_stays_small(golden: RunRecord) -> None:
 
 
 LEFT_OUT = LeftOut(1, 2, 0, 3, 0, Candidate(5, 4, 0.25, "corpus", "pays"))
+
+
+def test_what_the_model_found_likely_comes_back(golden: RunRecord) -> None:
+    rows = b"".join(row(token_id, 511) for token_id in golden.steps[1].target_ids)
+    run = replace(_with(golden, 1, successors=rows), expected_ids=(7, 8))
+    assert runfile.from_json(runfile.to_json(run)) == run
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (b"", "0 bytes for 1 nodes; need 32 per node"),
+        (row(1) + row(2), "64 bytes for 1 nodes; need 32 per node"),
+        (row(1, 2, shares=(5, 6)), "row 0: need shares that fall"),
+        (row(1, 2, shares=(5, 0)), "row 0: need shares that fall"),
+        (row(1)[4:] + row(1)[:4], "row 0: need shares that fall, and zeros behind them"),
+        (row(3, 3), "row 0: need different tokens, 0 to 511"),
+        (row(3, 512), "row 0: need different tokens, 0 to 511"),
+    ],
+)
+def test_rows_that_no_model_has_are_refused(golden: RunRecord, rows: bytes, message: str) -> None:
+    with pytest.raises(RunFileError, match=rf"steps\[0\]\.successors: {message}"):
+        runfile.to_json(_with(golden, 0, successors=rows))
+
+
+def test_a_file_has_no_rows_where_they_would_be_too_large(golden: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _with(golden, 0, successors=row(1))
+    monkeypatch.setattr("lookahead.runs.format.MAX_SUCCESSORS", 44)  # 32 bytes in base64
+    assert runfile.from_json(runfile.to_json(run)) == run
+    monkeypatch.setattr("lookahead.runs.format.MAX_SUCCESSORS", 43)
+    assert runfile.from_json(runfile.to_json(run)) == golden
 
 
 def test_what_a_search_left_out_comes_back(golden: RunRecord) -> None:

@@ -14,7 +14,9 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter, Request
 from lookahead.records import Candidate, LeftOut
 from lookahead.search.best_first import ESCAPE
+from lookahead.sources.registry import SOURCES
 from lookahead.trie import Trie
+from tests.lookahead.fake_backend import row
 from tests.lookahead.ngrams import sequences, trie_of
 
 RANKINGS = ("probability", "frequency")
@@ -26,12 +28,16 @@ rankings, strategies = st.sampled_from(RANKINGS), st.sampled_from(STRATEGIES)
 widths = st.integers(1, 70)
 
 
-def request_after(prompt, output, session=(), corpus=(), **settings) -> Request:
-    """A request with a history: its own prompt and output, an earlier output and a corpus."""
+def request_after(prompt, output, session=(), corpus=(), expected=(), rows=False, **settings) -> Request:
+    """A request with a history: its own prompt and output, an earlier output, a corpus, an expected text; ``rows`` also
+    says what was likely after every token of the prompt."""
     drafter = Drafter(LookaheadConfig(**settings), (trie_of([corpus], 12),) if corpus else ())
     drafter.keep(session)
-    request = drafter.start(prompt)
-    request.commit(output)
+    request = drafter.start(prompt, expected)
+    likely = [
+        row((3 * one + 1) % 13, (3 * one + 2) % 13, (3 * one + 9) % 13, shares=(140, 90, one + 1)) for one in prompt
+    ]
+    request.commit(output, b"".join(likely) if rows else b"")
     return request
 
 
@@ -63,7 +69,7 @@ def check_draft(tree: DraftTree, width: int, longest_branch: int, strategy: str)
     assert tree.probabilities[0] == 1.0
     for node in range(1, len(tree)):
         assert 0 < tree.probabilities[node] <= tree.probabilities[tree.parents[node]] <= 1
-        assert tree.sources[node] in ("prompt", "output", "corpus")
+        assert tree.sources[node] in SOURCES
         assert tree.counts[node] >= 1
     inner = [parent for parent in tree.parents[1:] if parent or strategy == "single"]
     if strategy == "hierarchical":
@@ -72,11 +78,12 @@ def check_draft(tree: DraftTree, width: int, longest_branch: int, strategy: str)
 
 
 @settings(max_examples=150)
-@given(prompts, texts, texts, texts, widths, st.none() | st.integers(1, 20), strategies, rankings)
+@given(prompts, texts, texts, texts, texts, widths, st.none() | st.integers(1, 20), strategies, rankings)
 def test_every_draft_is_a_well_formed_tree_within_what_was_asked(
-    prompt, output, session, corpus, width, branch, strategy, ranking
+    prompt, output, session, corpus, expected, width, branch, strategy, ranking
 ):
-    request = request_after(prompt, output, session, corpus, branch_length=branch, strategy=strategy, ranking=ranking)
+    settings = {"branch_length": branch, "strategy": strategy, "ranking": ranking}
+    request = request_after(prompt, output, session, corpus, expected, rows=True, **settings)
     for emitted in ([1], [2, 0], []):
         tree = request.draft(width, branch or width, None)
         check_draft(tree, min(width, 64), min(branch or width, 63), strategy)
@@ -86,12 +93,13 @@ def test_every_draft_is_a_well_formed_tree_within_what_was_asked(
 
 
 @settings(max_examples=60)
-@given(prompts, texts, texts, strategies)
-def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, strategy):
+@given(prompts, texts, texts, texts, strategies)
+def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, expected, strategy):
     """So it expects no fewer tokens, and a cut anywhere is the draft of that width."""
-    widest = request_after(prompt, output, session, strategy=strategy).draft(64, 63, None)
+    known = {"session": session, "expected": expected, "rows": True}
+    widest = request_after(prompt, output, **known, strategy=strategy).draft(64, 63, None)
     for width in range(1, 64, 3):
-        tree = request_after(prompt, output, session, strategy=strategy).draft(width, 63, None)
+        tree = request_after(prompt, output, **known, strategy=strategy).draft(width, 63, None)
         assert tree.token_ids == widest.token_ids[: len(tree)]
         assert tree.parents == widest.parents[: len(tree)]
         assert len(tree) == min(width, len(widest))
@@ -105,10 +113,10 @@ def test_a_copy_that_is_all_there_is_is_drafted_however_improbable_it_is(strateg
 
 
 @settings(max_examples=150)
-@given(prompts, texts, texts, texts, st.sets(st.sampled_from(["prompt", "output", "corpus"]), min_size=1))
-def test_probabilities_never_rise_but_by_what_an_escape_may_yield(prompt, output, session, corpus, sources):
+@given(prompts, texts, texts, texts, texts, st.sets(st.sampled_from(list(SOURCES)), min_size=1))
+def test_probabilities_never_rise_but_by_what_an_escape_may_yield(prompt, output, session, corpus, expected, sources):
     """Every source alone, and all together."""
-    request = request_after(prompt, output, session, corpus, sources=tuple(sorted(sources)))
+    request = request_after(prompt, output, session, corpus, expected, rows=True, sources=tuple(sorted(sources)))
     for emitted in ([1], [2, 0, 1]):
         probabilities = request.draft(64, 63, None).probabilities[1:]
         lowest = 1.0
@@ -119,10 +127,11 @@ def test_probabilities_never_rise_but_by_what_an_escape_may_yield(prompt, output
 
 
 @settings(max_examples=100)
-@given(prompts, texts, texts, texts)
-def test_with_a_bound_that_always_holds_probabilities_never_rise(prompt, output, session, corpus):
+@given(prompts, texts, texts, texts, texts)
+def test_with_a_bound_that_always_holds_probabilities_never_rise(prompt, output, session, corpus, expected):
     with mock.patch("lookahead.search.best_first.ESCAPE", 1.0):
-        probabilities = request_after(prompt, output, session, corpus).draft(64, 63, None).probabilities
+        request = request_after(prompt, output, session, corpus, expected, rows=True)
+        probabilities = request.draft(64, 63, None).probabilities
     assert all(after <= before * (1 + 1e-9) for before, after in pairwise(probabilities))
 
 
