@@ -56,21 +56,13 @@ def slide(page: Page, to: int) -> None:
     page.locator(".slide input").fill(str(to))
 
 
-def tree_of(page: Page) -> dict[int, list[int]]:
-    """Children of the draft's nodes: a parent's edge ends at its child, so the page is asked for the data itself."""
-    draft = page.evaluate(
+def told(page: Page) -> tuple[list[int], list[int]]:
+    """The draft of the recorded step: the parent of every node, and the accepted path."""
+    answer = page.evaluate(
         "fetch('/gradio_api/lookahead/learn/ask/recording', {method: 'POST', body: '{}'}).then((a) => a.json())"
     )
-    parents = draft["message"]["steps"][draft["step"]]["draft"]["parent"]
-    return {node: [child for child, parent in enumerate(parents) if parent == node] for node in range(len(parents))}
-
-
-def path_of(page: Page) -> list[int]:
-    """The recorded step's own verdict."""
-    draft = page.evaluate(
-        "fetch('/gradio_api/lookahead/learn/ask/recording', {method: 'POST', body: '{}'}).then((a) => a.json())"
-    )
-    return draft["message"]["steps"][draft["step"]]["path"]
+    step = answer["message"]["steps"][answer["step"]]
+    return step["draft"]["parent"], step["path"]
 
 
 def do_pass(page: Page) -> None:
@@ -92,7 +84,10 @@ def do_trie(page: Page) -> None:
     page.locator("[data-sentence-field='0']").fill("red blue green")
     page.locator("[data-sentence-field='1']").fill("see red blue sky")
     expect(page.locator("output")).to_have_text("0 of 7")
-    page.locator("[data-read]").click()  # plays to the end
+    page.locator("[data-read]").click()  # plays
+    expect(page.locator("output")).to_have_text("2 of 7")
+    expect(page.locator("[data-noticed]")).to_have_text("")
+    slide(page, 7)
     assert "red blue” was read 2 times" in noticed(page)
     expect(page.locator(".gram.often")).to_have_count(3)
 
@@ -119,13 +114,16 @@ def do_draft(page: Page) -> None:
 
 
 def do_mask(page: Page) -> None:
-    tree = tree_of(page)
-    stranger = next(child for child in tree[0] if child > 1)  # a rival of the first guess
+    parents, _ = told(page)
+    depths = [0]
+    for parent in parents[1:]:
+        depths.append(depths[parent] + 1)
+    stranger = next(node for node, depth in enumerate(depths) if depth < node)  # guesses of others are before it
     page.locator(f"[data-row='{stranger}']").click()
     expect(page.locator("[data-says]")).to_contain_text("sees the text so far")
     expect(page.locator("[data-noticed]")).to_have_text("")
     positions = page.locator("[data-positions] b").all_inner_texts()
-    assert {positions[child] for child in tree[0]} == {positions[1]}
+    assert [int(place) - int(positions[0]) for place in positions] == depths
     page.locator("[data-value=causal]").click()
     page.locator("[data-row='1']").click()  # sees the root alone, in either mask
     expect(page.locator("[data-noticed]")).to_have_text("")
@@ -136,22 +134,25 @@ def do_mask(page: Page) -> None:
 
 
 def do_verify(page: Page) -> None:
-    tree, path = tree_of(page), path_of(page)
-    statuses = "[data-node][data-status={}]"
-    expect(page.locator(statuses.format("unchecked"))).to_have_count(len(tree) - 1)
+    parents, path = told(page)
+    statuses, node_at = "[data-node][data-status={}]", "[data-node='{}']"
+    expect(page.locator(statuses.format("unchecked"))).to_have_count(len(parents) - 1)
     page.locator("[data-none]").click()
     expect(page.locator("[data-says]")).to_contain_text("Look again")
-    wrong = next(child for child in tree[0] if child != path[0])
-    page.locator(f"[data-node='{wrong}']").click()
-    expect(page.locator(f"[data-node='{wrong}']")).to_have_attribute("data-status", "rejected")
-    page.locator(f"[data-node='{path[1]}']").click()
+    page.locator(node_at.format(path[1])).click()
     expect(page.locator("[data-says]")).to_contain_text("Only a child of")
-    for place, node in enumerate(path):
+    wrong = 0
+    for place, (here, node) in enumerate(zip([0, *path], path, strict=False)):
+        for other in (child for child, parent in enumerate(parents) if parent == here and child != node):
+            wrong = other
+            page.locator(node_at.format(other)).click()
+            expect(page.locator(node_at.format(other))).to_have_attribute("data-status", "rejected")
         expect(page.locator("[data-noticed]")).to_have_text("")
-        page.locator(f"[data-node='{node}']").click()
+        page.locator(node_at.format(node)).click()
         expect(page.locator(statuses.format("accepted"))).to_have_count(place + 1)
-    if tree[path[-1]]:
+    if path[-1] in parents:
         page.locator("[data-none]").click()
+    assert wrong
     assert f"{len(path)} accepted" in noticed(page)
     page.locator("[data-another]").click()
     expect(page.locator(statuses.format("accepted"))).to_have_count(0)
@@ -164,7 +165,7 @@ def do_lossless(page: Page) -> None:
     page.locator("[data-branch]").fill("<img src=x> zebra")
     page.locator("[data-plant]").click()
     expect(page.locator(".planted")).to_have_count(3)
-    assert page.locator(".planted").first.get_attribute("data-status") == "rejected"
+    expect(page.locator("[data-status=accepted].planted")).to_have_count(0)
     expect(page.locator("[data-noticed]")).to_have_text("")
     page.locator("[data-plant-right]").click()
     expect(page.locator("[data-says]")).to_contain_text("4 of 4 planted tokens accepted")
@@ -255,6 +256,13 @@ def test_a_chapter_fits_a_phone(slug: str, course: Open) -> None:
         "h1, .task, .picture, .asked", "(found) => found.map((one) => one.getBoundingClientRect().top)"
     )
     assert order == sorted(order)
+
+
+def test_the_link_of_a_chapter_is_copied(course: Open, app_url: str) -> None:
+    page = course("mask", permissions=["clipboard-read", "clipboard-write"])
+    page.locator("[data-copy]").click()
+    expect(page.locator("[data-told]")).to_have_text("Link copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == f"{app_url.rstrip('/')}/learn/mask"
 
 
 def test_blocked_storage_costs_only_the_memory(course: Open) -> None:

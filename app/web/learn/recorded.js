@@ -10,7 +10,7 @@ export async function recorded(lesson) {
   if (answer.error) return { error: answer.error };
   const { run: id, method, head, steps, end } = answer.message;
   if (!head) return { error: 'The recording has no head.' };
-  const about = 'A recorded run (' + answer.name + ') of ' + answer.model + ', drafted ' + head.config.decoding_length + ' tokens wide.';
+  const about = 'A recorded run (' + answer.name + ') of ' + answer.model + ', drafted again ' + head.config.decoding_length + ' tokens wide.';
   return { run: { id, method, head, steps, end }, step: answer.step, about };
 }
 

@@ -53,8 +53,8 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
 
   function show(/** @type {TrieSoFar} */ { tokens: all, read: now, trie }) {
     most = all.length;
-    read = now;
-    place.set(now, most);
+    read = Math.min(read, most); // the slider may be further on than this answer
+    place.set(read, most);
     text.replaceChildren(...all.map(([piece, sentence], i) => {
       const state = i === now - 1 ? 'now' : i < now ? 'past' : 'ahead';
       return make('span', { class: 'token ' + state + (sentence && all[i - 1]?.[1] !== sentence ? ' second' : '') }, label(piece));
