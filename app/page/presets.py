@@ -49,13 +49,20 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Edit code", f"{_CODE}\n\nRename the argument `values` to `numbers`. Answer with the code only."),
+    Preset(
+        "Edit code",
+        f"Rewrite this code and rename the argument `values` to `numbers`. Answer with the code only.\n\n{_CODE}",
+    ),
     Preset(
         "Question",
         "How long does the crossing take, and who built the first ferry? Answer with sentences from the text.",
         _FERRY,
     ),
-    Preset("JSON", f"{_TABLE}\n\nWrite this table as a JSON list of objects."),
+    Preset(
+        "JSON",
+        f"{_TABLE}\n\nWrite every row of this table as a JSON object, like this: "
+        '{"city": "Lisbon", "country": "Portugal", "people": 545000}',
+    ),
     Preset(
         "Word problem",
         "A baker makes 12 trays with 8 rolls each and sells 70 rolls. How many rolls are left? Explain step by step.",

@@ -107,17 +107,23 @@ def _replay(thread: QuestionThread) -> Callable[..., Any]:
 
 def _models(host: ModelHost) -> Callable[..., Any]:
     def models() -> list[dict[str, Any]]:
-        """The models of this page with their device, dtype and limits.
+        """The models of this page: first the one that is loaded, with its device, dtype and limits.
 
         The prompt and the generated tokens share the context: together they have at most context_limit tokens.
+        `exactness` says whether a draft's logits are bit for bit those of decoding one token at a time (`bitwise`, or
+        else `within rounding`), `notice` what else there is to know. Of the others, which a visitor of the page can
+        choose, there is only the name.
         """
         limits = {
+            "loaded": True,
+            "notice": host.notice,
             "size": short_count(host.info.parameters),
             "context_limit": host.context_limit,
             "max_prompt_tokens": host.most_prompt_tokens,
             "max_new_tokens": host.options.max_new_tokens,
         }
-        return [dataclasses.asdict(host.info) | limits]
+        others = [{"name": name, "loaded": False} for name in host.offered if name != host.name]
+        return [dataclasses.asdict(host.info) | limits, *others]
 
     return models
 

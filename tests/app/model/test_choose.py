@@ -15,6 +15,7 @@ from app.options import AppOptions
 from app.page.events import COMPARE, Handlers
 from app.page.model_picker import chip, choosing
 from app.run.store import RunStore
+from app.serve.endpoints import _models
 from tests.app.making import controls_of, finished, played, record_of
 
 
@@ -100,6 +101,15 @@ def test_outputs_of_one_model_do_not_reach_another(host: ModelHost, tiny_model: 
     assert earlier() == 0
     _chosen(host, str(tiny_model))
     assert earlier() == 2
+
+
+def test_models_lists_what_is_loaded_and_what_is_offered(host: ModelHost) -> None:
+    first, *others = _models(host)()
+    assert first["name"] == host.info.name
+    assert (first["loaded"], first["context_limit"]) == (True, host.context_limit)
+    assert first["exactness"] == host.info.exactness is not None
+    assert [other["name"] for other in others] == list(host.offered[1:])
+    assert not any(other["loaded"] for other in others)
 
 
 def test_the_chip_says_how_exactly_drafts_are_verified(host: ModelHost) -> None:

@@ -73,6 +73,7 @@ def lending(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> ModelHost:
     """The model as on a ZeroGPU Space, where the event of Stop does not reach the worker."""
     monkeypatch.setattr(host, "generate", zero_gpu.lent(lambda task: task, host))
     monkeypatch.setattr(host, "notice", "")
+    monkeypatch.setattr(host, "info", host.info)  # a worker's verdict changes it
     monkeypatch.setattr(host.backend, "_notice", "a notice")
     return host
 
@@ -82,6 +83,13 @@ def test_a_worker_loses_no_step_and_reports_its_notice(lending: ModelHost) -> No
     assert [step.index for step in steps] == list(range(400))
     assert run.steps == tuple(steps)
     assert lending.notice == "a notice"
+    assert run.model.exactness in ("bitwise", "within rounding")
+
+
+def test_a_worker_keeps_what_is_known_of_the_model_s_files(lending: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lending.backend, "notices", ("of its files",))
+    _run(lending, _request(lending, most=2), threading.Event())
+    assert lending.notice == "of its files; a notice"
 
 
 def test_a_worker_that_is_stopped_leaves_a_whole_run(lending: ModelHost) -> None:
