@@ -9,7 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.model.host import ModelHost
-from app.page.controls import Controls
+from app.page.controls import Controls, status_line
 from app.page.events import QUEUE, Handlers, connect
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
@@ -24,6 +24,11 @@ from app.serve.queue_readers import QueueReaders
 from app.views.first_sight import first_sight
 from app.views.step_messages import short_count
 
+TITLE = (
+    "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
+    "<a href='./learn'>Learn</a></nav><p>Guess many tokens, check them in one forward pass: the same text, sooner.</p>"
+    "</header>"
+)
 SESSIONS = 500
 """Most tabs whose components the server keeps."""
 MOST_UPLOAD = 1_000_000
@@ -56,7 +61,7 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
         theme=theme(),
         css=page_css(),
         head=head(),
-        footer_links=["api"],
+        footer_links=[],
         run_history=False,
         ssr_mode=False,
         **options,
@@ -68,20 +73,21 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
     """The whole page, not served yet; the store keeps its runs."""
     handlers, thread = Handlers(host, store), QuestionThread(store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True, delete_cache=DELETED) as demo:
-        gr.HTML(_title(host), elem_id="title", apply_default_css=False)
-        with gr.Row(elem_id="page"):
-            with gr.Column(scale=1, min_width=0, elem_id="watch"):
-                view = gr.HTML(
-                    first_sight(host, store),
-                    html_template=read("stage.html"),
-                    js_on_load=read("boot.js"),
-                    apply_default_css=False,
-                    server_functions=server_functions(store, thread),
-                    elem_id="stage",
-                )
-                place, plots = _figures()
-            with gr.Column(scale=0, min_width=300, elem_id="controls"):
-                controls = Controls(host)
+        with gr.Row(elem_id="bar"):
+            gr.HTML(TITLE, elem_id="title", apply_default_css=False)
+            status = status_line()
+            gr.HTML(_model(host), elem_id="tools", apply_default_css=False)
+        with gr.Row(elem_id="ask"):
+            controls = Controls(host, status)
+        view = gr.HTML(
+            first_sight(host, store),
+            html_template=read("stage.html"),
+            js_on_load=read("boot.js"),
+            apply_default_css=False,
+            server_functions=server_functions(store, thread),
+            elem_id="stage",
+        )
+        place, plots = _figures()
         connect(demo, handlers, controls, view, place, plots, thread)
         add_endpoints(host, store, QUEUE, thread)
     demo.queue(max_size=host.options.max_waiting, api_open=False)
@@ -94,7 +100,7 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
 
 def _figures() -> tuple[gr.Accordion, list[gr.Plot]]:
     """The place of the figures, closed until the visitor opens it, and the six figures."""
-    with gr.Accordion("Figures of this run", open=False, elem_id="figures") as place:
+    with gr.Accordion("Figures", open=False, elem_id="figures") as place:
         plots = [gr.Plot(show_label=False)]
         for _ in range(2):
             with gr.Row():
@@ -103,14 +109,12 @@ def _figures() -> tuple[gr.Accordion, list[gr.Plot]]:
     return place, plots
 
 
-def _title(host: ModelHost) -> str:
-    """The page's head."""
+def _model(host: ModelHost) -> str:
+    """The model of the page, and the place for what presents and shares the page."""
     info = host.info
-    name = "embedded model" if info.name == "embedded" else info.name
-    facts = (name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
-    chips = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+    facts = (info.name, short_count(info.parameters), info.dtype, info.device.upper())
+    chip = " · ".join(map(escape, facts))
     return (
-        "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward "
-        "pass. The same text, in fewer passes.</p></div>"
-        f"<div class='model' role='group' aria-label='Model'>{chips}</div></header>"
+        f"<span id='model-chip' role='group' aria-label='Model' title='{short_count(info.parameters)} parameters'>"
+        f"{chip}</span><span id='page-tools'></span>"
     )

@@ -6,7 +6,7 @@ from gradio import themes
 
 from app.serve.modules import PREFIX, WEB, read
 
-STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css", "styles/watch.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
 

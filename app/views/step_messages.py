@@ -84,6 +84,7 @@ def head_data(run: StoredRun) -> dict[str, Any]:
     return {
         "method": run.method,
         "prompt": list(run.texts.prompt_pieces),
+        "prompt_ids": list(run.prompt_ids),
         "model": model_line(run.model),
         "settings": settings_line(run.method, run.config),
         "config": dataclasses.asdict(run.config),
@@ -97,7 +98,9 @@ def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
     """What the page learns at the end of a run: the numbers of ``metrics.summary``, with a count of the tokens."""
     numbers, gap = metrics.summary(record), run.parted
     near = None if gap is None else {"gap": gap.gap, "near_tie": gap.near_tie, "dtype": run.model.dtype}
-    return numbers | {"tokens": len(numbers.pop("token_ids")), "parted": near, "problem": run.problem or None}
+    costs = record.pass_costs
+    more = {"parted": near, "problem": run.problem or None, "pays": costs and round(1 + costs.break_even(2), 2)}
+    return numbers | {"tokens": len(numbers.pop("token_ids"))} | more
 
 
 def steps_data(run: StoredRun, stop: int | None = None) -> list[dict[str, Any]]:

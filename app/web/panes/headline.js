@@ -1,10 +1,10 @@
 // What a step did, in one sentence, and what run it is of.
 
 import { fill, make, one, put } from '../lib/dom.js';
-import { brokeOff, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
+import { brokeOff, draftsOff, hasDraft, ownToken, placesRead } from '../lib/runs.js';
 import { label, percent, plural } from '../lib/text.js';
 
-/** @import { LeftOut, Mount, Run } from '../types' */
+/** @import { LeftOut, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
@@ -15,9 +15,10 @@ const MARKUP = `
   const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
   let said = '';
   return {
-    draw({ run, step, playing, live }) {
+    draw(state) {
+      const { run, step, playing, live } = state;
       put(about, [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
-      const pieces = sentence(run, step);
+      const pieces = state.phase && state.phase !== 'accept' && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
       said = text;
@@ -46,6 +47,15 @@ export function sentence(run, at) {
     ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
+}
+
+/** What happens in a phase of a step, before its outcome is known. @param {Run} run @param {number} at @param {Phase} phase @returns {[words: string, kind?: string][]} */
+function inPhase(run, at, phase) {
+  const step = run.steps[at], places = placesRead(run, at, step.match).length, guessed = step.draft ? step.draft.parent.length - 1 : 0;
+  if (phase === 'draft') return guessed ? [['2 Draft. '], ['What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft. '], [whyNoDraft(run, step.left_out)]];
+  if (phase === 'verify') return [['3 Verify. '], ['One pass of the model checks '], [guessed ? 'all of them' : 'nothing', 's-guess'], [guessed ? ': each token sees its own branch alone.' : ' this time; it writes its own next token.']];
+  if (!step.match) return [['1 Retrieve. '], ['The last token is new to the Trie.']];
+  return [['1 Retrieve. '], ['The Trie knows '], [step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens', 's-guess'], [places ? ' from ' + plural(places, 'place') + ' in the text.' : ' from earlier.']];
 }
 
 function whyNoDraft(/** @type {Run} */ run, /** @type {LeftOut | null | undefined} */ left) {
