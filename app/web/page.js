@@ -8,7 +8,7 @@
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });
   // The drawer: the fields are one line of the bar until one of them is used.
-  const ask = (open) => document.body.classList.toggle('asking', open);
+  const ask = (open) => document.querySelector('#ask')?.toggleAttribute('data-open', open);
   const inside = ({ target }, places) => target instanceof Element && !!target.closest(places);
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && inside(event, '#ask')) { ask(false); event.target.blur(); }

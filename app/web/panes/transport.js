@@ -26,11 +26,11 @@ const MARKUP = `
       <option value="40">40 steps/s</option>
     </select></span>
     <label class="small check" data-following title="Stay on the newest step while a run is in progress" hidden><input type="checkbox" data-follow checked> Jump to newest step</label>
-    <span class="small" data-bars>each bar a pass: <span class="t-accepted">■ accepted</span> □ own <span class="t-rejected">▨ wasted</span></span>
+    <span class="small" data-bars><span class="t-accepted">■ accepted</span> □ own <span class="t-rejected">▨ wasted</span></span>
   </span>
 </div>`;
 
-const LEAST = 12; // passes that the timeline has room for, so that the first bars of a run are no wider than later ones
+const LEAST = 6, LEAST_LIVE = 16; // passes that the timeline has room for, so that the first bars of a run are hardly wider than later ones
 const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the model's own token; between bars, in bars
 
 /** @type {Mount} */ export function mount(box, context) {
@@ -56,7 +56,7 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
       slider.max = String(last);
       slider.value = String(at);
       mark(slider, 'aria-valuetext', 'step ' + at + ' of ' + last + (state.phase ? ', ' + state.phase : ''));
-      drawBars(state.run.steps, at);
+      drawBars(state.run.steps, at, state.live ? LEAST_LIVE : LEAST);
       put(count, state.run.steps[at] ? 'step ' + at + ' / ' + last : '–');
       put(play, playing ? '❚❚' : '▶');
       mark(play, 'aria-label', playing ? 'Pause' : 'Play');
@@ -71,7 +71,7 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
 function bars(place, slider) {
   const svg = one(place, 'svg'), [own, took, waste] = ['.t-own', '.t-took', '.t-waste'].map((name) => one(svg, name)), ahead = one(svg, '.t-ahead'), now = one(svg, '.t-now');
   /** @type {Step[]} */ let drawn = [];
-  let most = 0, many = 0, paths = ['', '', ''];
+  let most = 0, many = 0, wide = 0, paths = ['', '', ''];
 
   /** Heights grow with the square root, so that two tokens are seen beside sixty. */
   const height = (/** @type {number} */ tokens) => (TALL - OWN) * Math.sqrt(tokens / Math.max(8, most));
@@ -84,7 +84,7 @@ function bars(place, slider) {
     paths[2] += bar(i, OWN + height(right), OWN + height(drafted));
   }
 
-  return (/** @type {Step[]} */ steps, /** @type {number} */ at) => {
+  return (/** @type {Step[]} */ steps, /** @type {number} */ at, /** @type {number} */ least) => {
     const tallest = steps.slice(drawn === steps ? many : 0).reduce((most, { draft }) => Math.max(most, draft ? draft.parent.length - 1 : 0), drawn === steps ? most : 0);
     if (drawn !== steps || tallest > most) {
       drawn = steps;
@@ -92,8 +92,9 @@ function bars(place, slider) {
       many = 0;
       paths = ['', '', ''];
     }
-    const room = Math.max(LEAST, steps.length);
-    if (many < steps.length || !many) {
+    const room = Math.max(least, steps.length);
+    if (many < steps.length || !many || room !== wide) {
+      wide = room;
       for (; many < steps.length; many++) add(steps[many], many);
       [own, took, waste].forEach((path, i) => set(path, { d: paths[i] }));
       set(svg, { viewBox: '0 0 ' + room + ' ' + TALL });

@@ -10,7 +10,7 @@ import { estimateOf } from './node_details.js';
 const MARKUP = `
 <div class="head">
   <h2>Text</h2>
-  <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted draft</span><span class="k bonus">written by the model</span><span class="k now">this step</span><span class="k suffix" title="The last tokens, and where the Trie read them before">recognised</span></span>
+  <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted</span><span class="k bonus">model’s own</span><span class="k now">this step</span><span class="k suffix" title="The last tokens, as far as the Trie knows them, and where it read them before">matched</span></span>
   <span class="tools" data-tools></span>
 </div>
 <div class="ribbon" data-ribbon role="region" aria-label="Prompt and generated text; up and down move among its tokens"></div>
