@@ -90,6 +90,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     expect(page.locator("[data-step-count]")).to_have_text("step 86 / 86")
     expect(page.locator("#sentence")).to_have_text("Greedy decoding: one pass, one token.")
     expect(page.locator("#ribbon .group")).to_have_count(87)
+    page.click(".side [data-tab=what-if]")
     expect(page.locator("#what-if")).to_be_hidden()
     expect(name).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#race [data-lane=lookahead] .count")).to_have_text(f"87 tokens, {passes} of {passes} passes ✓")

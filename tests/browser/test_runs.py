@@ -140,7 +140,7 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     _run(page, HOSTILE + " " + "unbroken" * 40, "#compare")
     page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
-    page.click("#settings button")
+    page.click("#gear")
     page.wait_for_selector("#decoding-length input[type=number]")
     for step in (0, 1, int(page.get_attribute("#scrubber", "max") or 0)):
         page.locator("#scrubber").fill(str(step))
@@ -180,7 +180,7 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
         route.fulfill(status=204) if len(asked) <= refused else route.continue_()
 
     page.route("**/lookahead/steps?**", answer)
-    page.click("#settings button")
+    page.click("#gear")
     expect(page.locator("#decoding-length input[type=number]")).to_have_value("1")  # the URL's settings are there
     _run(page, "abc abc abc", button)
     page.wait_for_selector("#run:enabled")

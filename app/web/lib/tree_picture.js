@@ -7,11 +7,10 @@ import { edge, layOut } from './tree_layout.js';
  * A node of the picture; its kind is the class of the line that leads to it, the sign is before its text, the small pieces follow it.
  * @typedef {{ parent: number, width: number, sign?: string, text: string, small: [text: string, style?: string, name?: string][], kind: string, attributes: Record<string, any> }} Node
  * @typedef {import('./tree_layout.js').Spec & { box: number, radius: number, x: number, y: number }} Style height and corner of a box, and where its text is in it
- * @typedef {Node & import('./tree_layout.js').Place} Placed
  */
 
 /**
- * Draws a tree, the root first, instead of what the SVG element shows; of the kinds of lines, the last one is drawn over the others. Returns the nodes with their places.
+ * Draws a tree, the root first, instead of what the SVG element shows; of the kinds of lines, the last one is drawn over the others.
  * @param {SVGElement} svg @param {Node[]} list @param {Style} style @param {string[]} kinds
  * @param {(node: number) => number} [rank] as in layOut
  */
@@ -29,5 +28,4 @@ export function drawTree(svg, list, style, kinds, rank) {
   const paths = kinds.filter((kind) => lines[kind]).map((kind) => draw('path', { class: 'e-' + kind, d: lines[kind] }));
   svg.replaceChildren(draw('g', { class: 'edges', fill: 'none' }, ...paths), ...boxes);
   set(svg, { width, height });
-  return nodes;
 }

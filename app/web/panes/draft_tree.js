@@ -7,14 +7,14 @@ import { cells, label, percent, plural } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 import { describe, mount as mountDetails } from './node_details.js';
 
-/** @import { DraftStep, Mount, Run, State, Step } from '../types' @import { Node, Placed } from '../lib/tree_picture' */
+/** @import { DraftStep, Mount, Run, State, Step } from '../types' @import { Node } from '../lib/tree_picture' */
 
 const MARKUP = `
 <div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><span class="tools" data-tools><button type="button" class="link" data-svg title="This picture as a file">SVG</button></span></div>
 <div class="canvas" data-tree-box>
   <svg data-tree role="group" aria-label="Draft tree of this step; up and down move among its nodes"></svg>
   <p class="why" data-tree-none></p>
-  <div data-detail hidden></div>
+  <div data-detail popover="manual"></div>
 </div>
 <ul class="foot legend counts" aria-label="How the nodes of this step ended" title="␣ space, ⏎ line break, ∅ no visible text (e.g. “next letter is a capital”)">
   <li class="t-accepted">✓ <b data-count="accepted">0</b> accepted</li>
@@ -38,7 +38,6 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
   const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]'), download = button(box, '[data-svg]');
   const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]');
   /** @type {State | null} */ let drawn = null;
-  /** @type {Placed[]} */ let placed = [];
   /** @type {number | null} */ let at = null; // the node of the card
 
   pointable(place, 'data-node', context);
@@ -49,6 +48,7 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     if (event.key === 'Escape') context.pin?.(null);
   });
   on(place, 'click', (event) => { if (!within(event, '[data-node], [data-detail]')) context.pin?.(null); });
+  on(place, 'scroll', putCard, true);
   on(download, 'click', () => { if (drawn) saveTree(svg, place, drawn.step); });
 
   function drawStep(/** @type {Step | undefined} */ step, /** @type {Run} */ run) {
@@ -59,20 +59,19 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     download.disabled = !step;
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
     const nodes = step ? nodesOf(step, run) : [];
-    placed = drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
+    drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
     place.scrollTo(0, 0);
     if (had && hasDraft(step)) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
   }
 
-  /** The card is below its node, or above it where there is no room, and within what is seen of the tree. */
+  /** The card is below its node, or above it where there is no room; the browser shows it over everything. */
   function putCard() {
-    const node = at === null ? null : placed[at];
-    card.hidden = !node;
+    const node = at === null ? null : svg.querySelector('[data-node="' + at + '"] rect');
+    if (card.matches(':popover-open') !== !!node) card.togglePopover(!!node);
     if (!node) return;
-    const { scrollLeft, scrollTop, clientWidth, clientHeight } = place, { offsetWidth, offsetHeight } = card, left = svg.clientLeft + 10, top = node.y + 12;
-    const below = top + STYLE.height + 2, fits = below + offsetHeight <= scrollTop + clientHeight || top - offsetHeight < scrollTop;
-    const beside = Math.min(node.x + left, scrollLeft + clientWidth - offsetWidth - 8);
-    card.style.transform = 'translate(' + Math.max(scrollLeft + 4, beside) + 'px,' + (fits ? below : top - offsetHeight - 6) + 'px)';
+    const zoom = card.currentCSSZoom || 1, { left, top, bottom } = node.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+    card.style.left = Math.max(4, Math.min(left, innerWidth - width - 12)) / zoom + 'px';
+    card.style.top = (bottom + 6 + height < innerHeight ? bottom + 6 : Math.max(4, top - height - 6)) / zoom + 'px';
   }
 
   return {

@@ -18,7 +18,7 @@ const MARKUP = `
     draw(state) {
       const { run, step, playing, live } = state;
       put(about, [run.head.note, run.head.model, run.head.settings, brokeOff(run)].filter(Boolean).join(' · '));
-      const pieces = state.phase && state.phase !== 'accept' && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
+      const pieces = state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
       said = text;
@@ -52,10 +52,11 @@ export function sentence(run, at) {
 /** What happens in a phase of a step, before its outcome is known. @param {Run} run @param {number} at @param {Phase} phase @returns {[words: string, kind?: string][]} */
 function inPhase(run, at, phase) {
   const step = run.steps[at], places = placesRead(run, at, step.match).length, guessed = step.draft ? step.draft.parent.length - 1 : 0;
-  if (phase === 'draft') return guessed ? [['2 Draft. '], ['What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft. '], [whyNoDraft(run, step.left_out)]];
-  if (phase === 'verify') return [['3 Verify. '], ['One pass of the model checks '], [guessed ? 'all of them' : 'nothing', 's-guess'], [guessed ? ': each token sees its own branch alone.' : ' this time; it writes its own next token.']];
-  if (!step.match) return [['1 Retrieve. '], ['The last token is new to the Trie.']];
-  return [['1 Retrieve. '], ['The Trie knows '], [step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens', 's-guess'], [places ? ' from ' + plural(places, 'place') + ' in the text.' : ' from earlier.']];
+  if (phase === 'accept') return [['4 Accept', 's-phase'], ...sentence(run, at)];
+  if (phase === 'draft') return guessed ? [['2 Draft', 's-phase'], ['What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft', 's-phase'], [whyNoDraft(run, step.left_out)]];
+  if (phase === 'verify') return [['3 Verify', 's-phase'], ['One pass of the model checks '], [guessed ? 'all of them' : 'nothing', 's-guess'], [guessed ? ': each token sees its own branch alone.' : ' this time; it writes its own next token.']];
+  if (!step.match) return [['1 Retrieve', 's-phase'], ['The last token is new to the Trie.']];
+  return [['1 Retrieve', 's-phase'], ['The Trie knows '], [step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens', 's-guess'], [places ? ' from ' + plural(places, 'place') + ' in the text.' : ' from earlier.']];
 }
 
 function whyNoDraft(/** @type {Run} */ run, /** @type {LeftOut | null | undefined} */ left) {
