@@ -276,9 +276,9 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @type {Record<string, () => void>} */
   const moves = { ArrowLeft: () => go(step - 1), ArrowRight: () => go(step + 1), Home: () => go(0), End: () => go(Infinity), ' ': () => (playing ? play(false) : nextPhase()), p: () => play(!playing) };
 
-  /** Fields keep all their keys, the scrubber all but Space; buttons and links only Space, which presses them. */
+  /** Fields keep all their keys, the scrubber all but Space and P; buttons and links only Space, which presses them. */
   function keeps(/** @type {KeyboardEvent} */ event) {
-    if (within(event, '[data-scrubber]')) return event.key !== ' ';
+    if (within(event, '[data-scrubber]')) return ![' ', 'p'].includes(event.key);
     return within(event, FIELDS) || (event.key === ' ' && within(event, 'button, a, input, [role=button]'));
   }
 

@@ -143,7 +143,7 @@ def test_a_long_branch_is_not_folded_but_scrolls(page: Page) -> None:
     width, room, rows = page.evaluate(
         "[document.querySelector('#draft-tree').getBoundingClientRect().width,"
         " document.querySelector('[data-tree-box]').clientWidth,"
-        " new Set([...document.querySelectorAll('#draft-tree [data-status=accepted] rect')].map((e) => e.y.baseVal.value)).size]"
+        " new Set([...document.querySelectorAll('#draft-tree .n-accepted rect')].map((e) => e.y.baseVal.value)).size]"
     )
     assert width > room
     assert rows == 1, "the accepted path is one line"

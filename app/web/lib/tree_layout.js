@@ -26,7 +26,7 @@ export function layOut(nodes, { gap, height }, rank = () => 0) {
   let next = 2;
   const columns = widths.map((wide) => (next += wide + gap) - wide - gap);
   for (const node of placed) Object.assign(node, { x: columns[node.depth], y: 2 + node.row * height });
-  return { nodes: placed, order, width: next - gap + 2, height: 2 + leaves * height };
+  return { nodes: placed, order, width: Math.max(0, next - gap + 2), height: 2 + leaves * height };
 }
 
 /** Gives every node its row, and returns them in reading order; without recursion, since branches can be long. */

@@ -8,11 +8,10 @@ import { cells, label, plural } from '../lib/text.js';
 /** @import { DraftStep, Mount, Step } from '../types' @typedef {{ margin: number, block: number, size: number, high: number, left: number }} Sizes width and height of a cell, where the cells begin */
 
 const MARKUP = `
-<div class="head"><h2>Attention mask</h2><span class="fact" data-mask-fact></span><span class="tools" data-tools></span></div>
+<div class="head"><h2 title="Each row is a token of the pass with its position; its filled cells are the tokens it may attend to: the whole text before the pass, its ancestors and itself, never another branch. That is why one pass can check all branches.">Attention mask</h2><span class="fact" data-mask-fact></span><span class="tools" data-tools></span></div>
 <div class="canvas" data-mask-box tabindex="0" role="region" aria-label="Attention mask of this step">
+  <p class="legend"><span class="t-accepted">■ ✓ accepted</span><span class="t-rejected">▬ ✗ rejected</span><span class="t-unchecked">▪ ○ not reached</span></p>
   <svg role="img" aria-label="A matrix: each row is a token of the pass, its filled cells are the tokens that it attends to"></svg>
-  <p class="legend under"><span class="t-accepted">■ root, ✓ accepted</span><span class="t-rejected">▬ ✗ rejected</span><span class="t-unchecked">▪ ○ not reached</span></p>
-  <p class="hint">Each row is a token of the pass with its position; its filled cells are the tokens it may attend to: the whole text before the pass, its ancestors and itself, never another branch. That is why one pass can check all branches.</p>
 </div>
 <p class="foot"><span class="fact" data-mask-row></span></p>`;
 
@@ -49,7 +48,7 @@ const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
       const step = state.run.steps[state.step];
       if (drawn !== step || !room) {
         room ||= place.clientWidth - 22;
-        tall ||= place.clientHeight - 22;
+        tall ||= place.clientHeight - 42;
         if (room <= 0) { room = tall = 0; return; } // out of sight
         drawn = step;
         const count = step?.draft ? step.draft.parent.length : 0;

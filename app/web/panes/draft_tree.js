@@ -99,7 +99,7 @@ function draftNodes(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
   const { draft } = step;
   return draft.parent.map((parent, i) => {
     const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
-    const says = { role: 'button', tabindex: i ? -1 : 0, 'data-node': i, 'data-status': kind, 'data-match': i || !step.match ? '' : step.match };
+    const says = { role: 'button', tabindex: i ? -1 : 0, 'data-node': i, 'data-status': kind, 'data-suffix': i ? 0 : step.match };
     const text = i ? label(draft.text[i]) : rootText(step, run);
     /** @type {Node['small']} */ const small = i ? [[' ' + percent(draft.p[i]).replace(' ', '\u202f')]] : [];
     if (wanted !== null) small.push([' ≠ ' + label(wanted, 10), '', 'behind wanted']);

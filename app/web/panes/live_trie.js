@@ -15,8 +15,8 @@ const MARKUP = `
   <span class="tools" data-tools><button type="button" class="link" data-graphml title="The neighbourhood of the match, for graph tools">GraphML</button></span>
 </div>
 <div class="canvas">
+  <p class="legend" data-signs></p>
   <div data-trie-box role="region" aria-label="What usually follows the last tokens; up and down move among the n-grams"></div>
-  <p class="legend under" data-signs></p>
 </div>
 <p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says></span><span class="fact" data-trie-hint role="status"></span></p>`;
 
@@ -32,9 +32,9 @@ export function mount(box, context) {
   const place = one(box, '[data-trie-box]'), fact = one(box, '[data-trie-fact]'), says = one(box, '[data-trie-says]'), hint = one(box, '[data-trie-hint]');
   const form = /** @type {HTMLFormElement} */ (one(box, '[data-search]')), field = input(form, 'input'), graphml = button(box, '[data-graphml]');
   const places = placesOf(context.sources);
-  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' times in ' + wordsOf(source.name))]));
+  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' in ' + wordsOf(source.name))]));
   showLegend(false);
-  one(box, '[data-signs]').append(...legend.values(), make('span', {}, '+ new or seen again since the last step'));
+  one(box, '[data-signs]').append(...legend.values(), make('span', { title: 'new or seen again since the last step' }, '+ new'));
 
   /** @type {State | null} */ let drawn = null;
   let searched = ''; // a text that is looked at instead of the match, until the field is emptied

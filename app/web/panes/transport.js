@@ -31,6 +31,7 @@ const MARKUP = `
 </div>`;
 
 const LEAST = 6, LEAST_LIVE = 16; // passes that the timeline has room for, so that the first bars of a run are hardly wider than later ones
+const MANY = 50; // bars that are too narrow for outlines
 const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the model's own token; between bars, in bars
 
 /** @type {Mount} */ export function mount(box, context) {
@@ -98,6 +99,7 @@ function bars(place, slider) {
       for (; many < steps.length; many++) add(steps[many], many);
       [own, took, waste].forEach((path, i) => set(path, { d: paths[i] }));
       set(svg, { viewBox: '0 0 ' + room + ' ' + TALL });
+      svg.classList.toggle('many', room > MANY);
       slider.style.setProperty('--thumb', (100 / Math.max(1, steps.length)).toFixed(3) + '%');
       slider.style.width = (100 * steps.length / room).toFixed(3) + '%';
     }

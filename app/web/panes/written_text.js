@@ -9,14 +9,12 @@ import { estimateOf } from './node_details.js';
 
 const MARKUP = `
 <div class="head">
-  <h2>Text</h2>
+  <h2 title="Point at a token for its source, probability and rank; click it to go to its step">Text</h2>
   <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted</span><span class="k bonus">model’s own</span><span class="k now">this step</span><span class="k suffix" title="The last tokens, as far as the Trie knows them, and where it read them before">matched</span></span>
   <span class="tools" data-tools></span>
 </div>
 <div class="ribbon" data-ribbon role="region" aria-label="Prompt and generated text; up and down move among its tokens"></div>
 <p class="foot"><span class="fact" data-token-says></span></p>`;
-
-const HINT = 'Point at a token for its source, probability and rank; click it to go to its step.';
 
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'written-text');
@@ -91,7 +89,7 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
   function tell() {
     if (!drawn) return;
     const step = drawn.run.steps[drawn.step];
-    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step) + HINT);
+    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step));
   }
 
   on(ribbon, 'click', (event) => {
@@ -164,8 +162,8 @@ function groupOf(/** @type {Step} */ step) {
 }
 
 function stepSays(/** @type {Step} */ step) {
-  if (!step.draft) return 'Step 0 read the prompt and wrote the first token. ';
-  const own = step.emitted.length > step.path.length ? ', 1 written by the model. ' : '. ';
+  if (!step.draft) return 'Step 0 read the prompt and wrote the first token.';
+  const own = step.emitted.length > step.path.length ? ', 1 written by the model.' : '.';
   return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
 }
 
