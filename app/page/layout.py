@@ -26,7 +26,7 @@ from app.views.step_messages import short_count
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
-    "<a href='./learn'>Learn</a></nav><p>Guess many tokens, check them in one forward pass: the same text, sooner.</p>"
+    "<a href='./learn'>Learn</a></nav><p>Many tokens per forward pass, the same text.</p>"
     "</header>"
 )
 SESSIONS = 500

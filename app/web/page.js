@@ -16,6 +16,7 @@
     event.preventDefault();
     event.stopPropagation();
     event.target.blur?.();
+    ask(false);
     document.querySelector('#run:enabled')?.click();
   }, true);
   document.addEventListener('focusin', (event) => { if (inside(event, '#drawer')) ask(true); });

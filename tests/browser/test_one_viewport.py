@@ -157,7 +157,7 @@ def test_targets_of_a_phone_are_44_pixels(open_page: Callable[..., Page]) -> Non
     page = open_page(width=390, height=844, reduced_motion="reduce")
     recorded(page)
     small = page.evaluate(
-        """[...document.querySelectorAll('.tabs *, .transport button, .transport select, #run, #gear, #scrubber, nav a')]
+        """[...document.querySelectorAll('.tabs *, .dock :is(button, select), #run, #gear, #scrubber, nav a')]
           .map((e) => [e.textContent, e.getBoundingClientRect()])
           .filter(([, { height }]) => height > 0 && height < 43.5).map(([text, { height }]) => [text, height])"""
     )

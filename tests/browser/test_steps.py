@@ -139,7 +139,7 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\) at this step$"))
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
-        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new since the last one")
+        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new")
         expect(adds).to_contain_text(f"This step adds {run.steps[step].trie.added} n-gram")
         expect(adds).to_contain_text("marked + at the next step")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))

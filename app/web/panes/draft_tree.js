@@ -20,7 +20,7 @@ const MARKUP = `
   <li class="t-accepted">✓ <b data-count="accepted">0</b> accepted</li>
   <li class="t-rejected">✗ <b data-count="rejected">0</b> rejected</li>
   <li class="t-unchecked" title="An earlier token in the branch was rejected">○ <b data-count="unchecked">0</b> not reached</li>
-  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">written by the model</span></li>
+  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">model’s own</span></li>
 </ul>`;
 
 const CELL = 7.25, SMALL_CELL = 6.1;
@@ -69,7 +69,8 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     const node = at === null ? null : svg.querySelector('[data-node="' + at + '"] rect');
     if (card.matches(':popover-open') !== !!node) card.togglePopover(!!node);
     if (!node) return;
-    const zoom = card.currentCSSZoom || 1, { left, top, bottom } = node.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+    const zoom = card.currentCSSZoom || 1, { left, top, bottom: under } = node.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+    const end = svg.getBoundingClientRect().bottom, bottom = end - under < 4 * STYLE.height * zoom ? end : under; // under the whole tree where that is near
     card.style.left = Math.max(4, Math.min(left, innerWidth - width - 12)) / zoom + 'px';
     card.style.top = (bottom + 6 + height < innerHeight ? bottom + 6 : Math.max(4, top - height - 6)) / zoom + 'px';
   }

@@ -162,7 +162,7 @@ const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 function sizeOf(/** @type {TrieView} */ view, /** @type {Step | undefined} */ before) {
   const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB) at this step';
   if (!before) return size;
-  return size + ', ' + number(before.trie[1], 0) + ' of them new since the last one' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
+  return size + ', ' + number(before.trie[1], 0) + ' of them new' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
 }
 
 /** What the run drafts from besides its own trie. */
