@@ -32,7 +32,7 @@ class Controls:
             self.described = offered_here(host, "page")
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 self.settings = {name: control(one) for name, one in self.described.items()}
-                gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
+                gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
         with gr.Row(elem_id="buttons"):
             gr.Button("Settings", elem_id="gear", min_width=0)
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
@@ -51,7 +51,8 @@ class Controls:
             placeholder="Prompt", info=_prompt_line(host),
         )  # fmt: skip
         tiny = TINY_LINE if host.info.name == "embedded" else ""
-        gr.HTML(f"<p class='limits'>{BUTTONS_LINE}{tiny}</p>", apply_default_css=False, elem_id="buttons-line")
+        line = f"<p class='limits'>{BUTTONS_LINE}{tiny}</p>"
+        gr.HTML(line, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="buttons-line")
         if host.options.share_trie:
             gr.HTML(SHARED_LINE, apply_default_css=False, elem_id="shared-line")
 
@@ -109,10 +110,12 @@ const line = element.querySelector('p');
 watch('value', () => { line.textContent = line.title = props.value; });
 """
 GROUPS_SCRIPT = """
-const settings = element.closest('#settings');
-new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
+const bar = element.closest('#ask');
+const name = () => bar.querySelectorAll('fieldset').forEach((group) => {
   group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
-})).observe(settings, { childList: true, subtree: true });
+});
+new MutationObserver(name).observe(bar, { childList: true, subtree: true });
+name();
 """
 """Gives Gradio's groups of radios and checkboxes, which appear a moment later, a name for screen readers."""
 

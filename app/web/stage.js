@@ -268,9 +268,11 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     schedule();
   }
 
-  function onTab(/** @type {MouseEvent} */ event) {
+  function onClick(/** @type {MouseEvent} */ event) {
     const name = within(event, '[data-tab]')?.dataset.tab;
     if (name) setTab(within(event, '.side') && element.dataset.tabNow === name ? 'tree' : name);
+    const card = element.querySelector('details[open]');
+    if (card && !within(event, 'details')) card.removeAttribute('open');
   }
 
   /** @type {Record<string, () => void>} */
@@ -316,7 +318,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     schedule();
   }).observe(element);
   setTab('tree');
-  element.addEventListener('click', onTab);
+  element.addEventListener('click', onClick);
   document.addEventListener('keydown', onKey);
   addEventListener('pagehide', onPageHide);
 

@@ -25,7 +25,7 @@ MOUNT = """async (wanted) => {
   for (const { pane, run, runs: beside, step } of wanted) {
     const box = document.createElement('section');
     box.className = 'mine';
-    document.querySelector('#stage [data-pane]').parentElement.append(box);
+    document.body.append(box);
     const { mount } = await web('panes/' + pane + '.js');
     const context = { ...first.page, server, show: (id) => { box.dataset.shows = id; } };
     mount(box, context).draw({ run: runs[run], step, runs: (beside || [run]).map((name) => runs[name]) });
@@ -104,7 +104,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
 
 @pytest.mark.parametrize(("button", "runs"), [("#run", 17), ("#compare", 8)])
 def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page], button: str, runs: int) -> None:
-    page = open_page("/?max_new_tokens=12&decoding_length=8", reduced_motion="reduce")
+    page = open_page("/?max_new_tokens=12&decoding_length=8&budget=fixed", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     session = page.context.new_cdp_session(page)

@@ -126,6 +126,7 @@ def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page, recorded:
 
 
 def test_the_time_bar_tells_its_parts_apart_by_more_than_colour(page: Page) -> None:
+    page.click(".all summary")
     looks = page.evaluate(
         "[...document.querySelectorAll('.parts i')].map((e) =>"
         " getComputedStyle(e).backgroundImage.replace(/rgba?\\([^)]*\\)/g, ''))"

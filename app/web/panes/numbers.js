@@ -10,7 +10,7 @@ const PHASES = ['retrieve', 'forward', 'verify', 'commit'];
 
 const MARKUP = `
 <dl class="four" data-tiles></dl>
-<details class="all"><summary>All numbers</summary>
+<details class="all" aria-label="All numbers"><summary>All numbers</summary>
 <div class="card">
 <div class="head"><h2>Numbers</h2><span class="fact" data-numbers-fact></span><span class="tools" data-tools></span></div>
 <dl class="rest" data-rest></dl>
