@@ -1,8 +1,8 @@
-// What the page offers beside the panes: the examples, Copy link and Present, and in each pane's head its picture as a file.
+// What the page offers beside the panes: the examples' recordings, Copy link and Present, and in each pane's head its picture as a file.
 
 import { savePane } from './export.js';
 import { linkTo, PANES } from './link.js';
-import { all, make, mark, on, put, within } from './lib/dom.js';
+import { all, make, on, put, within } from './lib/dom.js';
 
 /** @import { Example, Run } from './types' */
 
@@ -22,37 +22,25 @@ const TEXT_FIELDS = ['#document textarea', '#prompt textarea'];
   ['Enlarge', { 'data-present': '', title: 'This pane alone, in large type (Esc ends it)' }],
 ];
 
-/** Mounts them; the layout may have boxes for them (`#examples`, `#page-tools`, `[data-tools]` in a pane). @param {Stage} stage */
+/** Mounts them; the layout may have boxes for them (`#page-tools`, `[data-tools]` in a pane). @param {Stage} stage */
 export function mountTools(stage) {
   const { element } = stage, headline = element.querySelector('[data-pane=headline]');
-  const chips = exampleChips(stage), tools = pageTools(stage);
-  const place = document.querySelector('#examples'), box = document.querySelector('#page-tools');
-  if (place) place.append(chips); else headline?.before(chips);
+  const presets = document.querySelector('#preset'), tools = pageTools(stage), box = document.querySelector('#page-tools');
+  if (presets) openPresets(presets, stage);
   if (box) box.append(tools); else headline?.before(tools);
   for (const [name, pane] of Object.entries(PANES)) {
     for (const section of all(element, '[data-pane=' + pane + ']')) addPictures(stage, section, name);
   }
-  return {
-    /** Shows which example is on the stage. @param {string | null} name */
-    show(name) { for (const chip of all(chips, '[data-example]')) mark(chip, 'aria-pressed', String(chip.dataset.example === name)); },
-  };
 }
 
-/** @param {Stage} stage */
-function exampleChips({ examples, openExample }) {
-  const chips = make('div', { class: 'examples', role: 'group', 'aria-label': 'Examples' });
-  for (const { name, title, model } of examples) {
-    chips.append(make('button', { type: 'button', 'data-example': name, 'aria-pressed': 'false', title: 'Recorded with ' + model }, title));
-  }
+/** The bar's examples: one that is chosen is put into the fields by the page, and its recording takes the stage. @param {Element} presets @param {Stage} stage */
+function openPresets(presets, { examples, openExample }) {
   const models = [...new Set(examples.map(({ model }) => model.split('/').pop() || model))];
-  if (models.length) chips.append(make('span', { class: 'fact' }, 'recorded with ' + models.join(', ')));
-  on(chips, 'click', async (event) => {
-    const chip = within(event, '[data-example]');
-    if (!chip) return;
-    const problem = await openExample(String(chip.dataset.example));
-    chip.title = problem || chip.title;
+  if (models.length) presets.setAttribute('title', 'Recorded with ' + models.join(', '));
+  on(presets, 'change', (event) => {
+    const chosen = examples.find(({ title }) => title === /** @type {HTMLInputElement} */ (event.target).value);
+    if (chosen) openExample(chosen.name).then((problem) => problem && console.warn(problem));
   });
-  return chips;
 }
 
 /** @param {Stage} stage */
