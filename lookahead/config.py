@@ -195,7 +195,7 @@ class Setting:
         plain = self.plain(value)
         if isinstance(plain, list):
             return ",".join(plain)
-        return str(int(plain)) if isinstance(plain, bool) else f"{plain:g}" if self.kind == "number" else str(plain)
+        return str(int(plain)) if isinstance(plain, bool) else str(plain).removesuffix(".0")  # as JavaScript writes it
 
     def within(
         self, low: float | None = None, high: float | None = None, choices: Sequence[str] | None = None

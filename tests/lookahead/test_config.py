@@ -17,13 +17,15 @@ from lookahead.config import (
     Kind,
     LookaheadConfig,
     RunSettings,
+    Sampling,
     Setting,
     chosen,
     offered,
     settings_of,
 )
 
-ALL = settings_of(RunSettings, LookaheadConfig)
+CLASSES = (RunSettings, Sampling, LookaheadConfig)
+ALL = settings_of(*CLASSES)
 WORDS = ("wide", "narrow", "a word of two")
 KINDS: tuple[Kind, ...] = ("whole", "number", "choice", "choices", "switch")
 
@@ -35,7 +37,7 @@ def _settings(draw: st.DrawFn) -> Setting:
         return draw(st.sampled_from(list(ALL.values())))
     kind = draw(st.sampled_from(KINDS))
     ends = st.integers(-MAX_NUMBER, MAX_NUMBER) if kind == "whole" else st.floats(-1e300, 1e300)
-    low, high = sorted((draw(ends), draw(ends)))
+    low, high = sorted((draw(ends) + 0, draw(ends) + 0))  # no -0.0
     none = "no limit" if kind in ("whole", "number") and low > 0 and draw(st.booleans()) else ""
     return Setting("grain", kind, None, "Grain", "How fine.", (), low, high, WORDS, none)
 
@@ -175,8 +177,7 @@ def test_every_default_is_a_value_and_every_setting_is_described():
         described.check(described.default)
         assert described.label
         assert described.summary.endswith(".")
-    fields = {*RunSettings.__dataclass_fields__, *LookaheadConfig.__dataclass_fields__}
-    assert set(ALL) == fields
+    assert set(ALL) == {name for kind in CLASSES for name in kind.__dataclass_fields__}
 
 
 def test_settings_are_chosen_by_name_and_offered_by_place():
@@ -205,7 +206,7 @@ NOT_NUMBERS = [2**64, -(2**64), 10**400, math.inf, -math.inf, math.nan, True, np
 @pytest.mark.parametrize("value", [*NOT_NUMBERS, np.float32("nan"), torch.tensor(2**60), torch.tensor([1, 2]), "8", 8j])
 def test_every_number_is_bounded_where_it_enters(name: str, value: Any):
     """And what is let in fits into a run file, which holds whole numbers below 2^53."""
-    kind = RunSettings if name in settings_of(RunSettings) else LookaheadConfig
+    kind = next(kind for kind in CLASSES if name in settings_of(kind))
     with pytest.raises(ValueError, match=f"^{name}=") as caught:
         kind(**{name: value})
     message = str(caught.value)
