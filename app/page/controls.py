@@ -1,4 +1,4 @@
-"""The column beside the stage: prompt, buttons and settings, each with a line that explains it."""
+"""The bar above the stage: examples, the prompt in one line, buttons; the prompt's drawer holds all other fields."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from lookahead.config import Setting
 
 
 class Controls:
-    """The column beside the stage.
+    """The bar above the stage.
 
     Attributes:
         described: The settings of the page, by name.
         settings: Their controls, by the same names.
     """
 
-    def __init__(self, host: ModelHost) -> None:
-        first = presets.PRESETS[0]
-        gr.HTML("<h2>Run your own prompt</h2>", apply_default_css=False, elem_id="controls-title")
-        self.preset = gr.Dropdown(
-            presets.names(),
-            value=first.name,
-            label="Start from",
-            info=EXAMPLES_LINE + (TINY_LINE if host.info.name == "embedded" else ""),
-            elem_id="preset",
+    def __init__(self, host: ModelHost, status: gr.HTML) -> None:
+        self.status = status
+        names = presets.names()
+        self.preset = gr.Radio(
+            [(CHIPS.get(name, name), name) for name in names], value=names[0], label="Example", elem_id="preset"
         )
+        with gr.Column(elem_id="drawer", min_width=0), gr.Column(elem_id="fields", min_width=0):
+            self._texts(host)
+            self.described = offered_here(host, "page")
+            with gr.Accordion("Settings", open=False, elem_id="settings"):
+                self.settings = {name: control(one) for name, one in self.described.items()}
+                gr.HTML(OTHER_MODEL, apply_default_css=False, elem_id="other-model")
+        with gr.Row(elem_id="buttons"):
+            gr.Button("Settings", elem_id="gear", min_width=0)
+            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=0, interactive=False)
+            self.compare = gr.Button("Compare", elem_id="compare", min_width=0)
+
+    def _texts(self, host: ModelHost) -> None:
+        """The fields of document and prompt, and what there is to say about them."""
+        first = presets.PRESETS[0]
         self.document = gr.Textbox(
-            first.document, label="Document", lines=5, max_lines=9, elem_id="document", visible=first.grounded,
+            first.document, label="Document", lines=5, max_lines=5, placeholder="+ document", elem_id="document",
             info="Placed before the question. The answer quotes it, and that is where most guesses come from.",
         )  # fmt: skip
         self.prompt = gr.Textbox(
-            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=14, elem_id="prompt",
-            info=prompt_line(host),
+            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=3, elem_id="prompt",
+            placeholder="Prompt", info=prompt_line(host),
         )  # fmt: skip
-        with gr.Row(elem_id="buttons"):
-            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
-            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=64, interactive=False)
-            self.compare = gr.Button("Compare with greedy", elem_id="compare", min_width=160)
-        gr.HTML(BUTTONS_LINE, apply_default_css=False, elem_id="buttons-line")
+        tiny = TINY_LINE if host.info.name == "embedded" else ""
+        line = f"<p class='limits'>{BUTTONS_LINE}{tiny}</p>"
+        gr.HTML(line, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="buttons-line")
         if host.options.share_trie:
             gr.HTML(SHARED_LINE, apply_default_css=False, elem_id="shared-line")
-        self.status = gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
-        self.described = offered_here(host, "page")
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.settings = {name: control(one) for name, one in self.described.items()}
-            gr.HTML(OTHER_MODEL, js_on_load=GROUPS_SCRIPT, apply_default_css=False, elem_id="other-model")
 
     @property
     def inputs(self) -> dict[str, Component]:
@@ -75,12 +79,21 @@ def control(one: Setting) -> Component:
             return gr.Checkbox(value, **says)
 
 
-EXAMPLES_LINE = "Built-in examples."
-TINY_LINE = " The built-in model is tiny and often wrong; the point is that both runs write exactly the same text."
+def status_line() -> gr.HTML:
+    """The line that says what the run does; always text, never HTML."""
+    return gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
+
+
+CHIPS = {
+    "Edit code": "Code",
+    "Word problem": "Maths",
+}
+"""Short names of examples."""
 BUTTONS_LINE = (
-    "<p class='limits'>Run uses lookahead. Compare also times plain greedy decoding. Stop takes effect after the "
-    "current pass.</p>"
+    "Run uses lookahead (Ctrl+Enter). Compare also times plain greedy decoding. Stop takes effect after the current "
+    "pass."
 )
+TINY_LINE = " The built-in model is tiny and often wrong; the point is that both runs write exactly the same text."
 SHARED_LINE = (
     "<p class='limits'>All visitors of this page share one Trie: outputs of your runs help other visitors' runs, and "
     "they can read them there. Turn off “Keep the trie between runs” to share nothing.</p>"
@@ -90,13 +103,17 @@ OTHER_MODEL = (
     "LOOKAHEAD_MODEL in the environment.</p>"
 )
 STATUS = "<p role='status'>Ready.</p>"
-STATUS_SCRIPT = "watch('value', () => { element.querySelector('p').textContent = props.value; });"
-"""The status line is always text, never HTML."""
+STATUS_SCRIPT = """
+const line = element.querySelector('p');
+watch('value', () => { line.textContent = line.title = props.value; });
+"""
 GROUPS_SCRIPT = """
-const settings = element.closest('#settings');
-new MutationObserver(() => settings.querySelectorAll('fieldset').forEach((group) => {
+const bar = element.closest('#ask');
+const name = () => bar.querySelectorAll('fieldset').forEach((group) => {
   group.setAttribute('aria-label', group.querySelector('[data-testid=block-info]').textContent);
-})).observe(settings, { childList: true, subtree: true });
+});
+new MutationObserver(name).observe(bar, { childList: true, subtree: true });
+name();
 """
 """Gives Gradio's groups of radios and checkboxes, which appear a moment later, a name for screen readers."""
 

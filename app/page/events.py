@@ -239,7 +239,7 @@ def _choose_preset(name: str) -> tuple[Any, Any]:
     """The preset's document and prompt."""
     preset = presets.by_name(name)
     return (
-        gr.update(value=preset.document, visible=preset.grounded),
+        preset.document,
         gr.update(value=preset.prompt, label="Question" if preset.grounded else "Prompt"),
     )
 

@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from app.model.host import ModelHost
 from app.page import presets
-from app.page.controls import Controls
+from app.page.controls import Controls, status_line
 from app.page.events import QUEUE, Handlers, connect, connect_picker
 from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
@@ -25,8 +25,9 @@ from app.serve.queue_readers import QueueReaders
 from app.views.first_sight import first_sight
 
 TITLE = (
-    "<header><div><h1>Lookahead</h1><p>A Trie guesses the next tokens, the model checks them all in one forward pass. "
-    "The same text, in fewer passes.</p></div></header>"
+    "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
+    "<a href='./learn'>Learn</a></nav><p>Many tokens per forward pass, the same text.</p>"
+    "</header>"
 )
 SESSIONS = 500
 """Most tabs whose components the server keeps."""
@@ -60,7 +61,7 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
         theme=theme(),
         css=page_css(),
         head=head(),
-        footer_links=["api"],
+        footer_links=[],
         run_history=False,
         ssr_mode=False,
         **options,
@@ -72,21 +73,22 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
     """The whole page, not served yet; the store keeps its runs."""
     handlers, thread = Handlers(host, store), QuestionThread(store)
     with gr.Blocks(title="Lookahead", analytics_enabled=False, fill_width=True, delete_cache=DELETED) as demo:
-        gr.HTML(TITLE, elem_id="title", apply_default_css=False)
-        picker = ModelPicker(host)
-        with gr.Row(elem_id="page"):
-            with gr.Column(scale=1, min_width=0, elem_id="watch"):
-                view = gr.HTML(
-                    first_sight(host, store, presets.titles()),
-                    html_template=read("stage.html"),
-                    js_on_load=read("boot.js"),
-                    apply_default_css=False,
-                    server_functions=server_functions(store, thread),
-                    elem_id="stage",
-                )
-                place, plots = _figures()
-            with gr.Column(scale=0, min_width=300, elem_id="controls"):
-                controls = Controls(host)
+        with gr.Row(elem_id="bar"):
+            gr.HTML(TITLE, elem_id="title", apply_default_css=False)
+            status = status_line()
+            picker = ModelPicker(host)
+            gr.HTML("<span id='page-tools'></span>", elem_id="tools", apply_default_css=False)
+        with gr.Row(elem_id="ask"):
+            controls = Controls(host, status)
+        view = gr.HTML(
+            first_sight(host, store, presets.titles()),
+            html_template=read("stage.html"),
+            js_on_load=read("boot.js"),
+            apply_default_css=False,
+            server_functions=server_functions(store, thread),
+            elem_id="stage",
+        )
+        place, plots = _figures()
         connect(demo, handlers, controls, view, place, plots, thread)
         connect_picker(demo, handlers, controls, picker)
         add_endpoints(host, store, QUEUE, thread)
@@ -100,7 +102,7 @@ def build_demo(host: ModelHost, store: RunStore) -> gr.Blocks:
 
 def _figures() -> tuple[gr.Accordion, list[gr.Plot]]:
     """The place of the figures, closed until the visitor opens it, and the six figures."""
-    with gr.Accordion("Figures of this run", open=False, elem_id="figures") as place:
+    with gr.Accordion("Figures", open=False, elem_id="figures") as place:
         plots = [gr.Plot(show_label=False)]
         for _ in range(2):
             with gr.Row():

@@ -45,7 +45,7 @@ class ModelPicker:
             self._choices(),
             value=host.name,
             label="Model",
-            info="One is in memory at a time; a run waits until it is loaded.",
+            container=False,
             visible=len(host.offered) > 1,
             elem_id="model-picker",
         )
@@ -66,9 +66,9 @@ class ModelPicker:
 def chip(host: ModelHost) -> str:
     """The model's facts as HTML."""
     info = host.info
-    name = "embedded model" if info.name == EMBEDDED else info.name
-    facts = (name, f"{short_count(info.parameters)} parameters", info.dtype, info.device)
-    spans = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
+    name = info.name.rsplit("/", 1)[-1]
+    facts = (name, short_count(info.parameters), info.dtype, info.device.upper())
+    spans = f"<span title='{escape(info.name)}, {facts[1]} parameters'>{escape(' · '.join(facts))}</span>"
     verdict, why = EXACTNESS.get(info.exactness, ("", ""))
     exact = f"<details><summary>{verdict}</summary><p>{why}</p></details>" if verdict else ""
     notice = f"<details><summary>notice</summary><p>{escape(host.notice)}</p></details>" if host.notice else ""

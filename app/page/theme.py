@@ -7,7 +7,7 @@ from gradio import themes
 from app.serve.modules import PREFIX, WEB, read
 
 PAGE_STYLES = ("styles/page.css", "styles/present.css")
-STAGE_STYLES = ("styles/stage.css", "styles/tree.css")
+STAGE_STYLES = ("styles/stage.css", "styles/tree.css", "styles/watch.css")
 NO_MODULES = ("boot.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
 
@@ -80,4 +80,6 @@ def head() -> str:
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in modules if name not in NO_MODULES)
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
     script = f"<script>{read('page.js')}</script>"
-    return '<meta name="color-scheme" content="light dark">' + icon + script + "".join(links)
+    # Gradio rewrites the rules of its own style sheet: those of a media query would hold inside the page's main part.
+    screen = f"<style>{read('styles/screen.css')}</style>"
+    return '<meta name="color-scheme" content="light dark">' + icon + screen + script + "".join(links)

@@ -86,6 +86,7 @@ def head_data(run: StoredRun) -> dict[str, Any]:
     return {
         "method": run.method,
         "prompt": list(run.texts.prompt_pieces),
+        "prompt_ids": list(run.prompt_ids),
         "model": model_line(run.model),
         "settings": settings_line(run.method, run.config),
         "config": dataclasses.asdict(run.config),
@@ -101,10 +102,12 @@ def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
     times of further tries, and the name of its files."""
     numbers, gap = metrics.summary(record), run.parted
     near = None if gap is None else {"gap": gap.gap, "near_tie": gap.near_tie, "dtype": run.model.dtype}
+    costs = record.pass_costs
     return numbers | {
         "tokens": len(numbers.pop("token_ids")),
         "parted": near,
         "problem": run.problem or None,
+        "pays": costs and round(1 + costs.break_even(2), 2),
         "repeat_seconds": record.repeat_seconds,
         "beside_seconds": run.beside_seconds,
         "file": file_name(record),

@@ -7,12 +7,25 @@
     const texts = FIELDS.map((field) => document.querySelector(field)?.value ?? '');
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });
+  // The drawer: the fields are one line of the bar until one of them is used.
+  const ask = (open) => document.querySelector('#ask')?.toggleAttribute('data-open', open);
+  const inside = ({ target }, places) => target instanceof Element && !!target.closest(places);
   document.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.isComposing || !(event.ctrlKey || event.metaKey || event.shiftKey) || !inField(event)) return;
+    if (event.key === 'Escape' && inside(event, '#ask')) { ask(false); event.target.blur(); }
+    if (event.key !== 'Enter' || event.isComposing || !(event.ctrlKey || event.metaKey || (event.shiftKey && inField(event)))) return;
     event.preventDefault();
     event.stopPropagation();
+    event.target.blur?.();
+    ask(false);
     document.querySelector('#run:enabled')?.click();
   }, true);
+  document.addEventListener('focusin', (event) => { if (inside(event, '#drawer')) ask(true); });
+  document.addEventListener('pointerdown', (event) => { if (!inside(event, '#ask')) ask(false); });
+  document.addEventListener('click', (event) => {
+    if (inside(event, '#run, #compare')) ask(false);
+    if (!inside(event, '#gear') || !ask()) return;
+    document.querySelector('#settings .label-wrap:not(.open)')?.click();
+  });
   // A page that is left cuts its requests: no error, but Gradio reports each, and then its broken connection.
   const { error } = console;
   let cutAt = -Infinity;

@@ -3,9 +3,10 @@
 import { makeFeed, route } from './feed.js';
 import { answerTo } from './lib/asker.js';
 import { all, one, save, within } from './lib/dom.js';
-import { cutShort, plainBeside } from './lib/runs.js';
+import { PHASES, cutShort, hasDraft, plainBeside } from './lib/runs.js';
 import { tellingStep } from './lib/summary.js';
 import { PANES as LINKED, readLink, withoutExample } from './link.js';
+import { fly, movesOf } from './moves.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
 import { mount as headline } from './panes/headline.js';
@@ -20,15 +21,20 @@ import { hideParts, makePresenter } from './present.js';
 import { fileOf, makeKeeper } from './restore.js';
 import { mountTools } from './tools.js';
 
-/** @import { Context, Gradio, Mount, Run, StageValue, StepMessage } from './types' */
+/** @import { Context, Gradio, Mount, Phase, Run, StageValue, StepMessage } from './types' */
 
 /** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, and a box in stage.html. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
+/** Panes whose pictures are not drawn at every update of a run that streams by: nobody could read them. */
+const CALM = ['draft_tree', 'attention_mask'];
+const CALM_MILLISECONDS = 120;
+const PHASE_MILLISECONDS = 900;
+
 /** The documented ids of the page, and what carries them. @type {Record<string, string>} */
 const IDS = {
   sentence: '[data-sentence]', play: '[data-play]', scrubber: '[data-scrubber]', ribbon: '[data-ribbon]', 'draft-tree': '[data-tree]',
-  numbers: '[data-tiles]', 'save-run': '[data-save]', 'open-run': '[data-open]',
+  numbers: '.numbers', 'save-run': '[data-save]', 'open-run': '[data-open]',
 };
 
 const FIELDS =
@@ -46,14 +52,16 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   let announced = scene; // takes the stage when it has a run
   /** @type {string | null} */ let shown = null; // id of the run whose steps are looked at: the first of the scene until another is chosen
   let chosen = false, recorded = false; // recorded: nothing of the runs is kept for a reload
+  /** @type {Phase | null} */ let phase = null;
   let step = 0, speed = 3, speedChosen = false, following = true, playing = false, overTime = false, byHand = false;
   /** @type {number | null} */ let pointed = null; // a node of the step that is shown
   /** @type {number | null} */ let pinned = null; // the one that was clicked
   /** @type {unknown} */ let lookedAt = null;
   /** @type {string | null} */ let example = null; // its name, while an example is on the stage
   let summed = false, toRest = false; // whether the sentence says what the whole run amounts to; whether the stage comes to rest at the end
-  let planned = false, drawing = false;
+  let planned = false, drawing = false, pictured = 0;
   /** @type {number | undefined} */ let timer;
+  /** @type {number | undefined} */ let later;
 
   const runs = () => scene.ids.map((id) => feed.runs.get(id)).filter((run) => !!run);
   const main = () => (shown === null ? undefined : feed.runs.get(shown));
@@ -84,7 +92,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (!chosen) shown = runs()[0].id;
     if (run.id === shown && run.end) setSpeed(run);
     if (!recorded) {
-      if (run.id === shown && following) step = last();
+      if (run.id === shown && following && step !== last()) { step = last(); phase = null; }
       if (run.end) keep(); else keeper.keepIds(runs());
     }
     schedule();
@@ -97,7 +105,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     shown = null;
     step = 0;
     chosen = summed = toRest = false;
-    example = null;
+    phase = example = null;
     recorded = asRecorded;
     showPlaying(false);
     stopWatch.disconnect();
@@ -106,12 +114,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     history.replaceState(history.state, '', withoutExample(location.href));
     const stop = stopButton();
     if (stop) stopWatch.observe(stop, { attributeFilter: ['disabled'] });
-    // Where the page is one column, Run is below what it starts.
-    const place = one(element, '#sentence').getBoundingClientRect();
-    if (place.bottom < 0 || place.top > innerHeight) scrollTo(element);
   }
-
-  const scrollTo = (/** @type {Element} */ place) => place.scrollIntoView({ block: 'start', behavior: still.matches ? 'auto' : 'smooth' });
 
   /** Finished runs take the stage: recorded, restored or opened ones. @returns {string} what is against it */
   function setMessages(/** @type {StepMessage[]} */ messages, asRecorded = false) {
@@ -211,21 +214,33 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (toRest && !recorded && following && !playing && over()) rest();
     drawing = true;
     step = bounded(step);
-    const now = run.steps[step] || run, isOver = over();
-    if (now !== lookedAt) pointed = pinned = null;
-    lookedAt = now;
+    const found = run.steps[step] || run, isOver = over();
+    if (found !== lookedAt) pointed = pinned = null;
+    lookedAt = found;
     Object.assign(element.dataset, { run: run.id, steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
-    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, summed };
-    tools.show(example);
-    for (const pane of panes) pane.draw(state);
+    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed };
+    const late = pictures(), now = panes.filter(({ calm }) => late || !calm);
+    for (const { pane } of now) pane.draw(state);
     byHand = drawing = false;
-    for (const pane of panes) pane.settle?.(state);
+    for (const { pane } of now) pane.settle?.(state);
+  }
+
+  /** Whether it is time for the pictures of a run that streams by; what is left out now is drawn a little later. */
+  function pictures() {
+    const now = performance.now();
+    if (live() && following && !byHand && now - pictured < CALM_MILLISECONDS) {
+      later ??= setTimeout(() => { later = undefined; schedule(); }, CALM_MILLISECONDS);
+      return false;
+    }
+    pictured = now;
+    return true;
   }
 
   /** By hand. */
   function go(/** @type {number} */ to) {
     if (!main()) return;
     showPlaying(false);
+    phase = null;
     step = bounded(to);
     summed = toRest = false;
     if (live()) following = step === last();
@@ -238,6 +253,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     chosen = true;
     shown = id;
     summed = toRest = false;
+    phase = null;
     step = atEnd ? last() : bounded(step);
     setSpeed(/** @type {Run} */ (main()));
     schedule();
@@ -259,21 +275,54 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (!playing) return;
     if (step >= last() || summed) step = 0;
     summed = false;
+    if (speed) phase = null;
     timer = setInterval(() => {
-      if (step >= last() && !live()) {
+      const ended = step >= last() && !live();
+      if (ended && (speed || phase === 'accept')) {
         showPlaying(false);
         rest();
-      } else step = bounded(step + 1);
+      } else if (speed) step = bounded(step + 1);
+      else return nextPhase();
       schedule();
-    }, 1000 / speed);
+    }, speed ? 1000 / speed : PHASE_MILLISECONDS);
+  }
+
+  /** The phases of a step, then those of the next; a step without a draft phase (the prompt's) is shown whole. */
+  function nextPhase() {
+    const at = phase ? PHASES.indexOf(phase) + 1 : 0, run = main();
+    if (!run) return;
+    summed = toRest = false;
+    const whole = at === PHASES.length || !hasDraft(run.steps[step]);
+    if (whole && step >= last()) { phase = null; return schedule(); }
+    if (whole) step += 1;
+    phase = PHASES[whole ? 0 : at];
+    if (live()) following = false;
+    byHand = !playing;
+    show();
+    if (!still.matches) fly(movesOf(element, phase));
+  }
+
+  /** Which pane is shown where there is room for one; "what-if" lies over the others where there is more. */
+  function setTab(/** @type {string} */ name) {
+    element.dataset.tabNow = name;
+    for (const button of all(element, '[data-tab]')) button.setAttribute('aria-pressed', String(button.dataset.tab === name));
+    for (const { pane } of panes) pane.resize?.();
+    schedule();
+  }
+
+  function onClick(/** @type {MouseEvent} */ event) {
+    const name = within(event, '[data-tab]')?.dataset.tab;
+    if (name) setTab(within(event, '.side') && element.dataset.tabNow === name ? 'tree' : name);
+    const card = element.querySelector('details[open]');
+    if (card && !within(event, 'details')) card.removeAttribute('open');
   }
 
   /** @type {Record<string, () => void>} */
-  const moves = { ArrowLeft: () => go(step - 1), ArrowRight: () => go(step + 1), Home: () => go(0), End: () => go(Infinity), ' ': () => play(!playing) };
+  const moves = { ArrowLeft: () => go(step - 1), ArrowRight: () => go(step + 1), Home: () => go(0), End: () => go(Infinity), ' ': () => (playing ? play(false) : nextPhase()), p: () => play(!playing) };
 
-  /** Fields keep all their keys, the scrubber all but Space; buttons and links only Space, which presses them. */
+  /** Fields keep all their keys, the scrubber all but Space and P; buttons and links only Space, which presses them. */
   function keeps(/** @type {KeyboardEvent} */ event) {
-    if (within(event, '[data-scrubber]')) return event.key !== ' ';
+    if (within(event, '[data-scrubber]')) return ![' ', 'p'].includes(event.key);
     return within(event, FIELDS) || (event.key === ' ' && within(event, 'button, a, input, [role=button]'));
   }
 
@@ -281,16 +330,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (event.ctrlKey || event.metaKey || event.altKey || !moves[event.key] || keeps(event)) return;
     event.preventDefault();
     moves[event.key]();
-  }
-
-  /** A link to a place of the page; with Gradio's `<base href>` the browser would take it for another document and load that. */
-  function onLink(/** @type {MouseEvent} */ event) {
-    const link = within(event, 'a[href^="#"]'), place = link && document.getElementById(String(link.getAttribute('href')).slice(1));
-    if (!place) return;
-    event.preventDefault();
-    place.tabIndex = -1; // so that it can have the focus
-    place.focus({ preventScroll: true });
-    scrollTo(place);
   }
 
   /** @type {Context} */
@@ -301,6 +340,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     examples: first.page?.examples || [],
     go,
     play,
+    nextPhase() { showPlaying(false); nextPhase(); },
     setSpeed(stepsPerSecond) { speed = stepsPerSecond; speedChosen = true; if (playing) play(true); },
     follow(on) { following = on; if (on && live()) go(Infinity); },
     raceOver(time) { overTime = time; schedule(); },
@@ -310,24 +350,25 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     save: saveRun,
     open: openRun,
   };
-  const panes = all(element, '[data-pane]').map((box) => PANES[String(box.dataset.pane)](box, context));
+  const panes = all(element, '[data-pane]').map((box) => ({ pane: PANES[String(box.dataset.pane)](box, context), calm: CALM.includes(String(box.dataset.pane)) }));
   for (const id in IDS) one(element, IDS[id]).id = id;
 
   const redrawn = () => {
-    for (const pane of panes) pane.resize?.();
+    for (const { pane } of panes) pane.resize?.();
     schedule();
   };
   const presenter = makePresenter(element, redrawn), link = readLink(location.search);
-  const tools = mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
+  mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
   hideParts(link.hide);
 
-  let width = 0;
-  new ResizeObserver(([entry]) => {
-    if (Math.abs(entry.contentRect.width - width) < 1) return;
-    width = entry.contentRect.width;
+  let width = 0, height = 0;
+  new ResizeObserver(([{ contentRect: now }]) => {
+    if (Math.abs(now.width - width) < 1 && Math.abs(now.height - height) < 1) return;
+    ({ width, height } = now);
     redrawn();
   }).observe(element);
-  element.addEventListener('click', onLink);
+  setTab('tree');
+  element.addEventListener('click', onClick);
   document.addEventListener('keydown', onKey);
   addEventListener('pagehide', onPageHide);
 
@@ -335,7 +376,10 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   async function begin() {
     const problem = link.example && await openExample(link.example, link.step ?? 1);
     if (link.example && !problem) {
-      if (link.pane) one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
+      if (link.pane) {
+        setTab(link.pane);
+        one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
+      }
     } else if (first.messages?.length) {
       setMessages(first.messages, first.recorded);
       example = first.example || null;

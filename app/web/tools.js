@@ -1,8 +1,8 @@
-// What the page offers beside the panes: the examples, Copy link and Present, and in each pane's head its picture as a file.
+// What the page offers beside the panes: the examples behind its chips, Copy link and Present, and a picture of each pane.
 
 import { savePane } from './export.js';
 import { linkTo, PANES } from './link.js';
-import { all, make, mark, on, put, within } from './lib/dom.js';
+import { all, make, on, put, within } from './lib/dom.js';
 
 /** @import { Example, Run } from './types' */
 
@@ -22,37 +22,22 @@ const TEXT_FIELDS = ['#document textarea', '#prompt textarea'];
   ['Enlarge', { 'data-present': '', title: 'This pane alone, in large type (Esc ends it)' }],
 ];
 
-/** Mounts them; the layout may have boxes for them (`#examples`, `#page-tools`, `[data-tools]` in a pane). @param {Stage} stage */
+/** Mounts them in the boxes that the layout has for them: `#page-tools`, and `[data-tools]` in a pane. The chips of the prompts are those of the examples, too. @param {Stage} stage */
 export function mountTools(stage) {
-  const { element } = stage, headline = element.querySelector('[data-pane=headline]');
-  const chips = exampleChips(stage), tools = pageTools(stage);
-  const place = document.querySelector('#examples'), box = document.querySelector('#page-tools');
-  if (place) place.append(chips); else headline?.before(chips);
-  if (box) box.append(tools); else headline?.before(tools);
+  const { element, examples, openExample } = stage;
+  document.querySelector('#page-tools')?.append(pageTools(stage));
   for (const [name, pane] of Object.entries(PANES)) {
     for (const section of all(element, '[data-pane=' + pane + ']')) addPictures(stage, section, name);
   }
-  return {
-    /** Shows which example is on the stage. @param {string | null} name */
-    show(name) { for (const chip of all(chips, '[data-example]')) mark(chip, 'aria-pressed', String(chip.dataset.example === name)); },
-  };
-}
-
-/** @param {Stage} stage */
-function exampleChips({ examples, openExample }) {
-  const chips = make('div', { class: 'examples', role: 'group', 'aria-label': 'Examples' });
-  for (const { name, title, model } of examples) {
-    chips.append(make('button', { type: 'button', 'data-example': name, 'aria-pressed': 'false', title: 'Recorded with ' + model }, title));
-  }
-  const models = [...new Set(examples.map(({ model }) => model.split('/').pop() || model))];
-  if (models.length) chips.append(make('span', { class: 'fact' }, 'recorded with ' + models.join(', ')));
-  on(chips, 'click', async (event) => {
-    const chip = within(event, '[data-example]');
-    if (!chip) return;
-    const problem = await openExample(String(chip.dataset.example));
-    chip.title = problem || chip.title;
+  const models = [...new Set(examples.map(({ model }) => model.split('/').pop()))].join(', ');
+  document.addEventListener('pointerover', (event) => {
+    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, and its prompt');
   });
-  return chips;
+  document.addEventListener('change', (event) => {
+    const chosen = within(event, '#preset input');
+    const example = examples.find(({ title }) => chosen instanceof HTMLInputElement && title === chosen.value);
+    if (example) openExample(example.name);
+  });
 }
 
 /** @param {Stage} stage */
@@ -75,7 +60,7 @@ function pageTools({ shown, present }) {
 
 /** @param {Stage} stage @param {HTMLElement} pane @param {string} name */
 function addPictures({ shown, present }, pane, name) {
-  const box = pane.querySelector('[data-tools]') || pane.querySelector('.head')?.appendChild(make('span', { 'data-tools': '' }));
+  const box = pane.querySelector('[data-tools]');
   if (!box) return;
   box.append(...PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text)));
   on(box, 'click', (event) => {

@@ -4,6 +4,8 @@ export type Method = 'lookahead' | 'plain';
 /** r root, a accepted, x rejected, u unchecked: a letter per node. */
 export type Status = 'r' | 'a' | 'x' | 'u';
 export type TokenKind = 'accepted' | 'bonus';
+/** What is played of a step, in this order. */
+export type Phase = 'retrieve' | 'draft' | 'verify' | 'accept';
 
 /** The draft tree of a step; every field is a list over its nodes, the root first, parents before children. */
 export interface Draft {
@@ -45,6 +47,7 @@ export type DraftStep = Step & { draft: Draft };
 export interface Head {
   method: Method;
   prompt: string[]; // the prompt, a piece per token
+  prompt_ids?: number[]; // its token ids; without them nothing is marked in the text
   model: string;
   settings: string;
   config: Record<string, any>;
@@ -65,6 +68,7 @@ export interface End {
   repeat_seconds?: number[] | null; // wall clock of further tries of the run, made in turns with the one beside it
   beside_seconds?: number[] | null; // and of the run before it in its scene
   file?: string; // name of its files, without an ending
+  pays?: number | null; // tokens that a pass with one draft token must bring to pay: T(2) / T(1); null where that is not known
   mean_accepted_tokens: number | null;
   acceptance_rate: number | null;
   tokens_per_second: number | null;
@@ -111,7 +115,7 @@ export interface Run { id: string; method: Method; head: Head; steps: Step[]; en
 export type EndedRun = Run & { end: End };
 
 /** n-grams after a suffix, every field a list over its nodes, the suffix first; counts by where they were read. */
-export interface Picture { text: string[]; parent: number[]; new: boolean[]; [place: string]: any[] }
+export interface Picture { id: number[]; text: string[]; parent: number[]; new: boolean[]; [place: string]: any[] }
 
 export interface TrieLevel { kind: string; length: number; match: string[]; picture: Picture }
 
@@ -157,10 +161,11 @@ export interface State {
   playing?: boolean;
   overTime?: boolean; // whether the race is shown over time, not over passes
   node?: number | null; // the draft node that is pointed at or was clicked
-  speed?: number; // steps per second that are played
+  speed?: number; // steps per second that are played; 0: phase by phase
   following?: boolean; // whether the newest step is shown as it comes
   byHand?: boolean; // whether the step was just chosen by hand
   summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
+  phase?: Phase | null; // how far the step is shown; null: whole
 }
 
 /** What a pane may use of the page around it. It does without what is missing. */
@@ -168,6 +173,7 @@ export interface Context extends PageFacts {
   server: Server;
   go?(step: number): void; // shows another step
   play?(playing: boolean): void; // plays or pauses
+  nextPhase?(): void; // shows the next phase of the step, or the first of the next one
   setSpeed?(stepsPerSecond: number): void;
   follow?(following: boolean): void;
   raceOver?(time: boolean): void;

@@ -25,7 +25,7 @@ def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
 def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..., Page]) -> None:
     page = open_page("/?decoding_length=16&preset=Story")
     page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
-    page.click("#settings button")
+    page.click("#gear")
     page.wait_for_timeout(500)  # Gradio sets the fields of a pane that opens once more, some 30 ms later
     width = page.locator("#decoding-length input[type=number]")
     width.fill("8")
@@ -55,9 +55,7 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     page.wait_for_function("(sessionStorage.getItem('lookahead-typed') || '').includes('a cat.')")
     page.reload()
     expect(prompt).to_have_value(re.compile("^Tell.* And a cat.$"))
-    page.click("#preset input")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Enter")
+    page.click("#preset label >> text=Problem")
     expect(prompt).to_have_value(re.compile("^Maria"))
     expect(page).to_have_url(re.compile("preset=Word"))
     page.reload()
@@ -107,8 +105,11 @@ def test_enter_with_a_second_key_runs(open_page: Callable[..., Page]) -> None:
     assert prompt.input_value() == "abc"
     prompt.press("Enter")
     assert prompt.input_value() == "abc\n"
-    page.locator("#preset input").press("Control+Enter")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Shift+Enter")
     assert page.evaluate("window.clicks") == len(presses)
+    page.keyboard.press("Control+Enter")  # wherever the focus is
+    assert page.evaluate("window.clicks") == len(presses) + 1
 
 
 RING = """async (field) => {
@@ -138,12 +139,14 @@ RING = """async (field) => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_has_the_focus_has_a_whole_ring_that_is_seen(open_page: Callable[..., Page], scheme: Any) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce")
-    page.click("#settings button")
-    page.wait_for_selector("#what-if [data-knob]")
-    for name in (
-        *("#prompt textarea", "#document textarea", "#max-new-tokens input[type=number]", "#run"),
-        *("[data-search] input", "[data-search] button", "[data-mask-box]", "#what-if [data-knob] >> nth=0", "#play"),
-    ):
+    page.click("#gear")
+    fields = ("#prompt textarea", "#document textarea", "#max-new-tokens input[type=number]", "#run")
+    panes = ("[data-search] input", "[data-search] button", "[data-mask-box]", "#play", "#scrubber")
+    for name in (*fields, *panes, "#what-if [data-knob]"):
+        if name == panes[0]:
+            page.keyboard.press("Escape")
+        if name.startswith("#what-if"):
+            page.click(".side [data-tab=what-if]")
         field = page.locator(name).first
         field.focus()
         page.keyboard.press("Shift")  # as by keyboard

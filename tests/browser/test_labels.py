@@ -1,4 +1,4 @@
-"""What a screen reader calls the controls beside the stage."""
+"""What a screen reader calls the controls above the stage."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ ROLES = ("button", "checkbox", "combobox", "group", "radio", "slider", "spinbutt
 
 SLIDERS = ("Max new tokens", "decoding_length", "branch_length")
 WANTED = {
-    ("combobox", "Start from"),
+    ("group", "Example"),
+    ("radio", "Story"),
+    ("button", "Settings"),
     ("button", "Run"),
-    ("button", "Stop"),
-    ("button", "Compare with greedy"),
+    ("button", "Compare"),
     ("checkbox", "Keep the trie between runs"),
     *(("checkbox", source) for source in ("prompt", "output")),
     *(("group", name) for name in ("Strategy", "Budget", "Sources")),
@@ -31,7 +32,7 @@ WANTED = {
 }
 
 
-def _controls(page: Page, place: str = "#controls") -> list[tuple[str, str]]:
+def _controls(page: Page, place: str = "#ask") -> list[tuple[str, str]]:
     """Role and name of every control, as the browser tells them."""
     seen = page.locator(place).aria_snapshot()
     return re.findall(rf"""^\s*- '?({"|".join(ROLES)})\b(?: "([^"]*)")?""", seen, re.MULTILINE)
@@ -39,20 +40,21 @@ def _controls(page: Page, place: str = "#controls") -> list[tuple[str, str]]:
 
 def test_every_control_of_the_stage_has_a_name(open_page: Callable[..., Page]) -> None:
     page = open_page()
+    page.click(".side [data-tab=what-if]")
     expect(page.locator("#what-if")).to_be_visible()
     found = _controls(page, "#stage")
     assert [role for role, name in found if not name.strip()] == []
     assert {("slider", "decoding_length"), ("slider", "branch_length")} <= set(found)
 
 
-def test_every_control_of_the_column_has_a_name(open_page: Callable[..., Page]) -> None:
+def test_every_control_of_the_bar_has_a_name(open_page: Callable[..., Page]) -> None:
     page = open_page()
     for _ in range(2):  # a pane that opens again makes its controls again
-        page.click("#settings button")
-        expect(page.locator("#controls").get_by_role("group", name="Sources")).to_be_visible()
+        page.click("#gear")
+        expect(page.locator("#ask").get_by_role("group", name="Sources")).to_be_visible()
         found = _controls(page)
         assert [role for role, name in found if not name.strip()] == []
         assert set(found) >= WANTED
         assert {name.split()[0] for role, name in found if role == "textbox"} == {"Document", "Question"}
-        page.click("#settings button")
+        page.click("#gear")
         expect(page.locator("#strategy")).to_be_hidden()

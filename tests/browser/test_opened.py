@@ -39,6 +39,7 @@ def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[...
     expect(hint).to_contain_text("Passes and acceptance are exact")
     page.set_input_files("#open-run", second_run)
     expect(hint).to_contain_text("Not exact: replayed with its own settings, this run takes 30 passes instead of")
+    page.click(".side [data-tab=what-if]")
     page.locator("[data-knob=decoding_length]").fill("1")
     expect(page.locator("[data-what-if=forward_passes] td").nth(1)).to_have_text("30")
     expect(hint).to_contain_text("Not exact")

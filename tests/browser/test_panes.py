@@ -26,7 +26,7 @@ MOUNT = """async (wanted) => {
   for (const { pane, run, runs: beside, step } of wanted) {
     const box = document.createElement('section');
     box.className = 'mine';
-    document.querySelector('#stage [data-pane]').parentElement.append(box);
+    document.body.append(box);
     const { mount } = await web('panes/' + pane + '.js');
     const context = { ...first.page, server, show: (id) => { box.dataset.shows = id; } };
     mount(box, context).draw({ run: runs[run], step, runs: (beside || [run]).map((name) => runs[name]) });
@@ -96,6 +96,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     expect(page.locator("[data-step-count]")).to_have_text(f"step {tokens - 1} / {tokens - 1}")
     expect(page.locator("#sentence")).to_have_text("Greedy decoding: one pass, one token.")
     expect(page.locator("#ribbon .group")).to_have_count(tokens)
+    page.click(".side [data-tab=what-if]")
     expect(page.locator("#what-if")).to_be_hidden()
     expect(name).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#race [data-lane=lookahead] .count")).to_have_text(
@@ -103,7 +104,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     )
     expect(page.locator("[data-gram]").first).to_be_visible()
     page.keyboard.press("Home")
-    expect(page.locator("[data-step-count]")).to_have_text("step 0 / 86")
+    expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {tokens - 1}")
     page.locator("#race").get_by_role("button", name="Lookahead").click()
     expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {int(steps or 0) - 1}")
     expect(page.locator("#what-if")).to_be_visible()
@@ -111,7 +112,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
 
 @pytest.mark.parametrize(("button", "runs"), [("#run", 17), ("#compare", 8)])
 def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page], button: str, runs: int) -> None:
-    page = open_page("/?max_new_tokens=12&decoding_length=8", reduced_motion="reduce")
+    page = open_page("/?max_new_tokens=12&decoding_length=8&budget=fixed", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     session = page.context.new_cdp_session(page)

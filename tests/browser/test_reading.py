@@ -127,6 +127,7 @@ def test_the_mask_tells_its_rows_apart_by_more_than_colour(page: Page, recorded:
 
 
 def test_the_time_bar_tells_its_parts_apart_by_more_than_colour(page: Page) -> None:
+    page.click(".all summary")
     looks = page.evaluate(
         "[...document.querySelectorAll('.parts i')].map((e) =>"
         " getComputedStyle(e).backgroundImage.replace(/rgba?\\([^)]*\\)/g, ''))"
@@ -139,13 +140,18 @@ def test_the_time_bar_tells_its_parts_apart_by_more_than_colour(page: Page) -> N
         assert "%" in share.inner_text()
 
 
-def test_a_long_branch_folds_into_lines(page: Page) -> None:
+def test_a_long_branch_is_not_folded_but_scrolls(page: Page) -> None:
     _go_where(page, "document.querySelectorAll('#draft-tree [data-node]').length > 15")
-    width, room = page.evaluate(
+    width, room, rows = page.evaluate(
         "[document.querySelector('#draft-tree').getBoundingClientRect().width,"
-        " document.querySelector('[data-tree-box]').clientWidth]"
+        " document.querySelector('[data-tree-box]').clientWidth,"
+        " new Set([...document.querySelectorAll('#draft-tree .n-accepted rect')].map((e) => e.y.baseVal.value)).size]"
     )
-    assert width <= room
+    assert width > room
+    assert rows == 1, "the accepted path is one line"
+    box = page.locator("[data-tree-box]")
+    box.evaluate("(box) => box.scrollTo(9999, 0)")
+    assert box.evaluate("(box) => box.scrollLeft + box.clientWidth >= box.scrollWidth - 1")
 
 
 def test_up_and_down_move_among_the_nodes(page: Page) -> None:

@@ -43,8 +43,10 @@ def test_keys_move_the_step(page: Page) -> None:
     assert _step(page) == 1
     page.keyboard.press("End")
     assert _step(page) == int(page.get_attribute("#scrubber", "max") or 0)
-    page.keyboard.press(" ")
+    page.keyboard.press("p")
     page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Pause'")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Play'")
 
 
 def test_the_scrubber_keeps_its_keys_but_the_space_bar(page: Page) -> None:
@@ -55,7 +57,7 @@ def test_the_scrubber_keeps_its_keys_but_the_space_bar(page: Page) -> None:
     page.keyboard.press("End")
     assert page.input_value("#scrubber") == page.get_attribute("#scrubber", "max")
     play = page.locator("#play")
-    page.keyboard.press(" ")
+    page.keyboard.press("p")
     expect(play).to_have_attribute("aria-label", "Pause")
     page.keyboard.press(" ")
     expect(play).to_have_attribute("aria-label", "Play")
@@ -111,6 +113,7 @@ def test_the_numbers_are_those_of_the_run_file(page: Page, recorded_run: Path) -
 
 def test_what_if_replays_other_settings(page: Page) -> None:
     row = page.locator("[data-what-if=forward_passes] td")
+    page.click(".side [data-tab=what-if]")
     row.first.wait_for()
     as_it_was = int(row.nth(0).inner_text())
     page.locator("[data-knob=decoding_length]").fill("1")
@@ -137,7 +140,7 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\) at this step$"))
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
-        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new since the last one")
+        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new")
         expect(adds).to_contain_text(f"This step adds {run.steps[step].trie.added} n-gram")
         expect(adds).to_contain_text("marked + at the next step")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))

@@ -3,7 +3,7 @@ import test from 'node:test';
 
 import { layOut } from '../../app/web/lib/tree_layout.js';
 
-const SPEC = { room: 1000, gap: 10, height: 20 };
+const SPEC = { gap: 10, height: 20 };
 const nodes = (parents, width = 50) => parents.map((parent) => ({ parent, width }));
 
 test('a column per depth, a row per leaf, a parent beside its first child', () => {
@@ -19,22 +19,16 @@ test('children come by rank', () => {
   assert.deepEqual(placed.map(({ row }) => row), [0, 1, 0]);
 });
 
-test('a branch longer than the room continues below itself, and nothing overlaps', () => {
-  const branch = nodes([-1, ...Array.from({ length: 30 }, (_, i) => i)]);
-  branch.push({ parent: 0, width: 50 });
-  const { nodes: placed, width, folded } = layOut(branch, { ...SPEC, room: 300 });
-  assert.ok(folded);
-  assert.ok(width <= 300);
-  assert.ok(placed.every(({ x, width: wide }) => x >= 0 && x + wide <= 300));
+test('subtrees have rows of their own, and no line passes through a box', () => {
+  const { nodes: placed } = layOut(nodes([-1, 0, 0, 1, 1, 2, 2, 5]), SPEC);
   assert.equal(new Set(placed.map(({ x, y }) => x + ' ' + y)).size, placed.length);
-});
-
-test('if it folds, long branches come last, but for those that stay ahead', () => {
-  const long = [-1, 0, ...Array.from({ length: 20 }, (_, i) => i + 1), 0]; // a long branch, then a short one
-  const short = long.length - 1;
-  const rowOfShort = (ahead) => layOut(nodes(long), { ...SPEC, room: 300 }, () => 0, ahead).nodes[short].row;
-  assert.equal(rowOfShort(() => false), 0);
-  assert.equal(rowOfShort((node) => node === 1), 1);
+  placed.forEach((node) => {
+    if (node.parent < 0) return;
+    const from = placed[node.parent], bend = node.x - SPEC.gap / 2;
+    // Right along the parent's row, down between two columns, then into the node.
+    assert.ok(placed.every((box) => box.x + box.width <= bend || box.x > bend));
+    assert.ok(placed.every((box) => box.row !== from.row || box === from || box.x >= node.x || box.x + box.width <= from.x));
+  });
 });
 
 test('a very deep tree needs no deep stack', () => {

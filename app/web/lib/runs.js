@@ -106,3 +106,58 @@ export const ownToken = (/** @type {Step} */ step) => (step.emitted.length > ste
 
 /** @type {Record<string, string>} */ export const STATUS = { r: 'root', a: 'accepted', x: 'rejected', u: 'unchecked' };
 /** @type {Record<string, string>} */ export const SIGN = { a: '✓ ', x: '✗ ', u: '○ ', r: '' };
+
+/** @type {(run: Run) => { ids: number[], ends: number[] }} */
+const tokensOf = once((run) => ({ ids: [...run.head.prompt_ids || []], ends: [run.head.prompt_ids?.length || 0] }));
+
+/** The ids of prompt and output, and how many of them were there before a step. @returns {{ ids: number[], end: number }} */
+export function contextAt(/** @type {Run} */ run, /** @type {number} */ step) {
+  const { ids, ends } = tokensOf(run);
+  for (const { emitted } of run.steps.slice(ends.length - 1)) ends.push(ids.push(...emitted.map(([id]) => id)));
+  return { ids, end: ends[Math.min(step, ends.length - 1)] };
+}
+
+const MOST_PLACES = 24;
+const FARTHEST = 8; // tokens before a node's own that are marked where it was read
+
+/** Where the last `length` tokens before a step were read before: the ends of those places, the latest first. @returns {number[]} */
+export function placesRead(/** @type {Run} */ run, /** @type {number} */ step, /** @type {number} */ length) {
+  const { ids, end } = contextAt(run, step), found = [];
+  for (let at = end - 1; length && at >= length && found.length < MOST_PLACES; at--) {
+    let same = 0;
+    while (same < length && ids[at - 1 - same] === ids[end - 1 - same]) same++;
+    if (same === length) found.push(at);
+  }
+  return found;
+}
+
+/** Where a draft node was read in the text: the place with most of its path and context before it. @returns {[from: number, to: number] | null} */
+export function placeOfNode(/** @type {Run} */ run, /** @type {DraftStep} */ step, /** @type {number} */ node) {
+  const { ids, end } = contextAt(run, step.i), path = ancestors(step.draft.parent, node).slice(1);
+  const wanted = [...ids.slice(Math.max(0, end - 64), end), ...path.map((at) => step.draft.ids[at])];
+  let best = 0, place = -1;
+  for (let at = end - 1; at >= 0; at--) {
+    let same = 0;
+    while (same < wanted.length && at >= same && ids[at - same] === wanted[wanted.length - 1 - same]) same++;
+    if (same > best) { best = same; place = at; }
+  }
+  return place < 0 ? null : [place + 1 - Math.min(best, FARTHEST), place + 1];
+}
+
+/** What followed the last tokens of a step without a draft where they were read before: the ids, the most frequent first, and how often. @returns {[id: number, count: number][]} */
+export function followers(/** @type {Run} */ run, /** @type {Step} */ step) {
+  /** @type {Map<number, number>} */ const counts = new Map();
+  const { ids } = contextAt(run, step.i);
+  for (const at of placesRead(run, step.i, step.match)) counts.set(ids[at], (counts.get(ids[at]) || 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
+
+/** The text of a token of prompt or output; '' where it is not known. */
+export function pieceOf(/** @type {Run} */ run, /** @type {number} */ id) {
+  const at = tokensOf(run).ids.indexOf(id), before = run.head.prompt_ids?.length || 0;
+  if (at < before) return run.head.prompt.length === before ? run.head.prompt[at] : '';
+  return run.steps.flatMap((step) => step.emitted)[at - before][1];
+}
+
+/** The phases of a step, in their order; a step that is shown whole has none. @type {import('../types').Phase[]} */
+export const PHASES = ['retrieve', 'draft', 'verify', 'accept'];

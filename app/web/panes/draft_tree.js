@@ -1,47 +1,44 @@
-// The draft tree of a step: the accepted path on top, the model's own token at its end, and what is known of a node.
+// The draft tree of a step: the accepted path on top, the model's own token at its end, and a card at the node that is
+// looked at. Where nothing was drafted, what could have been.
 
-import { all, button, draw, fill, focusIn, moveAmong, on, one, pointable, presses, put, save, set, within } from '../lib/dom.js';
-import { SIGN, STATUS, ancestors, draftsOff, hasDraft, ownToken } from '../lib/runs.js';
-import { cells, label, plural } from '../lib/text.js';
+import { all, button, draw, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, save, set, within } from '../lib/dom.js';
+import { SIGN, STATUS, ancestors, contextAt, draftsOff, followers, hasDraft, ownToken, pieceOf } from '../lib/runs.js';
+import { cells, label, percent, plural } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 import { describe, mount as mountDetails } from './node_details.js';
 
-/** @import { DraftStep, Mount, Run, State, Step } from '../types' */
+/** @import { DraftStep, Mount, Run, State, Step } from '../types' @import { Node } from '../lib/tree_picture' */
 
 const MARKUP = `
-<div class="head">
-  <h2>Draft tree</h2>
-  <span class="fact" data-tree-fact></span>
-  <span class="grow"></span>
-  <button type="button" class="link" data-svg title="This picture as a file">Download SVG</button>
+<div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><span class="tools" data-tools><button type="button" class="link" data-svg title="This picture as a file">SVG</button></span></div>
+<div class="canvas" data-tree-box>
+  <svg data-tree role="group" aria-label="Draft tree of this step; up and down move among its nodes"></svg>
+  <p class="why" data-tree-none></p>
+  <div data-detail popover="manual"></div>
 </div>
-<div class="beside">
-  <div class="canvas" data-tree-box><p class="hint" data-tree-none></p><svg data-tree role="group" aria-label="Draft tree of this step; up and down move among its nodes"></svg></div>
-  <div data-detail></div>
-</div>
-<ul class="legend under counts" aria-label="How the nodes of this step ended">
+<ul class="foot legend counts" aria-label="How the nodes of this step ended" title="␣ space, ⏎ line break, ∅ no visible text (e.g. “next letter is a capital”)">
   <li class="t-accepted">✓ <b data-count="accepted">0</b> accepted</li>
-  <li class="t-rejected">✗ <b data-count="rejected">0</b> rejected (the model chose another token)</li>
-  <li class="t-unchecked">○ <b data-count="unchecked">0</b> not reached (an earlier token in the branch was rejected)</li>
-  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">written by the model (bonus token)</span></li>
-</ul>
-<p class="hint">␣ space, ⏎ line break, ∅ no visible text (e.g. “next letter is a capital”).</p>`;
+  <li class="t-rejected">✗ <b data-count="rejected">0</b> rejected</li>
+  <li class="t-unchecked" title="An earlier token in the branch was rejected">○ <b data-count="unchecked">0</b> not reached</li>
+  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">model’s own</span></li>
+</ul>`;
 
-const CELL = 7.25;
-const STYLE = { gap: 24, height: 31, box: 24, radius: 6, x: 9, y: 16 };
-const LEAST = 226, MOST = 360; // height of the pane
+const CELL = 7.25, SMALL_CELL = 6.1;
+const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5 };
 const MARGIN = 12; // around the picture in a file
 const STYLES = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight'];
-const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
-/** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, root: 0 };
+const KINDS = ['ghost', 'unchecked', 'rejected', 'bonus', 'accepted'];
+/** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, ghost: 4, root: 0 };
+const MOST_GHOSTS = 4;
+const MATCH_SHOWN = 22; // letters of the matched suffix at the root
 
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'draft-tree');
   /** @type {SVGElement} */ const svg = one(box, '[data-tree]');
   const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]'), download = button(box, '[data-svg]');
-  const details = mountDetails(one(box, '[data-detail]'), context), counts = all(box, '[data-count]');
+  const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]');
   /** @type {State | null} */ let drawn = null;
-  let room = 0, tallest = 0; // the pane grows with the trees of a run and never jumps back
+  /** @type {number | null} */ let at = null; // the node of the card
 
   pointable(place, 'data-node', context);
   on(place, 'keydown', (event) => {
@@ -50,60 +47,104 @@ const KINDS = ['unchecked', 'rejected', 'bonus', 'accepted'];
     if (node && presses(event)) { event.preventDefault(); context.pin?.(Number(node.dataset.node)); }
     if (event.key === 'Escape') context.pin?.(null);
   });
+  on(place, 'click', (event) => { if (!within(event, '[data-node], [data-detail]')) context.pin?.(null); });
+  on(place, 'scroll', putCard, true);
   on(download, 'click', () => { if (drawn) saveTree(svg, place, drawn.step); });
 
   function drawStep(/** @type {Step | undefined} */ step, /** @type {Run} */ run) {
     const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
     for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
-    put(none, step && !step.draft ? 'Step 0 reads the prompt in one pass; the first draft comes in the next step.' : '');
+    put(none, step ? whyEmpty(step, run) : '');
     put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
-    download.disabled = !hasDraft(step);
-    if (!hasDraft(step)) {
-      svg.replaceChildren();
-      set(svg, { width: 0, height: 0 });
-      return;
-    }
-    const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node, nodes = nodesOf(step);
-    room ||= place.clientWidth - 26;
-    const height = drawTree(svg, nodes, { ...STYLE, room }, KINDS, (i) => RANK[nodes[i].kind], (i) => RANK[nodes[i].kind] < 2);
-    if (height > tallest) {
-      tallest = height;
-      box.style.setProperty('--tall', Math.round(Math.min(MOST, Math.max(LEAST, tallest + 28))) + 'px');
-    }
-    if (had) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
+    download.disabled = !step;
+    const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
+    const nodes = step ? nodesOf(step, run) : [];
+    drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
+    place.scrollTo(0, 0);
+    if (had && hasDraft(step)) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
+  }
+
+  /** The card is below its node, or above it where there is no room; the browser shows it over everything. */
+  function putCard() {
+    const node = at === null ? null : svg.querySelector('[data-node="' + at + '"] rect');
+    if (card.matches(':popover-open') !== !!node) card.togglePopover(!!node);
+    if (!node) return;
+    const zoom = card.currentCSSZoom || 1, { left, top, bottom: under } = node.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+    const end = svg.getBoundingClientRect().bottom, bottom = end - under < 4 * STYLE.height * zoom ? end : under; // under the whole tree where that is near
+    card.style.left = Math.max(4, Math.min(left, innerWidth - width - 12)) / zoom + 'px';
+    card.style.top = (bottom + 6 + height < innerHeight ? bottom + 6 : Math.max(4, top - height - 6)) / zoom + 'px';
   }
 
   return {
     draw(state) {
       const before = drawn, step = state.run.steps[state.step];
       drawn = state;
-      if (before?.run !== state.run) tallest = 0;
-      if (before?.run !== state.run || before.run.steps[before.step] !== step || !room) drawStep(step, state.run);
+      if (before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
+      markAs(box, 'data-phase', state.phase || '');
       mark(svg, step, state.node ?? null);
       details.draw(state);
+      at = hasDraft(step) && (state.node ?? Infinity) < step.draft.parent.length ? Number(state.node) : null;
     },
-    resize() { room = tallest = 0; },
+    settle: putCard,
   };
 }
 
-/** The boxes of a step; the model's own token is one more at the end of the path. */
-function nodesOf(/** @type {DraftStep} */ step) {
-  const draft = step.draft, own = ownToken(step);
-  const nodes = draft.parent.map((parent, i) => {
-    const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
-    const text = SIGN[letter] + label(draft.text[i]), small = wanted === null ? '' : '  ≠ ' + label(wanted, 10);
-    const says = { role: 'button', tabindex: i ? -1 : 0, 'aria-label': text + small + ': ' + describe(step, i) };
-    return nodeOf(parent, kind, text, small, { 'data-node': i, 'data-status': kind, ...says });
-  });
-  if (own) nodes.push(nodeOf(step.path.at(-1) ?? 0, 'bonus', '+ ' + label(own[1]), '', { role: 'img', 'aria-label': 'The model’s own token' }));
-  return nodes;
+/** The boxes of a step: the draft, the model's own token at the end of the path, and what could have been drafted where nothing was. @returns {Node[]} */
+function nodesOf(/** @type {Step} */ step, /** @type {Run} */ run) {
+  const own = ownToken(step), nodes = hasDraft(step) ? draftNodes(step, run) : [nodeOf(-1, 'root', '', plural(run.head.prompt.length, 'prompt token'), [], { role: 'img' })];
+  if (own) nodes.push(nodeOf(step.path.at(-1) ?? 0, 'bonus', '+ ', label(own[1]), [], { role: 'img', 'aria-label': 'The model’s own token' }));
+  return nodes.concat(hasDraft(step) ? ghosts(step, run) : []);
 }
 
-/** @param {number} parent @param {string} kind @param {string} text @param {string} behind @param {Record<string, any>} attributes */
-function nodeOf(parent, kind, text, behind, attributes) {
-  /** @type {[string][]} */ const small = behind ? [[behind]] : [];
-  const width = Math.round(cells(text) * CELL + cells(behind) * CELL * 0.92 + 18);
-  return { parent, kind, text, small, width, attributes: { class: 'n-' + kind, ...attributes } };
+function draftNodes(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+  const { draft } = step;
+  return draft.parent.map((parent, i) => {
+    const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
+    const says = { role: 'button', tabindex: i ? -1 : 0, 'data-node': i, 'data-status': kind, 'data-suffix': i ? 0 : step.match };
+    const text = i ? label(draft.text[i]) : rootText(step, run);
+    /** @type {Node['small']} */ const small = i ? [[' ' + percent(draft.p[i]).replace(' ', '\u202f')]] : [];
+    if (wanted !== null) small.push([' ≠ ' + label(wanted, 10), '', 'behind wanted']);
+    return nodeOf(parent, kind, SIGN[letter], text, small, { ...says, 'aria-label': SIGN[letter] + label(draft.text[i]) + (wanted === null ? '' : ' ≠ ' + label(wanted, 10)) + ': ' + describe(step, i) });
+  });
+}
+
+/** The root: the last token, with those before it that were recognised, as far as there is room. */
+function rootText(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+  const { ids, end } = contextAt(run, step.i);
+  let text = label(step.draft.text[0], MATCH_SHOWN), more = step.match - 1;
+  for (; more > 0; more--) {
+    const before = pieceOf(run, ids[end - 1 - (step.match - more)]);
+    if (!before || cells(text + label(before)) > MATCH_SHOWN) break;
+    text = label(before) + text;
+  }
+  return (more > 0 ? '…' : '') + text;
+}
+
+/** What was not drafted in a step without a draft, the likeliest first. */
+function ghosts(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+  if (step.draft.parent.length > 1 || run.method === 'plain' || draftsOff(run)) return [];
+  const best = step.left_out?.best, seen = followers(run, step).map(([id, count]) => [label(pieceOf(run, id)), plural(count, 'time')]);
+  const first = best ? [label(best.text), percent(best.p)] : [];
+  const texts = [...(best ? [first] : []), ...seen.filter(([text]) => text !== first[0])].slice(0, MOST_GHOSTS);
+  if (!texts.length) texts.push(['nothing seen', '']);
+  return texts.map(([text, behind]) => nodeOf(0, 'ghost', '', text, behind ? [['  ' + behind]] : [], { role: 'img', 'data-ghost': '', 'aria-label': text + ' ' + behind + ', not drafted' }));
+}
+
+/** Why the tree of a step is empty, in words; '' where it is not. */
+function whyEmpty(/** @type {Step} */ step, /** @type {Run} */ run) {
+  if (!hasDraft(step)) return 'Step 0 reads the prompt in one pass; the first draft comes in the next step.';
+  if (step.draft.parent.length > 1 || run.method === 'plain' || draftsOff(run)) return '';
+  const { best } = step.left_out || { best: null }, pays = run.end?.pays;
+  if (!best) return 'Not drafted: after ' + label(step.draft.text[0]) + ' nothing has been seen yet.';
+  if (!pays || 1 + best.p >= pays) return 'Not drafted: ' + percent(best.p) + ' likely, too little to pay for a wider pass.';
+  return 'Not drafted: with ' + label(best.text) + ' (' + percent(best.p) + ') a pass brings ' + (1 + best.p).toFixed(2) + ' tokens; here ' + pays.toFixed(2) + ' are needed to pay.';
+}
+
+/** @param {number} parent @param {string} kind @param {string} sign @param {string} text @param {Node['small']} small @param {Record<string, any>} attributes @returns {Node} */
+function nodeOf(parent, kind, sign, text, small, attributes) {
+  const behind = small.reduce((width, [words]) => width + cells(words), 0);
+  const width = Math.round(cells(sign + text) * CELL + behind * SMALL_CELL + 2 * STYLE.x + 1);
+  return { parent, kind, sign, text, small, width, attributes: { class: 'n-' + kind, ...attributes } };
 }
 
 function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {

@@ -1,11 +1,11 @@
 // What a step did, in one sentence, and what run it is of.
 
 import { fill, make, one, put } from '../lib/dom.js';
-import { brokeOff, draftsOff, hasDraft, ownToken, plainBeside } from '../lib/runs.js';
+import { brokeOff, draftsOff, hasDraft, ownToken, placesRead, plainBeside } from '../lib/runs.js';
 import { summary } from '../lib/summary.js';
 import { label, percent, plural } from '../lib/text.js';
 
-/** @import { Example, LeftOut, Mount, Run } from '../types' */
+/** @import { Example, LeftOut, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
@@ -17,9 +17,9 @@ const MARKUP = `
   let said = '';
   return {
     draw(state) {
-      const { run, step, playing, live, summed } = state;
+      const { run, step, playing, live } = state;
       put(about, [run.head.note, run.head.model, otherModel(run, examples), run.head.settings, memory(run), brokeOff(run)].filter(Boolean).join(' · '));
-      const pieces = summed ? summary(run, plainBeside(state)) : sentence(run, step);
+      const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
       said = text;
@@ -61,6 +61,16 @@ export function sentence(run, at) {
     ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: '],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
+}
+
+/** What happens in a phase of a step, before its outcome is known. @param {Run} run @param {number} at @param {Phase} phase @returns {[words: string, kind?: string][]} */
+function inPhase(run, at, phase) {
+  const step = run.steps[at], places = placesRead(run, at, step.match).length, guessed = step.draft ? step.draft.parent.length - 1 : 0;
+  if (phase === 'accept') return [['4 Accept', 's-phase'], ...sentence(run, at)];
+  if (phase === 'draft') return guessed ? [['2 Draft', 's-phase'], ['What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft', 's-phase'], [whyNoDraft(run, step.left_out)]];
+  if (phase === 'verify') return [['3 Verify', 's-phase'], ['One pass of the model checks '], [guessed ? 'all of them' : 'nothing', 's-guess'], [guessed ? ': each token sees its own branch alone.' : ' this time; it writes its own next token.']];
+  if (!step.match) return [['1 Retrieve', 's-phase'], ['The last token is new to the Trie.']];
+  return [['1 Retrieve', 's-phase'], ['The Trie knows '], [step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens', 's-guess'], [places ? ' from ' + plural(places, 'place') + ' in the text.' : ' from earlier.']];
 }
 
 function whyNoDraft(/** @type {Run} */ run, /** @type {LeftOut | null | undefined} */ left) {

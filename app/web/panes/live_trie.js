@@ -1,8 +1,8 @@
 // The tries as a step found them: what follows the last tokens, for the longest suffix and for shorter ones.
 
 import { answerTo, asker } from '../lib/asker.js';
-import { all, button, coloured, draw, fill, focusIn, input, make, moveAmong, on, one, put, save, signOf, within } from '../lib/dom.js';
-import { isOver } from '../lib/runs.js';
+import { all, button, coloured, draw, fill, focusIn, input, make, mark as markAs, moveAmong, on, one, put, save, signOf, within } from '../lib/dom.js';
+import { ancestors, hasDraft, isOver } from '../lib/runs.js';
 import { cells, label, number, plural, unlabel } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 
@@ -11,18 +11,17 @@ import { drawTree } from '../lib/tree_picture.js';
 const MARKUP = `
 <div class="head">
   <h2>Live Trie</h2>
-  <span class="grow"></span>
-  <button type="button" class="link" data-graphml title="The neighbourhood of the match, for graph tools">Export GraphML</button>
+  <form class="search" data-search><input type="search" placeholder="Find a text" aria-label="Find a text in the Trie" maxlength="200"><button type="submit">Find</button></form>
+  <span class="tools" data-tools><button type="button" class="link" data-graphml title="The neighbourhood of the match, for graph tools">GraphML</button></span>
 </div>
-<p class="fact" data-trie-fact></p>
-<div class="canvas" data-trie-box role="region" aria-label="What usually follows the last tokens; up and down move among the n-grams"></div>
-<p class="legend under" data-signs></p>
-<p class="hint" data-trie-says></p>
-<form class="search" data-search><input type="search" placeholder="Find a text in the Trie" aria-label="Find a text in the Trie" maxlength="200"><button type="submit">Find</button></form>
-<p class="hint" data-trie-hint role="status"></p>`;
+<div class="canvas">
+  <p class="legend" data-signs></p>
+  <div data-trie-box role="region" aria-label="What usually follows the last tokens; up and down move among the n-grams"></div>
+</div>
+<p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says></span><span class="fact" data-trie-hint role="status"></span></p>`;
 
 const CELL = 6.7;
-const STYLE = { gap: 20, height: 26, box: 21, radius: 5, x: 7, y: 15 };
+const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15 };
 const TIMED_PAUSE = 1000; // milliseconds between two questions beside runs that are timed
 const ALWAYS = ['prompt', 'output', 'earlier']; // in the legend whether they are read or not
 /** @type {Record<string, string>} */ const WORDS = { prompt: 'the prompt', output: 'this output', corpus: 'the corpus', earlier: 'earlier outputs' };
@@ -33,14 +32,16 @@ export function mount(box, context) {
   const place = one(box, '[data-trie-box]'), fact = one(box, '[data-trie-fact]'), says = one(box, '[data-trie-says]'), hint = one(box, '[data-trie-hint]');
   const form = /** @type {HTMLFormElement} */ (one(box, '[data-search]')), field = input(form, 'input'), graphml = button(box, '[data-graphml]');
   const places = placesOf(context.sources);
-  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' times in ' + wordsOf(source.name))]));
+  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' in ' + wordsOf(source.name))]));
   showLegend(false);
-  one(box, '[data-signs]').append(...legend.values(), make('span', {}, '+ new or seen again since the last step'));
+  one(box, '[data-signs]').append(...legend.values(), make('span', { title: 'new or seen again since the last step' }, '+ new'));
 
   /** @type {State | null} */ let drawn = null;
   let searched = ''; // a text that is looked at instead of the match, until the field is emptied
-  let adds = '', room = 0, nextAsk = 0;
+  let adds = '', asked = false, nextAsk = 0;
   /** @type {number | undefined} */ let timer;
+  /** @type {TrieLevel[]} */ let levels = []; // that are shown
+  let marked = '';
 
   // A search waits for the end of the runs that are timed.
   const sought = () => (drawn && isOver(drawn) ? searched : '');
@@ -69,13 +70,15 @@ export function mount(box, context) {
 
   function show(/** @type {Answer<TrieView>} */ answer, /** @type {Step[]} */ steps) {
     const step = steps[answer.step], had = grams().indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    room ||= place.clientWidth - 26;
+    asked = true;
     put(fact, answer.error ? '' : sizeOf(answer, steps[answer.step - 1]));
     put(hint, answer.error || waiting() || alsoDraftsFrom(answer, step));
     adds = answer.error ? '' : 'This step adds ' + plural(step.trie[1], 'n-gram') + (answer.step < steps.length - 1 ? ', marked + at the next step.' : '.');
     tell(null);
-    place.replaceChildren(...(answer.error ? [] : answer.levels.map((level) => levelOf(level, answer.levels[0], !!sought(), room, places))));
+    place.replaceChildren(...(answer.error ? [] : answer.levels.map((level) => levelOf(level, answer.levels[0], !!sought(), places))));
+    marked = '';
     if (answer.error) return; // nothing of another step stays
+    levels = answer.levels;
     showLegend(!!answer.corpus);
     const found = grams();
     if (had >= 0) focusIn(place, found[Math.min(had, found.length - 1)], true);
@@ -90,8 +93,37 @@ export function mount(box, context) {
   /** An n-gram that is pointed at or focused, in full; else what the step adds. */
   const tell = (/** @type {Element | null} */ gram) => put(says, gram?.getAttribute('aria-label') || adds);
 
-  on(place, 'mouseover focusin', (event) => tell(within(event, '[data-gram]')));
-  on(place, 'mouseleave focusout', () => tell(null));
+  /** The draft node that an n-gram of the picture is, and the other way round. */
+  function mark(/** @type {State} */ { run, step: at, node = null }) {
+    const step = run.steps[at], path = hasDraft(step) && node ? ancestors(step.draft.parent, node).slice(1) : [];
+    const key = at + ' ' + path.join(' ');
+    if (key === marked) return;
+    marked = key;
+    for (const gram of all(place, '.linked')) gram.classList.remove('linked');
+    if (!hasDraft(step) || !path.length || sought()) return;
+    const ids = path.map((i) => step.draft.ids[i]);
+    const line = levels.map((level, i) => ({ i, line: lineIn(level, ids) })).find(({ line }) => line.length > ids.length);
+    const boxes = line && all(all(place, '.level')[line.i], '[data-at]');
+    for (const gram of boxes || []) gram.classList.toggle('linked', line?.line.includes(Number(gram.dataset.at)));
+  }
+
+  function nodeOf(/** @type {HTMLElement | null} */ gram) {
+    const step = drawn?.run.steps[drawn.step], level = gram && levels[all(place, '.level').indexOf(/** @type {HTMLElement} */ (gram.closest('.level')))];
+    if (!hasDraft(step) || !level || sought()) return null;
+    let node = 0;
+    for (const at of ancestors(level.picture.parent, Number(gram.dataset.at)).slice(1)) {
+      node = step.draft.parent.findIndex((parent, i) => parent === node && step.draft.ids[i] === level.picture.id[at]);
+      if (node < 0) return null;
+    }
+    return node;
+  }
+
+  on(place, 'mouseover focusin', (event) => {
+    const gram = within(event, '[data-gram]');
+    tell(gram);
+    if (gram) context.point?.(nodeOf(gram));
+  });
+  on(place, 'mouseleave focusout', () => { tell(null); context.point?.(null); });
   on(place, 'keydown', (event) => moveAmong(grams(), event, (gram) => focusIn(place, gram)));
   on(form, 'submit', (event) => { event.preventDefault(); search(field.value); });
   on(field, 'input', () => { if (!field.value && searched) search(''); });
@@ -113,9 +145,10 @@ export function mount(box, context) {
         form.reset();
       }
       const same = before && before.run === state.run && before.step === state.step && isOver(before);
-      if (state.run.steps[state.step] && !(over && room && same)) look();
+      if (state.run.steps[state.step] && !(over && asked && same)) look();
+      markAs(box, 'data-phase', state.phase || '');
+      mark(state);
     },
-    resize() { room = 0; },
   };
 }
 
@@ -129,7 +162,7 @@ const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 function sizeOf(/** @type {TrieView} */ view, /** @type {Step | undefined} */ before) {
   const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB) at this step';
   if (!before) return size;
-  return size + ', ' + number(before.trie[1], 0) + ' of them new since the last one' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
+  return size + ', ' + number(before.trie[1], 0) + ' of them new' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
 }
 
 /** What the run drafts from besides its own trie. */
@@ -142,11 +175,11 @@ function alsoDraftsFrom(/** @type {TrieView} */ { earlier, corpus }, /** @type {
   return says.join(' ');
 }
 
-/** A level: its heading, then its picture. @param {TrieLevel} level @param {TrieLevel} longest @param {boolean} found @param {number} room @param {Source[]} places */
-function levelOf(level, longest, found, room, places) {
+/** A level: its heading, then its picture. @param {TrieLevel} level @param {TrieLevel} longest @param {boolean} found @param {Source[]} places */
+function levelOf(level, longest, found, places) {
   const title = titleOf(level, level.length < longest.length, found) + (level.match.length < level.length ? '… ' : '');
-  const chips = level.match.map((text) => make('span', { class: 'chip' }, label(text)));
-  return make('div', { class: 'level', 'data-level': level.kind }, make('p', { class: 'match', 'data-match': '' }, title, ...chips), picture(level, room, places));
+  const chips = level.match.map((text) => make('span', { class: found ? 'chip' : 'chip suffix' }, label(text)));
+  return make('div', { class: 'level', 'data-level': level.kind }, make('p', { class: 'match', 'data-match': '' }, title, ...chips), picture(level, places));
 }
 
 function titleOf(/** @type {TrieLevel} */ { kind, length }, /** @type {boolean} */ shorter, /** @type {boolean} */ found) {
@@ -157,7 +190,18 @@ function titleOf(/** @type {TrieLevel} */ { kind, length }, /** @type {boolean} 
   return (where ? 'I' + where.slice(1) + ', after the ' : 'After the ') + last + ': ';
 }
 
-function picture(/** @type {TrieLevel} */ { picture: shown, length }, /** @type {number} */ room, /** @type {Source[]} */ places) {
+/** The places of a line of tokens in a level's picture, its root first; it ends where the picture does. @param {TrieLevel} level @param {number[]} ids */
+function lineIn({ picture: { parent, id } }, ids) {
+  const line = [0];
+  for (const wanted of ids) {
+    const next = parent.findIndex((above, i) => above === line[line.length - 1] && id[i] === wanted);
+    if (next < 0) break;
+    line.push(next);
+  }
+  return line;
+}
+
+function picture(/** @type {TrieLevel} */ { picture: shown, length }, /** @type {Source[]} */ places) {
   const name = (/** @type {number} */ i, /** @type {number} */ most) => (i || length ? label(shown.text[i], most) : 'root');
   const nodes = shown.text.map((_, i) => {
     const fresh = shown.new[i], text = (fresh ? '+ ' : '') + name(i, 12);
@@ -166,11 +210,11 @@ function picture(/** @type {TrieLevel} */ { picture: shown, length }, /** @type 
     const small = read.map((source) => [' ' + source.symbol + shown[source.name][i], coloured('fill', source)]);
     const says = read.map((source) => shown[source.name][i] + ' in ' + wordsOf(source.name));
     if (fresh) says.push('read in the step before');
-    const attributes = { class: fresh ? 'n-trie new' : 'n-trie', 'data-gram': '', role: 'img', tabindex: -1, 'aria-label': name(i, 200) + ': ' + says.join(', ') };
+    const attributes = { class: 'n-trie' + (fresh ? ' new' : '') + (i || !length ? '' : ' n-suffix'), 'data-gram': '', 'data-at': i, role: 'img', tabindex: -1, 'aria-label': name(i, 200) + ': ' + says.join(', ') };
     const width = Math.round((cells(text) + cells(small.map(([words]) => words).join(''))) * CELL + 14);
     return { parent: shown.parent[i], kind: 'trie', text, small, attributes, width };
   });
   const svg = draw('svg', { role: 'group', 'aria-label': 'What follows “' + name(0, 40) + '”' });
-  drawTree(svg, nodes, { ...STYLE, room }, ['trie']);
+  drawTree(svg, nodes, STYLE, ['trie']);
   return svg;
 }

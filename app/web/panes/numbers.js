@@ -1,7 +1,7 @@
 // What a run amounts to at a step: tiles of numbers, and where the time of a step is spent.
 
 import { all, fill, make, mark, one, put } from '../lib/dom.js';
-import { plainBeside, sumsAt, whole } from '../lib/runs.js';
+import { compared, plainBeside, sumsAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { number, percent } from '../lib/text.js';
 
@@ -10,18 +10,25 @@ import { number, percent } from '../lib/text.js';
 const PHASES = ['retrieve', 'forward', 'verify', 'commit'];
 
 const MARKUP = `
-<div class="head"><h2>Numbers</h2><span class="fact" data-numbers-fact></span></div>
-<dl data-tiles></dl>
+<dl class="four" data-tiles></dl>
+<details class="all" aria-label="All numbers"><summary>All numbers</summary>
+<div class="card">
+<div class="head"><h2>Numbers</h2><span class="fact" data-numbers-fact></span><span class="tools" data-tools></span></div>
+<dl class="rest" data-rest></dl>
 <div class="parts" aria-hidden="true">${PHASES.map((name) => `<i data-part class="p-${name}"></i>`).join('')}</div>
 <p class="legend under"><span data-step-time></span>${PHASES.map((name) => `<span><i class="p-${name}"></i><span data-share></span></span>`).join('')}</p>
-<p class="hint" data-not-speedup></p>`;
+<p class="hint" data-not-speedup></p>
+</div></details>`;
+
+const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
 
 /** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
-  ['mean_accepted_tokens', 'Tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 2, ''],
+  ['mean_accepted_tokens', 'tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 1, ''],
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
-  ['forward_passes', 'Forward passes', 'through the model, the one over the prompt included', 0, ''],
+  ['forward_passes', 'passes', 'through the model, the one over the prompt included', 0, ''],
   ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prompt’s pass included', 1, ''],
-  ['speedup', 'Speedup', 'wall clock of greedy / of lookahead, end to end', 2, '×'],
+  ['speedup', 'faster here', 'wall clock of greedy / of lookahead, end to end', 1, '×'],
+  ['same', 'text as greedy', 'whether greedy decoding wrote the same tokens', 0, ''],
   ['decode_speedup', 'Decode speedup', 'the same after the first token', 2, '×'],
   ['retrieve_ms', 'Retrieve', 'asking the Trie, mean time per step', 3, 'ms'],
   ['forward_ms', 'Forward', 'the pass through the model', 3, 'ms'],
@@ -33,9 +40,12 @@ const MARKUP = `
   fill(box, MARKUP, 'numbers');
   const fact = one(box, '[data-numbers-fact]'), stepTime = one(box, '[data-step-time]'), hint = one(box, '[data-not-speedup]');
   const parts = all(box, '[data-part]'), shares = all(box, '[data-share]');
-  const tiles = METRICS.map(([name, title, meaning]) =>
-    make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning)));
-  one(box, '[data-tiles]').append(...tiles);
+  const tiles = METRICS.map(([name, title, meaning]) => (FOUR.includes(name)
+    ? make('div', { 'data-metric': name, 'data-value': '', title: meaning }, make('dt', {}, title), make('dd', {}, '–'))
+    : make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning))));
+  const beside = make('small');
+  tiles.forEach((tile) => one(box, FOUR.includes(String(tile.dataset.metric)) ? '[data-tiles]' : '[data-rest]').append(tile));
+  one(box, '[data-metric=forward_passes]').append(make('dd', { class: 'beside' }, beside));
   return {
     draw(state) {
       const { run } = state, step = state.summed ? run.steps.length - 1 : state.step, plain = plainBeside(state);
@@ -44,9 +54,11 @@ const MARKUP = `
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
         mark(tile, 'data-value', String(value ?? ''));
-        const text = name === 'speedup' && plain ? speedup(run, plain)?.times || '–' : number(unit === '%' && value !== null ? 100 * value : value, digits);
-        put(tile.children[1], text === '–' || text.includes('×') ? text : text + (unit ? '\u2009' + unit : ''));
+        const fast = name === 'speedup' && plain ? speedup(run, plain)?.times : undefined;
+        const text = fast || (name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits));
+        put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
       });
+      put(beside, run.method === 'plain' || values.tokens < 2 ? '' : 'not ' + values.tokens);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
       put(hint, speedSays(run, plain));
       const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);
@@ -64,6 +76,8 @@ function numbersAt(run, at, plain) {
   const ratio = (/** @type {'seconds' | 'decode_seconds'} */ name) =>
     (plain && whole(run) && whole(plain) && run.end[name] > 0 ? plain.end[name] / run.end[name] : null);
   return {
+    tokens: sums.tokens,
+    same: plain && run.end && plain.end ? (compared(run, plain).same ? 1 : 0) : null,
     forward_passes: at + 1,
     mean_accepted_tokens: end ? end.mean_accepted_tokens : mean(sums.emitted),
     acceptance_rate: end ? end.acceptance_rate : sums.drafted ? sums.accepted / sums.drafted : null,
@@ -73,6 +87,8 @@ function numbersAt(run, at, plain) {
     ...Object.fromEntries(PHASES.map((name, i) => [name + '_ms', mean(sums.ms[i])])),
   };
 }
+
+const sameText = (/** @type {number | null} */ same) => (same === null ? '–' : same ? '✓ same' : '✗ other');
 
 function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain) {
   const why = 'a wide pass takes longer than a narrow one.', fast = speedup(run, plain);

@@ -11,13 +11,13 @@ const MARKUP = `
 <div class="head">
   <h2>Race</h2>
   <span class="badges" data-badges></span>
-  <span class="grow"></span>
+  <span class="tools" data-tools></span>
   <span class="switch" role="group" aria-label="Race over">
-    <button type="button" data-over="passes" aria-pressed="true" title="All runs after the same number of forward passes">forward passes</button>
-    <button type="button" data-over="time" aria-pressed="false" title="All runs after the same time, as it was recorded">wall clock</button>
+    <button type="button" data-over="passes" aria-pressed="true" title="All runs after the same number of forward passes">passes</button>
+    <button type="button" data-over="time" aria-pressed="false" title="All runs after the same time, as it was recorded">time</button>
   </span>
 </div>
-<div data-lanes></div>
+<div class="lanes" data-lanes></div>
 <p class="hint" data-race-hint></p>`;
 
 /** @type {Mount} */

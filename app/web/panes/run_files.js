@@ -6,9 +6,9 @@ import { isOver } from '../lib/runs.js';
 /** @import { Mount } from '../types' */
 
 const MARKUP = `
-<button type="button" data-save>Save run</button>
-<label class="button"><input type="file" data-open accept=".json,application/json" aria-label="Open run"><span aria-hidden="true">Open run</span></label>
-<span class="hint" data-file-hint role="status">A run file holds every step of a run as JSON.</span>`;
+<span class="hint" data-file-hint role="status"></span>
+<button type="button" class="link" data-save title="A run file holds every step of a run as JSON">Save run</button>
+<label class="button" title="Open a run file"><input type="file" data-open accept=".json,application/json" aria-label="Open run"><span aria-hidden="true">Open run</span></label>`;
 
 const MOST_BYTES = 32e6;
 

@@ -9,9 +9,8 @@ import { number, passes } from '../lib/text.js';
 
 const MARKUP = `
 <div class="head">
-  <h2>What if</h2><span class="fact">other settings on this run, replayed without the model</span>
-  <span class="grow"></span>
-  <button type="button" class="link" data-reset title="Back to the settings of the run itself">Reset</button>
+  <h2>What if</h2><span class="fact">other settings on this whole run, replayed without the model</span>
+  <span class="tools" data-tools><button type="button" class="link" data-reset title="Back to the settings of the run itself">Reset</button></span>
 </div>
 <div class="sides">
   <div class="knobs" data-knobs></div>

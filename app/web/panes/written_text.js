@@ -1,37 +1,39 @@
 // The text, token by token, grouped by the step that wrote it; it follows the step until somebody scrolls it.
 
-import { all, fill, make, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
-import { hasDraft } from '../lib/runs.js';
+import { all, fill, make, mark as markAs, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
+import { contextAt, hasDraft, placeOfNode, placesRead } from '../lib/runs.js';
 import { label, plural, visible } from '../lib/text.js';
 import { estimateOf } from './node_details.js';
 
-/** @import { Mount, Run, State, Step } from '../types' */
+/** @import { DraftStep, Mount, Run, State, Step } from '../types' */
 
 const MARKUP = `
 <div class="head">
-  <h2>Text</h2>
-  <span class="grow"></span>
-  <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted draft</span><span class="k bonus">written by the model</span><span class="k now">this step</span></span>
+  <h2 title="Point at a token for its source, probability and rank; click it to go to its step">Text</h2>
+  <span class="legend"><span class="k prompt">prompt</span><span class="k accepted">accepted</span><span class="k bonus">model’s own</span><span class="k now">this step</span><span class="k suffix" title="The last tokens, as far as the Trie knows them, and where it read them before">matched</span></span>
+  <span class="tools" data-tools></span>
 </div>
 <div class="ribbon" data-ribbon role="region" aria-label="Prompt and generated text; up and down move among its tokens"></div>
-<p class="hint" data-token-says></p>`;
-
-const HINT = 'Point at a token for its source, probability and rank; click it to go to its step.';
+<p class="foot"><span class="fact" data-token-says></span></p>`;
 
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'written-text');
   const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]');
   /** @type {State | null} */ let drawn = null;
   /** @type {HTMLElement[]} */ let groups = []; // one per step
+  /** @type {Element[][]} */ let spans = []; // of every token of prompt and output
+  let shaded = ''; // what of the text is marked
   let marked = -1; // the group of the current step
   let lit = 0; // groups up to here are past, those from here on are still to come
   /** @type {HTMLElement | null} */ let stop = null; // the token that the tab key leads to
   let scrolledAway = false, touchedAt = -1e9;
 
   function clear(/** @type {Run} */ run) {
-    const pieces = run.head.prompt.flatMap((piece) => token(piece, 'prompt', 0));
-    ribbon.replaceChildren(make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' }, ...pieces));
+    spans = run.head.prompt.map((piece) => token(piece, 'prompt', 0));
+    ribbon.replaceChildren(make('span', { class: 'prompt-text', role: 'group', 'aria-label': 'prompt' }, ...spans.flat()));
+    if (spans.length !== run.head.prompt_ids?.length) spans = run.head.prompt_ids?.map(() => []) || [];
     groups = [];
+    shaded = '';
     marked = -1;
     lit = 0;
     stop = null;
@@ -48,6 +50,24 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
     if (marked !== state.step) hold(now, state);
     marked = state.step;
     now.classList.add('now');
+  }
+
+  /** Marks what was recognised and where it was read before, and the place of the node that is looked at; not in a run that streams by. */
+  function shade(/** @type {State} */ { run, step: at, node = null, live, following }) {
+    const step = live && following ? undefined : run.steps[at], key = step ? at + ' ' + node : '';
+    if (key === shaded || !run.head.prompt_ids) return;
+    shaded = key;
+    for (const name of ['suffix', 'read', 'told']) for (const span of all(ribbon, '.' + name)) span.classList.remove(name);
+    if (!step?.draft) return;
+    const { end } = contextAt(run, at), add = (/** @type {string} */ name, /** @type {number} */ from, /** @type {number} */ to) => {
+      for (const span of spans.slice(Math.max(0, from), to).flat()) span.classList.add(name);
+    };
+    add('suffix', end - step.match, end);
+    for (const place of placesRead(run, at, step.match)) add('read', place - step.match, place);
+    if (!node || node >= step.draft.parent.length) return;
+    const place = step.path.indexOf(node), read = placeOfNode(run, /** @type {DraftStep} */ (step), node);
+    if (place >= 0) add('told', end + place, end + place + 1);
+    if (read) add('told', ...read);
   }
 
   /** The tab stop follows the step; the focus, too, where the step is chosen by hand. */
@@ -69,7 +89,7 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
   function tell() {
     if (!drawn) return;
     const step = drawn.run.steps[drawn.step];
-    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step) + HINT);
+    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step));
   }
 
   on(ribbon, 'click', (event) => {
@@ -78,9 +98,12 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
   });
   on(ribbon, 'mouseover focusin', (event) => {
     const span = within(event, '[data-step]');
-    if (span && drawn) put(says, tokenSays(drawn.run, span));
+    if (!span || !drawn) return;
+    put(says, tokenSays(drawn.run, span));
+    const step = drawn.run.steps[drawn.step], place = Number(span.dataset.place ?? NaN);
+    if (Number(span.dataset.step) === drawn.step) context.point?.(step.path[place] ?? null);
   });
-  on(ribbon, 'mouseleave focusout', tell);
+  on(ribbon, 'mouseleave focusout', () => { tell(); context.point?.(null); });
   on(ribbon, 'keydown', (event) => {
     moveAmong(all(ribbon, '[data-step]'), event, (span) => { if (drawn) stopAt(span, drawn.run); span.focus(); });
     if (stop && presses(event) && event.target === stop) { event.preventDefault(); stop.click(); }
@@ -99,12 +122,17 @@ const HINT = 'Point at a token for its source, probability and rank; click it to
       const before = drawn;
       drawn = state;
       if (!before || before.run !== state.run) clear(state.run);
-      const fresh = state.run.steps.slice(groups.length).map(groupOf);
-      groups.push(...fresh);
-      ribbon.append(...fresh);
+      for (const step of state.run.steps.slice(groups.length)) {
+        const group = groupOf(step);
+        groups.push(group.element);
+        spans.push(...group.spans);
+        ribbon.append(group.element);
+      }
       if (state.byHand) scrolledAway = false;
       mark(state);
+      shade(state);
       ribbon.classList.toggle('playing', !!state.playing);
+      markAs(box, 'data-phase', state.phase || '');
       if (!before || before.run.steps[before.step] !== state.run.steps[state.step]) tell();
     },
     settle() {
@@ -129,13 +157,13 @@ function token(/** @type {string} */ piece, /** @type {string} */ kind, /** @typ
 function groupOf(/** @type {Step} */ step) {
   const accepted = step.emitted.filter(([, , kind]) => kind === 'accepted').length, own = step.emitted.length - accepted;
   const says = [accepted && accepted + ' accepted', own && own + ' bonus'].filter(Boolean).join(', ');
-  const parts = step.emitted.flatMap(([, piece, kind], place) => token(piece, kind, step.i).map((part) => set(part, { 'data-place': place })));
-  return make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...parts);
+  const spans = step.emitted.map(([, piece, kind], place) => token(piece, kind, step.i).map((part) => set(part, { 'data-place': place })));
+  return { spans, element: make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...spans.flat()) };
 }
 
 function stepSays(/** @type {Step} */ step) {
-  if (!step.draft) return 'Step 0 read the prompt and wrote the first token. ';
-  const own = step.emitted.length > step.path.length ? ', 1 written by the model. ' : '. ';
+  if (!step.draft) return 'Step 0 read the prompt and wrote the first token.';
+  const own = step.emitted.length > step.path.length ? ', 1 written by the model.' : '.';
   return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
 }
 

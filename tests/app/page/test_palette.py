@@ -11,12 +11,12 @@ from app.serve.modules import read
 from lookahead.sources.registry import SOURCES
 
 ON = {
-    "accepted": ("fill", "well", "tint"),
+    "accepted": ("fill", "well", "tint", "match"),
     "rejected": ("fill", "well", "tint"),
     "bonus": ("fill", "well", "tint"),
-    "unchecked": ("fill", "well", "tint"),
-    "soft": ("fill", "well"),
-    "text": ("fill", "well", "tint"),
+    "unchecked": ("fill", "well", "tint", "match"),
+    "soft": ("fill", "well", "match"),
+    "text": ("fill", "well", "tint", "match"),
     "fill": ("text",),
 }
 """Which colour is text on which backgrounds."""
