@@ -96,6 +96,11 @@ def status_line() -> gr.HTML:
     return gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
 
 
+CHIPS = {
+    "Edit code": "Code",
+    "Word problem": "Maths",
+}
+"""Short names of examples."""
 BUTTONS_LINE = (
     "Run uses lookahead (Ctrl+Enter). Compare also times plain greedy decoding. Stop takes effect after the current "
     "pass."

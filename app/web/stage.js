@@ -105,8 +105,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     scene = announced = next;
     shown = null;
     step = 0;
-    phase = example = null;
     chosen = summed = toRest = false;
+    phase = example = null;
     recorded = asRecorded;
     showPlaying(false);
     stopWatch.disconnect();
@@ -254,8 +254,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     const atEnd = step === last();
     chosen = true;
     shown = id;
-    phase = null;
     summed = toRest = false;
+    phase = null;
     step = atEnd ? last() : bounded(step);
     setSpeed(/** @type {Run} */ (main()));
     schedule();
@@ -293,6 +293,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function nextPhase() {
     const at = phase ? PHASES.indexOf(phase) + 1 : 0, run = main();
     if (!run) return;
+    summed = toRest = false;
     const whole = at === PHASES.length || !hasDraft(run.steps[step]);
     if (whole && step >= last()) { phase = null; return schedule(); }
     summed = toRest = false;
@@ -364,6 +365,14 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
   hideParts(link.hide);
 
+  const redrawn = () => {
+    for (const { pane } of panes) pane.resize?.();
+    schedule();
+  };
+  const presenter = makePresenter(element, redrawn), link = readLink(location.search);
+  mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
+  hideParts(link.hide);
+
   let width = 0, height = 0;
   new ResizeObserver(([{ contentRect: now }]) => {
     if (Math.abs(now.width - width) < 1 && Math.abs(now.height - height) < 1) return;
@@ -379,7 +388,10 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   async function begin() {
     const problem = link.example && await openExample(link.example, link.step ?? 1);
     if (link.example && !problem) {
-      if (link.pane) one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
+      if (link.pane) {
+        setTab(link.pane);
+        one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
+      }
     } else if (first.messages?.length) {
       setMessages(first.messages, first.recorded);
       example = first.example || null;

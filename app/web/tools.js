@@ -1,4 +1,4 @@
-// What the page offers beside the panes: the examples' recordings, Copy link and Present, and in each pane's head its picture as a file.
+// What the page offers beside the panes: the examples behind its chips, Copy link and Present, and a picture of each pane.
 
 import { savePane } from './export.js';
 import { linkTo, PANES } from './link.js';
@@ -22,24 +22,21 @@ const TEXT_FIELDS = ['#document textarea', '#prompt textarea'];
   ['Enlarge', { 'data-present': '', title: 'This pane alone, in large type (Esc ends it)' }],
 ];
 
-/** Mounts them; the layout may have boxes for them (`#page-tools`, `[data-tools]` in a pane). @param {Stage} stage */
+/** Mounts them in the boxes that the layout has for them: `#page-tools`, and `[data-tools]` in a pane. The chips of the prompts are those of the examples, too. @param {Stage} stage */
 export function mountTools(stage) {
-  const { element } = stage, headline = element.querySelector('[data-pane=headline]');
-  const presets = document.querySelector('#preset'), tools = pageTools(stage), box = document.querySelector('#page-tools');
-  if (presets) openPresets(presets, stage);
-  if (box) box.append(tools); else headline?.before(tools);
+  const { element, examples, openExample } = stage;
+  document.querySelector('#page-tools')?.append(pageTools(stage));
   for (const [name, pane] of Object.entries(PANES)) {
     for (const section of all(element, '[data-pane=' + pane + ']')) addPictures(stage, section, name);
   }
-}
-
-/** The bar's examples: one that is chosen is put into the fields by the page, and its recording takes the stage. @param {Element} presets @param {Stage} stage */
-function openPresets(presets, { examples, openExample }) {
-  const models = [...new Set(examples.map(({ model }) => model.split('/').pop() || model))];
-  if (models.length) presets.setAttribute('title', 'Recorded with ' + models.join(', '));
-  on(presets, 'change', (event) => {
-    const chosen = examples.find(({ title }) => title === /** @type {HTMLInputElement} */ (event.target).value);
-    if (chosen) openExample(chosen.name).then((problem) => problem && console.warn(problem));
+  const models = [...new Set(examples.map(({ model }) => model.split('/').pop()))].join(', ');
+  document.addEventListener('pointerover', (event) => {
+    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, and its prompt');
+  });
+  document.addEventListener('change', (event) => {
+    const chosen = within(event, '#preset input');
+    const example = examples.find(({ title }) => chosen instanceof HTMLInputElement && title === chosen.value);
+    if (example) openExample(example.name);
   });
 }
 
@@ -63,7 +60,7 @@ function pageTools({ shown, present }) {
 
 /** @param {Stage} stage @param {HTMLElement} pane @param {string} name */
 function addPictures({ shown, present }, pane, name) {
-  const box = pane.querySelector('[data-tools]') || pane.querySelector('.head')?.appendChild(make('span', { 'data-tools': '' }));
+  const box = pane.querySelector('[data-tools]');
   if (!box) return;
   box.append(...PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text)));
   on(box, 'click', (event) => {

@@ -38,7 +38,7 @@ def test_a_link_opens_its_step_without_a_model(open_page: Callable[..., Page], p
 
 def test_copy_link_names_the_example_and_its_step(open_page: Callable[..., Page]) -> None:
     page = open_page("/?decoding_length=16", reduced_motion="reduce")
-    page.click("[data-example=story]")
+    page.locator("#preset label", has_text="Story").click()
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-story'")
     page.locator("#scrubber").fill("3")
     page.click("#copy-link")
@@ -103,13 +103,13 @@ def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[...
     expect(page.locator("#scrubber")).to_have_value("2")
     expect(page.locator("#race")).to_be_hidden()
     page.click("#present")
-    expect(page.locator("#controls")).to_be_hidden()
+    expect(page.locator("#ask")).to_be_hidden()
     expect(page.locator("#draft-tree")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#scrubber")).to_have_value("3")
-    assert page.evaluate("getComputedStyle(document.querySelector('#stage')).zoom") == "2"
+    assert page.evaluate("getComputedStyle(document.querySelector('.gradio-container')).zoom") == "2"
     page.keyboard.press("Escape")
-    expect(page.locator("#controls")).to_be_visible()
+    expect(page.locator("#ask")).to_be_visible()
     page.locator("[data-pane=live_trie] [data-present]").click()
     expect(page.locator("#trie")).to_be_visible()
     expect(page.locator("#draft-tree")).to_be_hidden()

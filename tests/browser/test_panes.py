@@ -104,7 +104,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     )
     expect(page.locator("[data-gram]").first).to_be_visible()
     page.keyboard.press("Home")
-    expect(page.locator("[data-step-count]")).to_have_text("step 0 / 86")
+    expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {tokens - 1}")
     page.locator("#race").get_by_role("button", name="Lookahead").click()
     expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {int(steps or 0) - 1}")
     expect(page.locator("#what-if")).to_be_visible()

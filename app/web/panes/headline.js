@@ -17,10 +17,9 @@ const MARKUP = `
   let said = '';
   return {
     draw(state) {
-      const { run, step, playing, live, summed } = state;
+      const { run, step, playing, live } = state;
       put(about, [run.head.note, run.head.model, otherModel(run, examples), run.head.settings, memory(run), brokeOff(run)].filter(Boolean).join(' · '));
-      const inPart = state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
-      const pieces = summed ? summary(run, plainBeside(state)) : inPart;
+      const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
       said = text;

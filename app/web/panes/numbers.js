@@ -54,9 +54,9 @@ const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
         mark(tile, 'data-value', String(value ?? ''));
-        const shown = name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits);
-        const text = name === 'speedup' && plain ? speedup(run, plain)?.times || '–' : shown;
-        put(tile.children[1], text === '–' || text.includes('×') ? text : text + (unit ? '\u2009' + unit : ''));
+        const fast = name === 'speedup' && plain ? speedup(run, plain)?.times : undefined;
+        const text = fast || (name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits));
+        put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
       });
       put(beside, run.method === 'plain' || values.tokens < 2 ? '' : 'not ' + values.tokens);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
