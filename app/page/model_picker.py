@@ -68,12 +68,22 @@ def chip(host: ModelHost) -> str:
     """The model's facts as HTML: one line, which opens to what was found out about it."""
     info = host.info
     name = info.name.rsplit("/", 1)[-1]
+    verdict, why = EXACTNESS.get(info.exactness, ("one token per pass", ""))
     facts = (name, short_count(info.parameters), info.dtype, info.device.upper())
-    spans = f"<span title='{escape(info.name)}, {facts[1]} parameters'>{escape(' · '.join(facts))}</span>"
-    verdict, why = EXACTNESS.get(info.exactness, ("", ""))
-    exact = f"<details><summary>{verdict}</summary><p>{why}</p></details>" if verdict else ""
-    notice = f"<details><summary>notice</summary><p>{escape(host.notice)}</p></details>" if host.notice else ""
-    return f"<div class='model' role='group' aria-label='Model'>{spans}{exact}{notice}</div>"
+    lines = [info.name, f"{verdict}: {why}" if why else "", _pays(host.costs), host.notice]
+    more = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+    return (
+        f"<details class='model' aria-label='Model'><summary title='{escape(verdict, quote=True)}'>"
+        f"{escape(' · '.join(facts))}</summary><div>{more}</div></details>"
+    )
+
+
+def _pays(costs: PassCosts | None) -> str:
+    """From how many tokens per pass on a draft pays on this machine; empty if T(n) is not known."""
+    if costs is None:
+        return ""
+    least = ", ".join(f"{1 + costs.break_even(width):.1f} with {width}" for width in (4, 16, 64))
+    return f"Here a draft pays from so many tokens per pass on: {least} tokens in the pass."
 
 
 def choosing(host: ModelHost, name: str) -> Iterator[str]:

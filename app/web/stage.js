@@ -296,7 +296,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     summed = toRest = false;
     const whole = at === PHASES.length || !hasDraft(run.steps[step]);
     if (whole && step >= last()) { phase = null; return schedule(); }
-    summed = toRest = false;
     if (whole) step += 1;
     phase = PHASES[whole ? 0 : at];
     if (live()) following = false;
@@ -365,21 +364,13 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
   hideParts(link.hide);
 
-  const redrawn = () => {
-    for (const { pane } of panes) pane.resize?.();
-    schedule();
-  };
-  const presenter = makePresenter(element, redrawn), link = readLink(location.search);
-  mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
-  hideParts(link.hide);
-
   let width = 0, height = 0;
   new ResizeObserver(([{ contentRect: now }]) => {
     if (Math.abs(now.width - width) < 1 && Math.abs(now.height - height) < 1) return;
     ({ width, height } = now);
     redrawn();
   }).observe(element);
-  setTab(element.querySelector('[data-tab="' + link.pane + '"]') ? String(link.pane) : 'tree');
+  setTab('tree');
   element.addEventListener('click', onClick);
   document.addEventListener('keydown', onKey);
   addEventListener('pagehide', onPageHide);
@@ -389,7 +380,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     const problem = link.example && await openExample(link.example, link.step ?? 1);
     if (link.example && !problem) {
       if (link.pane) {
-        setTab(link.pane);
+        if (element.querySelector('[data-tab="' + link.pane + '"]')) setTab(link.pane);
         one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
       }
     } else if (first.messages?.length) {
