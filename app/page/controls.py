@@ -24,7 +24,8 @@ class Controls:
     def __init__(self, host: ModelHost, status: gr.HTML) -> None:
         self.status = status
         names = presets.names()
-        self.preset = gr.Radio(names, value=names[0], label="Example", elem_id="preset")
+        chips = [(CHIPS.get(name, name), name) for name in names]
+        self.preset = gr.Radio(chips, value=names[0], label="Example", elem_id="preset")
         with gr.Column(elem_id="drawer", min_width=0), gr.Column(elem_id="fields", min_width=0):
             self._texts(host)
             self.described = offered_here(host, "page")

@@ -82,8 +82,8 @@ def _pays(costs: PassCosts | None) -> str:
     """From how many tokens per pass on a draft pays on this machine; empty if T(n) is not known."""
     if costs is None:
         return ""
-    least = ", ".join(f"{1 + costs.break_even(width):.1f} with {width}" for width in (4, 16, 64))
-    return f"Here a draft pays from so many tokens per pass on: {least} tokens in the pass."
+    least = ", ".join(f"{1 + costs.break_even(width):.1f} at {width}" for width in (4, 16, 64))
+    return f"On this machine drafts pay if a pass brings more tokens than: {least} tokens wide."
 
 
 def choosing(host: ModelHost, name: str) -> Iterator[str]:
