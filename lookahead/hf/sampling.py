@@ -43,7 +43,7 @@ class Dice:
         where = np.asarray(positions, dtype=np.int64)
         least = noise(self._seed, where, np.array(leaders))
         bound = self._bound(where, highest.shape[1], scores.device)
-        floor = torch.from_numpy(least - _SLACK).to(scores.device, torch.float32)
+        floor = torch.from_numpy((least - _SLACK).astype(np.float32)).to(scores.device)
         rows, blocks = ((highest - best[:, None] + bound) >= floor[:, None]).nonzero(as_tuple=True)
         tokens = _tokens_of(blocks, BLOCK)  # (found, BLOCK)
         values = scores[rows[:, None], tokens.clamp_max(scores.shape[-1] - 1)]
