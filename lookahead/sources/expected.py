@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from lookahead.sources.source import Candidate, Level, Origin
 
 Locus = tuple[int, int, int]
-"""Index of the token that should come next; how many tokens before it agree with the end of the output (0 after one that
-does not, -1 after several, where nothing is expected until a place is found); the index where a draft ends."""
+"""Index of the token that should come next; how many tokens before it agree with the end of the output (0 after one
+that does not, -1 after several, where nothing is expected until a place is found); the index where a draft ends."""
 
 TAKEN_FOR = 6
 """Agreeing tokens that the beginning counts for: the caller expects the text, so it is tried before any agrees."""

@@ -1,4 +1,4 @@
-"""What a pass hands back besides its choices: the likeliest next tokens of every row, as ``topk`` and softmax have them."""
+"""What a pass hands back besides its choices: the likeliest next tokens of every row, as topk and softmax have them."""
 
 from __future__ import annotations
 

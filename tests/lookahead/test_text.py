@@ -74,6 +74,8 @@ def test_an_expected_text_is_written_as_the_model_would_write_it(name):
     whole = vocabulary.encode("a the ab. the", raw=True)
     for split in range(1, len(whole)):
         before, rest = whole[:split], whole[split:]
+        if not vocabulary.decode(before):
+            continue  # only the space that stands for the start of a text
         text = vocabulary.decode(whole)[len(vocabulary.decode(before)) :]
         assert vocabulary.decode([*before, *vocabulary.encode_after(before, text)]) == vocabulary.decode(whole)
         assert vocabulary.encode_after(before, text) == rest
