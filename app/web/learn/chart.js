@@ -2,7 +2,7 @@
 
 import { draw, set } from '../lib/dom.js';
 
-const LEFT = 46, BOTTOM = 40, TOP = 28, RIGHT = 16;
+const LEFT = 46, BOTTOM = 40, TOP = 28, RIGHT = 16, RADIUS = 10;
 
 /**
  * @typedef {{ points: [x: number, y: number][], kind: string, name?: string }} Line kind: its class
@@ -23,11 +23,21 @@ export function drawChart(svg, { width, height, xs, ys, xName, yName, log }, lin
     draw('text', { x: (LEFT + width - RIGHT) / 2, y: height - 4, 'text-anchor': 'middle', class: 'axis' }, xName),
     draw('text', { x: 4, y: 11, class: 'axis' }, yName),
     ...lines.map(({ points: line, kind }) => draw('path', { class: 'line ' + kind, d: 'M' + line.map(([a, b]) => x(a).toFixed(1) + ' ' + y(b).toFixed(1)).join('L') })),
-    ...points.map(({ x: a, y: b, name, kind, says }) => draw('g', { class: 'dot ' + kind, role: 'img', 'aria-label': says },
-      draw('circle', { cx: x(a), cy: y(b), r: 10 }), draw('text', { x: x(a), y: y(b) + 4, 'text-anchor': 'middle' }, name))),
+    ...apart(points.map(({ x: a, y: b }) => [x(a), y(b)])).map(([cx, cy], i) => draw('g', { class: 'dot ' + points[i].kind, role: 'img', 'aria-label': points[i].says },
+      draw('circle', { cx, cy, r: RADIUS }), draw('text', { x: cx, y: cy + 4, 'text-anchor': 'middle' }, points[i].name))),
   ];
   svg.replaceChildren(...parts);
   set(svg, { width, height });
+}
+
+/** Places beside each other where one point would cover another. @param {[x: number, y: number][]} places */
+function apart(places) {
+  /** @type {[number, number][]} */ const free = [];
+  for (let [x, y] of places) {
+    while (free.some(([a, b]) => Math.hypot(a - x, b - y) < 1.6 * RADIUS)) x += 2 * RADIUS;
+    free.push([x, y]);
+  }
+  return free;
 }
 
 /** Round numbers from 0 to at least `most`, about five of them. */
