@@ -52,7 +52,10 @@ class ModelPicker:
         )
 
     def _choices(self) -> list[tuple[str, str]]:
-        return [("embedded model" if name == EMBEDDED else name, name) for name in self._host.offered]
+        """Labels, short where they tell the models apart, and names."""
+        names = self._host.offered
+        short = ["embedded model" if name == EMBEDDED else name.rstrip("/").rsplit("/", 1)[-1] for name in names]
+        return list(zip(short if len(set(short)) == len(names) else names, names, strict=True))
 
     @property
     def outputs(self) -> list[Any]:

@@ -1,6 +1,6 @@
 // A pane as a picture: its HTML inside an SVG with every style inlined, in the colours of the light page.
 
-import { save } from './lib/dom.js';
+import { all, save } from './lib/dom.js';
 
 /** What makes up the look of an element. */
 const STYLES = [
@@ -70,29 +70,34 @@ function inLight(work) {
 
 /** A copy of a pane that needs no style sheet, without its controls, and its size. @param {HTMLElement} pane */
 function inlined(pane) {
-  const opened = [...pane.querySelectorAll('*')].filter((box) => box instanceof HTMLElement && box.scrollHeight > box.clientHeight + 1 && getComputedStyle(box).overflowY !== 'visible');
-  const grown = opened.reduce((sum, box) => sum + box.scrollHeight - box.clientHeight, 0);
-  const wider = Math.max(0, ...[pane, ...pane.querySelectorAll('*')].map((box) => (getComputedStyle(box).overflowX === 'visible' ? 0 : box.scrollWidth - box.clientWidth)));
-  const { width, height } = pane.getBoundingClientRect();
-  const copy = /** @type {HTMLElement} */ (pane.cloneNode(true));
-  const originals = [pane, ...pane.querySelectorAll('*')], copies = [copy, ...copy.querySelectorAll('*')];
-  originals.forEach((original, i) => inline(original, /** @type {HTMLElement} */ (copies[i])));
-  for (const control of copy.querySelectorAll(CONTROLS)) control.remove();
-  copy.setAttribute('xmlns', 'http://www.w3.org/1999/xhtml');
-  Object.assign(copy.style, { margin: '0', width: width + wider + 'px', height: 'auto' });
-  return { copy, width: Math.ceil(width + wider), height: Math.ceil(height + grown) };
+  const boxes = [pane, ...all(pane, '*')], style = pane.getAttribute('style');
+  const wider = Math.max(0, ...boxes.map((box) => (getComputedStyle(box).overflowX === 'visible' ? 0 : box.scrollWidth - box.clientWidth)));
+  const scrolled = boxes.filter((box) => box instanceof HTMLElement && getComputedStyle(box).overflowY !== 'visible');
+  try {
+    Object.assign(pane.style, { width: pane.getBoundingClientRect().width + wider + 'px', maxWidth: 'none' });
+    for (const box of [...scrolled, pane]) box.classList.add('unrolled');
+    const { offsetWidth: width, offsetHeight: height } = pane;
+    const copy = /** @type {HTMLElement} */ (pane.cloneNode(true)), copies = [copy, ...all(copy, '*')];
+    boxes.forEach((box, i) => inline(box, copies[i]));
+    for (const control of all(copy, CONTROLS)) control.remove();
+    copy.setAttribute('xmlns', 'http://www.w3.org/1999/xhtml');
+    Object.assign(copy.style, { margin: '0', position: 'relative', left: '0', top: '0' });
+    return { copy, width, height };
+  } finally {
+    for (const box of [...scrolled, pane]) box.classList.remove('unrolled');
+    if (style === null) pane.removeAttribute('style'); else pane.setAttribute('style', style);
+  }
 }
 
 /** Writes the look of an element into its copy. */
 function inline(/** @type {Element} */ original, /** @type {HTMLElement} */ copy) {
   const style = getComputedStyle(original), inSvg = original instanceof SVGElement && original.tagName !== 'svg';
-  const scrolls = !inSvg && style.overflowY !== 'visible' && original.scrollHeight > original.clientHeight + 1;
   const inside = original.tagName !== 'svg' && style.display !== 'inline';
   let text = '';
   for (const name of STYLES) {
-    if ((name === 'height' || name === 'width') && (inSvg || scrolls || !inside)) continue;
+    if ((name === 'height' || name === 'width') && (inSvg || !inside)) continue;
     const value = style.getPropertyValue(name);
-    if (value && value !== 'none' && value !== 'normal' && value !== 'auto' && value !== '0px') text += name + ':' + value + ';';
+    if (value && (value !== 'none' || name === 'list-style-type') && value !== 'normal' && value !== 'auto' && value !== '0px') text += name + ':' + value + ';';
   }
   for (const name of ['id', 'class', 'tabindex', 'aria-label', 'role', 'contenteditable']) copy.removeAttribute(name);
   for (const { name } of [...copy.attributes]) if (name.startsWith('data-') && name !== 'data-tools' && name !== 'data-keep') copy.removeAttribute(name);

@@ -62,9 +62,11 @@ function pageTools({ shown, present }) {
 function addPictures({ shown, present }, pane, name) {
   const box = pane.querySelector('[data-tools]');
   if (!box) return;
-  box.append(...PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text)));
+  const buttons = PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text));
+  box.append(make('details', { class: 'pictures' }, make('summary', { title: 'This pane as a picture, or by itself', 'aria-label': 'Picture of this pane' }, '⤓'), make('span', {}, ...buttons)));
   on(box, 'click', (event) => {
     const kind = within(event, '[data-picture]')?.dataset.picture, { run, step } = shown();
+    if (within(event, 'button')) within(event, '.pictures')?.removeAttribute('open');
     if (within(event, '[data-present]')) present(true, name);
     if (kind !== 'png' && kind !== 'svg') return;
     savePane(pane, [run?.end?.file || 'run', name, 'step-' + step].join('-'), kind, kind === 'svg' ? 'transparent' : 'light').catch(console.warn);

@@ -53,7 +53,8 @@ test('a loop and an empty text are not boasted of', () => {
 });
 
 test('the stage rests where most was accepted, or most was wasted', () => {
-  const steps = [step([1, 2], 3, 1), step([3, 4, 5], 6, 2), step([6], 9), step([7, 8, 9], 2, 2)];
+  const chain = { ...step([7, 8, 9, 10], 3, 3), draft: { parent: [-1, 0, 1, 2] } };
+  const steps = [step([1, 2], 3, 1), step([3, 4, 5], 6, 2), step([6], 9), chain];
   assert.equal(tellingStep(run('lookahead', steps, 1), plain(4)), 2);
   assert.equal(tellingStep(run('lookahead', steps, 4), plain(1)), 3);
   assert.equal(tellingStep(run('plain', [], 1)), 0);

@@ -55,8 +55,8 @@ export function tellingStep(run, plain) {
   run.steps.forEach((step, i) => {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
-    const branches = new Set(step.draft.parent).size < drafted ? 0.5 : 0; // a tree shows more than a chain
-    const tells = lost ? drafted - 100 * right : right ? right + branches + (drafted - right) / 1000 : 0;
+    const tree = new Set(step.draft.parent).size <= drafted ? 2 : 1; // it shows more than a chain: of one, every node but the last is a parent
+    const tells = lost ? drafted - 100 * right : tree * right + (right ? (drafted - right) / 1000 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });
   return best;
