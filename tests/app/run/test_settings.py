@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.model.host import WIDEST, ModelHost
 from app.page.controls import control
 from app.run.settings import PageSettings, from_controls, from_query, offered_here
-from lookahead.config import LookaheadConfig, RunSettings, Setting, chosen, offered
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen, offered
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,11 @@ def test_every_setting_has_a_control_that_shows_its_default(here: dict[str, Sett
 def test_numbers_of_fields_are_rounded_and_an_empty_field_is_the_default(here: dict[str, Setting]) -> None:
     values = {
         "max_new_tokens": None,
+        "temperature": 0.7,
+        "seed": None,
+        "top_k": 0,
+        "top_p": None,
+        "min_p": 0.05,
         "decoding_length": 2.7,
         "branch_length": 0,
         "strategy": "single",
@@ -46,11 +51,22 @@ def test_numbers_of_fields_are_rounded_and_an_empty_field_is_the_default(here: d
     }
     found = from_controls(values, here)
     assert chosen(RunSettings, found) == RunSettings(128)
+    assert chosen(Sampling, found) == Sampling(temperature=0.7, min_p=0.05)
     assert chosen(LookaheadConfig, found) == LookaheadConfig(3, None, "single", "fixed", sources=())
     assert chosen(PageSettings, found) == PageSettings(False)
     for name, wrong in (("decoding_length", 129), ("strategy", "best"), ("sources", ["corpus"]), ("keep_trie", "x")):
         with pytest.raises(ValueError, match=f"{name}="):
             from_controls({**values, name: wrong}, here)
+
+
+def test_the_temperature_that_a_model_asks_for_is_named_beside_the_control(
+    host: ModelHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = offered_here(host, "page")["temperature"]
+    monkeypatch.setattr(host.backend.rules, "suggested_temperature", 0.6)
+    here = offered_here(host, "page")
+    assert here["temperature"].help == before.help + " The model's own settings say 0.6."
+    assert list(here)[:3] == ["max_new_tokens", "temperature", "seed"], "the prominent ones"
 
 
 def test_what_is_out_of_range_in_a_url_is_moved_into_it(here: dict[str, Setting]) -> None:
@@ -72,8 +88,8 @@ def values_of(one: Setting) -> st.SearchStrategy[object]:
         return st.sets(st.sampled_from(one.choices)).map(lambda some: tuple(w for w in one.choices if w in some))
     if one.kind in ("choice", "switch"):
         return st.sampled_from(one.choices or (True, False))
-    low, high = int(one.low), int(one.high)
-    return st.integers(low, high) | st.none() if one.optional else st.integers(low, high)
+    numbers = st.integers(int(one.low), int(one.high)) if one.kind == "whole" else st.floats(one.low, one.high)
+    return numbers | st.none() if one.optional else numbers
 
 
 @given(data=st.data())
