@@ -182,9 +182,9 @@ def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, pick
             yield [error_line(error), *shown_now()]
             raise shown(error) from error
 
-    loads: dict[str, Any] = {**QUEUE, "api_visibility": "private", "show_progress": "hidden"}
-    picker.choice.input(choose, picker.choice, [controls.status, *follow], **loads)
-    demo.load(shown_now, None, follow, queue=False, api_visibility="private", show_progress="hidden")
+    quiet = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [controls.status]}
+    picker.choice.input(choose, picker.choice, [controls.status, *follow], **QUEUE, **quiet)
+    demo.load(shown_now, None, follow, queue=False, **quiet)
 
 
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:

@@ -63,9 +63,14 @@ export async function savePane(pane, name, kind, ground = 'light') {
 
 /** Works while the page has the colours of its light look; nothing of that is painted. @template T @param {() => T} work @returns {T} */
 function inLight(work) {
-  const dark = document.body.classList.contains('dark');
-  document.body.classList.remove('dark');
-  try { return work(); } finally { if (dark) document.body.classList.add('dark'); }
+  const { classList } = document.body, dark = classList.contains('dark');
+  classList.add('no-moves'); // a colour that moves from dark to light would be caught on its way
+  classList.remove('dark');
+  try { return work(); } finally {
+    if (dark) classList.add('dark');
+    void document.body.offsetHeight; // the dark look is there again before anything may move
+    classList.remove('no-moves');
+  }
 }
 
 /** A copy of a pane that needs no style sheet, without its controls, and its size. @param {HTMLElement} pane */

@@ -1,19 +1,19 @@
 // Presenting to a class: the stage alone or one pane of it, in large type, without controls; and parts that a link hides.
 
 import { PANES } from './link.js';
-import { all } from './lib/dom.js';
+import { all, make } from './lib/dom.js';
 
-const ON = 'presenting', ONE = 'presented', WORDS = 'data-hide';
+const ON = 'presenting', ONE = 'presented';
 
 /** Parts of the page that `hide=` in the address can name, besides the panes. @type {Record<string, string>} */
-const PARTS = { controls: '#controls', settings: '#settings', figures: '#figures', files: '[data-pane=run_files]', model: '#model-chip, #model-picker', prompt: '#document, #prompt' };
+const PARTS = {
+  controls: '#ask', examples: '#preset', figures: '#figures', files: '[data-pane=run_files]', model: '#model-chip, #model-picker', settings: '#settings', tools: '#page-tools',
+};
 
-/** Hides the parts of the page with these names. @param {string[]} names */
+/** Hides the parts of the page with these names, also those that come later. @param {string[]} names */
 export function hideParts(names) {
-  for (const name of names) {
-    const selector = Object.hasOwn(PANES, name) ? '[data-pane=' + PANES[name] + ']' : PARTS[name];
-    if (selector) for (const part of all(document, selector)) part.setAttribute(WORDS, '');
-  }
+  const selectors = names.map((name) => (Object.hasOwn(PANES, name) ? '[data-pane=' + PANES[name] + ']' : Object.hasOwn(PARTS, name) ? PARTS[name] : '')).filter(Boolean);
+  if (selectors.length) document.head.append(make('style', {}, selectors.join(', ') + ' { display: none !important; }'));
 }
 
 /**

@@ -99,9 +99,10 @@ def test_a_pane_is_saved_as_a_picture_in_light_colours(open_page: Callable[..., 
 
 
 def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[..., Page]) -> None:
-    page = open_page("/?example=question&step=2&hide=race")
+    page = open_page("/?example=question&step=2&hide=race,examples,nothing")
     expect(page.locator("#scrubber")).to_have_value("2")
-    expect(page.locator("#race")).to_be_hidden()
+    for part in ("#race", "#preset"):
+        expect(page.locator(part)).to_be_hidden()
     page.click("#present")
     expect(page.locator("#ask")).to_be_hidden()
     expect(page.locator("#draft-tree")).to_be_visible()

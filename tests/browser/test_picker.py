@@ -38,7 +38,7 @@ def test_the_page_follows_the_model(browser: Browser, url: str) -> None:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.goto(url)
     chip, prompt = page.locator("#model-chip"), page.locator("#prompt")
-    expect(chip).to_contain_text("30k · float32")
+    expect(chip).to_contain_text("35k · float32")
     expect(prompt).to_contain_text("Up to 127 tokens")
     _choose(page, "broken_model")
     expect(page.locator("#status")).to_contain_text("broken_model", timeout=30_000)
