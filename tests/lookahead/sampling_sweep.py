@@ -59,7 +59,7 @@ class KnownPrompts(TreeSession):
             reader.keep(())
             self.known[tuple(prompt_ids)] = reader._open_cache(), logits
         self._cache, logits = self.known[tuple(prompt_ids)]
-        self._cache.rewind(count)
+        self.rewind(count)
         self._chooser = self._rules.chooser(ids, self._capacity, self._sampling)
         self._context_ids = ids if self._chooser.along_path else self._context_ids
         return self._choice(logits, count)

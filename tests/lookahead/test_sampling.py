@@ -327,8 +327,8 @@ def test_runs_with_different_seeds_share_the_trie():
         steps = list(engine.generate(PROMPT, max_new_tokens=40, sampling=sampling))
         sources = {source for step in steps if step.draft for source in step.draft.sources}
         assert [token_id for step in steps for token_id in step.emitted_ids] == _emitted(backend, sampling, count=40)
-    first = next(step for step in steps if step.draft)
-    assert "output" in first.draft.sources, "before it wrote anything, it knew the other run's output"
+    first = next(step.draft for step in steps if step.draft)
+    assert "output" in first.sources, "before it wrote anything, it knew the other run's output"
     assert "output" in sources
 
 
