@@ -21,13 +21,7 @@ from lookahead.trie import Trie
 
 
 class DraftRequest(Protocol):
-    """The drafting side of one run: everything it learns about one context as that context grows.
-
-    Attributes:
-        recycles: Whether ``commit`` wants the rows of the pass (see ``DecodeSession.successors``).
-    """
-
-    recycles: bool
+    """The drafting side of one run: everything it learns about one context as that context grows."""
 
     def draft(
         self,
@@ -52,13 +46,8 @@ class DraftRequest(Protocol):
         """What the last draft left out and why, asked before the next ``commit``; None where nobody searched."""
         ...
 
-    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
-        """Append the tokens that the model emitted to the context.
-
-        Args:
-            successors: The rows of the pass that emitted them (``sources/model.py``): one per node of the last draft,
-                or, before the first draft, of the last tokens of the prompt.
-        """
+    def commit(self, token_ids: Sequence[int]) -> None:
+        """Append the tokens that the model emitted to the context."""
         ...
 
     def change(self) -> TrieChange:
@@ -73,8 +62,6 @@ class DraftRequest(Protocol):
 class NoDrafts:
     """A request that proposes nothing: plain decoding in the same loop."""
 
-    recycles = False
-
     def __init__(self, context_ids: Sequence[int]) -> None:
         self._last_id = context_ids[-1]
 
@@ -87,7 +74,7 @@ class NoDrafts:
     def left_out(self) -> None:
         """Nothing was searched."""
 
-    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
+    def commit(self, token_ids: Sequence[int]) -> None:
         """Remember the last token, the next root."""
         if token_ids:
             self._last_id = token_ids[-1]
@@ -167,7 +154,7 @@ class Request:
             self._shared.append(ExpectedText(expected))
         self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
         self._recycled = next((source for source in self._shared if isinstance(source, RecycledLogits)), None)
-        self.recycles = self._recycled is not None
+        self._successors = b""
         self._tree: DraftTree | None = None
         self._prompt_ids = prompt_ids
         # The bounds are for what comes after it: a running request's prompt is never pruned.
@@ -232,7 +219,21 @@ class Request:
             self._rule = pass_seconds, StopRule(pass_seconds)
         return self._rule[1].fresh()
 
-    def commit(self, token_ids: Sequence[int], successors: bytes = b"") -> None:
+    @property
+    def recycles(self) -> bool:
+        """Whether it drafts from what passes found likely (``recycle``)."""
+        return self._recycled is not None
+
+    def recycle(self, successors: bytes) -> None:
+        """Take what the pass found likely, before its tokens are committed.
+
+        Args:
+            successors: A row (``sources/model.py``) per node of the last draft; before the first draft, for the last
+                tokens of the prompt.
+        """
+        self._successors = successors
+
+    def commit(self, token_ids: Sequence[int]) -> None:
         """Append emitted tokens to the context: learn from them, then read them, and the rows of their pass."""
         token_ids = plain_ids(token_ids)
         if not token_ids:
@@ -245,9 +246,10 @@ class Request:
             self._search = None
         if self._own.reads_output:
             self.trie.make_room(len(token_ids))
-        if successors and self._recycled is not None:
+        if self._successors and self._recycled is not None:
             with self._drafter.lock:
-                self._recycle(self._recycled, successors)
+                self._recycle(self._recycled, self._successors)
+            self._successors = b""
         before = len(self.trie) + self.trie.leaves
         self._own.follow(token_ids)
         with self._drafter.lock:

@@ -16,7 +16,7 @@ from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
 from lookahead.config import GREEDY, MAX_TOKENS, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
-from lookahead.drafter import Drafter, DraftRequest, NoDrafts
+from lookahead.drafter import Drafter, DraftRequest, NoDrafts, Request
 from lookahead.records import METHOD_WORDS, FinishReason, StepRecord, StepTimings
 from lookahead.verify import verify
 
@@ -24,8 +24,8 @@ from lookahead.verify import verify
 class DraftMaker(Protocol):
     """Makes drafts: ``Drafter``, or any other object that starts requests."""
 
-    def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> DraftRequest:
-        """The drafting side of a new run; what it is expected to write, if the caller says so."""
+    def start(self, prompt_ids: Sequence[int]) -> DraftRequest:
+        """The drafting side of a new run."""
         ...
 
 
@@ -142,8 +142,7 @@ class LookaheadEngine:
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt), sampling)) as session:
             started = perf_counter()
             drafting = drafts and session.draft_shape != "none"
-            more = (expected,) if expected else ()
-            request = self.drafter.start(prompt, *more) if drafting else NoDrafts(prompt)
+            request = self._request(prompt, expected) if drafting else NoDrafts(prompt)
             run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
             try:
                 record = run.step(started)
@@ -155,6 +154,10 @@ class LookaheadEngine:
                 if session.draft_shape != "none":
                     self.backend.learn_costs(run.timed_passes)
         yield record
+
+    def _request(self, prompt: tuple[int, ...], expected: tuple[int, ...]) -> DraftRequest:
+        drafter = self.drafter
+        return drafter.start(prompt, expected) if isinstance(drafter, Drafter) else drafter.start(prompt)
 
 
 class _Run:
@@ -176,9 +179,10 @@ class _Run:
         self._pass_seconds = pass_seconds
         self._engine, self._session, self._request = engine, session, request
         self._text, self._cancelled, self._prompt = text, cancelled, prompt
-        self._recycling = session if request.recycles and isinstance(session, Recycling) else None
-        if self._recycling is not None:
-            self._recycling.recycle()
+        self._recycling: tuple[Recycling, Request] | None = None
+        if isinstance(request, Request) and request.recycles and isinstance(session, Recycling):
+            self._recycling = session, request
+            session.recycle()
         self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
         limit = engine.backend.context_limit
         in_context = max_new_tokens if limit is None else limit - len(prompt)
@@ -208,8 +212,8 @@ class _Run:
             self._session.keep(accepted)
             read = len(tree) + (0 if chain is None else chain.reread)
             self.timed_passes.append((read, marks[2] - marks[1] + perf_counter() - keep_started))
-        successors = b"" if self._recycling is None else self._recycling.successors
-        request.commit(emitted, *filter(None, (successors,)))
+        successors = self._recycle()
+        request.commit(emitted)
         marks.append(perf_counter())
         record = StepRecord(
             index=self._passes,
@@ -223,7 +227,7 @@ class _Run:
             trie=request.change(),
             finish_reason=finish_reason,
             left_out=left_out,
-            successors=successors or None,
+            successors=successors,
             chain=chain,
         )
         self._passes += 1
@@ -231,6 +235,14 @@ class _Run:
         self._room -= count
         self._last_id = emitted[-1]
         return record
+
+    def _recycle(self) -> bytes | None:
+        """Pass what the model found likely from its side to the drafts'; returns it, None if it is not wanted."""
+        if self._recycling is None:
+            return None
+        session, request = self._recycling
+        request.recycle(successors := session.successors)
+        return successors
 
     def _cut(self, token_ids: Sequence[int]) -> tuple[int, FinishReason | None]:
         """How many of the emitted tokens count, and why the output ends there (None if it continues)."""

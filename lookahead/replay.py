@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
-from lookahead.drafter import Drafter, DraftRequest
+from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_steps
 from lookahead.records import RunRecord
 from lookahead.sources.model import ROW_BYTES
@@ -117,7 +117,8 @@ class Replay:
         output_ids, most = self.output_ids, self.config.longest_branch
         room = len(output_ids) + most if self.room is None else self.room
         end = len(output_ids) if self.accept_last else len(output_ids) - 1
-        self._insert(self.request.commit, output_ids[:1], *filter(None, (self.rows and self.rows.prefill,)))
+        self._recycle(self.rows.prefill if self.rows else b"")
+        self._insert(self.request.commit, output_ids[:1])
         done = 1
         while done < len(output_ids):
             started = time.perf_counter()
@@ -128,8 +129,8 @@ class Replay:
             following_ids = output_ids[done : min(end, done + len(tree))]
             accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
             emitted = min(accepted + 1, len(output_ids) - done)
-            rows = filter(None, (self.rows and self.rows.of(tree, done),))
-            insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted], *rows)
+            self._recycle(self.rows.of(tree, done) if self.rows else b"")
+            insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted])
             done += emitted
             yield ReplayStep(tree, accepted, emitted, retrieve_seconds, insert_seconds)
             self.chain = self.chain and self.chain.after(len(tree) - 1, accepted)
@@ -141,10 +142,14 @@ class Replay:
         width = max(1, width - self.chain.reread)
         return self.request.draft(width, longest_branch if width > 1 else 0, self.pass_seconds, self.chain)
 
-    def _insert(self, read: Callable[..., None], *what: Sequence[int]) -> float:
-        """Seconds that the request took to read the tokens, and the rows of their pass."""
+    def _recycle(self, successors: bytes) -> None:
+        if successors and isinstance(self.request, Request):
+            self.request.recycle(successors)
+
+    def _insert(self, read: Callable[..., None], *token_ids: Sequence[int]) -> float:
+        """Seconds that the request took to read the tokens."""
         started = time.perf_counter()
-        read(*what)
+        read(*token_ids)
         seconds = time.perf_counter() - started
         self.insert_seconds += seconds
         return seconds

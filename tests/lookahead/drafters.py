@@ -65,8 +65,6 @@ class NoisyOracle:
 class OracleRequest:
     """One run of a ``NoisyOracle``."""
 
-    recycles = False
-
     def __init__(self, oracle: NoisyOracle, prompt_ids: Sequence[int]) -> None:
         self._oracle = oracle
         self._last_id = prompt_ids[-1]

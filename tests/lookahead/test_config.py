@@ -231,7 +231,7 @@ def test_a_word_is_named_once():
         ({"strategy": "wide"}, "choose one of hierarchical, parallel, single"),
         ({"budget": "none"}, "adaptive, fixed"),
         ({"ranking": "random"}, "probability, frequency"),
-        ({"sources": ("model",)}, "prompt, output, corpus"),
+        ({"sources": ("magic",)}, "prompt, output, corpus, model, expected"),
         ({"prompt_weight": 0.0}, "prompt_weight=0.0; need a finite number"),
         ({"prompt_weight": math.inf}, "finite"),
         ({"prompt_weight": math.nan}, "finite"),

@@ -58,7 +58,7 @@ def pages(warm: ModelHost) -> tuple[RunStore, StoredRun]:
 
 def test_runs_draft_from_the_trie_and_give_the_same_tokens(warm: ModelHost, cold: RunRecord) -> None:
     run = _run(warm)
-    assert warm.sources == ("prompt", "output", "corpus")
+    assert warm.sources == ("prompt", "output", "corpus", "model", "expected")
     assert run.token_ids == cold.token_ids
     assert len(run.steps) < len(cold.steps) / 2
     assert any("corpus" in step.draft.sources for step in run.steps if step.draft is not None)
@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path) -> N
 
 def test_a_url_names_a_corpus_only_where_there_is_one(warm: ModelHost, host: ModelHost) -> None:
     here, elsewhere = offered_here(warm, "page"), offered_here(host, "page")
-    assert from_query({}, here)["sources"] == ("prompt", "output", "corpus")
+    assert from_query({}, here)["sources"] == ("prompt", "output", "corpus", "model", "expected")
     assert from_query({"sources": "corpus"}, here)["sources"] == ("corpus",)
     assert from_query({"sources": "corpus,prompt"}, elsewhere)["sources"] == ("prompt",)
     assert from_query({}, elsewhere)["sources"] == ("prompt", "output")

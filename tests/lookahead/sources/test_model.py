@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
-from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
+from lookahead.sources.model import RANKS, ROW_BYTES, RecycledLogits, RowTable
 from tests.lookahead.fake_backend import FakeBackend, row
 
 ids = st.integers(0, 9)
@@ -38,7 +40,7 @@ def test_levels_are_the_last_rows_of_the_last_two_tokens_and_of_the_last_one(rea
     expected = {}
     for place, found in enumerate(likely):
         expected[1, chain[place]] = expected[2, *chain[max(0, place - 1) : place + 1]] = found
-    wanted = [(2, expected.get((2, *context[-2:]))), (1, expected.get((1, context[-1])))]
+    wanted = [(RANKS[0], expected.get((2, *context[-2:]))), (RANKS[1], expected.get((1, context[-1])))]
     levels = list(source.levels(source.locus()))
     assert [(level[0], [token for _, token, _ in source.candidates(level)]) for level in levels] in (
         [(length, found) for length, found in wanted if found],
@@ -68,7 +70,7 @@ def test_a_row_of_zeros_says_nothing():
     source.read([4, 5], [-1, 0], bytes(ROW_BYTES) + row(6))
     assert list(source.levels(source.locus())) == []
     source.follow([5])
-    assert [level[0] for level in source.levels(source.locus())] == [2]
+    assert [level[0] for level in source.levels(source.locus())] == [RANKS[0]]
 
 
 def test_alone_it_drafts_the_likeliest_paths_and_learns_what_was_right():
@@ -85,7 +87,7 @@ def test_alone_it_drafts_the_likeliest_paths_and_learns_what_was_right():
     assert confidence.of(source).values != before
 
 
-def likes_what_came_before(context: list[int]) -> int:
+def likes_what_came_before(context: Sequence[int]) -> int:
     """A model whose outputs repeat no three tokens soon, but whose next token depends on the last one mostly."""
     return (3 * context[-1] + 1 + (len(context) // 11) % 2) % 50
 
@@ -124,7 +126,8 @@ def test_rows_stay_with_their_drafter():
     drafter = Drafter(LookaheadConfig())
     first = drafter.start([1, 2])
     first.draft(1, 0, None)
-    first.commit([3], row(3))
+    first.recycle(row(3))
+    first.commit([3])
     first.commit([4])
     first.finish()
     for one, sources in ((drafter, {"model"}), (Drafter(LookaheadConfig()), set())):
