@@ -15,6 +15,7 @@ from lookahead.hf.chain_session import ChainSession
 from lookahead.hf.exactness import ExactVerdict, chain_of, gap_changes
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import MaskPlan
+from lookahead.hf.model_config import setting, text_config
 from lookahead.hf.plan import allowed_error, distance
 from lookahead.hf.recurrence import made_stepwise
 from lookahead.hf.session import ForwardPlan
@@ -39,6 +40,10 @@ def find_chain_plan(
     """
     if limit is not None and limit < _PROMPT + _TOKENS + max(drafted for drafted, _ in _PASSES):
         raise UnsupportedCacheError(f"{limit} positions are too few to try chains on")
+    picked = setting(text_config(model), "index_topk")
+    if picked is not None and picked > _PROMPT:
+        # DeepSeek-V3.2 and GLM pick otherwise in a pass of several tokens, once there are more than these.
+        raise UnsupportedCacheError(f"a token sees the {picked} tokens it picks (index_topk), which no trial goes past")
     plan = ForwardPlan(
         (), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model)
     )

@@ -209,3 +209,11 @@ def test_functions_of_transformers_do_what_they_did_outside_a_chain():
     assert HFBackend(model).draft_shape == "chain"
     assert sys.modules[type(model).__module__].mamba2_chunk_scan is scan, "exchanged once"
     assert hf_greedy(model, PROMPTS[1], NEW_TOKENS) == before
+
+
+def test_attention_to_picked_tokens_that_a_trial_cannot_go_past_takes_no_chains():
+    model = tiny_recurrent("lfm2")
+    model.config.index_topk = 2048
+    backend = HFBackend(model)
+    assert backend.draft_shape == "none"
+    assert "index_topk" in (backend.notice or "")
