@@ -61,7 +61,7 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
         theme=theme(),
         css=page_css(),
         head=head(),
-        footer_links=[],
+        footer_links=["api"],
         run_history=False,
         ssr_mode=False,
         **options,

@@ -41,7 +41,8 @@ SIZES = [(1280, 800), (1440, 900), (1920, 1080), (390, 844)]
 
 
 def recorded(page: Page) -> None:
-    """The recorded run is there."""
+    """The recorded run is there, and Gradio has rendered the bar."""
+    page.wait_for_selector("#run:enabled")
     page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
 
 

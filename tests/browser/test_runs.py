@@ -138,6 +138,7 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     page = open_page("/?max_new_tokens=24", width=390, height=844)
     page.fill("#document textarea", "")
     _run(page, HOSTILE + " " + "unbroken" * 40, "#compare")
+    page.click(".tabs [data-tab=what-if]")
     page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
     page.click("#gear")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { compared, namesOf, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
+import { compared, contextAt, followers, namesOf, pieceOf, placeOfNode, placesRead, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
 import { sentence } from '../../app/web/panes/headline.js';
 
 const HEAD = { config: { decoding_length: 64, sources: ['prompt'] } };
@@ -43,4 +43,21 @@ test('a step without a draft says what its best guess was', () => {
   assert.equal(said({ best }), 'No draft this time: the best guess (“␣the”, 12 %) was not worth a wider pass. The model wrote 1 token.');
   assert.match(said({ best: null }), /^No draft this time: the Trie has nothing that could follow here\./);
   assert.match(said(null), /^No draft this time: no guess was worth a wider pass\./);
+});
+
+test('where the last tokens and a draft node were read before, and what followed', () => {
+  const token = (id) => [id, '#' + id, 'bonus'];
+  const draft = { ids: [2, 3, 9], parent: [-1, 0, 1] };
+  const run = {
+    id: 'r', head: { prompt: ['#1', '#2', '#3', '#1', '#2', '#4'], prompt_ids: [1, 2, 3, 1, 2, 4] },
+    steps: [{ i: 0, match: 0, emitted: [token(1)] }, { i: 1, match: 1, emitted: [token(2)] }, { i: 2, match: 2, draft, emitted: [token(3)] }],
+  };
+  assert.deepEqual(contextAt(run, 2), { ids: [1, 2, 3, 1, 2, 4, 1, 2, 3], end: 8 });
+  assert.deepEqual(placesRead(run, 2, 2), [5, 2]);
+  assert.deepEqual(placesRead(run, 2, 0), []);
+  assert.deepEqual(placesRead(run, 2, 3), []);
+  assert.deepEqual(followers(run, run.steps[2]), [[4, 1], [3, 1]]);
+  assert.deepEqual(placeOfNode(run, run.steps[2], 1), [0, 3]);
+  assert.equal(placeOfNode(run, run.steps[2], 2), null);
+  assert.deepEqual([pieceOf(run, 4), pieceOf({ ...run, steps: [...run.steps, { i: 3, emitted: [token(8)] }] }, 8)], ['#4', '#8']);
 });

@@ -154,8 +154,8 @@ export function followers(/** @type {Run} */ run, /** @type {Step} */ step) {
 
 /** The text of a token of prompt or output; '' where it is not known. */
 export function pieceOf(/** @type {Run} */ run, /** @type {number} */ id) {
-  const at = tokensOf(run).ids.indexOf(id), before = run.head.prompt_ids?.length || 0;
-  if (at < before) return run.head.prompt.length === before ? run.head.prompt[at] : '';
+  const at = contextAt(run, run.steps.length).ids.indexOf(id), before = run.head.prompt_ids?.length || 0;
+  if (at < before) return run.head.prompt.length === before ? run.head.prompt[at] ?? '' : '';
   return run.steps.flatMap((step) => step.emitted)[at - before][1];
 }
 
