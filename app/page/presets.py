@@ -10,23 +10,18 @@ minutes. The first ferry was built in 1911 by the shipwright Edda Marsh, who als
 driven by steam until 1954, when the owners put in a diesel engine. Today the ferry carries forty cars and two hundred \
 passengers. It does not sail when the wind is stronger than forty knots."""
 
+_LIGHTHOUSE = """\
+The Greyhook lighthouse stands on the northern cape of the island of Velmar. It was built in 1874 by the engineer \
+Ada Thornfield, who had already planned two bridges in the capital. The tower is 48 metres tall and has 213 steps. \
+Its first keeper was Tomas Breck, who lived there with his family for 31 years. In 1962 the light was made electric."""
+
 _CODE = """\
-def mean(values):
-    total = 0
-    for value in values:
-        total = total + value
-    return total / len(values)
-
-def spread(values):
-    low = min(values)
-    high = max(values)
-    return high - low"""
-
-_TABLE = """\
-city, country, people
-Lisbon, Portugal, 545000
-Porto, Portugal, 232000
-Braga, Portugal, 193000"""
+def count_words(text, limit):
+    counts = {}
+    for word in text.split():
+        counts[word] = counts.get(word, 0) + 1
+    ranked = sorted(counts, key=counts.get, reverse=True)
+    return ranked[:limit]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +44,13 @@ class Preset:
 
 
 PRESETS = (
-    Preset(
-        "Edit code",
-        f"Rewrite this code and rename the argument `values` to `numbers`. Answer with the code only.\n\n{_CODE}",
-    ),
-    Preset(
-        "Question",
-        "How long does the crossing take, and who built the first ferry? Answer with sentences from the text.",
-        _FERRY,
-    ),
-    Preset(
-        "JSON",
-        f"{_TABLE}\n\nWrite every row of this table as a JSON object, like this: "
-        '{"city": "Lisbon", "country": "Portugal", "people": 545000}',
-    ),
+    Preset("Edit code", f'{_CODE}\n\nAdd a docstring: "Find the most frequent words."'),
+    Preset("Question", "Who built the first ferry, and when?", _FERRY),
+    Preset("JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: built, engineer, keeper"),
     Preset(
         "Word problem",
-        "A baker makes 12 trays with 8 rolls each and sells 70 rolls. How many rolls are left? Explain step by step.",
+        "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "
+        "How many are left?",
     ),
     Preset("Story", "Tell a story that begins: In a little house on a high mountain lived a girl named Alice."),
     Preset("Free text", "Describe in one paragraph what it feels like to walk through a city at night in the rain."),
