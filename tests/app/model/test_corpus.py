@@ -32,7 +32,7 @@ def _run(host: ModelHost) -> RunRecord:
 @pytest.fixture(scope="module")
 def cold(host: ModelHost) -> RunRecord:
     """A run of a page without a corpus."""
-    assert host.sources == ("prompt", "output")
+    assert host.sources == ("prompt", "output", "model", "expected")
     assert host.corpus == ()
     return _run(host)
 
