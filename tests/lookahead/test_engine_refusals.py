@@ -65,7 +65,7 @@ class Forger:
 class Forged(NoDrafts):
     tree: DraftTree
 
-    def draft(self, width, longest_branch, pass_seconds):
+    def draft(self, width, longest_branch, pass_seconds, chain=None):
         return self.tree
 
 

@@ -37,7 +37,7 @@ class AnyDrafts(NoDrafts):
         self.committed: list[int] = []
         self.finished = 0
 
-    def draft(self, width, longest_branch, pass_seconds) -> DraftTree:
+    def draft(self, width, longest_branch, pass_seconds, chain=None) -> DraftTree:
         return self.data.draw(draft_trees(self._last_id))
 
     def commit(self, token_ids) -> None:

@@ -61,7 +61,7 @@ class ScriptedRequest(NoDrafts):
         super().commit(token_ids)
         self._count += len(token_ids)
 
-    def draft(self, width, longest_branch, pass_seconds):
+    def draft(self, width, longest_branch, pass_seconds, chain=None):
         if not self._scripted.script:
             return super().draft(width, longest_branch, pass_seconds)
         parents, right, token_ids = self._scripted.script.pop(0)
