@@ -323,7 +323,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** Fields keep all their keys, the scrubber all but Space and P; buttons and links only Space, which presses them. */
   function keeps(/** @type {KeyboardEvent} */ event) {
     if (within(event, '[data-scrubber]')) return ![' ', 'p'].includes(event.key);
-    return within(event, FIELDS) || (event.key === ' ' && within(event, 'button, a, input, [role=button]'));
+    return within(event, FIELDS) || (event.key === ' ' && within(event, 'button, a, input, summary, [role=button]'));
   }
 
   function onKey(/** @type {KeyboardEvent} */ event) {
