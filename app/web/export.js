@@ -14,6 +14,7 @@ const STYLES = [
 ];
 const CONTROLS = 'button:not([data-keep]), select, input, label.button, [data-tools], .unseen, script, style';
 const PADDING = 16;
+const SLACK = 16; // a copy may be a little taller: scroll bars and fractions of a pixel
 const SCALE = 2; // pixels of a PNG for one of the page
 const MOST_PIXELS = 16000; // a side of a picture that every browser draws
 const SVG = 'http://www.w3.org/2000/svg';
@@ -86,8 +87,8 @@ function inlined(pane) {
     boxes.forEach((box, i) => inline(box, copies[i]));
     for (const control of all(copy, CONTROLS)) control.remove();
     copy.setAttribute('xmlns', 'http://www.w3.org/1999/xhtml');
-    Object.assign(copy.style, { margin: '0', position: 'relative', left: '0', top: '0' });
-    return { copy, width, height };
+    Object.assign(copy.style, { margin: '0', position: 'relative', left: '0', top: '0', height: 'auto' });
+    return { copy, width, height: height + SLACK };
   } finally {
     for (const box of [...scrolled, pane]) box.classList.remove('unrolled');
     if (style === null) pane.removeAttribute('style'); else pane.setAttribute('style', style);

@@ -84,7 +84,7 @@ def test_figures_are_small_and_six(run: RunRecord) -> None:
 def test_every_draft_token_of_a_source_and_a_depth_is_accepted_rejected_or_unchecked(run: RunRecord) -> None:
     bars = acceptance_figure(run).to_plotly_json()["data"]
     assert [bar["name"] for bar in bars] == ["accepted", "rejected", "unchecked"]
-    assert {"prompt", "output", "depth 1", "depth 3-4"} <= set(bars[0]["x"])
+    assert {"prompt", "depth 1", "depth 3-4"} <= set(bars[0]["x"])
     assert len({bar["marker"]["pattern"]["shape"] for bar in bars}) == 3
     for shares in zip(*(bar["y"] for bar in bars), strict=True):
         assert sum(shares) == pytest.approx(1)
