@@ -141,7 +141,7 @@ def test_a_url_names_a_corpus_only_where_there_is_one(warm: ModelHost, host: Mod
     assert from_query({}, here)["sources"] == ("prompt", "output", "corpus", "model", "expected")
     assert from_query({"sources": "corpus"}, here)["sources"] == ("corpus",)
     assert from_query({"sources": "corpus,prompt"}, elsewhere)["sources"] == ("prompt",)
-    assert from_query({}, elsewhere)["sources"] == ("prompt", "output")
+    assert from_query({}, elsewhere)["sources"] == ("prompt", "output", "model", "expected")
 
 
 def test_a_node_of_the_corpus_is_not_said_to_come_from_the_prompt() -> None:
