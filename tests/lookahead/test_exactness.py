@@ -151,7 +151,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
             if mistake == "position":
                 position_ids = position_ids + 1
             elif isinstance(mask, dict):  # one for each kind of attention
-                mask = {kind: _one_less(part) for kind, part in mask.items()}
+                mask = {kind: None if part is None else _one_less(part) for kind, part in mask.items()}
             else:
                 mask = _one_less(mask)
         return forward(session, ids, position_ids, mask, **more)

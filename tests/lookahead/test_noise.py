@@ -19,7 +19,8 @@ from lookahead.hf.noise import BLOCK, bounds, noise, philox
     ],
 )
 def test_philox_gives_the_known_answers_of_random123(counter, key, words):
-    first, second = philox(*(np.array([word], dtype=np.uint64) for word in counter), key)
+    index, position = (np.array([word], dtype=np.uint64) for word in counter)
+    first, second = philox(index, position, key)
     assert (int(first[0]), int(second[0])) == words
 
 

@@ -30,7 +30,7 @@ export function panesIn(box, mounts, context, lesson) {
   /** @type {Pane[]} */ const panes = Object.entries(mounts).map(([name, mount]) => {
     const place = make('section', { 'data-pane': name });
     box.append(place);
-    return mount(place, { server, knobs: [], sources: lesson.sources, ...context });
+    return mount(place, { server, knobs: [], sources: lesson.sources, examples: [], ...context });
   });
   function drawState(/** @type {State} */ state) {
     drawn = state;
