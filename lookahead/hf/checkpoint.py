@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,10 +28,12 @@ class Checkpoint:
     Attributes:
         source: A folder, or the id of a repository.
         gguf: The full path of the GGUF file in that folder that holds the model; None for transformers' own format.
+        adapter: A folder or the id of a repository with a PEFT adapter, which changes the model; None if there is none.
     """
 
     source: str
     gguf: str | None = None
+    adapter: str | None = None
 
     @property
     def where(self) -> dict[str, Any]:
@@ -43,7 +46,8 @@ def find_checkpoint(model_id: str, local_only: bool) -> Checkpoint:
     """Where the model of this name is; a GGUF file on Hugging Face is downloaded.
 
     Args:
-        model_id: A folder, ``FILE.gguf``, the id ``ORG/REPO`` or ``ORG/REPO:FILE.gguf``.
+        model_id: A folder, ``FILE.gguf``, the id ``ORG/REPO`` or ``ORG/REPO:FILE.gguf``; folder or repository may hold
+            a PEFT adapter, whose file names the model.
         local_only: Do not ask Hugging Face, only look into its cache.
 
     Raises:
@@ -64,8 +68,7 @@ def find_checkpoint(model_id: str, local_only: bool) -> Checkpoint:
         raise BackendError("there is no such file; a file on Hugging Face is written ORG/REPO:FILE.gguf")
     if not model_id.strip() or looks_local(model_id):
         raise BackendError(_NO_FOLDER)
-    _check_adapter(model_id, local_only)
-    return Checkpoint(model_id)
+    return _adapted(model_id, local_only) or Checkpoint(model_id)
 
 
 def looks_local(model_id: str) -> bool:
@@ -80,7 +83,8 @@ def _folder(path: str, local_only: bool) -> Checkpoint:
         if len(ggufs) == 1:
             return _gguf(os.path.join(path, ggufs[0]))
         raise BackendError(f"the folder has {len(ggufs)} GGUF files; name one of them: {', '.join(ggufs[:5])}")
-    _check_adapter(path, local_only)
+    if (adapted := _adapted(path, local_only)) is not None:
+        return adapted
     if "config.json" not in files:
         raise BackendError("the folder has no config.json; name a transformers model folder or a GGUF file")
     return Checkpoint(path)
@@ -109,17 +113,33 @@ def _check_whole(file: str) -> None:
         raise BackendError("a part of a split GGUF file; join the parts (llama-gguf-split --merge) and name the result")
 
 
-def _check_adapter(source: str, local_only: bool) -> None:
-    """Raise BackendError if an adapter is here that would not be loaded (with peft, transformers loads it)."""
-    if find_spec("peft") is not None:
-        return
+def has_adapter(folder: str) -> bool:
+    """Whether this is a folder with a PEFT adapter, whose model may be elsewhere."""
+    return os.path.isfile(os.path.join(folder, "adapter_config.json"))
+
+
+def _adapted(source: str, local_only: bool) -> Checkpoint | None:
+    """The model that an adapter here belongs to, and the adapter; None if there is none.
+
+    Raises:
+        BackendError: If it needs the package peft, or does not name its model.
+    """
     found = find_adapter_config_file(source, local_files_only=local_only)
     if found is None:
-        return
-    try:
+        return None
+    base = ""
+    with suppress(OSError, ValueError, AttributeError):
         with open(found, encoding="utf-8") as file:
-            base = json.load(file).get("base_model_name_or_path") or "its base model"
-    except (OSError, ValueError, AttributeError):
-        base = "its base model"
-    advice = f"merge it into {base} (PEFT: merge_and_unload) and name the merged folder, or pip install peft"
-    raise BackendError(f"adapter_config.json: a LoRA or other adapter of {base}, which would be left out; {advice}")
+            base = str(json.load(file).get("base_model_name_or_path") or "")
+    if find_spec("peft") is None:
+        known = base or "its base model"
+        advice = f"pip install peft, or merge it into {known} (merge_and_unload) and name the merged folder"
+        raise BackendError(
+            f"adapter_config.json: a LoRA or other adapter of {known}, which would be left out; {advice}"
+        )
+    if not base or os.path.realpath(base) == os.path.realpath(source):
+        raise BackendError("adapter_config.json does not say which model the adapter is for (base_model_name_or_path)")
+    try:
+        return replace(find_checkpoint(base, local_only), adapter=source)
+    except BackendError as error:
+        raise BackendError(f"the model of this adapter, {base}: {error}") from error

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import urllib.request
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +17,7 @@ from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError
-from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, looks_local
+from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, has_adapter, looks_local
 from lookahead.hf.gguf_file import quick_gguf
 from lookahead.hf.refusals import check_config, load_failure
 from lookahead.hf.weights import check_unpacked, check_weights
@@ -88,7 +89,7 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
             check_config(config)
             quantised = getattr(config, "quantization_config", None) is not None
             kind = (getattr(config, "dtype", None) or torch.bfloat16) if quantised and dtype == "auto" else wanted
-            tokenizer = AutoTokenizer.from_pretrained(found.source, **options)
+            tokenizer = _tokenizer(found, options)
             # Mismatched tensors are let pass here, because transformers' own error names none of them.
             options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
             result: Any = AutoModelForCausalLM.from_pretrained(found.source, config=config, dtype=kind, **options)
@@ -98,6 +99,8 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
             check_unpacked(model, kind)
         if found.gguf is not None:
             model.config.name_or_path = found.gguf
+        if found.adapter is not None:
+            model = _merged(model, found.adapter, local_only)
         model.to(device)
         return Loaded(model.eval(), tokenizer, notices)
 
@@ -120,9 +123,31 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
 
     def tokenizer(found: Checkpoint, local_only: bool) -> PreTrainedTokenizerBase:
         with quick_gguf() if found.gguf else nullcontext():
-            return AutoTokenizer.from_pretrained(found.source, **_options(found, local_only))
+            return _tokenizer(found, _options(found, local_only))
 
     return _loaded(model_id, tokenizer)
+
+
+def _tokenizer(found: Checkpoint, options: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """The adapter's tokenizer where it has one of its own, else the model's."""
+    if found.adapter is not None and os.path.isfile(os.path.join(found.adapter, "tokenizer_config.json")):
+        return AutoTokenizer.from_pretrained(found.adapter, local_files_only=True, trust_remote_code=False)
+    return AutoTokenizer.from_pretrained(found.source, **options)
+
+
+def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> PreTrainedModel:
+    """The model with the adapter's weights added to its own: a pass costs no more than without."""
+    from peft import PeftModel  # pyright: ignore[reportMissingImports]
+
+    rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Found missing adapter keys")  # it goes on with random ones
+        merged = PeftModel.from_pretrained(model, adapter, local_files_only=local_only).merge_and_unload(
+            safe_merge=True
+        )
+    assert merged.get_input_embeddings().weight.shape[0] == rows
+    merged.config.name_or_path = adapter
+    return merged
 
 
 def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:
@@ -134,7 +159,8 @@ def _loaded(model_id: str, parts: Callable[[Checkpoint, bool], Parts]) -> Parts:
 
     Its errors become one line.
     """
-    local_only = os.path.exists(model_id) or looks_local(model_id) or not _hub_answers()
+    here = os.path.exists(model_id) or looks_local(model_id)
+    local_only = (here and not has_adapter(model_id)) or not _hub_answers()
     try:
         return parts(find_checkpoint(model_id, local_only), local_only)
     except Exception as error:  # many libraries take part, each with its own errors

@@ -1,0 +1,69 @@
+"""A PEFT adapter as a model: its weights are added to those of the model that it names, or one line says why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from lookahead.backend import BackendError
+from lookahead.config import LookaheadConfig
+from lookahead.engine import LookaheadEngine
+from lookahead.hf import HFBackend
+from lookahead.hf.describe import model_info
+from tests.lookahead.drafters import NoisyOracle
+from tests.lookahead.tiny_models import hf_greedy
+
+peft = pytest.importorskip("peft")
+
+
+@pytest.fixture
+def adapter(tiny_model: Path, tmp_path: Path) -> Path:
+    """A LoRA adapter of the tiny model, with weights that change its output."""
+    torch.manual_seed(0)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), config).save_pretrained(tmp_path / "lora")
+    return tmp_path / "lora"
+
+
+def test_drafts_on_an_adapter_write_what_its_model_writes(adapter: Path, tiny_model: Path) -> None:
+    backend = HFBackend.from_pretrained(str(adapter))
+    base: Any = AutoModelForCausalLM.from_pretrained(tiny_model)
+    prompt = backend.encode("abcabc", raw=True)
+    expected = hf_greedy(peft.PeftModel.from_pretrained(base, adapter), prompt, 30)
+    assert expected != hf_greedy(AutoModelForCausalLM.from_pretrained(tiny_model), prompt, 30)
+    engine = LookaheadEngine(backend, LookaheadConfig(budget="fixed"), NoisyOracle(expected, backend.vocab_size))
+    steps = list(engine.generate(prompt, max_new_tokens=30))
+    assert [token_id for step in steps for token_id in step.emitted_ids] == expected
+    assert len(steps) < 20
+    assert model_info(backend).name == "lora"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"base_model_name_or_path": None}, "does not say which model the adapter is for"),
+        ({"base_model_name_or_path": "."}, "is for|no config.json"),
+        ({"base_model_name_or_path": "./gone"}, r"the model of this adapter, \./gone: there is no such folder"),
+        ({"r": 3}, "size|shape"),
+        ({"peft_type": "MAGIC"}, "MAGIC"),
+    ],
+)
+def test_an_adapter_that_cannot_be_used_is_one_line(adapter: Path, change: dict[str, Any], message: str) -> None:
+    file = adapter / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(BackendError, match=message) as error:
+        HFBackend.from_pretrained(str(adapter))
+    assert "\n" not in str(error.value)
+
+
+def test_missing_weights_of_an_adapter_are_not_made_up(adapter: Path) -> None:
+    file = adapter / "adapter_model.safetensors"
+    save_file(dict(list(load_file(file).items())[1:]), file)
+    with pytest.raises(BackendError, match="missing adapter keys"):
+        HFBackend.from_pretrained(str(adapter))
