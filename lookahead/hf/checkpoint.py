@@ -128,15 +128,13 @@ def _adapted(source: str, local_only: bool) -> Checkpoint | None:
     if found is None:
         return None
     base = ""
-    with suppress(OSError, ValueError, AttributeError):
-        with open(found, encoding="utf-8") as file:
-            base = str(json.load(file).get("base_model_name_or_path") or "")
+    with suppress(OSError, ValueError, AttributeError), open(found, encoding="utf-8") as file:
+        base = str(json.load(file).get("base_model_name_or_path") or "")
     if find_spec("peft") is None:
         known = base or "its base model"
         advice = f"pip install peft, or merge it into {known} (merge_and_unload) and name the merged folder"
-        raise BackendError(
-            f"adapter_config.json: a LoRA or other adapter of {known}, which would be left out; {advice}"
-        )
+        what = f"a LoRA or other adapter of {known}, which would be left out"
+        raise BackendError(f"adapter_config.json: {what}; {advice}")
     if not base or os.path.realpath(base) == os.path.realpath(source):
         raise BackendError("adapter_config.json does not say which model the adapter is for (base_model_name_or_path)")
     try:
