@@ -17,6 +17,7 @@ from lookahead.hf.chain_plan import find_chain_plan
 from lookahead.hf.chain_session import ChainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
+from lookahead.hf.linears import choose_linears
 from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
 from lookahead.hf.model_config import context_limit, rope_switch, text_config
@@ -36,7 +37,8 @@ class HFBackend:
         tokenizer: Its tokenizer; None leaves token ids only, no text.
         exact: Whether the model is changed, before its first run, so that drafts are verified bit for bit: packed
             linear layers on a CPU, and another attention where a trial shows that it makes the difference. None does
-            so in bfloat16 and float16 only: in float32 a draft hardly ever changes a token, and passes take longer.
+            so in bfloat16 and float16. In float32 a draft hardly ever changes a token, so None packs layers only where
+            that makes passes faster. False leaves the model as it is.
 
     Attributes:
         rules: The model's generation_config as runs apply it.
@@ -54,6 +56,7 @@ class HFBackend:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self._exact = model.dtype in (torch.bfloat16, torch.float16) if exact is None else exact
+        self._packs = exact is None and model.dtype == torch.float32
         self.parameters = model.num_parameters()  # packed layers have none
         self.rules = GenerationRules(model)
         self._vocabulary = None if tokenizer is None else Vocabulary(tokenizer)
@@ -292,6 +295,8 @@ class HFBackend:
         with self._lock:
             if self._plan is None and self._notice is None:
                 try:
+                    if self._packs:
+                        choose_linears(self.model, exact=False)
                     plan = find_plan(self.model, self.rules)
                     if self._exact:
                         plan, self._exactness = self._exact_passes.made(plan)

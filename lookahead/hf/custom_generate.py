@@ -54,8 +54,8 @@ def generate(
     ``StopStringCriteria``: transformers gives the tokenizer to its own loops only.
 
     Args:
-        model: The model whose ``generate`` is called. In bfloat16 and float16 its linear layers and its attention may
-            be replaced by exact ones, as ``HFBackend`` does.
+        model: The model whose ``generate`` is called. On a CPU its linear layers may be packed, and in bfloat16 and
+            float16 its attention replaced by an exact one, as ``HFBackend`` does; it writes the same text as before.
         input_ids: Shape ``(1, prompt)``.
         drafter: Makes the drafts; one that is passed again knows the earlier outputs. None starts an empty one.
         lookahead_config: Settings of the drafts.

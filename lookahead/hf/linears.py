@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from time import thread_time
+from time import perf_counter
 from typing import Any, cast
 
 import torch
@@ -15,6 +15,9 @@ from torch.nn import functional
 TRIED_ROWS = (1, 2, 3, 5, 8, 16, 33, 64)
 """Rows of the passes that must agree with each other."""
 _TIMED_ROWS = (1, 8)
+_TRIES = 5
+_WORTH_WEIGHTS = 1 << 16
+"""Smaller layers are not packed for speed: the time of one can hardly be measured."""
 _GAIN = 0.9
 """A packed layer replaces one that is as exact only if it takes at most this share of its time."""
 _BATCH_HINT = 16
@@ -53,22 +56,28 @@ class PackedLinear(nn.Linear):
         return unpack(self)._apply(fn, recurse)
 
 
-def choose_linears(model: nn.Module) -> int:
+def choose_linears(model: nn.Module, exact: bool = True) -> int:
     """Pack the linear layers of a model on a CPU where that makes them exact or faster; returns how many.
 
     One layer of every shape is tried: whether a row's bits depend on the number of rows, and the time of a few.
+    Where it need not be ``exact``, speed alone decides.
     A layer whose dtype oneDNN cannot pack here may get float32 weights, twice the size: only if that makes it exact or
     faster, and if all layers as float32 take less than half of the memory that is free.
     """
-    layers = [module for module in model.modules() if type(module) is nn.Linear and _can_pack(module)]
-    widens = sum(4 * layer.weight.numel() for layer in layers) < _free_bytes() / 2
+    least = 0 if exact else _WORTH_WEIGHTS
+    layers = [
+        module
+        for module in model.modules()
+        if type(module) is nn.Linear and _can_pack(module) and module.weight.numel() >= least
+    ]
+    widens = exact and sum(4 * layer.weight.numel() for layer in layers) < _free_bytes() / 2
     verdicts: dict[tuple[Any, ...], torch.dtype | None] = {}
     packed = 0
     with torch.inference_mode():
         for layer in layers:
             shape = (*layer.weight.shape, layer.weight.dtype, layer.bias is None)
             if shape not in verdicts:
-                verdicts[shape] = _better_packed(layer, widens)
+                verdicts[shape] = _better_packed(layer, widens, exact)
             if (dtype := verdicts[shape]) is not None:
                 _pack_in_place(layer, dtype)
                 packed += 1
@@ -102,7 +111,7 @@ def _free_bytes() -> float:
         return math.inf
 
 
-def _better_packed(layer: nn.Linear, widens: bool) -> torch.dtype | None:
+def _better_packed(layer: nn.Linear, widens: bool, exact: bool) -> torch.dtype | None:
     """The dtype in which the layer is better packed, float32 only if it ``widens``; None if it is as good as it is."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn((max(TRIED_ROWS), layer.in_features), generator=generator).to(layer.weight.dtype)
@@ -110,7 +119,7 @@ def _better_packed(layer: nn.Linear, widens: bool) -> torch.dtype | None:
     def plain(part: Tensor) -> Tensor:
         return functional.linear(part, layer.weight, layer.bias)
 
-    exact = _independent(plain, rows)
+    good = not exact or _independent(plain, rows)
     for dtype in dict.fromkeys((layer.weight.dtype, torch.float32 if widens else layer.weight.dtype)):
         try:
             weight, bias = _packed(layer, dtype)
@@ -120,9 +129,9 @@ def _better_packed(layer: nn.Linear, widens: bool) -> torch.dtype | None:
         def packed(part: Tensor, weight: Tensor = weight, bias: Tensor | None = bias) -> Tensor:
             return _apply_packed(weight, bias, part.to(weight.dtype)).to(part.dtype)
 
-        if not _independent(packed, rows):
+        if exact and not _independent(packed, rows):
             continue
-        if not exact or _seconds(packed, rows) < _GAIN * _seconds(plain, rows):
+        if not good or _seconds(packed, rows) < _GAIN * _seconds(plain, rows):
             return dtype
     return None
 
@@ -134,14 +143,14 @@ def _independent(linear: Callable[[Tensor], Tensor], rows: Tensor) -> bool:
 
 
 def _seconds(linear: Callable[[Tensor], Tensor], rows: Tensor) -> float:
-    """Processor time of a few passes, the fastest of three each."""
+    """Time of a few passes with all threads, the fastest of a few each."""
     total = 0.0
     for count in _TIMED_ROWS:
         times = []
-        for _ in range(3):
-            started = thread_time()
+        for _ in range(_TRIES):
+            started = perf_counter()
             linear(rows[:count])
-            times.append(thread_time() - started)
+            times.append(perf_counter() - started)
         total += min(times)
     return total
 
