@@ -26,7 +26,7 @@ from app.views.first_sight import first_sight
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
-    "<a href='./learn'>Learn</a></nav><p>Many tokens per forward pass, the same text.</p>"
+    "<a href='./learn'>Learn</a></nav>"
     "</header>"
 )
 SESSIONS = 500

@@ -44,7 +44,7 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Edit code", f'{_CODE}\n\nAdd a docstring: "Find the most frequent words."'),
+    Preset("Edit code", f"{_CODE}\n\nAdd a comment to every line of this code."),
     Preset("Question", "Who built the first ferry, and when?", _FERRY),
     Preset("JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: built, engineer, keeper"),
     Preset(

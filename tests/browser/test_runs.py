@@ -22,7 +22,7 @@ HOSTILE = (
 
 
 OUTSIDE = """[...document.querySelectorAll('body *')].filter((e) =>
-  !e.closest('svg, .canvas, #ribbon') && e.getBoundingClientRect().right > innerWidth + 1
+  !e.closest('svg, .canvas, #ribbon, #preset') && e.getBoundingClientRect().right > innerWidth + 1
 ).map((e) => e.outerHTML.slice(0, 80))"""
 """What reaches over the window's edge, but for what scrolls in a box of its own."""
 
@@ -190,6 +190,8 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
     assert passes
     assert page.get_attribute("#stage [data-steps]", "data-steps") == passes[1]
     assert page.locator("#ribbon .group").count() == int(passes[1])
+    expect(page.locator("#sentence")).to_contain_text("120 tokens in 120 passes")
+    page.keyboard.press("End")
     expect(page.locator("#sentence")).to_contain_text("With decoding_length 1 the Trie is not asked.")
     if button == "#compare":
         expect(page.locator("[data-badge]")).to_contain_text("same tokens")

@@ -44,7 +44,7 @@ def test_a_prompt_longer_than_a_run_file_holds_is_refused(monkeypatch):
     monkeypatch.setattr("lookahead.engine.MAX_TOKENS", 10)
     backend = FakeBackend()
     assert list(LookaheadEngine(backend).generate([1] * 10, max_new_tokens=1))
-    with pytest.raises(ValueError, match="a prompt of 11 tokens; need at most 10"):
+    with pytest.raises(ValueError, match="the prompt has 11 tokens; need at most 10"):
         LookaheadEngine(backend).generate([1] * 11, max_new_tokens=1)
     assert len(backend.sessions) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,10 +46,13 @@ def test_what_the_readme_says_of_commands_and_files_is_so() -> None:
 
 def test_the_readme_example_runs(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    code = example.replace("assets/model", str(tiny_model)).replace("max_new_tokens=128", "max_new_tokens=20")
-    exec(compile(code, "README.md", "exec"), {})
+    engine, transformers = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    known: dict[str, Any] = {}
+    for example in (engine, transformers):
+        code = example.replace("assets/model", str(tiny_model)).replace("max_new_tokens=128", "max_new_tokens=20")
+        exec(compile(code, "README.md", "exec"), known)
     assert float(capsys.readouterr().out.split()[-1]) >= 1.0
+    assert known["output"].shape[1] == known["inputs"].input_ids.shape[1] + 20
 
 
 def test_the_space_front_matter_pins_what_the_requirements_pin() -> None:

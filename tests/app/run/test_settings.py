@@ -22,7 +22,7 @@ def test_the_page_offers_what_the_descriptions_say_within_its_limits(here: dict[
     assert list(here) == [*offered("page"), "keep_trie"]
     assert here["max_new_tokens"].high == 512
     assert here["decoding_length"].high == here["branch_length"].high == WIDEST
-    assert here["sources"].choices == ("prompt", "output")
+    assert here["sources"].choices == ("prompt", "output", "model", "expected")
     assert here["decoding_length"].default == LookaheadConfig().decoding_length
 
 

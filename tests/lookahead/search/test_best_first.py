@@ -37,7 +37,7 @@ def request_after(prompt, output, session=(), corpus=(), expected=(), rows=False
     likely = [
         row((3 * one + 1) % 13, (3 * one + 2) % 13, (3 * one + 9) % 13, shares=(140, 90, one + 1)) for one in prompt
     ]
-    if rows:
+    if rows and output:
         request.recycle(b"".join(likely))
     request.commit(output)
     return request
