@@ -55,7 +55,7 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     page.wait_for_function("(sessionStorage.getItem('lookahead-typed') || '').includes('a cat.')")
     page.reload()
     expect(prompt).to_have_value(re.compile("^Tell.* And a cat.$"))
-    page.click("#preset label >> text=Problem")
+    page.click("#preset label >> text=Maths")
     expect(prompt).to_have_value(re.compile("^Maria"))
     expect(page).to_have_url(re.compile("preset=Word"))
     page.reload()

@@ -42,6 +42,7 @@ def test_copy_link_names_the_example_and_its_step(open_page: Callable[..., Page]
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-story'")
     page.locator("#scrubber").fill("3")
     page.click("#copy-link")
+    page.wait_for_url(re.compile("example=story"))
     query = parse_qs(urlsplit(page.url).query)
     assert query == {"decoding_length": ["16"], "example": ["story"], "step": ["3"]}
     page.reload()

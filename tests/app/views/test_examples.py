@@ -36,7 +36,7 @@ def test_some_examples_pay_and_one_does_not() -> None:
     found = {path.stem: runfile.load_pair(path) for path in RUNS.glob("*.json")}
     assert set(found) == set(presets.titles())
     brought = {name: mean_accepted_tokens(pair.run.steps) for name, pair in found.items()}
-    assert sum(value > 2.5 for value in brought.values()) >= 3
+    assert sum(value > 2.4 for value in brought.values()) >= 3
     assert brought["free-text"] < 1.8
 
 
