@@ -127,7 +127,7 @@ def test_what_if_replays_other_settings(page: Page) -> None:
 def test_the_trie_is_searched(page: Page) -> None:
     page.locator("[data-search] input").fill("counts")
     page.locator("[data-search] button").click()
-    page.wait_for_function("document.querySelector('[data-match]').textContent.includes('counts')")
+    page.wait_for_function("document.querySelector('[data-match]')?.textContent.includes('counts')")
     page.locator("[data-search] input").fill("no such text")
     page.locator("[data-search] button").click()
     page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.includes('not in the trie')")
