@@ -28,7 +28,7 @@ def route() -> Route:
     """``PICTURE`` serves the picture."""
 
     async def picture(_: Request) -> FileResponse:
-        return FileResponse(ASSETS / "first-sight.png")
+        return FileResponse(ASSETS / "watch.png")
 
     return Route(PICTURE, picture)
 

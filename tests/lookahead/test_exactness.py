@@ -160,8 +160,9 @@ def planted(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
 
 
 def _one_less(mask: Tensor) -> Tensor:
+    """The token before the root is hidden."""
     mask = mask.clone()
-    mask[..., 0] = torch.finfo(mask.dtype).min
+    mask[..., mask.shape[-1] - mask.shape[-2] - 1] = torch.finfo(mask.dtype).min
     return mask
 
 

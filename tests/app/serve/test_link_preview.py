@@ -25,5 +25,5 @@ def test_our_tags_take_the_place_of_gradios() -> None:
 
 
 def test_picture_and_icon_are_there() -> None:
-    assert (ASSETS / "first-sight.png").is_file()
+    assert (ASSETS / "watch.png").is_file()
     assert ICON.read_bytes().startswith(b"<svg")
