@@ -1,0 +1,1 @@
+"""Studies: many prompts, what their drafts accepted, where acceptance was lost, and which settings would pay."""

@@ -1,0 +1,28 @@
+"""What a study looks at: prompts, and outputs where they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lookahead.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request: a prompt, and the output if somebody has generated it.
+
+    Attributes:
+        name: Where it comes from, as a message names it (``prompts.jsonl:3``); unique in a study.
+        prompt_ids: Tokens of the prompt, shape ``(p,)``, p >= 1.
+        output_ids: Tokens of the output, shape ``(m,)``; None if a model has to generate it.
+        text: The prompt as text; empty if there is only ids.
+        category: What kind of request it is, as the file says; empty if it does not.
+        run: The recorded run, where there is one: its T(n), its times, its texts and the rows of the source ``model``.
+    """
+
+    name: str
+    prompt_ids: tuple[int, ...]
+    output_ids: tuple[int, ...] | None = None
+    text: str = ""
+    category: str = ""
+    run: RunRecord | None = None
