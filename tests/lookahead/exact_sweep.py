@@ -12,6 +12,7 @@ import itertools
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter
 from lookahead.hf.reference import run_reference
 from lookahead.hf.session import TreeSession
+from lookahead.metrics import first_difference
 from tests.lookahead.lossless_sweep import STRATEGIES, story_prompts
 
 
@@ -62,6 +64,24 @@ def decoded(engine: LookaheadEngine, ids: list[int], count: int, method: str) ->
     return [token_id for step in steps for token_id in step.emitted_ids], logits.rows, len(steps)
 
 
+def compared(
+    engine: LookaheadEngine, ids: list[int], tokens: list[int], rows: list[Tensor], count: int
+) -> dict[str, int]:
+    """One lookahead run against plain decoding's tokens and rows, counted."""
+    output, found, passes = decoded(engine, ids, count, "lookahead")
+    same = first_difference(output, tokens)
+    # Past the first different token the contexts differ.
+    most = min(len(tokens) if same is None else same, len(found), len(rows))
+    return {
+        "runs": 1,
+        "outputs_differ": output != tokens,
+        "rows": most,
+        "rows_differ": sum(not torch.equal(found[n], rows[n]) for n in range(most)),
+        "tokens": len(output),
+        "passes": passes,
+    }
+
+
 def main() -> None:
     """Run the sweep and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,28 +96,24 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     backend = HFBackend.from_pretrained(args.model, device="cpu", dtype=args.dtype, exact=not args.own)
     verdict = backend.exactness
-    prompts = [backend.encode(text) for text in story_prompts(args.prompts)]
     plain = LookaheadEngine(backend, LookaheadConfig())
-    expected = [decoded(plain, ids, args.max_new_tokens, "plain") for ids in prompts]
-    counts = dict.fromkeys(("runs", "outputs_differ", "generate_differs", "rows", "rows_differ", "tokens", "passes"), 0)
-    for ids, (tokens, _, _) in zip(prompts, expected, strict=True):
-        reference = run_reference(backend, ids, args.max_new_tokens, (), prompt_lookup=False).token_ids
-        counts["generate_differs"] += list(reference) != tokens
-    for width, strategy in itertools.product(args.widths, STRATEGIES):
-        config = LookaheadConfig(decoding_length=width, strategy=strategy, budget="fixed")
-        engine = LookaheadEngine(backend, config, Drafter(config))
-        for ids, (tokens, rows, _) in zip(prompts, expected, strict=True):
-            output, found, passes = decoded(engine, ids, args.max_new_tokens, "lookahead")
-            same = next(
-                (n for n, pair in enumerate(zip(output, tokens, strict=False)) if pair[0] != pair[1]), len(tokens)
-            )
-            compared = min(same, len(found), len(rows))  # past the first different token the contexts differ
-            counts["runs"] += 1
-            counts["outputs_differ"] += output != tokens
-            counts["rows"] += compared
-            counts["rows_differ"] += sum(not torch.equal(found[n], rows[n]) for n in range(compared))
-            counts["tokens"], counts["passes"] = counts["tokens"] + len(output), counts["passes"] + passes
-        print(width, strategy, counts, file=sys.stderr, flush=True)
+    engines = {}
+    for setting in itertools.product(args.widths, STRATEGIES):
+        config = LookaheadConfig(decoding_length=setting[0], strategy=setting[1], budget="fixed")
+        engines[setting] = LookaheadEngine(backend, config, Drafter(config))
+    names = ("prompts", "runs", "outputs_differ", "generate_differs", "rows", "rows_differ", "tokens", "passes")
+    counts = dict.fromkeys(names, 0)
+    with suppress(KeyboardInterrupt):  # the counts of the prompts so far are printed
+        for text in story_prompts(args.prompts):
+            ids = backend.encode(text)
+            tokens, rows, _ = decoded(plain, ids, args.max_new_tokens, "plain")
+            reference = run_reference(backend, ids, args.max_new_tokens, (), prompt_lookup=False).token_ids
+            found = [compared(engine, ids, tokens, rows, args.max_new_tokens) for engine in engines.values()]
+            for one in found:
+                counts.update({name: counts[name] + number for name, number in one.items()})
+            counts["prompts"] += 1
+            counts["generate_differs"] += list(reference) != tokens
+            print(counts, file=sys.stderr, flush=True)
     result: dict[str, Any] = {"model": args.model, "dtype": args.dtype, "own": args.own, **counts}
     print(json.dumps({**result, "verdict": verdict and verdict.kind}))
 
