@@ -124,6 +124,20 @@ class DraftTree:
             depths[node] = depths[self.parents[node]] + 1
         return depths
 
+    def filled_up(self, width: int) -> DraftTree:
+        """The same nodes, and behind them copies of the root as its children up to ``width`` nodes; nobody reads them.
+
+        Siblings of one token make it a tree for a forward pass only.
+        """
+        more = max(0, width - len(self))
+        return DraftTree(
+            self.token_ids + self.token_ids[:1] * more,
+            self.parents + (0,) * more,
+            self.probabilities + (0.0,) * more,
+            self.sources + (ROOT_SOURCE,) * more,
+            self.counts + (0,) * more,
+        )
+
     def path(self, node: int) -> list[int]:
         """Indices from the root's child down to ``node`` (empty for the root)."""
         path = []

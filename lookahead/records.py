@@ -135,8 +135,9 @@ class ModelInfo:
         dtype: ``float32``, ``bfloat16`` ...
         parameters: Number of parameters.
         vocab_size: Width of the logits; every token id is below it.
-        exactness: Whether a draft's logits are bit for bit those of plain decoding: ``bitwise``, or else
-            ``within rounding``; None if that was not tried, or the model takes no drafts.
+        exactness: Whether a draft's logits are bit for bit those of plain decoding: ``bitwise``,
+            ``bitwise at one width``, or else ``within rounding``; None if that was not tried, or the model takes no
+            drafts.
     """
 
     name: str

@@ -26,6 +26,11 @@ EXACTNESS: dict[str | None, tuple[str, str]] = {
         "Tried when the model was loaded: a draft's logits are bit for bit those of decoding one token at a time, at "
         "every width that was tried. Drafts cannot change the text.",
     ),
+    "bitwise at one width": (
+        "bit-exact at one width",
+        "Tried when the model was loaded: passes of one width give every token the same bits, so every pass is filled up "
+        "to that width. Drafts cannot change the text.",
+    ),
     "within rounding": (
         "exact within rounding",
         "Tried when the model was loaded: the logits of a wide pass differ from those of a narrow one by rounding "

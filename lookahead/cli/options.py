@@ -110,6 +110,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=DTYPES,
         help="auto: float32, on CUDA bfloat16. Other dtypes may decide near-ties differently (default: auto)",
     )
+    group.add_argument(
+        "--exact",
+        action="store_true",
+        help="verify drafts bit for bit in float32, too (bfloat16 and float16 always try to). Where only passes of one "
+        "width are exact, every pass, plain decoding's too, is filled up to --decoding-length",
+    )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -218,7 +224,7 @@ def load_backend(args: argparse.Namespace) -> HFBackend:
     from lookahead.hf.backend import HFBackend
 
     with bad_input(f"model {model!r}"):
-        backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype)
+        backend = HFBackend.from_pretrained(model, device=args.device, dtype=args.dtype, **_exact(args))
         asked = getattr(args, "temperature", 0) or "temperature" not in args
         for notice in (*backend.notices, *filter(None, (backend.notice, None if asked else backend.rules.notice))):
             note(f"note: {notice}")
@@ -236,7 +242,17 @@ def load_shape(args: argparse.Namespace) -> HFBackend:
     quiet()
     from lookahead.hf.shapes import random_backend
 
-    return random_backend(args.shape, args.device, args.dtype)
+    return random_backend(args.shape, args.device, args.dtype, **_exact(args))
+
+
+def _exact(args: argparse.Namespace) -> dict[str, Any]:
+    """How exact the model's passes shall be, from the options."""
+    if not args.exact:
+        return {}
+    return {
+        "exact": True,
+        "exact_width": getattr(args, "decoding_length", settings_of(LookaheadConfig)["decoding_length"].default),
+    }
 
 
 def encode(args: argparse.Namespace, backend: HFBackend, text: str, name: str) -> list[int]:

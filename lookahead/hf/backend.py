@@ -39,6 +39,8 @@ class HFBackend:
             linear layers on a CPU, and another attention where a trial shows that it makes the difference. None does
             so in bfloat16 and float16. In float32 a draft hardly ever changes a token, so None packs layers only where
             that makes passes faster. False leaves the model as it is.
+        exact_width: With ``exact``, the tokens to fill up every pass to, plain decoding's too, where only passes of one
+            width are exact; wider drafts are verified within rounding then. 0 fills up none.
 
     Attributes:
         rules: The model's generation_config as runs apply it.
@@ -50,7 +52,12 @@ class HFBackend:
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None, *, exact: bool | None = None
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        *,
+        exact: bool | None = None,
+        exact_width: int = 0,
     ) -> None:
         check_decoder(model)
         self.model = model.eval()
@@ -68,7 +75,7 @@ class HFBackend:
         self.notices: tuple[str, ...] = self._text_notices()
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
-        self._exact_passes = ExactPasses(model, self.rules, self.context_limit)
+        self._exact_passes = ExactPasses(model, self.rules, self.context_limit, exact_width)
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
         self._exactness: ExactVerdict | None = None
@@ -77,7 +84,13 @@ class HFBackend:
 
     @classmethod
     def from_pretrained(
-        cls, model_id: str, *, device: str = "auto", dtype: str = "auto", exact: bool | None = None
+        cls,
+        model_id: str,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        exact: bool | None = None,
+        exact_width: int = 0,
     ) -> HFBackend:
         """The model of this folder, GGUF file or Hugging Face id, with its tokenizer.
 
@@ -87,12 +100,13 @@ class HFBackend:
             dtype: ``auto`` (float32; bfloat16 on CUDA; that of quantised weights), ``float32``, ``bfloat16``,
                 ``float16`` or ``float64``.
             exact: As for the class.
+            exact_width: As for the class.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
         """
         loaded = load(str(model_id), resolve_device(device), dtype)
-        backend = cls(loaded.model, loaded.tokenizer, exact=exact)
+        backend = cls(loaded.model, loaded.tokenizer, exact=exact, exact_width=exact_width)
         backend.notices = (*loaded.notices, *backend.notices)
         return backend
 
@@ -263,6 +277,8 @@ class HFBackend:
     def _setting(self) -> dict[str, Any]:
         """What T(n) depends on."""
         setting = measured_setting(self.model)
+        if (plan := self._find_plan()) is not None and plan.width:
+            return {**setting, "width": plan.width}
         return setting if self.draft_shape == "tree" else {**setting, "draft_shape": self.draft_shape}
 
     def _session(

@@ -35,14 +35,16 @@ class ExactVerdict:
     """What the trial found.
 
     Attributes:
-        kind: ``bitwise`` at every width that was tried, or else ``within rounding``.
+        kind: ``bitwise`` at every width that was tried, ``bitwise at one width`` if all passes are filled up to one, or
+            else ``within rounding``.
         noise: How much the gap between two likely tokens' scores changes with the width of the pass: the median, the
-            90 % quantile and the maximum over the rows that were tried. All 0 where ``bitwise``.
+            90 % quantile and the maximum over the rows that were tried. All 0 where ``bitwise``; where all passes are
+            filled up, it is that of passes of other widths, such as those of ``generate``.
 
     A model's own attention is never called exact: it may cut its keys into blocks larger than the trial's contexts.
     """
 
-    kind: Literal["bitwise", "within rounding"]
+    kind: Literal["bitwise", "bitwise at one width", "within rounding"]
     noise: tuple[float, float, float]
 
     @classmethod
@@ -62,10 +64,12 @@ class ExactPasses:
 
     Args:
         limit: Positions that the model has; None if there is no limit.
+        width: Tokens to fill up every pass to, if that makes the passes exact and nothing else does; 0 fills up none.
     """
 
-    def __init__(self, model: PreTrainedModel, rules: GenerationRules, limit: int | None) -> None:
+    def __init__(self, model: PreTrainedModel, rules: GenerationRules, limit: int | None, width: int = 0) -> None:
         self._model, self._rules, self._limit = model, rules.without_processors(), limit
+        self._width = width
         self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
 
     def made(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict | None]:
@@ -83,7 +87,7 @@ class ExactPasses:
                 with suppress(Exception):  # a model's own code runs here: it keeps its attention if that breaks
                     found = self._sample(exact)
                     allowed = 4 * math.sqrt(torch.finfo(expected.dtype).eps)
-                    verdict = self.verdict(exact)
+                    exact, verdict = self._least_change(exact)
                     # One row is enough: a bit may send another row's token to other experts.
                     error = (found - expected).abs().amax(-1) / expected.abs().amax(-1)
                     same = (error <= allowed).any()
@@ -91,6 +95,15 @@ class ExactPasses:
                         return exact, verdict
                 model.set_attn_implementation(own)  # type: ignore[arg-type]
         return plan, None
+
+    def _least_change(self, plan: ForwardPlan) -> tuple[ForwardPlan, ExactVerdict]:
+        """The plan, with its passes filled up where they are exact only then, and how exact they are."""
+        verdict = self.verdict(plan)
+        if verdict.kind != "within rounding" or not self._width:
+            return plan, verdict
+        filled = replace(plan, width=self._width)
+        kind = self.verdict(filled).kind
+        return (plan, verdict) if kind == "within rounding" else (filled, replace(verdict, kind=kind))
 
     def _sample(self, plan: ForwardPlan) -> Tensor:
         """The logits of a short chain, to see that an attention computes what the model's own does."""
@@ -103,8 +116,9 @@ class ExactPasses:
         """How the logits differ: the same tokens one at a time and in wider passes."""
         with torch.inference_mode():
             noise = list(self._changes(plan))
-        exact = plan.places and not any(noise)
-        return ExactVerdict("bitwise" if exact else "within rounding", _quantiles(noise))
+        if not plan.places or any(noise):
+            return ExactVerdict("within rounding", _quantiles(noise))
+        return ExactVerdict("bitwise at one width" if plan.width else "bitwise", _quantiles(noise))
 
     def _changes(self, plan: ForwardPlan) -> Iterator[float]:
         """How much each row's likely gaps change, at most, between its passes; 0 means that no bit differs."""
@@ -115,11 +129,11 @@ class ExactPasses:
             return
         session = TreeSession(self._model, plan, self._rules, context + 3 * widest)
         session.prefill([(7 + 3 * row) % self._size for row in range(context)])
-        yield from self._compared(session, context, _WIDTHS)
+        yield from self._compared(session, context, [n for n in _WIDTHS if n <= (plan.width or n)])
         # Past another border, in a cache whose rows come from wide passes.
         session.logits(chain_of(tuple((41 + 3 * row) % self._size for row in range(widest))))
         session.keep(range(1, widest))
-        yield from self._compared(session, context + widest, (8,))
+        yield from self._compared(session, context + widest, (min(8, plan.width or 8),))
         session.close()
 
     def _compared(self, session: TreeSession, context: int, widths: Sequence[int]) -> Iterator[float]:

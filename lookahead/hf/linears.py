@@ -97,7 +97,8 @@ def unpack(layer: nn.Linear) -> nn.Linear:
 def _can_pack(layer: nn.Linear) -> bool:
     weight = layer.weight
     return (
-        weight.device.type == "cpu"
+        type(weight) is nn.Parameter  # not a quantiser's own kind of tensor
+        and weight.device.type == "cpu"
         and weight.dtype in (torch.float32, torch.bfloat16, torch.float16)
         and torch.backends.mkldnn.is_available()
     )

@@ -14,6 +14,7 @@ def quiet() -> None:
     transformers.logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     logging.getLogger("torch").setLevel(logging.ERROR)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a line per layer and pass
     warnings.filterwarnings("ignore", module=r"(torch|transformers|huggingface_hub)(\.|$)")
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()

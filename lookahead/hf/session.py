@@ -32,6 +32,8 @@ class ForwardPlan:
         chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
         steps: Whether its recurrent layers can read a chain step by step.
         copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
+        width: Tokens that every pass after the prefill reads at least: drafts and plain decoding's roots are filled up.
+            0 fills up none.
     """
 
     shapes: tuple[LayerShape | None, ...]
@@ -42,6 +44,7 @@ class ForwardPlan:
     chain: Chain | None = None
     steps: bool = False
     copies: bool = False
+    width: int = 0
 
 
 class TreeSession:
@@ -121,6 +124,8 @@ class TreeSession:
 
     def logits(self, tree: DraftTree) -> Tensor:
         """The model's logits after every node, shape ``(n, vocab)``, from one forward pass."""
+        if len(tree) < self._plan.width:
+            return self.logits(tree.filled_up(self._plan.width))[: len(tree)]
         cache = self._open_cache()
         count, length = len(tree), cache.length
         cache.reserve(length + count)

@@ -13,8 +13,11 @@ from lookahead.hf.loading import resolve_device, resolve_dtype
 from lookahead.models import SHAPES
 
 
-def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: int = 0) -> HFBackend:
+def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: int = 0, **exact: Any) -> HFBackend:
     """A model of this shape with random weights, no tokenizer and no EOS.
+
+    Args:
+        exact: ``exact`` and ``exact_width`` of ``HFBackend``.
 
     Raises:
         BackendError: If the shape is not known or does not fit into memory.
@@ -26,7 +29,7 @@ def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: i
     try:
         with torch.device(place):
             model = AutoModelForCausalLM.from_config(_config(SHAPES[name]), dtype=resolve_dtype(dtype, place))
-        return HFBackend(model)
+        return HFBackend(model, **exact)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if "memory" not in str(error):
             raise

@@ -52,7 +52,10 @@ def check_finite(model: PreTrainedModel) -> None:
     for name, weight in model.named_parameters():
         # 8-bit floats have no minimum in torch; they are checked by what they are unpacked to.
         if weight.is_floating_point() and weight.element_size() > 1 and weight.numel() and not weight.is_meta:
-            lowest, highest = torch.aminmax(weight.detach())
+            try:
+                lowest, highest = torch.aminmax(weight.detach())
+            except NotImplementedError:  # quantised: a tensor of another library
+                lowest, highest = torch.aminmax(weight.detach().dequantize())
             if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
                 half = weight.dtype == torch.float16
                 advice = "try --dtype float32 or bfloat16, or download it again" if half else "download it again"

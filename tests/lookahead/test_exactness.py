@@ -102,6 +102,37 @@ def test_float32_and_float16_of_an_everyday_shape_are_exact() -> None:
         assert backend.exactness.kind == "bitwise", dtype
 
 
+def test_passes_of_one_width_are_exact_where_those_of_several_are_not() -> None:
+    several = HFBackend(tiny_model("gpt2", torch.float32), exact=True)
+    assert several.exactness is not None
+    assert several.exactness.kind == "within rounding"
+    backend = HFBackend(tiny_model("gpt2", torch.float32), exact=True, exact_width=24)
+    assert backend.exactness is not None
+    assert backend.exactness.kind == "bitwise at one width"
+    assert (backend.exactness.largest_noise or 0) > 0  # of passes of other widths, as generate makes
+    generator = random.Random(6)
+    for length, count, reach in ((1, 9, 3), (BLOCK - 4, 17, 1), (BLOCK - 1, 24, 24), (90, 2, 1)):
+        tree = random_tree(generator, count, reach)
+        path = tree.path(max(range(count), key=lambda node: tree.depths()[node]))
+        session = open_session(backend, length, length + count)
+        with torch.inference_mode():
+            together = session.logits(tree)[[0, *path]].clone()
+            assert torch.equal(together, one_at_a_time(session, tree, path)), (length, count, reach)
+
+
+def test_filled_up_passes_reach_the_end_of_the_context() -> None:
+    backend = HFBackend(tiny_model("gpt2", torch.float32), exact=True, exact_width=8)
+    limit = backend.context_limit
+    assert limit is not None
+    prompt = [(7 * row + 2) % VOCAB_SIZE for row in range(limit - 6)]
+    expected = hf_greedy(backend.model, prompt, 6)
+    for method in ("plain", "lookahead"):
+        steps = LookaheadEngine(backend, LookaheadConfig(decoding_length=8)).generate(
+            prompt, max_new_tokens=20, method=method
+        )
+        assert [token_id for step in steps for token_id in step.emitted_ids] == expected
+
+
 def test_the_models_own_attention_is_never_called_exact() -> None:
     model = tiny_model("llama", torch.float32)
     backend = HFBackend(model, exact=False)
