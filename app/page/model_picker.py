@@ -28,8 +28,8 @@ EXACTNESS: dict[str | None, tuple[str, str]] = {
     ),
     "bitwise at one width": (
         "bit-exact at one width",
-        "Tried when the model was loaded: passes of one width give every token the same bits, so every pass is filled up "
-        "to that width. Drafts cannot change the text.",
+        "Tried when the model was loaded: passes of one width give every token the same bits, so every pass is filled "
+        "up to that width. Drafts cannot change the text.",
     ),
     "within rounding": (
         "exact within rounding",

@@ -111,8 +111,8 @@ def _models(host: ModelHost) -> Callable[..., Any]:
 
         The prompt and the generated tokens share the context: together they have at most context_limit tokens.
         `exactness` says whether a draft's logits are bit for bit those of decoding one token at a time (`bitwise`,
-        `bitwise at one width`, or else `within rounding`), `notice` what else there is to know. Of the others, which a visitor of the page can
-        choose, there is only the name.
+        `bitwise at one width`, or else `within rounding`), `notice` what else there is to know. Of the others, which a
+        visitor of the page can choose, there is only the name.
         """
         limits = {
             "loaded": True,

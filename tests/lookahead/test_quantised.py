@@ -46,7 +46,7 @@ def test_torchao_weights_take_drafts(tiny_model: Path, tmp_path: Path) -> None:
     expected = hf_greedy(backend.model, prompt, 30)
     assert passes(backend, expected, prompt) < 20
     torch.nn.init.constant_(backend.model.model.norm.weight, torch.nan)
-    with pytest.raises(ValueError, match="norm.weight holds NaN"):
+    with pytest.raises(ValueError, match=r"norm\.weight holds NaN"):
         check_finite(backend.model)
 
 
