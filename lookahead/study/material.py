@@ -13,11 +13,14 @@ class Sample:
 
     Attributes:
         name: Where it comes from, as a message names it (``prompts.jsonl:3``); unique in a study.
-        prompt_ids: Tokens of the prompt, shape ``(p,)``, p >= 1.
+        prompt_ids: Tokens of the prompt, shape ``(p,)``; empty only until a model's tokenizer has encoded ``text``.
         output_ids: Tokens of the output, shape ``(m,)``; None if a model has to generate it.
         text: The prompt as text; empty if there is only ids.
         category: What kind of request it is, as the file says; empty if it does not.
         run: The recorded run, where there is one: its T(n), its times, its texts and the rows of the source ``model``.
+        plain: Plain decoding of the same prompt beside it, for its time; None if it was not run.
+        near_ties: As in ``Row``, where a model measured it.
+        run_file: Name of the run's file in the study's folder; None if there is none.
     """
 
     name: str
@@ -26,3 +29,6 @@ class Sample:
     text: str = ""
     category: str = ""
     run: RunRecord | None = None
+    plain: RunRecord | None = None
+    near_ties: int | None = None
+    run_file: str | None = None
