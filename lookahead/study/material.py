@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lookahead.records import RunRecord
+from lookahead.runs.runfile import RunPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,19 @@ class Sample:
     plain: RunRecord | None = None
     near_ties: int | None = None
     run_file: str | None = None
+
+
+def sample_of(sample: Sample, pair: RunPair) -> Sample:
+    """The sample with what a run file holds of it: the run, and plain decoding beside it."""
+    run, parted, near_ties = pair.run, pair.parted, sample.near_ties
+    if near_ties is None and pair.greedy is not None:
+        near_ties = 0 if parted is None else int(parted.near_tie)
+    return replace(
+        sample,
+        prompt_ids=run.prompt_ids,
+        output_ids=run.token_ids,
+        text=sample.text or ("" if run.texts is None else run.texts.prompt),
+        run=run,
+        plain=run if run.method == "plain" else pair.greedy,
+        near_ties=near_ties,
+    )
