@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -12,9 +12,10 @@ from lookahead.costs import PassCosts
 from lookahead.metrics import Acceptance, decode_steps, in_ranges
 from lookahead.records import RunRecord, StepRecord, StepTimings, TrieChange
 from lookahead.replay import choices
+from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
-from lookahead.study.result import Accepted, Loss, Row
+from lookahead.study.result import Accepted, Row
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -143,7 +144,7 @@ def total_of(rows: Sequence[Row]) -> Row:
         by_source=_merged([row.by_source for row in rows]),
         by_depth=_merged([row.by_depth for row in rows]),
         by_match_length=_merged([row.by_match_length for row in rows]),
-        losses=_losses(chain.from_iterable(row.losses for row in rows)),
+        losses=summed([loss for row in rows for loss in row.losses]),
     )
 
 
@@ -163,12 +164,3 @@ def _merged(kinds: Sequence[dict[str, Accepted]]) -> dict[str, Accepted]:
         )
     ranged = all(name[:1].isdigit() for name in sums)
     return dict(sorted(sums.items(), key=lambda item: int(item[0].partition("-")[0]) if ranged else 0))
-
-
-def _losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """The sums by cause, most passes first."""
-    sums: dict[str, Loss] = {}
-    for loss in losses:
-        before = sums.get(loss.cause, Loss(loss.cause, 0, 0))
-        sums[loss.cause] = Loss(loss.cause, before.passes + loss.passes, before.tokens + loss.tokens)
-    return tuple(sorted(sums.values(), key=lambda loss: -loss.passes))
