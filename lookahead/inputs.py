@@ -27,7 +27,7 @@ MAX_ROW_TOKENS = 2_000_000
 TraceRow = tuple[tuple[int, ...], tuple[int, ...]]
 """Prompt ids and output ids of one recorded answer."""
 
-_Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
+TokenIds = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
 """Token ids as a trie takes them."""
 
 
@@ -38,8 +38,8 @@ class InputError(ValueError):
 class _Row(msgspec.Struct):
     """One line of a trace."""
 
-    prompt: _Ids
-    output: _Ids
+    prompt: TokenIds
+    output: TokenIds
 
 
 class _Prompt(msgspec.Struct):
@@ -158,21 +158,39 @@ def _rows(path: str | Path, kind: type[_Line], hint: str, limit: int | None = No
 def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """Line number and JSON object of every line that is not blank."""
     with opened(path) as file:
-        place = size = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            place, size = place + 1, size + len(line)
-            if len(line) > MAX_LINE_BYTES:
-                raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
-            if size > MAX_FILE_BYTES:
-                raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
-            if not line.strip():
-                continue
-            try:
-                value = parse_json(line.decode("utf-8"))
-                if not isinstance(value, dict):
-                    raise SchemaError("not an object")
-            except UnicodeDecodeError:
-                raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
-            except SchemaError as error:
-                raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
-            yield place, value
+        for place, line in lines(path, file):
+            if line.strip():
+                yield place, json_line(path, place, line)
+
+
+def lines(path: str | Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Number and content of every line of an open file.
+
+    Raises:
+        InputError: At a line or a file beyond its limit.
+    """
+    place = size = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        place, size = place + 1, size + len(line)
+        if len(line) > MAX_LINE_BYTES:
+            raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
+        yield place, line
+
+
+def json_line(path: str | Path, place: int, line: bytes, kinds: type | tuple[type, ...] = dict) -> Any:
+    """The JSON value that a line consists of: an object, or one of other kinds.
+
+    Raises:
+        InputError: If it is not JSON, or of a kind that is not wanted.
+    """
+    try:
+        value = parse_json(line.decode("utf-8"))
+        if not isinstance(value, kinds):
+            raise SchemaError("not an object")
+        return value
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+    except SchemaError as error:
+        raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
