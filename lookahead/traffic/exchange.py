@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lookahead.strict_json import SchemaError, parse_json
+from lookahead.study.material import category_of
 
 Fields = Mapping[str, Any]
 """A JSON object."""
@@ -90,7 +91,6 @@ def exchange(row: Any) -> Exchange:
     """
     if not isinstance(row, dict):
         return Exchange({}, _chunks(row))
-    category = next((row[name] for name in ("category", "kind") if isinstance(row.get(name), str)), "")
     error = _error(row)
     reply = next((row[name] for name in ("response", "http_response", "answer") if row.get(name) is not None), None)
     request = row.get("request")
@@ -101,7 +101,7 @@ def exchange(row: Any) -> Exchange:
         request, reply = {**row, "messages": messages[:-1]}, messages[-1].get("content")
     chunks = _chunks(row if reply is None else reply)
     replies = [reply, *chunks] if isinstance(reply, dict) else chunks  # the status is beside the body
-    return Exchange(request, chunks, category, error or next(filter(None, map(_error, replies)), ""))
+    return Exchange(request, chunks, category_of(row), error or next(filter(None, map(_error, replies)), ""))
 
 
 def _of_assistant(message: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -17,7 +16,7 @@ _ROWS = 16
 """Rows in memory at a time."""
 
 
-def rows(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows(file: BinaryIO, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place and fields of every row, of the columns that a recording may have.
 
     Raises:

@@ -7,6 +7,7 @@ lines (what ``curl -N`` prints) and Parquet are read as well.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from lookahead.inputs import MAX_TEXT_BYTES, InputError, TokenIds, excerpt, json_line, lines, opened
+from lookahead.inputs import (
+    MAX_FILE_BYTES,
+    MAX_TEXT_BYTES,
+    InputError,
+    TokenIds,
+    excerpt,
+    json_line,
+    lines,
+    read_bytes,
+)
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 from lookahead.study.material import Sample
 from lookahead.traffic import parquet
@@ -70,31 +80,52 @@ def read_traffic(
     Raises:
         InputError: If the file cannot be read or has no answer, or at the first row that is not valid.
     """
+    yield from traffic_in(read_bytes(path, MAX_FILE_BYTES), str(path), tokenizer, note)
+
+
+def traffic_in(
+    data: bytes,
+    path: str,
+    tokenizer: str | os.PathLike[str] | PreTrainedTokenizerBase | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Iterator[Sample]:
+    """As ``read_traffic``, from the content of a file; ``path`` is its name in messages."""
     retokeniser = None if tokenizer is None else Retokeniser(tokenizer)
     left_out = _LeftOut()
-    none = True
-    for place, row in _rows(path):
-        try:
-            found = exchange(row)
-            if found.error:
-                left_out.fail(place, found.error)
-                continue
-            for index, (answer, reader) in enumerate(_answers(found)):
-                name = f"{Path(path).name}:{place.split()[-1]}" + (f"#{index + 1}" if index else "")
-                sample = _sample(name, found, answer, reader, retokeniser)
-                if sample is None:
-                    left_out.empty += 1
-                else:
-                    none = False
+    read = 0
+    try:
+        for place, row in _rows(data, path):
+            try:
+                for sample in _samples(path, place, exchange(row), left_out, retokeniser):
+                    read += 1
                     yield sample
-        except SchemaError as error:
-            raise InputError(f"{path}, {place}: {error}") from None
-    notes = [*left_out.notes(), *(retokeniser.warnings() if retokeniser is not None else ())]
-    if none:
-        raise InputError(f"{path}: has no answer; {'; '.join(notes) or _HINT}")
-    if note is not None:
-        for line in notes:
-            note(f"{path}: {line}")
+            except SchemaError as error:
+                raise InputError(f"{path}, {place}: {error}") from None
+        if not read:
+            raise InputError(f"{path}: has no answer; {'; '.join(left_out.notes()) or _HINT}")
+    finally:  # also where the caller wants no more
+        if note is not None and read:
+            for line in (*left_out.notes(), *(retokeniser.warnings() if retokeniser is not None else ())):
+                note(f"{path}: {line}")
+
+
+def _samples(
+    path: str, place: str, found: Exchange, left_out: _LeftOut, retokeniser: Retokeniser | None
+) -> Iterator[Sample]:
+    """The samples of a row: none if the request failed, several if it asked for several choices."""
+    if found.error:
+        left_out.fail(place, found.error)
+        return
+    reader = reader_of(found.chunks)
+    if reader is None:
+        raise SchemaError(_HINT)
+    for index, answer in enumerate(reader.answers(found.chunks)):
+        name = f"{Path(path).name}:{place.split()[-1]}" + (f"#{index + 1}" if index else "")
+        sample = _sample(name, found, answer, reader, retokeniser)
+        if sample is None:
+            left_out.empty += 1
+        else:
+            yield sample
 
 
 @dataclass(slots=True)
@@ -116,14 +147,6 @@ class _LeftOut:
             yield f"failed requests left out: {self.failed} (the first: {self.first_failed})"
         if self.empty:
             yield f"answers without a token left out: {self.empty}"
-
-
-def _answers(found: Exchange) -> list[tuple[Answer, Reader]]:
-    """The answers in an exchange, and who read them."""
-    reader = reader_of(found.chunks)
-    if reader is None:
-        raise SchemaError(_HINT)
-    return [(answer, reader) for answer in reader.answers(found.chunks)]
 
 
 def _sample(
@@ -187,19 +210,16 @@ def _shown(prompt: Any) -> str:
     return content_text(last.get("content") if isinstance(last, dict) else last) or ""
 
 
-def _rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
+def _rows(data: bytes, path: str) -> Iterator[tuple[str, Any]]:
     """Place and value of every row; the chunks of a stream that has a line each are one row."""
-    with opened(path) as file:
-        if file.peek(4)[:4] == parquet.MAGIC:  # type: ignore[attr-defined]
-            yield from parquet.rows(path, file)
-        else:
-            yield from _text_rows(Path(path), file)
+    file = io.BytesIO(data)
+    yield from parquet.rows(file, path) if data.startswith(parquet.MAGIC) else _text_rows(file, path)
 
 
-def _text_rows(path: Path, file: BinaryIO) -> Iterator[tuple[str, Any]]:
+def _text_rows(file: BinaryIO, path: str) -> Iterator[tuple[str, Any]]:
     stream: list[Fields] = []
     begin = 0
-    for place, line in lines(path, file):
+    for place, line in lines(file, path):
         stripped = line.strip()
         if stripped.startswith(b"data:"):
             try:

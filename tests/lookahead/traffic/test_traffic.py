@@ -175,7 +175,7 @@ def test_lines_of_server_sent_events_are_one_stream_each(tmp_path: Path):
     assert [sample.output_ids for sample in samples] == [OUTPUT] * 2
     assert [sample.name for sample in samples] == ["traffic.jsonl:3", "traffic.jsonl:18"]
     # llama.cpp ends its own streams without a mark
-    assert [len(chunks) for _, chunks in _rows(HERE / "llamacpp.sse")] == [49, 49]
+    assert [len(chunks) for _, chunks in _rows((HERE / "llamacpp.sse").read_bytes(), "x")] == [49, 49]
 
 
 def test_a_stream_without_its_request_needs_the_tokenizer_of_its_model():
