@@ -102,7 +102,8 @@ def run(args: argparse.Namespace) -> None:
             runfile.check_target(path)
     options.check_trie(args)
     machines = [read_machine(path) for path in args.machine]
-    samples = read_material(args.material, args.limit, args.tokenizer, note)
+    heard: list[str] = []
+    samples = read_material(args.material, args.limit, args.tokenizer, heard.append)
     waiting = any(sample.output_ids is None for sample in samples)
     given = {name: getattr(args, name) for name in _draft_settings() if getattr(args, name) is not None}
     try:
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> None:
         axes=axes,
         peers=args.peers,
         machines=machines,
-        notes=material.notes,
+        notes=[*heard, *material.notes],
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         study = make_study(material.samples, made, _shown(bar))

@@ -106,7 +106,7 @@ def traffic_in(
     finally:  # also where the caller wants no more
         if note is not None and read:
             for line in (*left_out.notes(), *(retokeniser.warnings() if retokeniser is not None else ())):
-                note(f"{path}: {line}")
+                note(f"{Path(path).name}: {line}")
 
 
 def _samples(

@@ -20,6 +20,7 @@ from lookahead import inputs
 from lookahead.inputs import InputError
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.study.material import Sample
+from lookahead.study.reading import read_material
 from lookahead.traffic import is_traffic, read_traffic
 from lookahead.traffic.read import _rows
 from lookahead.traffic.registry import READERS
@@ -138,7 +139,7 @@ def test_text_of_transformers_serve_through_its_tokenizer():
     assert chat.output_ids == chat_streamed.output_ids
     assert completion.output_ids == completion_streamed.output_ids
     assert notes == [
-        f"{HERE / 'transformers_serve.jsonl'}: outputs with only text: 4, turned into tokens again, which drifts from "
+        "transformers_serve.jsonl: outputs with only text: 4, turned into tokens again, which drifts from "
         "what the model generated (known to differ: 0 of 4, 0 %); record token ids to be exact"
     ]
 
@@ -309,3 +310,49 @@ def test_every_reader_has_a_file_of_its_engine():
             reader = reader_of(exchange(json.loads(line)).chunks)
             found |= {reader.name} if reader else set()
     assert found == {reader.name for reader in READERS}
+
+
+def test_a_study_reads_recordings_among_its_other_material(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_bytes((HERE / "vllm_completions.jsonl").read_bytes())
+    (tmp_path / "b.jsonl").write_text('{"prompt": [1], "output": [2]}\n')
+    (tmp_path / "c.parquet").write_bytes((HERE / "ray_data.parquet").read_bytes())
+    notes: list[str] = []
+    samples = read_material(tmp_path, note=notes.append)
+    assert [sample.name for sample in samples] == [
+        *("a.jsonl:1", "a.jsonl:1#2", "a.jsonl:2", "a.jsonl:2#2"),
+        *("b.jsonl:1", "c.parquet:1"),
+    ]
+    assert [note.split(":")[0] for note in notes] == ["c.parquet"]
+
+
+def test_how_far_text_drifts_is_told_where_only_the_first_rows_are_read():
+    notes: list[str] = []
+    read_material(HERE / "transformers_serve.jsonl", 2, str(EMBEDDED_MODEL), notes.append)
+    assert "outputs with only text: 2" in notes[0]
+
+
+@pytest.mark.parametrize("path", sorted(Path(EMBEDDED_MODEL).parent.glob("runs/*.json")), ids=lambda path: path.name)
+def test_run_files_are_no_recordings(path: Path):
+    assert not is_traffic(_first_line(path))
+
+
+@pytest.mark.parametrize("name", ["vllm_chat.jsonl", "sglang.jsonl", "ray_data.parquet"])
+def test_study_of_a_recording_and_of_its_trace_are_one(name: str, tmp_path: Path, capsys):
+    from lookahead.cli.main import main
+
+    def told(path: Path, *more: str) -> dict:
+        assert main(["study", str(path), "--grid", "none", "--json", *more]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])["total"]
+
+    trace = tmp_path / "trace.jsonl"
+    assert told(HERE / name, "--write-trace", str(trace)) == told(trace)
+
+
+def test_text_without_a_tokenizer_is_refused_by_the_command_in_one_line(capsys):
+    from lookahead.cli.main import main
+
+    assert main(["study", str(HERE / "transformers_serve.jsonl")]) == 2
+    out = capsys.readouterr()
+    assert out.err.count("\n") == 1
+    assert "line 1: no token ids of the prompt" in out.err
+    assert "--tokenizer" in out.err
