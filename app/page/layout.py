@@ -14,7 +14,7 @@ from app.page.events import QUEUE, Handlers, connect, connect_picker
 from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
-from app.serve import learn, link_preview, modules, steps
+from app.serve import lab_page, learn, link_preview, modules, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
 from app.serve.link_preview import LinkPreview
@@ -26,7 +26,7 @@ from app.views.first_sight import first_sight
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
-    "<a href='./learn'>Learn</a></nav>"
+    "<a href='./learn'>Learn</a><a href='./lab'>Lab</a></nav>"
     "</header>"
 )
 SESSIONS = 500
@@ -47,7 +47,7 @@ def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
         app_kwargs={
-            "routes": [*steps.routes(store), modules.route(), link_preview.route(), *course],
+            "routes": [*steps.routes(store), *modules.routes(), link_preview.route(), *course, *lab_page.routes(host)],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),

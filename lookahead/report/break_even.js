@@ -1,0 +1,134 @@
+// Does it pay? Tokens per pass that a width needs, T(n) / T(1) with drafting, and where the settings are.
+
+import { draw, make, picker } from './dom.js';
+import { number, plural, settingsText, times } from './words.js';
+
+/** @import { Machine, Study, Variant } from './study' */
+
+/** @typedef {{ x: number, y: number, name: string, kind: string, says: string }} Point */
+
+const LEFT = 38, RIGHT = 14, TOP = 22, BOTTOM = 38, MOST_POINTS = 60;
+
+/** @param {HTMLElement} box */
+export function mountBreakEven(box) {
+  /** @type {Study | null} */ let study = null;
+  let chosen = '';
+  const svg = draw('svg', { role: 'img' }), plot = make('div', { class: 'plot' }, svg), says = make('span', {});
+  const where = make('span', {});
+  box.append(plot, make('p', { class: 'says' }, where, says));
+  new ResizeObserver(render).observe(plot);
+
+  function render() {
+    if (!study) return;
+    const machine = study.machines.find(({ name }) => name === chosen) || study.machines[0];
+    plot.hidden = !machine;
+    if (!machine) {
+      says.textContent = 'Whether it pays depends on T(n), the time of a pass of n tokens. It is not known for these outputs: measure it, or give a file that “costs” wrote.';
+      return;
+    }
+    const points = pointsOf(study);
+    if (plot.clientWidth > 80) drawPlot(svg, plot.clientWidth, Math.max(120, plot.clientHeight), machine, points);
+    says.replaceChildren(...saysOf(study, machine, points[0]));
+  }
+
+  return {
+    show(/** @type {Study} */ next) {
+      study = next;
+      const names = study.machines.map(({ name }) => name);
+      if (!names.includes(chosen)) chosen = names[0] || '';
+      where.replaceChildren(...(names.length > 1 ? [picker('Machine', names, chosen, (name) => { chosen = name; render(); }), ' '] : []));
+      render();
+    },
+  };
+}
+
+/** @param {Study} study @param {Machine} machine @param {Point | undefined} own */
+function saysOf(study, machine, own) {
+  if (!own) return ['No pass had a draft.'];
+  const need = neededAt(machine, own.x), best = machine.name !== study.machines[0].name && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
+  const width = number(own.x, 1) + ' tokens wide on average';
+  return [make('b', { class: own.y >= need ? 'right' : 'wrong' }, own.y >= need ? 'It pays: ' : 'It does not pay: '), 'a pass is ' + width + ' and needs ' + number(need) + ' tokens to be worth it; it brings ' + number(own.y) + '.' + best];
+}
+
+/** The study's own settings first, then B, peers and the grid. @param {Study} study @returns {Point[]} */
+export function pointsOf(study) {
+  const { total } = study;
+  if (!total.passes || total.tokens_per_pass === null) return [];
+  const own = { x: 1 + total.drafted / total.passes, y: total.tokens_per_pass, name: 'A', kind: 'own', says: '' };
+  own.says = 'A: ' + number(own.y) + ' tokens from a pass of ' + number(own.x, 1);
+  const known = study.variants.filter((one) => one.tokens_per_pass !== null && one.drafted_per_pass !== null);
+  const shown = known.filter(({ label, peer }) => label === 'B' || peer), grid = known.filter((one) => !shown.includes(one)).slice(0, MOST_POINTS);
+  return [own, ...shown.map((one) => pointOf(one, one.label, one.peer ? 'peer' : 'second')), ...grid.map((one) => pointOf(one, '', 'grid'))];
+}
+
+/** @param {Variant} one @param {string} name @param {string} kind @returns {Point} */
+function pointOf(one, name, kind) {
+  const x = 1 + Number(one.drafted_per_pass), y = Number(one.tokens_per_pass), more = settingsText(one.config);
+  return { x, y, name, kind, says: one.label + (more && more !== one.label ? ' (' + more + ')' : '') + ': ' + number(y) + ' tokens from a pass of ' + number(x, 1) };
+}
+
+/** What a pass of a width has to bring, between two measured widths in proportion. @param {Machine} machine @param {number} width */
+export function neededAt({ lengths, seconds, break_even: given }, width) {
+  const needed = given.length ? given : seconds.map((time) => time / seconds[0]), next = lengths.findIndex((known) => known >= width);
+  if (next <= 0) return needed[next < 0 ? needed.length - 1 : 0];
+  const share = (width - lengths[next - 1]) / (lengths[next] - lengths[next - 1]);
+  return needed[next - 1] + share * (needed[next] - needed[next - 1]);
+}
+
+/** @param {SVGElement} svg @param {number} width @param {number} height @param {Machine} machine @param {Point[]} points */
+function drawPlot(svg, width, height, machine, points) {
+  const most = Math.max(8, ...points.map((point) => point.x)), lengths = machine.lengths.filter((_, i) => i === 0 || machine.lengths[i - 1] < 2 * most);
+  const end = lengths[lengths.length - 1], needs = lengths.map((length) => neededAt(machine, length));
+  const low = 0.8 * Math.min(1, ...points.map((point) => point.y));
+  const high = Math.max(1.5, ...points.map((point) => point.y), Math.min(Math.max(...needs), 2 * Math.max(...points.map((point) => point.y), 1))) * 1.08;
+  const x = (/** @type {number} */ value) => LEFT + (width - LEFT - RIGHT) * Math.min(1, Math.log(Math.max(1, value)) / Math.log(end));
+  const y = (/** @type {number} */ value) => height - BOTTOM - (height - BOTTOM - TOP) * Math.max(0, Math.min(1, (value - low) / (high - low)));
+  const curve = 'M' + lengths.map((length, i) => x(length).toFixed(1) + ' ' + y(needs[i]).toFixed(1)).join('L');
+  const ticks = ticksTo(high).filter((tick) => tick >= low), wide = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].filter((length) => length <= end);
+  svg.replaceChildren(
+    draw('path', { class: 'faster', d: curve + 'V' + TOP + 'H' + x(1) + 'Z' }),
+    ...ticks.flatMap((tick) => [draw('path', { class: 'grid', d: 'M' + LEFT + ' ' + y(tick) + 'H' + (width - RIGHT) }), draw('text', { class: 'tick', x: LEFT - 7, y: y(tick) + 4, 'text-anchor': 'end' }, String(tick))]),
+    ...wide.map((length) => draw('text', { class: 'tick', x: x(length), y: height - BOTTOM + 16, 'text-anchor': 'middle' }, String(length))),
+    draw('text', { class: 'axis', x: LEFT, y: 12 }, 'tokens a pass brings'),
+    draw('text', { class: 'axis', x: width - RIGHT, y: height - 5, 'text-anchor': 'end' }, 'tokens in the pass →'),
+    draw('path', { class: 'needed', d: curve }),
+    draw('text', { class: 'needed-name', x: width - RIGHT - 4, y: Math.min(height - BOTTOM - 6, Math.max(TOP + 14, y(needs[needs.length - 1])) + 16), 'text-anchor': 'end' }, 'needed: T(n) / T(1)'),
+    ...points.toReversed().map((point) => dot(point, x(point.x), y(point.y), point.y >= neededAt(machine, point.x))),
+    ...labels(points, x, y, { left: LEFT, right: width - RIGHT, top: TOP, bottom: height - BOTTOM }),
+  );
+  svg.setAttribute('width', String(width));
+  svg.setAttribute('height', String(height));
+  const pays = points.filter((point) => point.y >= neededAt(machine, point.x)).length;
+  svg.setAttribute('aria-label', 'Tokens that a pass brings by its width; ' + pays + ' of ' + plural(points.length, 'setting') + ' above what is needed. ' + points.filter(({ name }) => name).map(({ says }) => says).join('; '));
+}
+
+/** @param {Point} point @param {number} cx @param {number} cy @param {boolean} pays */
+function dot({ kind, says }, cx, cy, pays) {
+  const shape = kind === 'peer' ? draw('path', { d: 'M' + cx + ' ' + (cy - 6) + 'l6 6l-6 6l-6 -6z' }) : draw('circle', { cx, cy, r: kind === 'grid' ? 3.5 : 8 });
+  return draw('g', { class: 'dot ' + kind + (pays ? '' : ' below') }, draw('title', {}, says), shape);
+}
+
+/**
+ * Names beside their points: at the first side where neither a name nor a point with a name is.
+ * @param {Point[]} points @param {(value: number) => number} x @param {(value: number) => number} y @param {{ left: number, right: number, top: number, bottom: number }} room
+ */
+function labels(points, x, y, room) {
+  const named = points.filter(({ name }) => name);
+  /** @type {number[][]} */ const taken = named.map((point) => [x(point.x) - 8, y(point.y) - 8, x(point.x) + 8, y(point.y) + 8]);
+  return named.map((point) => {
+    const [cx, cy, wide] = [x(point.x), y(point.y), 7 * point.name.length];
+    const sides = [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
+    const boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
+    const free = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
+    const side = sides.find((place) => free(boxOf(place))) || sides[0];
+    taken.push(boxOf(side));
+    return draw('text', { class: 'dot-name ' + point.kind, x: side[0], y: side[1] }, point.name);
+  });
+}
+
+/** Round numbers from 0 to at most `most`, about five of them. */
+export function ticksTo(/** @type {number} */ most) {
+  const rough = most / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) || rough;
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)));
+}
