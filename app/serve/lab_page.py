@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from app.model.host import ModelHost
@@ -26,30 +27,29 @@ SAMPLES = 2
 """Built-in prompts of each kind."""
 
 
-def routes(host: ModelHost) -> list[Route]:
-    """``/lab`` is the page; beside it are its style sheet and the example."""
+def page_text(host: ModelHost) -> str:
+    """The page as HTML, with what its script has to know."""
+    links = "".join(f'<link rel="modulepreload" href=".{PREFIX}/{name}">' for name in _modules())
+    facts = escape(orjson.dumps(_facts(host)).decode())
+    return read("lab/page.html").replace("%MODULES%", links).replace("%FACTS%", facts)
+
+
+def routes() -> list[Route]:
+    """The page's style sheet and the example; the browser asks each time whether they have changed."""
     sheet = ".pane-styles {\n" + read(STYLES) + "}\n" + (REPORT / "study.css").read_text("utf-8") + read("lab/lab.css")
     files = {
         "lab.css": (sheet.encode(), "text/css"),
         "lab/example.json": (EXAMPLE.read_bytes(), "application/json"),
     }
-    tags = {name: f'"{hashlib.sha256(content).hexdigest()[:16]}"' for name, (content, _) in files.items()}
-    links = "".join(f'<link rel="modulepreload" href=".{PREFIX}/{name}">' for name in _modules())
-    shell = read("lab/page.html").replace("%MODULES%", links)
 
-    async def page(request: Request) -> Response:
-        text = shell.replace("%FACTS%", escape(orjson.dumps(_facts(host)).decode()))
-        return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
-
-    async def file(request: Request) -> Response:
-        name = request.url.path.partition(f"{PREFIX}/")[2]
+    async def file(name: str, request: Request) -> Response:
         content, kind = files[name]
-        headers = {"Cache-Control": "no-cache", "ETag": tags[name]}
-        if request.headers.get("if-none-match") == tags[name]:
+        headers = {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=kind)
 
-    return [Route("/lab", page), *(Route(f"{PREFIX}/{name}", file) for name in files)]
+    return [Route(f"{PREFIX}/{name}", partial(file, name)) for name in files]
 
 
 def _facts(host: ModelHost) -> dict[str, Any]:

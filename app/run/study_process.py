@@ -1,0 +1,214 @@
+"""The process of one study (see ``studies.py``): reads the material, asks for runs, sums up, tries other settings.
+
+It talks to the page's process over standard input and output, in pickles: both ends are this program.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import sys
+from dataclasses import replace
+from time import monotonic
+from typing import Any, BinaryIO
+
+import msgspec
+
+from app.model.error_line import error_line
+from app.run.study_job import Made, StudyJob, Wanted
+from lookahead.runs import runfile
+from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study.material import Sample, sample_of
+from lookahead.study.reading import read_material
+from lookahead.study.result import Variant
+from lookahead.study.rows import row_of, total_of
+from lookahead.study.study import StudyOptions, base_config, make_study, recorded_costs
+
+NICENESS = 5
+"""The engine's passes go first."""
+SUMMED_SECONDS = 1.0
+"""Least time between two sums over what there is so far."""
+
+
+class StoppedError(Exception):
+    """The study was stopped."""
+
+
+class Parent:
+    """The page's process.
+
+    Args:
+        ask: Where its answers come from.
+        tell: Where it reads.
+    """
+
+    def __init__(self, ask: BinaryIO, tell: BinaryIO) -> None:
+        self._ask, self._tell = ask, tell
+        self.stopped = False
+
+    def stop(self, *_: object) -> None:
+        """A signal to stop has come."""
+        self.stopped = True
+
+    def hear(self) -> Any:
+        """What it says next; the end of this process if it has gone."""
+        try:
+            return pickle.load(self._ask)
+        except EOFError:
+            raise SystemExit from None
+
+    def say(self, kind: str, value: Any = None) -> None:
+        """Tell it something."""
+        pickle.dump((kind, value), self._tell)
+        self._tell.flush()
+
+    def asked(self, kind: str, value: Any) -> Any:
+        """Its answer to a question."""
+        self.say(kind, value)
+        return self.hear()
+
+
+class Progress:
+    """Tells how far one part of the work is, and how long it will take."""
+
+    def __init__(self, parent: Parent, what: str, of: int) -> None:
+        self._parent, self._what, self._of = parent, what, of
+        self._begun = self._told = monotonic()
+        self.tell(0)
+
+    def tell(self, done: int, now: bool = True) -> None:
+        """So many are done; said at most four times a second unless it is important ``now``."""
+        if not now and monotonic() - self._told < 0.25:
+            return
+        self._told = monotonic()
+        left = (self._told - self._begun) / done * (self._of - done) if done else None
+        self._parent.say("progress", {"done": done, "of": self._of, "seconds_left": left, "what": self._what})
+
+
+def main() -> None:
+    """Do one study."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is none of the parent's business
+    parent = Parent(sys.stdin.buffer, out)
+    signal.signal(signal.SIGTERM, parent.stop)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    job: StudyJob = parent.hear()
+    os.chdir(job.folder / "material")  # so that messages name the file alone
+    try:
+        work = Work(parent, job)
+        work.run()
+        work.tell()
+        parent.say("end")
+    except Exception as error:  # the visitor gets one line
+        logging.getLogger(__name__).info("a study broke off", exc_info=error)
+        parent.say("error", error_line(error))
+
+
+class Work:
+    """One study: its samples with what is known of them so far.
+
+    Args:
+        parent: Makes the runs.
+        job: What was asked for.
+    """
+
+    def __init__(self, parent: Parent, job: StudyJob) -> None:
+        self._parent, self._job = parent, job
+        self.samples = read_material(job.request.name, job.most_prompts + 1)
+        self.found: list[Sample] = []
+        self.notes: list[str] = []
+        if len(self.samples) > job.most_prompts:
+            del self.samples[job.most_prompts :]
+            self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
+        recorded = all(sample.output_ids is not None for sample in self.samples)
+        given = {} if recorded else {"sources": job.sources}
+        self.costs = (recorded and recorded_costs(self.samples)) or job.costs
+        if recorded and self.costs is job.costs and job.costs is not None:
+            self.notes.append(f"The recording has no T(n): the one of {job.model.name} on this machine is used.")
+        self.config = base_config(self.samples, given | dict(job.request.settings), self.costs is not None)
+
+    def run(self) -> None:
+        """Run what has no output yet; tell what there is now and then."""
+        progress, due = Progress(self._parent, "running", len(self.samples)), 0.0
+        for place, sample in enumerate(self.samples, start=1):
+            try:
+                if self._parent.stopped:
+                    raise StoppedError
+                self.found.append(sample if sample.output_ids is not None else self._made(place, sample))
+            except StoppedError:
+                self.notes.append(f"Stopped after {place - 1:,} of {len(self.samples):,} prompts.")
+                break
+            except ValueError as error:
+                self.notes.append(f"{sample.name} did not run: {error}")
+            progress.tell(place, now=sample.output_ids is None)
+            if self.found and sample.output_ids is None and monotonic() >= due:
+                begun = monotonic()
+                self.tell()
+                due = monotonic() + max(SUMMED_SECONDS, 5 * (monotonic() - begun))
+        if not self.found:
+            raise ValueError(self.notes[0])
+
+    def tell(self) -> None:
+        """Tell what has been found so far."""
+        options = StudyOptions(
+            title=self._job.request.name,
+            config=self.config,
+            costs=self.costs,
+            sampling=self._job.request.sampling,
+            model=self._job.model,
+            notes=self.notes,
+        )
+        study = make_study(self.found, options)
+        if self._job.request.other is not None:
+            study = msgspec.structs.replace(study, variants=(self._other(), *study.variants))
+        self._parent.say("study", msgspec.json.encode(study))
+
+    def _other(self) -> Variant:
+        """The settings to compare with, on the same samples."""
+        changed = {
+            name: value
+            for name, value in (self._job.request.other or {}).items()
+            if value != getattr(self.config, name)
+        }
+        config = replace(self.config, **changed)
+        rows = [row_of(sample, config, self.costs) for sample in self.found]
+        total = total_of(rows)
+        each = [row.tokens_per_pass if self.costs is None else row.modelled_speedup for row in rows]
+        return Variant(
+            label="B",
+            config=changed,
+            tokens_per_pass=total.tokens_per_pass,
+            drafted_per_pass=total.drafted / total.passes if total.passes else None,
+            modelled_speedup=total.modelled_speedup,
+            each=tuple(each),
+        )
+
+    def _made(self, place: int, sample: Sample) -> Sample:
+        """The sample with its run, and its run file in ``runs``.
+
+        Raises:
+            StoppedError: If the study was stopped.
+            ValueError: If the prompt cannot run.
+        """
+        prompt_ids = sample.prompt_ids or self._parent.asked("encode", sample.text)
+        if isinstance(prompt_ids, str):
+            raise ValueError(prompt_ids)
+        answer: Made | None = self._parent.asked("run", Wanted(place, sample.text, prompt_ids, self.config))
+        if answer is None:
+            raise StoppedError
+        if answer.run is None:
+            raise ValueError(answer.problem)
+        pair = RunPair(answer.run, answer.plain, answer.parted)
+        found, name = sample_of(sample, pair), f"{place:04}.json"
+        try:
+            runfile.save(pair.run, self._job.folder / "runs" / name, pair.greedy, pair.parted)
+        except RunFileError:  # larger than a run file may be: there is nothing to open, but all to count
+            return found
+        return replace(found, run_file=name)
+
+
+if __name__ == "__main__":
+    main()
