@@ -92,9 +92,8 @@ function drawPlot(svg, width, height, machine, points) {
     draw('text', { class: 'axis', x: LEFT, y: 12 }, 'tokens a pass brings'),
     draw('text', { class: 'axis', x: width - RIGHT, y: height - 5, 'text-anchor': 'end' }, 'tokens in the pass →'),
     draw('path', { class: 'needed', d: curve }),
-    draw('text', { class: 'needed-name', x: width - RIGHT - 4, y: Math.min(height - BOTTOM - 6, Math.max(TOP + 14, y(needs[needs.length - 1])) + 16), 'text-anchor': 'end' }, 'needed: T(n) / T(1)'),
     ...points.toReversed().map((point) => dot(point, x(point.x), y(point.y), point.y >= neededAt(machine, point.x))),
-    ...labels(points, x, y, { left: LEFT, right: width - RIGHT, top: TOP, bottom: height - BOTTOM }),
+    ...labels(points, x, y, lengths.map((length, i) => [x(length), y(needs[i])]), { left: LEFT, right: width - RIGHT, top: TOP, bottom: height - BOTTOM }),
   );
   svg.setAttribute('width', String(width));
   svg.setAttribute('height', String(height));
@@ -109,21 +108,29 @@ function dot({ kind, says }, cx, cy, pays) {
 }
 
 /**
- * Names beside their points: at the first side where neither a name nor a point with a name is.
- * @param {Point[]} points @param {(value: number) => number} x @param {(value: number) => number} y @param {{ left: number, right: number, top: number, bottom: number }} room
+ * Names beside their points and below the curve: each at the first place where neither another name nor a point nor the curve is.
+ * @param {Point[]} points @param {(value: number) => number} x @param {(value: number) => number} y @param {number[][]} curve @param {{ left: number, right: number, top: number, bottom: number }} room
  */
-function labels(points, x, y, room) {
+function labels(points, x, y, curve, room) {
   const named = points.filter(({ name }) => name);
   /** @type {number[][]} */ const taken = named.map((point) => [x(point.x) - 8, y(point.y) - 8, x(point.x) + 8, y(point.y) + 8]);
-  return named.map((point) => {
-    const [cx, cy, wide] = [x(point.x), y(point.y), 7 * point.name.length];
-    const sides = [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
-    const boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
+  for (const [i, [x2, y2]] of curve.entries()) {
+    const [x1, y1] = curve[Math.max(0, i - 1)];
+    for (let share = 0; share < 1; share += 0.2) taken.push([x1 + share * (x2 - x1) - 1, y1 + share * (y2 - y1) - 1, x1 + share * (x2 - x1) + 1, y1 + share * (y2 - y1) + 1]);
+  }
+  const put = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[][]} */ places) => {
+    const wide = 7 * name.length, boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
     const free = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
-    const side = sides.find((place) => free(boxOf(place))) || sides[0];
-    taken.push(boxOf(side));
-    return draw('text', { class: 'dot-name ' + point.kind, x: side[0], y: side[1] }, point.name);
-  });
+    const place = places.find((one) => free(boxOf(one))) || places[0];
+    taken.push(boxOf(place));
+    return draw('text', { class: kind, x: place[0], y: place[1] }, name);
+  };
+  const beside = (/** @type {Point} */ { name, x: a, y: b }) => {
+    const [cx, cy, wide] = [x(a), y(b), 7 * name.length];
+    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
+  };
+  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [[cx - 3 * needed.length, cy + 20], [cx + 6, cy + 16], [cx - 7 * needed.length - 4, cy - 8]]);
+  return [...named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point))), put(needed, 'needed-name', below)];
 }
 
 /** Round numbers from 0 to at most `most`, about five of them. */

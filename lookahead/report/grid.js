@@ -20,11 +20,11 @@ export function mountHeatMap(box, around) {
     if (!names.includes(across)) across = names[0] || '';
     if (!names.includes(down) || down === across) down = names.find((name) => name !== across) || '';
     controls.replaceChildren(...(names.length > 1 ? [
-      make('label', { class: 'pick' }, 'Across ', picker('Across', names, across, (name) => { if (name === down) down = across; across = name; render(); })),
-      make('label', { class: 'pick' }, 'Down ', picker('Down', names, down, (name) => { if (name === across) across = down; down = name; render(); })),
+      make('label', { class: 'pick' }, '→ ', picker('Across', names, across, (name) => { if (name === down) down = across; across = name; render(); })),
+      make('label', { class: 'pick' }, '↓ ', picker('Down', names, down, (name) => { if (name === across) across = down; down = name; render(); })),
     ] : []));
     place.replaceChildren(...(across ? [tableOf(study, grid, axes, across, down, around)] : []));
-    says.textContent = across ? (names.length > 2 ? 'Each cell is the best over all other settings. ' : '') + 'Times faster than plain decoding, by T(n) and the time of drafting.' + (around.use ? ' Press a cell to take it over as B.' : '') : 'No settings were tried. Turn on “Try other settings” and run again.';
+    says.textContent = across ? 'Times faster than plain decoding, by T(n)' + (names.length > 2 ? '; each cell is the best over all other settings.' : '.') + (around.use ? ' Press one to try it as B.' : '') : 'No settings were tried. Turn on “Try other settings” and run again.';
     if (across && !study.machines.length) says.textContent = 'Tokens per pass: without T(n) nothing more is known.';
   }
 
@@ -55,17 +55,17 @@ function tableOf(study, grid, axes, across, down, around) {
     const cell = key(valueOf(study, one, across)) + key(down ? valueOf(study, one, down) : null), held = best.get(cell);
     if (!held || worth(one) > worth(held)) best.set(cell, one);
   }
-  const values = [...best.values()].map(worth), [low, high] = [Math.min(...values), Math.max(...values)];
+  const values = [...best.values()].map(worth), [low, high] = [Math.min(...values), Math.max(...values)], top = [...best.values()].find((one) => worth(one) === high);
   const head = make('tr', {}, make('td', {}), ...axes[across].map((value) => make('th', { scope: 'col' }, words(value))));
-  const rows = (down ? axes[down] : [null]).map((value) => make('tr', {}, make('th', { scope: 'row' }, down ? words(value) : ''), ...axes[across].map((other) => cellOf(best.get(key(other) + key(down ? value : null)), low, high, around))));
-  return make('table', { class: 'heat', 'data-heat': '' }, make('caption', {}, make('span', {}, across + ' →'), ...(down ? [make('span', {}, down + ' ↓')] : [])), make('thead', {}, head), make('tbody', {}, ...rows));
+  const rows = (down ? axes[down] : [null]).map((value) => make('tr', {}, make('th', { scope: 'row' }, down ? words(value) : ''), ...axes[across].map((other) => cellOf(best.get(key(other) + key(down ? value : null)), top, low, high, around))));
+  return make('table', { class: 'heat', 'data-heat': '' }, make('caption', { class: 'unseen' }, 'Best by ' + across + (down ? ' and ' + down : '')), make('thead', {}, head), make('tbody', {}, ...rows));
 }
 
-/** @param {Variant | undefined} one @param {number} low @param {number} high @param {Around} around */
-function cellOf(one, low, high, around) {
+/** @param {Variant | undefined} one @param {Variant | undefined} top the best of all @param {number} low @param {number} high @param {Around} around */
+function cellOf(one, top, low, high, around) {
   if (!one) return make('td', {}, '–');
-  const value = worth(one), strength = high > low ? (value - low) / (high - low) : 0.5, top = value === high;
-  const attributes = { class: 'cell' + (top ? ' best' : ''), style: '--strength: ' + Math.round(6 + 64 * strength) + '%', title: one.label + ': ' + settingsText(one.config) };
+  const value = worth(one), strength = high > low ? (value - low) / (high - low) : 0.5;
+  const attributes = { class: 'cell' + (one === top ? ' best' : ''), style: '--strength: ' + Math.round(6 + 64 * strength) + '%', title: one.label + ': ' + settingsText(one.config) };
   return make('td', {}, around.use ? press(number(value), () => around.use?.(one.config), attributes) : make('span', attributes, number(value)));
 }
 

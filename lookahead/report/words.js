@@ -5,7 +5,7 @@
 /** What keeps a token out of a draft: its name, and what that means. @type {Record<string, [name: string, means: string]>} */
 export const CAUSES = {
   unseen: ['never seen', 'No source had seen the token after this text: no setting drafts it.'],
-  outranked: ['another guess was drafted', 'A source had seen the token, but the draft held other guesses there.'],
+  outranked: ['another guess drafted', 'A source had seen the token, but the draft held other guesses there.'],
   pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.'],
   width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.'],
   branch_length: ['cut by branch_length', 'The branch was as long as allowed.'],
