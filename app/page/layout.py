@@ -60,7 +60,7 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
                 link_preview.route(),
                 *course,
                 *lab.routes(),
-                *lab_page.routes(),
+                *lab_page.routes(host),
             ],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),

@@ -148,7 +148,7 @@ class Studies:
         host: The model that makes the runs.
 
     Attributes:
-        invited: Sessions by the key of the address that opens them (``/lab?key=KEY``), for a program that starts a
+        invited: Sessions by the key of the address that opens them (``/lab/open?key=KEY``), for a program that starts a
             study itself.
     """
 

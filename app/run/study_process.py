@@ -137,7 +137,7 @@ class Work:
             try:
                 if self._parent.stopped:
                     raise StoppedError
-                self.found.append(sample if sample.output_ids is not None else self._made(place, sample))
+                self.found.append(self._made(place, sample) if sample.output_ids is None else self._kept(place, sample))
             except StoppedError:
                 self.notes.append(f"Stopped after {place - 1:,} of {len(self.samples):,} prompts.")
                 break
@@ -202,12 +202,22 @@ class Work:
         if answer.run is None:
             raise ValueError(answer.problem)
         pair = RunPair(answer.run, answer.plain, answer.parted)
-        found, name = sample_of(sample, pair), f"{place:04}.json"
+        return self._saved(place, sample_of(sample, pair), pair)
+
+    def _kept(self, place: int, sample: Sample) -> Sample:
+        """The sample as it is; a recorded run gets a run file as well."""
+        run = sample.run
+        if run is None:
+            return sample
+        return self._saved(place, sample, RunPair(run, sample.plain if run.method == "lookahead" else None))
+
+    def _saved(self, place: int, sample: Sample, pair: RunPair) -> Sample:
+        name = f"{place:04}.json"
         try:
             runfile.save(pair.run, self._job.folder / "runs" / name, pair.greedy, pair.parted)
         except RunFileError:  # larger than a run file may be: there is nothing to open, but all to count
-            return found
-        return replace(found, run_file=name)
+            return sample
+        return replace(sample, run_file=name)
 
 
 if __name__ == "__main__":

@@ -23,16 +23,14 @@ from typing import Any
 import msgspec
 import orjson
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.run.settings import offered_here
 from app.run.studies import BusyError, LiveStudy, Studies, StudyRequest
-from app.serve.lab_page import page_text
 from app.serve.question_thread import QuestionThread
-from app.views.step_messages import model_line
 from lookahead.config import LookaheadConfig, RunSettings, Sampling, chosen, settings_of
 from lookahead.costs import PassCosts
 from lookahead.study.result import Machine, Study
@@ -70,9 +68,10 @@ class Lab:
 
     # ------------------------------------------------------------------ questions
 
-    async def page(self, request: Request, _: str) -> Response:
-        """The page."""
-        return HTMLResponse(page_text(self.host), headers={"Cache-Control": "no-cache"})
+    async def open(self, request: Request, session: str) -> Response:
+        """The page with a study that a program has started: ``/lab/open?key=KEY&study=ID``."""
+        study = self.studies.get(session, request.query_params.get("study", ""))
+        return RedirectResponse("../lab" if study is None else f"../lab?study={study.study_id}", 303)
 
     async def start(self, request: Request, session: str) -> Response:
         """Start a study."""
@@ -110,7 +109,7 @@ class Lab:
 
     def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings of one object, checked."""
-        known = offered_here(self.host, "endpoint")
+        known = offered_here(self.host, "endpoint") | offered_here(self.host, "what-if")
         unknown = next((name for name in given if name not in known), None)
         if unknown is not None:
             raise ValueError(f"settings: there is no setting {str(unknown)[:40]!r}")
@@ -126,22 +125,6 @@ class Lab:
         if costs is None:
             raise ValueError("This model decodes one token at a time, so there is no T(n) to measure.")
         return JSONResponse({"machine": machine(costs)})
-
-    async def facts(self, _: Request, __: str) -> Response:
-        """What the page needs to know: settings, limits, the model, T(n)."""
-        options, known = self.host.options, offered_here(self.host, "endpoint")
-        drafts = settings_of(LookaheadConfig).keys()
-        return JSONResponse(
-            {
-                "settings": [known[name].to_json() for name in known if name in drafts],
-                "sampling": [known[name].to_json() for name in known if name in settings_of(Sampling)],
-                "max_new_tokens": known["max_new_tokens"].to_json(),
-                "most_prompts": options.max_study_prompts,
-                "most_bytes": options.max_study_bytes,
-                "model": model_line(self.host.info),
-                "machine": None if self.host.costs is None else machine(self.host.costs),
-            }
-        )
 
     async def list(self, _: Request, session: str) -> Response:
         """The studies of the session, the oldest first."""
@@ -188,8 +171,10 @@ class Lab:
         study, kind = self.study(request, session), request.path_params["kind"]
         if kind not in TYPES:
             raise LookupError("A study can be had as .json, .csv or .html.")
+        while study.result is None and not study.over.is_set():  # a page that was loaded again wants to see it
+            await asyncio.sleep(POLL_SECONDS)
         if study.result is None:
-            raise LookupError("This study has found nothing yet.")
+            raise LookupError(study.problem or "This study has found nothing.")
         data = study.result
         if kind != "json":
             write = WRITERS[kind]
@@ -203,14 +188,13 @@ class Lab:
     # ------------------------------------------------------------------ routes
 
     def routes(self) -> list[Route]:
-        """The page, and everything under ``/lab``."""
+        """Everything under ``/lab`` but the page itself."""
 
         def route(path: str, answer: Answering, method: str = "GET") -> Route:
             return Route(f"/lab{path}", self._answering(answer), methods=[method])
 
         return [
-            route("", self.page),
-            route("/facts", self.facts),
+            route("/open", self.open),
             route("/costs", self.costs, "POST"),
             route("/studies", self.list),
             route("/studies", self.start, "POST"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.model.host import ModelHost
@@ -27,20 +27,19 @@ SAMPLES = 2
 """Built-in prompts of each kind."""
 
 
-def page_text(host: ModelHost) -> str:
-    """The page as HTML, with what its script has to know."""
-    links = "".join(f'<link rel="modulepreload" href=".{PREFIX}/{name}">' for name in _modules())
-    facts = escape(orjson.dumps(_facts(host)).decode())
-    return read("lab/page.html").replace("%MODULES%", links).replace("%FACTS%", facts)
-
-
-def routes() -> list[Route]:
-    """The page's style sheet and the example; the browser asks each time whether they have changed."""
+def routes(host: ModelHost) -> list[Route]:
+    """``/lab`` is the page; beside it are its style sheet and the example, which the browser asks for if they changed."""
     sheet = ".pane-styles {\n" + read(STYLES) + "}\n" + (REPORT / "study.css").read_text("utf-8") + read("lab/lab.css")
     files = {
         "lab.css": (sheet.encode(), "text/css"),
         "lab/example.json": (EXAMPLE.read_bytes(), "application/json"),
     }
+    links = "".join(f'<link rel="modulepreload" href=".{PREFIX}/{name}">' for name in _modules())
+    shell = read("lab/page.html").replace("%MODULES%", links)
+
+    async def page(_: Request) -> Response:
+        text = shell.replace("%FACTS%", escape(orjson.dumps(_facts(host)).decode()))
+        return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
     async def file(name: str, request: Request) -> Response:
         content, kind = files[name]
@@ -49,7 +48,7 @@ def routes() -> list[Route]:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=kind)
 
-    return [Route(f"{PREFIX}/{name}", partial(file, name)) for name in files]
+    return [Route("/lab", page), *(Route(f"{PREFIX}/{name}", partial(file, name)) for name in files)]
 
 
 def _facts(host: ModelHost) -> dict[str, Any]:
