@@ -28,7 +28,7 @@ SAMPLES = 2
 
 
 def routes(host: ModelHost) -> list[Route]:
-    """``/lab`` is the page; beside it are its style sheet and the example, which the browser asks for if they changed."""
+    """``/lab`` is the page; beside it are its style sheet and the example, sent again only if they changed."""
     sheet = ".pane-styles {\n" + read(STYLES) + "}\n" + (REPORT / "study.css").read_text("utf-8") + read("lab/lab.css")
     files = {
         "lab.css": (sheet.encode(), "text/css"),

@@ -41,8 +41,8 @@ function showCauses(rows, says, { total, advice }, around) {
 function cureOf(tokens, cure, around) {
   const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'nothing to win';
   if (!cure) return [words];
-  const gain = ' (' + signed(Number(cure.gain)) + ' % speed)';
-  return around.use && Object.keys(cure.config).length ? [words + gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + gain];
+  const gain = signed(Number(cure.gain)) + ' % speed';
+  return around.use && Object.keys(cure.config).length ? [gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + ', ' + gain];
 }
 
 /** @param {Advice} advice */

@@ -5,7 +5,7 @@ import { number, plural, settingsText, times } from './words.js';
 
 /** @import { Machine, Study, Variant } from './study' */
 
-/** @typedef {{ x: number, y: number, name: string, kind: string, says: string }} Point */
+/** @typedef {{ x: number, y: number, needed: number, pays: boolean, name: string, kind: string, says: string }} Point x: tokens in a pass, y: tokens that it brings */
 
 const LEFT = 38, RIGHT = 14, TOP = 22, BOTTOM = 38, MOST_POINTS = 60;
 
@@ -26,7 +26,7 @@ export function mountBreakEven(box) {
       says.textContent = 'Whether it pays depends on T(n), the time of a pass of n tokens. It is not known for these outputs: measure it, or give a file that “costs” wrote.';
       return;
     }
-    const points = pointsOf(study);
+    const points = pointsOf(study, machine);
     if (plot.clientWidth > 80) drawPlot(svg, plot.clientWidth, Math.max(120, plot.clientHeight), machine, points);
     says.replaceChildren(...saysOf(study, machine, points[0]));
   }
@@ -43,36 +43,54 @@ export function mountBreakEven(box) {
 }
 
 /** @param {Study} study @param {Machine} machine @param {Point | undefined} own */
-function saysOf(study, machine, own) {
+function saysOf({ total, machines }, machine, own) {
   if (!own) return ['No pass had a draft.'];
-  const need = neededAt(machine, own.x), best = machine.name !== study.machines[0].name && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
-  const width = number(own.x, 1) + ' tokens wide on average';
-  return [make('b', { class: own.y >= need ? 'right' : 'wrong' }, own.y >= need ? 'It pays: ' : 'It does not pay: '), 'a pass is ' + width + ' and needs ' + number(need) + ' tokens to be worth it; it brings ' + number(own.y) + '.' + best];
+  const best = machine !== machines[0] && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
+  const wide = number(1 + total.drafted / total.passes, 1) + ' tokens wide on average';
+  return [make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: '), 'a pass takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens (' + wide + ').' + best];
 }
 
-/** The study's own settings first, then B, peers and the grid. @param {Study} study @returns {Point[]} */
-export function pointsOf(study) {
-  const { total } = study;
+/**
+ * The study's own settings first, then B, peers and the grid. A point's width is that of a pass which takes as long as its passes on average: passes
+ * of many widths together cost other than one of their mean width. On another machine only what was computed for it is known.
+ * @param {Study} study @param {Machine} machine @returns {Point[]}
+ */
+export function pointsOf({ total, variants, machines }, machine) {
   if (!total.passes || total.tokens_per_pass === null) return [];
-  const own = { x: 1 + total.drafted / total.passes, y: total.tokens_per_pass, name: 'A', kind: 'own', says: '' };
-  own.says = 'A: ' + number(own.y) + ' tokens from a pass of ' + number(own.x, 1);
-  const known = study.variants.filter((one) => one.tokens_per_pass !== null && one.drafted_per_pass !== null);
-  const shown = known.filter(({ label, peer }) => label === 'B' || peer), grid = known.filter((one) => !shown.includes(one)).slice(0, MOST_POINTS);
-  return [own, ...shown.map((one) => pointOf(one, one.label, one.peer ? 'peer' : 'second')), ...grid.map((one) => pointOf(one, '', 'grid'))];
+  const here = machine === machines[0];
+  const own = pointOf(machine, 'A', 'own', 'A', 1 + total.drafted / total.passes, total.tokens_per_pass, here ? total.modelled_speedup : machine.modelled_speedup);
+  const known = variants.filter((one) => one.tokens_per_pass !== null && one.drafted_per_pass !== null && (here || one.label === machine.best));
+  const named = known.filter(({ label, peer }) => label === 'B' || peer || !here), grid = known.filter((one) => !named.includes(one)).slice(0, MOST_POINTS);
+  const point = (/** @type {Variant} */ one, /** @type {string} */ name) => {
+    const more = settingsText(one.config), words = one.label + (more && more !== one.label ? ' (' + more + ')' : '');
+    return pointOf(machine, name, name === '' ? 'grid' : one.peer ? 'peer' : 'second', words, 1 + Number(one.drafted_per_pass), Number(one.tokens_per_pass), here ? one.modelled_speedup : machine.best_speedup);
+  };
+  return [own, ...named.map((one) => point(one, one.label)), ...grid.map((one) => point(one, ''))];
 }
 
-/** @param {Variant} one @param {string} name @param {string} kind @returns {Point} */
-function pointOf(one, name, kind) {
-  const x = 1 + Number(one.drafted_per_pass), y = Number(one.tokens_per_pass), more = settingsText(one.config);
-  return { x, y, name, kind, says: one.label + (more && more !== one.label ? ' (' + more + ')' : '') + ': ' + number(y) + ' tokens from a pass of ' + number(x, 1) };
+/** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
+function pointOf(machine, name, kind, words, width, y, speedup) {
+  const needed = speedup ? y / speedup : neededAt(machine, width);
+  return { x: speedup ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
 }
+
+const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));
 
 /** What a pass of a width has to bring, between two measured widths in proportion. @param {Machine} machine @param {number} width */
-export function neededAt({ lengths, seconds, break_even: given }, width) {
-  const needed = given.length ? given : seconds.map((time) => time / seconds[0]), next = lengths.findIndex((known) => known >= width);
-  if (next <= 0) return needed[next < 0 ? needed.length - 1 : 0];
-  const share = (width - lengths[next - 1]) / (lengths[next] - lengths[next - 1]);
-  return needed[next - 1] + share * (needed[next] - needed[next - 1]);
+export function neededAt(machine, width) {
+  return between(machine.lengths, neededOf(machine), width);
+}
+
+/** The width of which a pass needs so many tokens. @param {Machine} machine @param {number} needed */
+function widthFor(machine, needed) {
+  return between(neededOf(machine), machine.lengths, needed);
+}
+
+/** The value at a place of a line through points. @param {number[]} xs ascending @param {number[]} ys @param {number} x */
+function between(xs, ys, x) {
+  const next = xs.findIndex((known) => known >= x);
+  if (next <= 0) return ys[next < 0 ? ys.length - 1 : 0];
+  return ys[next - 1] + (ys[next] - ys[next - 1]) * (x - xs[next - 1]) / (xs[next] - xs[next - 1]);
 }
 
 /** @param {SVGElement} svg @param {number} width @param {number} height @param {Machine} machine @param {Point[]} points */
@@ -92,17 +110,17 @@ function drawPlot(svg, width, height, machine, points) {
     draw('text', { class: 'axis', x: LEFT, y: 12 }, 'tokens a pass brings'),
     draw('text', { class: 'axis', x: width - RIGHT, y: height - 5, 'text-anchor': 'end' }, 'tokens in the pass →'),
     draw('path', { class: 'needed', d: curve }),
-    ...points.toReversed().map((point) => dot(point, x(point.x), y(point.y), point.y >= neededAt(machine, point.x))),
+    ...points.toReversed().map((point) => dot(point, x(point.x), y(point.y))),
     ...labels(points, x, y, lengths.map((length, i) => [x(length), y(needs[i])]), { left: LEFT, right: width - RIGHT, top: TOP, bottom: height - BOTTOM }),
   );
   svg.setAttribute('width', String(width));
   svg.setAttribute('height', String(height));
-  const pays = points.filter((point) => point.y >= neededAt(machine, point.x)).length;
+  const pays = points.filter((point) => point.pays).length;
   svg.setAttribute('aria-label', 'Tokens that a pass brings by its width; ' + pays + ' of ' + plural(points.length, 'setting') + ' above what is needed. ' + points.filter(({ name }) => name).map(({ says }) => says).join('; '));
 }
 
-/** @param {Point} point @param {number} cx @param {number} cy @param {boolean} pays */
-function dot({ kind, says }, cx, cy, pays) {
+/** @param {Point} point @param {number} cx @param {number} cy */
+function dot({ kind, says, pays }, cx, cy) {
   const shape = kind === 'peer' ? draw('path', { d: 'M' + cx + ' ' + (cy - 6) + 'l6 6l-6 6l-6 -6z' }) : draw('circle', { cx, cy, r: kind === 'grid' ? 3.5 : 8 });
   return draw('g', { class: 'dot ' + kind + (pays ? '' : ' below') }, draw('title', {}, says), shape);
 }
@@ -113,7 +131,7 @@ function dot({ kind, says }, cx, cy, pays) {
  */
 function labels(points, x, y, curve, room) {
   const named = points.filter(({ name }) => name);
-  /** @type {number[][]} */ const taken = named.map((point) => [x(point.x) - 8, y(point.y) - 8, x(point.x) + 8, y(point.y) + 8]);
+  /** @type {number[][]} */ const taken = points.map((point) => ({ ...point, r: point.name ? 8 : 3 })).map(({ x: a, y: b, r }) => [x(a) - r, y(b) - r, x(a) + r, y(b) + r]);
   for (const [i, [x2, y2]] of curve.entries()) {
     const [x1, y1] = curve[Math.max(0, i - 1)];
     for (let share = 0; share < 1; share += 0.2) taken.push([x1 + share * (x2 - x1) - 1, y1 + share * (y2 - y1) - 1, x1 + share * (x2 - x1) + 1, y1 + share * (y2 - y1) + 1]);

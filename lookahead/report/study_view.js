@@ -5,7 +5,7 @@ import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
-import { number, oneLine, plural, times } from './words.js';
+import { number, oneLine, plural, speedupOf, times } from './words.js';
 
 /** @import { Around, Study } from './study' */
 
@@ -34,12 +34,18 @@ export function mountStudy(box, around) {
 
 /** @param {Study} study @param {Around} around */
 function saying(study, around) {
-  const { pays, text } = study.verdict;
+  const { pays } = study.verdict, text = study.verdict.text || soFar(study);
   return [
     make('p', { class: 'sentence ' + (pays === null ? '' : pays ? 'right' : 'wrong'), 'data-verdict': '' }, ...emphasised(text)),
     adviceOf(study, around),
     make('div', { class: 'facts' }, make('p', { class: 'fact', 'data-facts': '' }, factsOf(study)), ...notesOf(study)),
   ];
+}
+
+/** What can be said before there is a verdict. @param {Study} study */
+function soFar({ total }) {
+  const speedup = speedupOf(total);
+  return 'So far: ' + (speedup === null ? number(total.tokens_per_pass) + ' tokens per pass.' : times(speedup) + ' ' + (speedup < 1 ? 'as fast as' : 'faster than') + ' plain decoding.');
 }
 
 /** The text with its speedups in bold. */

@@ -121,10 +121,10 @@ const watchWords = (/** @type {Row} */ { worst_step: step }) => 'Watch this run'
 
 /** The columns of a study, the second setting's among them if there is one. @param {Study} study @returns {Column[]} */
 export function columnsOf(study) {
-  const second = study.variants.find(({ label }) => label === 'B'), about = measured(study) ? '' : '≈ ';
+  const second = study.variants.find(({ label }) => label === 'B'), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
   const byT = study.machines.length > 0;
-  const faster = measured(study) ? 'Times faster than plain decoding, measured.' : 'Times faster than plain decoding, computed from T(n).';
+  const [faster, computed] = ['Times faster than plain decoding, measured.', 'Times faster than plain decoding, computed from T(n).'];
   const ofSecond = (/** @type {number} */ at) => (second ? (isAll(at) ? (byT ? second.modelled_speedup : second.tokens_per_pass) : second.each[at] ?? null) : null);
   /** @type {Column[]} */ const columns = [
     { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (row, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : oneLine(row.text) || oneLine(row.name)) },
@@ -133,14 +133,15 @@ export function columnsOf(study) {
     { name: 'passes', title: 'Passes', help: 'Forward passes after the prompt.', value: (row) => row.passes, text: (row) => number(row.passes, 0) },
     { name: 'per-pass', title: 'Tok/pass', help: 'Tokens per pass after the prompt; plain decoding has exactly 1.', value: (row) => row.tokens_per_pass, text: (row) => number(row.tokens_per_pass) },
     { name: 'accepted', title: 'Accepted', help: 'Draft tokens that were accepted.', value: (row) => (row.drafted ? row.accepted / row.drafted : null), text: (row) => (row.drafted ? percent(row.accepted / row.drafted) : '–') },
-    { name: 'empty', title: 'No draft', help: 'Passes without a draft: one token each.', value: (row) => row.empty, text: (row) => number(row.empty, 0) },
+    { name: 'empty', title: 'No draft', help: 'Passes without a draft: one token each.', value: (row) => row.empty, text: (row) => number(row.empty, 0), more: !!second },
     { name: 'wasted', title: 'Wasted', help: 'Draft tokens that were not accepted.', value: (row) => row.wasted, text: (row) => number(row.wasted, 0), more: true },
     { name: 'ties', title: 'Near ties', help: 'Tokens at which rounding may decide between two.', value: (row) => row.near_ties, text: (row) => number(row.near_ties, 0), more: true },
     { name: 'seconds', title: 'Time', help: 'Measured time of the passes after the prompt.', value: (row) => row.seconds, text: (row) => clock(row.seconds), more: true },
     { name: 'plain', title: 'Plain', help: 'Measured time of plain decoding.', value: (row) => row.plain_seconds, text: (row) => clock(row.plain_seconds), more: true },
     { name: 'modelled', title: 'By T(n)', help: 'Time computed from T(n) and the time of drafting.', value: (row) => row.modelled_seconds, text: (row) => clock(row.modelled_seconds), more: true },
-    { name: 'speedup', title: (second ? 'A ' : '') + about + '×', help: faster, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
+    { name: 'speedup', title: (second ? 'A ' : '') + (known ? '×' : '≈ ×'), help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
   ];
+  if (second && known && byT) columns.push({ name: 'first', title: 'A ≈ ×', help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
   if (second) columns.push({ name: 'second', title: byT ? 'B ≈ ×' : 'B tok/pass', help: byT ? 'The same with settings B, computed from T(n).' : 'Tokens per pass with settings B.', value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });
   return columns.filter(({ name }) => name !== 'category' || study.rows.some(({ category }) => category));
 }

@@ -10,6 +10,7 @@ import { connectCards, limitControl, mountSettings } from './settings.js';
 
 /** @import { Machine, Study } from '../../../lookahead/report/study' */
 /** @import { Material } from './material.js' */
+/** @import { Progress } from './server.js' */
 
 const facts = JSON.parse(document.body.dataset.facts || '{}'), query = new URLSearchParams(location.search);
 const [run, halt, about, problem] = [button(document, '[data-run]'), button(document, '[data-stop]'), one(document, '[data-about]'), one(document, '[data-problem]')];
@@ -77,6 +78,7 @@ async function open(wanted) {
 /** @param {Study} next */
 function show(next) {
   study = next;
+  one(document, 'main').removeAttribute('data-old');
   view.show(machine ? { ...next, machines: [machine, ...next.machines.slice(1)] } : next);
   const links = one(document, '.export');
   links.hidden = !id;
@@ -104,6 +106,7 @@ async function begin(wanted) {
     return fail(answer.error || 'The server did not start the study.');
   }
   address(answer.id);
+  one(document, 'main').setAttribute('data-old', ''); // until it has found something
   hear(answer.id);
 }
 
@@ -113,10 +116,18 @@ function hear(from) {
   go(true);
   quit = listen(from, ({ progress, study: next, error, end }) => {
     if (next) show(next);
-    if (progress) showProgress(progress.what + left(progress.seconds_left), progress.of ? progress.done / progress.of : 0);
+    if (progress) showProgress(sayProgress(progress), progress.of ? progress.done / progress.of : 0);
     if (error) fail(error);
-    if (end || error) go(false);
+    if (end || error) {
+      one(document, 'main').removeAttribute('data-old');
+      go(false);
+    }
   });
+}
+
+/** @param {Progress} progress */
+function sayProgress({ what, done, of, seconds_left: seconds }) {
+  return what.charAt(0).toUpperCase() + what.slice(1) + (of > 1 ? ' · ' + Math.min(of, Math.floor(done) + 1) + ' of ' + of : '') + left(seconds);
 }
 
 /** @param {number | null | undefined} seconds */
