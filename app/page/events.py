@@ -160,7 +160,7 @@ def connect(
     left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
     controls.stop.click(handlers.stop, left, left, **quiet)
     left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)
-    controls.preset.input(_choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
+    controls.preset.input(_choose_preset, controls.preset, controls.texts, **quiet)
     _remember_fields(demo, controls, quiet)
 
 
@@ -189,7 +189,7 @@ def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, pick
 
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:
     """Keep the settings and the preset in the URL, and what was typed over a reload (``page.js`` stores it)."""
-    fields, texts = [*controls.settings.values(), controls.preset], [controls.document, controls.prompt]
+    fields, texts = [*controls.settings.values(), controls.preset], controls.texts
 
     def from_url(request: gr.Request) -> dict[Component, Any]:
         query = {name: str(value) for name, value in dict(request.query_params).items()}
@@ -199,11 +199,10 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         }
         if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
             preset = presets.by_name(preset).name
-            document, prompt = _choose_preset(preset)
-            found |= {controls.preset: preset, controls.document: document, controls.prompt: prompt}
+            found |= {controls.preset: preset, **dict(zip(controls.texts, _choose_preset(preset), strict=True))}
         if own := query.get("prompt", "")[:MOST_LINKED]:
-            document = query.get("document", "")[:MOST_LINKED]
-            found |= {controls.prompt: own, controls.document: gr.update(value=document, visible=bool(document))}
+            document, expected = (query.get(name, "")[:MOST_LINKED] for name in ("document", "expected"))
+            found |= {controls.prompt: own, controls.document: document, controls.expected: expected}
         return found
 
     script = _url_script(controls)
@@ -225,7 +224,10 @@ def _url_script(controls: Controls) -> str:
 
 
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
-TYPED = "(...texts) => JSON.parse(sessionStorage.getItem('lookahead-typed') || 'null') || texts.slice(0, 2)"
+TYPED = """(...texts) => {
+  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
+  return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
+}"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 IF_OPEN = "(run) => document.querySelector('#figures .label-wrap.open') ? run : ''"
 """Gradio's plots leak some 50 DOM nodes each whenever they are drawn again, so nothing is drawn out of sight."""
@@ -238,13 +240,10 @@ def _scene(handlers: Handlers, methods: tuple[Method, ...]) -> Callable[..., Any
     return scene
 
 
-def _choose_preset(name: str) -> tuple[Any, Any]:
-    """The preset's document and prompt."""
+def _choose_preset(name: str) -> tuple[str, str, str]:
+    """The preset's document and prompt; no text is expected."""
     preset = presets.by_name(name)
-    return (
-        preset.document,
-        gr.update(value=preset.prompt, label="Question" if preset.grounded else "Prompt"),
-    )
+    return preset.document, preset.prompt, ""
 
 
 def _opened(event: gr.EventData) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from app.serve.modules import read
 from app.serve.question_thread import QuestionThread
 from app.serve.questions import server_functions
 from app.serve.queue_readers import QueueReaders
-from app.views.first_sight import first_sight
+from app.views.first_sight import example_lines, first_sight
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
@@ -57,7 +57,7 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
             "routes": [
                 *steps.routes(store),
                 *modules.routes(),
-                link_preview.route(),
+                *link_preview.routes(),
                 *course,
                 *lab.routes(),
                 *lab_page.routes(host),
@@ -65,7 +65,7 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),
-                Middleware(LinkPreview),
+                Middleware(LinkPreview, example_lines(store, presets.titles())),
             ],
             "lifespan": lab.watching(readers.watching(demo._queue)),
         },

@@ -10,7 +10,6 @@ from typing import Any
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo, RunRecord, TokenGap
-from lookahead.sources.registry import SourceName
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class StudyJob:
     most_prompts: int
     model: ModelInfo
     costs: PassCosts | None
-    sources: tuple[SourceName, ...]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,18 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec.structs import replace as replaced
 
 from app.model.error_line import error_line
 from app.run.study_job import Made, StudyJob, Wanted
+from lookahead.config import GREEDY
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study.axes import DEFAULT_AXES
+from lookahead.study.grid import Point, explore
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
-from lookahead.study.result import Variant
-from lookahead.study.rows import row_of, total_of
-from lookahead.study.study import StudyOptions, base_config, make_study, recorded_costs
+from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
 
 NICENESS = 5
 """The engine's passes go first."""
@@ -100,7 +102,7 @@ def main() -> None:
     try:
         work = Work(parent, job)
         work.run()
-        work.tell()
+        work.tell(last=True)
         parent.say("end")
     except Exception as error:  # the visitor gets one line
         logging.getLogger(__name__).info("a study broke off", exc_info=error)
@@ -123,12 +125,23 @@ class Work:
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
             self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
-        recorded = all(sample.output_ids is not None for sample in self.samples)
-        given = {} if recorded else {"sources": job.sources}
-        self.costs = (recorded and recorded_costs(self.samples)) or job.costs
-        if recorded and self.costs is job.costs and job.costs is not None:
-            self.notes.append(f"The recording has no T(n): the one of {job.model.name} on this machine is used.")
-        self.config = base_config(self.samples, given | dict(job.request.settings), self.costs is not None)
+        given, self.costs, self.machine = dict(job.request.settings), job.costs, "this machine"
+        self.model, self.sampling = job.model, job.request.sampling
+        if all(sample.output_ids is not None for sample in self.samples):
+            self._take_recorded()
+        else:
+            given.setdefault("sources", job.sources)
+        self.config = base_config(self.samples, given, self.costs is not None)
+
+    def _take_recorded(self) -> None:
+        """Nothing will run: model and times are those of the recording, as far as it has them."""
+        newest = max(recorded(self.samples), key=lambda run: run.created, default=None)
+        self.model, self.sampling = (newest.model, newest.sampling) if newest else (None, GREEDY)
+        if costs := recorded_costs(self.samples):
+            self.costs, self.machine = costs, "the machine of the runs"
+        elif self.costs:
+            name = self._job.model.name
+            self.notes.append(f"The recording has no times: they are modelled by T(n) of {name} on this machine.")
 
     def run(self) -> None:
         """Run what has no output yet; tell what there is now and then."""
@@ -151,40 +164,27 @@ class Work:
         if not self.found:
             raise ValueError(self.notes[0])
 
-    def tell(self) -> None:
-        """Tell what has been found so far."""
+    def tell(self, last: bool = False) -> None:
+        """Tell what has been found so far; at the ``last`` time with other settings, if that was asked for."""
+        request = self._job.request
+        sweep = last and request.sweep and not self._parent.stopped
         options = StudyOptions(
-            title=self._job.request.name,
+            title=request.name,
             config=self.config,
             costs=self.costs,
-            sampling=self._job.request.sampling,
-            model=self._job.model,
+            machine=self.machine,
+            sampling=self.sampling,
+            model=self.model,
+            axes=DEFAULT_AXES if sweep else {},
+            peers=sweep,
             notes=self.notes,
         )
         study = make_study(self.found, options)
-        if self._job.request.other is not None:
-            study = msgspec.structs.replace(study, variants=(self._other(), *study.variants))
+        if request.other is not None:
+            point = Point(replace(self.config, **request.other))
+            (other,) = explore(self.found, [point], self.config, self.costs, jobs=1)
+            study = replaced(study, variants=(replaced(other, label="B"), *study.variants))
         self._parent.say("study", msgspec.json.encode(study))
-
-    def _other(self) -> Variant:
-        """The settings to compare with, on the same samples."""
-        changed = {
-            name: value
-            for name, value in (self._job.request.other or {}).items()
-            if value != getattr(self.config, name)
-        }
-        config = replace(self.config, **changed)
-        rows = [row_of(sample, config, self.costs) for sample in self.found]
-        total = total_of(rows)
-        each = [row.tokens_per_pass if self.costs is None else row.modelled_speedup for row in rows]
-        return Variant(
-            label="B",
-            config=changed,
-            tokens_per_pass=total.tokens_per_pass,
-            drafted_per_pass=total.drafted / total.passes if total.passes else None,
-            modelled_speedup=total.modelled_speedup,
-            each=tuple(each),
-        )
 
     def _made(self, place: int, sample: Sample) -> Sample:
         """The sample with its run, and its run file in ``runs``.

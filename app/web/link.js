@@ -4,8 +4,8 @@
 export const PANES = {
   text: 'written_text', tree: 'draft_tree', trie: 'live_trie', mask: 'attention_mask', numbers: 'numbers', race: 'race', 'what-if': 'what_if',
 };
-const MOST_TEXT = 1500; // characters of document and prompt together: addresses have about 2,000 everywhere
-const OF_THE_STAGE = ['example', 'step', 'pane', 'prompt', 'document'];
+const MOST_TEXT = 1500; // characters of all texts together: addresses have about 2,000 everywhere
+const OF_THE_STAGE = ['example', 'step', 'pane', 'prompt', 'document', 'expected'];
 
 /**
  * What an address asks for; a step or a pane that does not exist is left out.
@@ -23,11 +23,11 @@ export function readLink(search) {
 }
 
 /**
- * The address of what is shown, from the present one, which has the settings. A prompt that is too long for an address is left out.
- * @param {string} address @param {{ example?: string | null, step?: number, pane?: string | null, document?: string, prompt?: string }} shown
- * @returns {{ address: string, whole: boolean }} whether all of it is in the address
+ * The address of what is shown, from the present one, which has the settings. A text that is too long for an address is left out, the expected one first.
+ * @param {string} address @param {{ example?: string | null, step?: number, pane?: string | null, document?: string, prompt?: string, expected?: string }} shown
+ * @returns {{ address: string, missing: string }} the text that is not in the address; '' if all are
  */
-export function linkTo(address, { example, step, pane, document = '', prompt = '' }) {
+export function linkTo(address, { example, step, pane, document = '', prompt = '', expected = '' }) {
   const url = new URL(address), query = url.searchParams;
   for (const name of OF_THE_STAGE) query.delete(name);
   if (example) {
@@ -35,15 +35,16 @@ export function linkTo(address, { example, step, pane, document = '', prompt = '
     query.set('example', example);
     query.set('step', String(step || 0));
   }
-  const fits = prompt.length + document.length <= MOST_TEXT;
+  const asked = prompt.length + document.length, fits = asked <= MOST_TEXT, all = asked + expected.length <= MOST_TEXT;
   if (!example && fits && prompt) {
     query.delete('preset');
     query.set('prompt', prompt);
     if (document) query.set('document', document);
+    if (expected && all) query.set('expected', expected);
   }
   if (pane) query.set('pane', pane);
   url.hash = '';
-  return { address: url.toString(), whole: !!example || fits };
+  return { address: url.toString(), missing: example || all ? '' : fits ? 'expected text' : 'prompt' };
 }
 
 /** The address without what only the example on the stage had in it. */

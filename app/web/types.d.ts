@@ -50,6 +50,7 @@ export interface Head {
   prompt_ids?: number[]; // its token ids; without them nothing is marked in the text
   model: string;
   drawn?: boolean; // whether tokens were drawn, not the likeliest ones taken
+  seed?: number; // what decided the draws
   settings: string;
   config: Record<string, any>;
   limit: number;
@@ -102,7 +103,7 @@ export interface Knob {
 export interface Source { name: string; symbol: string; light: string; dark: string; help: string }
 
 /** A recorded run that is bundled with the page. */
-export interface Example { name: string; title: string; model: string }
+export interface Example { name: string; title: string; model: string; seconds: number[][] } // of every try of its runs
 
 export interface PageFacts { knobs: Knob[]; sources: Source[]; examples: Example[] }
 
@@ -131,7 +132,7 @@ export interface TrieView {
   corpus: { n_grams: number } | null;
 }
 
-export interface NodeSeen { where: string; matched: number; before: string; token: string; after: string }
+export interface NodeSeen { where: string; matched: number; before: string; token: string; after: string; place: [token: number, of: number] | null }
 
 export type Metrics = Record<string, number | null>;
 

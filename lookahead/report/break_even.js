@@ -95,10 +95,10 @@ function between(xs, ys, x) {
 
 /** @param {SVGElement} svg @param {number} width @param {number} height @param {Machine} machine @param {Point[]} points */
 function drawPlot(svg, width, height, machine, points) {
-  const most = Math.max(8, ...points.map((point) => point.x)), lengths = machine.lengths.filter((_, i) => i === 0 || machine.lengths[i - 1] < 2 * most);
+  const most = Math.max(8, ...points.map((point) => point.x)), lengths = machine.lengths.filter((_, i) => i === 0 || machine.lengths[i - 1] < most);
   const end = lengths[lengths.length - 1], needs = lengths.map((length) => neededAt(machine, length));
   const low = 0.8 * Math.min(1, ...points.map((point) => point.y));
-  const high = Math.max(1.5, ...points.map((point) => point.y), Math.min(Math.max(...needs), 2 * Math.max(...points.map((point) => point.y), 1))) * 1.08;
+  const high = Math.max(1.5, ...points.map((point) => point.y), Math.min(Math.max(...needs), 1.4 * Math.max(...points.map((point) => point.y), 1))) * 1.08;
   const x = (/** @type {number} */ value) => LEFT + (width - LEFT - RIGHT) * Math.min(1, Math.log(Math.max(1, value)) / Math.log(end));
   const y = (/** @type {number} */ value) => height - BOTTOM - (height - BOTTOM - TOP) * Math.max(0, Math.min(1, (value - low) / (high - low)));
   const curve = 'M' + lengths.map((length, i) => x(length).toFixed(1) + ' ' + y(needs[i]).toFixed(1)).join('L');
@@ -130,8 +130,8 @@ function dot({ kind, says, pays }, cx, cy) {
  * @param {Point[]} points @param {(value: number) => number} x @param {(value: number) => number} y @param {number[][]} curve @param {{ left: number, right: number, top: number, bottom: number }} room
  */
 function labels(points, x, y, curve, room) {
-  const named = points.filter(({ name }) => name);
-  /** @type {number[][]} */ const taken = points.map((point) => ({ ...point, r: point.name ? 8 : 3 })).map(({ x: a, y: b, r }) => [x(a) - r, y(b) - r, x(a) + r, y(b) + r]);
+  const named = points.filter(({ name }) => name), around = (/** @type {Point} */ { x: a, y: b }, /** @type {number} */ r) => [x(a) - r, y(b) - r, x(a) + r, y(b) + r];
+  /** @type {number[][]} */ const taken = named.map((point) => around(point, 8));
   for (const [i, [x2, y2]] of curve.entries()) {
     const [x1, y1] = curve[Math.max(0, i - 1)];
     for (let share = 0; share < 1; share += 0.2) taken.push([x1 + share * (x2 - x1) - 1, y1 + share * (y2 - y1) - 1, x1 + share * (x2 - x1) + 1, y1 + share * (y2 - y1) + 1]);
@@ -147,8 +147,10 @@ function labels(points, x, y, curve, room) {
     const [cx, cy, wide] = [x(a), y(b), 7 * name.length];
     return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
   };
-  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [[cx - 3 * needed.length, cy + 20], [cx + 6, cy + 16], [cx - 7 * needed.length - 4, cy - 8]]);
-  return [...named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point))), put(needed, 'needed-name', below)];
+  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [18, 26, 36].flatMap((down) => [[cx - 3 * needed.length, cy + down], [cx + 6, cy + down]]));
+  const names = named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point)));
+  taken.push(...points.map((point) => around(point, 4)));
+  return [...names, put(needed, 'needed-name', [...below, [room.right - 7 * needed.length, room.bottom - 6]])];
 }
 
 /** Round numbers from 0 to at most `most`, about five of them. */

@@ -15,10 +15,17 @@ test('what a link says is what is read from it', () => {
 test('a short prompt travels, a long one does not', () => {
   const short = linkTo(PAGE, { prompt: 'Why? ä&=', document: 'Because.\n' });
   const query = new URL(short.address).searchParams;
-  assert.deepEqual([query.get('prompt'), query.get('document'), query.get('preset'), short.whole], ['Why? ä&=', 'Because.\n', null, true]);
+  assert.deepEqual([query.get('prompt'), query.get('document'), query.get('preset'), short.missing], ['Why? ä&=', 'Because.\n', null, '']);
   const long = linkTo(PAGE, { prompt: 'a'.repeat(2000) });
-  assert.equal(long.whole, false);
+  assert.equal(long.missing, 'prompt');
   assert.equal(long.address, 'http://a.example/app/?decoding_length=16&preset=Story&hide=race');
+});
+
+test('an expected text travels where there is room for it', () => {
+  const of = (expected) => linkTo(PAGE, { prompt: 'Fix it', expected });
+  assert.deepEqual([new URL(of('it').address).searchParams.get('expected'), of('it').missing], ['it', '']);
+  assert.deepEqual([of('a'.repeat(1500)).missing, new URL(of('a'.repeat(1500)).address).search], ['expected text', '?decoding_length=16&hide=race&prompt=Fix+it']);
+  assert.equal(withoutExample(of('it').address), '/app/?decoding_length=16&hide=race');
 });
 
 test('what does not exist is left out', () => {

@@ -16,15 +16,15 @@ test('runs side by side have names of their own', () => {
 });
 
 test('where tokens are drawn the plain run is not called greedy, and the dice have their say', () => {
-  const drawn = { ...HEAD, drawn: true };
+  const drawn = { ...HEAD, drawn: true, seed: 7 };
   const plain = { ...run('b', 'plain', [[1], [2]]), head: drawn };
   assert.deepEqual([...namesOf([plain]).values()], ['Plain']);
   const say = (one) => sentence(one, 1).map(([words]) => words).join('');
   plain.steps[1].draft = { parent: [-1] };
-  assert.equal(say(plain), 'Plain decoding: one pass, one token that the dice gave.');
+  assert.equal(say(plain), 'Plain decoding: one pass gives the odds, dice of seed 7 draw one token.');
   const guessed = { ...run('a', 'lookahead', [[1], [2, 3]]), head: drawn };
   Object.assign(guessed.steps[1], { draft: { parent: [-1, 0] }, path: [1] });
-  assert.equal(say(guessed), 'The Trie guessed 1 token. In one pass the model gave every token its chance and the dice chose: 1 right, then 1 that the dice gave.');
+  assert.equal(say(guessed), 'The Trie guessed 1 token. One pass gave the odds of every next token, the dice of seed 7 drew: 1 as guessed, then 1 of their own.');
 });
 
 test('the first token that differs is found across steps', () => {

@@ -25,6 +25,12 @@ export const draftsOff = (/** @type {Run} */ run) => run.head.config.decoding_le
 /** What a run without drafts is called beside this one: greedy, unless tokens are drawn. */
 export const plainName = (/** @type {Run} */ run) => (run.head.drawn ? 'Plain' : 'Greedy');
 
+/** The same inside a sentence. */
+export const plainWords = (/** @type {Run} */ run) => (run.head.drawn ? 'plain decoding' : 'greedy');
+
+/** The last step whose outcome is shown: of one that is played phase by phase nothing is known before the last phase. */
+export const knownStep = (/** @type {State} */ { step, phase }) => (phase && phase !== 'accept' ? step - 1 : step);
+
 /** The names of runs that are shown side by side, by id: "Greedy", "Lookahead", "Lookahead 2". */
 export function namesOf(/** @type {Run[]} */ runs) {
   /** @type {Record<string, number>} */ const seen = {};
