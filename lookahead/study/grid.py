@@ -245,11 +245,12 @@ def variant(
     start: Start = "cold",
 ) -> Variant:
     """The sums of one setting's outcomes, one per sample."""
-    tokens, passes = (sum(counts) for counts in zip(*[(one.tokens, one.passes) for one in outcomes], strict=True))
+    tokens, passes = sum(one.tokens for one in outcomes), sum(one.passes for one in outcomes)
     each = [one.tokens / one.passes if one.passes else None for one in outcomes]
     speedup = None
     if costs is not None:
-        times = [one.seconds(lambda width: costs.at(width) + drafting.at(width)) for one in outcomes]
+        of_pass = {width: costs.at(width) + drafting.at(width) for one in outcomes for width in one.widths}
+        times = [one.seconds(of_pass) for one in outcomes]
         plain = [one.tokens * costs.at(1) for one in outcomes]
         each = [before / after if after else None for before, after in zip(plain, times, strict=True)]
         speedup = sum(plain) / sum(times) if passes else None
