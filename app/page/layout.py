@@ -15,7 +15,7 @@ from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
 from app.run.studies import Studies
-from app.serve import learn, link_preview, modules, steps
+from app.serve import lab_page, learn, link_preview, modules, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
 from app.serve.lab import Lab
@@ -28,7 +28,7 @@ from app.views.first_sight import example_lines, first_sight
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
-    "<a href='./learn'>Learn</a></nav>"
+    "<a href='./learn'>Learn</a><a href='./lab'>Lab</a></nav>"
     "</header>"
 )
 SESSIONS = 500
@@ -54,7 +54,14 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
         app_kwargs={
-            "routes": [*steps.routes(store), modules.route(), *link_preview.routes(), *course, *lab.routes()],
+            "routes": [
+                *steps.routes(store),
+                *modules.routes(),
+                *link_preview.routes(),
+                *course,
+                *lab.routes(),
+                *lab_page.routes(host),
+            ],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),
