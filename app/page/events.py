@@ -59,7 +59,8 @@ class Handlers:
         The stage learns the id of each run as soon as it begins, and reads the steps from the step stream.
 
         Args:
-            values: The values of the controls, by name (see ``Controls.inputs``).
+            values: The values of the controls, by name (see ``Controls.inputs``); ``kept`` is the id of a finished run
+                that stays in the scene, before the new ones.
         """
         try:
             settings = from_controls(values, self.settings)
@@ -69,10 +70,14 @@ class Handlers:
             memory = SHARED if self.host.options.share_trie else tab
             memory = memory and f"{memory} {self.host.name}"  # another model has other token ids
             earlier = self.tabs.memory(memory) if settings["keep_trie"] else ()
+            kept = self.store.get(values.get("kept"))
+            before = [kept] if kept and kept.run else []
+            if kept := self._comparable(kept, prompt, sampling):
+                earlier = kept.earlier  # what the kept run wrote must not help the one beside it
             runs: list[StoredRun] = []
             with self.tabs.going(tab) as cancelled:
                 while len(runs) < len(methods) and not cancelled.is_set():
-                    method, beside = methods[len(runs)], runs[0] if runs else None
+                    method, beside = methods[len(runs)], kept or next(iter(runs), None)
                     run = start_run(
                         *(self.host, self.store, prompt, config, limit, method),
                         sampling=sampling,
@@ -82,7 +87,7 @@ class Handlers:
                         expected=values.get("expected") or "",
                     )
                     runs.append(run)
-                    scene = {"scene": [run.run_id for run in runs], "of": len(methods)}
+                    scene = {"scene": [run.run_id for run in before + runs], "of": len(before) + len(methods)}
                     yield to_json(scene), "Running …", gr.skip()
                     wait_while_read(run)
                     if run.run and method == "lookahead" and "output" in config.sources and settings["keep_trie"]:
@@ -94,6 +99,13 @@ class Handlers:
             yield gr.skip(), error_line(error), ""  # Gradio's own message disappears after a while
             raise shown(error) from error
 
+    def _comparable(self, kept: StoredRun | None, prompt: str, sampling: Sampling) -> StoredRun | None:
+        """The kept run if a new one of this prompt can be measured by it: made here, by the same model."""
+        if kept is None or kept.run is None or kept.opened or kept.model.name != self.host.info.name:
+            return None
+        same = kept.request.sampling == sampling and kept.prompt_ids == self.host.encode(prompt)
+        return kept if same else None
+
     def figures(self, run_id: str) -> tuple[Any, ...]:
         """The six figures of a finished run; nothing changes if the id names none."""
         stored = self.store.get(run_id)
@@ -103,10 +115,11 @@ class Handlers:
 
         return all_figures(stored.run)
 
-    def busy(self, request: gr.Request) -> tuple[Any, ...]:
-        """The status line and the buttons of a tab whose run is queued."""
+    def busy(self, kept: str, request: gr.Request) -> tuple[Any, ...]:
+        """The status line and the buttons of a tab whose run is queued, and the run that it keeps."""
         self.tabs.arrive(_tab(request))
-        return "Waiting …", gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+        buttons = (gr.update(interactive=on) for on in (False, True, False))
+        return "Waiting …", *buttons, kept
 
     def stop(self, left: str, request: gr.Request) -> str:
         """Stop this tab's run. A queued one is cancelled by changing ``left``, whose change event cancels it."""
@@ -145,11 +158,13 @@ def connect(
         # Gradio's page renews every component that ever showed progress with every update of a run.
         "show_progress_on": [controls.status],
     }
-    streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal", "inputs_kwargs": controls.inputs}
+    kept = gr.Textbox(visible=False)  # the run that stays on the stage beside the next one
+    inputs = {**controls.inputs, "kept": kept}
+    streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal", "inputs_kwargs": inputs}
     runs: list[Any] = []
     drawn = gr.Textbox(visible=False)  # the run to draw figures of
     for button, methods in ((controls.run, RUN), (controls.compare, COMPARE)):
-        started = button.click(handlers.busy, None, [controls.status, *buttons], **quiet)
+        started = button.click(handlers.busy, kept, [controls.status, *buttons, kept], js=KEPT_RUN, **quiet)
         done = started.then(_scene(handlers, methods), None, [view, controls.status, drawn], **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
@@ -229,6 +244,7 @@ TYPED = """(...texts) => {
   return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
 }"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
+KEPT_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.kept || ''"
 IF_OPEN = "(run) => document.querySelector('#figures .label-wrap.open') ? run : ''"
 """Gradio's plots leak some 50 DOM nodes each whenever they are drawn again, so nothing is drawn out of sight."""
 

@@ -167,6 +167,7 @@ export interface State {
   following?: boolean; // whether the newest step is shown as it comes
   byHand?: boolean; // whether the step was just chosen by hand
   summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
+  kept?: string | null; // id of a run that stays beside those that come next
   phase?: Phase | null; // how far the step is shown; null: whole
 }
 
@@ -183,6 +184,7 @@ export interface Context extends PageFacts {
   point?(node: number | null): void; // A draft node is pointed at (null: no more), or clicked
   pin?(node: number | null): void;
   save?(): Promise<string>; // saves the runs of the scene as a file; answers what there is to say about it
+  keep?(): void; // the run on the stage stays beside those that come next, or no longer
   open?(file: File): Promise<string>; // opens a run file; answers what was wrong with it
 }
 

@@ -13,6 +13,19 @@ const run = (id, method, tokens, end = {}) => ({
 test('runs side by side have names of their own', () => {
   const names = namesOf([run('a', 'lookahead', []), run('b', 'plain', []), run('c', 'lookahead', [])]);
   assert.deepEqual([...names.values()], ['Lookahead', 'Greedy', 'Lookahead 2']);
+  const other = (id, config, model = 'a · 1M') => ({ ...run(id, 'lookahead', []), head: { config: { ...HEAD.config, ...config }, model } });
+  const apart = (...runs) => [...namesOf(runs).values()];
+  assert.deepEqual(apart(other('a', {}), other('c', { decoding_length: 4 })), ['width 64', 'width 4']);
+  assert.deepEqual(apart(other('a', {}), other('b', {}, 'b · 2M')), ['a', 'b']);
+  assert.deepEqual(apart(other('a', { sources: [] }), other('b', {})), ['from nothing', 'from prompt']);
+});
+
+test('two models are compared by what they wrote, not by token ids', () => {
+  const first = run('a', 'lookahead', [[1], [2]]), second = run('b', 'lookahead', [[8], [9]]);
+  first.head = { ...HEAD, model: 'a · 1M' };
+  second.head = { ...HEAD, model: 'b · 1M' };
+  second.steps.forEach((step, i) => { step.emitted[0][1] = 't' + (i + 1); });
+  assert.equal(compared(first, second).same, true);
 });
 
 test('where tokens are drawn the plain run is not called greedy, and the dice have their say', () => {
