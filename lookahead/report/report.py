@@ -50,7 +50,7 @@ def to_html(study: Study) -> str:
     """
     style, script = (FOLDER / "study.css").read_text(encoding="utf-8"), bundle()
     parts = {
-        "title": escape(_whole(f"{study.title} · a study of drafts")),
+        "title": escape(_printable(f"{study.title} · a study of drafts")),
         "style": style,
         "style_hash": _hash(style),
         "script": script,
@@ -105,9 +105,9 @@ def _finite(value: Any) -> Any:
     return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _whole(text: str) -> str:
-    """The text with ``?`` for halves of characters, which no file can hold."""
-    return text.encode("utf-8", "replace").decode()
+def _printable(text: str) -> str:
+    """The text with ``?`` for control characters, marks that reorder it, and halves of characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _hash(text: str) -> str:
