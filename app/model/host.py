@@ -83,6 +83,11 @@ class ModelHost:
         host.generate = zero_gpu.lent(decorate, host)
         return host
 
+    def prepare(self) -> None:
+        """Try the model out and measure it in its thread, before the runs that are asked for from now on."""
+        loaded = LoadedModel(self.name, self.backend, self.info, self.corpus, self.notice)
+        self.thread.start(lambda: self._take(prepared(loaded, WIDEST)), threading.Event())
+
     def choose(self, name: str, tell: Tell) -> None:
         """Load another of the models that are offered; call it in the engine's thread while no run is in progress.
 

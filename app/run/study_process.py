@@ -24,10 +24,11 @@ from lookahead.config import GREEDY
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.grid import AXES, Point, explore
+from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
-from lookahead.study.rows import total_of
+from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
 from lookahead.study.verdict import verdict
 from lookahead.trie.file import fingerprint_of, load_trie
@@ -163,7 +164,7 @@ class Work:
             try:
                 self._check()
                 found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
-                self.rows += make_study([found], self._options()).rows
+                self.rows.append(self._row(found))
                 self.found.append(found)
             except StoppedError as error:
                 self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
@@ -220,6 +221,11 @@ class Work:
             peers=sweep,
             notes=tuple(self.notes),
         )
+
+    def _row(self, sample: Sample) -> Row:
+        steps = decode_steps_of(sample, self.config, self.costs, self.corpus)
+        lost, worst_step = losses(sample, self.config, self.costs, corpus=self.corpus)
+        return replaced(row_from(sample, steps, self.config, self.costs), losses=lost, worst_step=worst_step)
 
     def _so_far(self) -> Study:
         """The study as far as it has come."""

@@ -27,7 +27,7 @@ from lookahead.study.result import Study
 
 PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
 TRACE = "".join(
-    json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, 7, 5, 6, number]}) + "\n" for number in (1, 2)
+    json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, number, 7, 5, 6, 8, 7, 5]}) + "\n" for number in (1, 2)
 )
 
 
@@ -118,7 +118,7 @@ def test_prompts_run_on_the_model_and_their_runs_can_be_opened(client: TestClien
 def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
     found = found_by(client, started(client, TRACE, settings=[{"decoding_length": 8}]))
     assert len(found.rows) == 2
-    assert found.rows[0].tokens == 7
+    assert found.rows[0].tokens == 10
     assert found.config["decoding_length"] == 8
     assert not gate.prompts
 
