@@ -43,7 +43,7 @@ def study(
     monkeypatch.setattr(options, "load_backend", lambda args: backend)
 
     def run(*arguments: str, model: bool = True) -> tuple[int, dict[str, Any], str]:
-        more = ["--max-new-tokens", "12"] if model else []
+        more = ["--max-new-tokens", "8"] if model else []
         status = main(["study", *arguments, *more, "--grid", "none", "--json"])
         printed = capsys.readouterr()
         return status, json.loads(printed.out) if status == 0 else {}, printed.err
@@ -92,7 +92,7 @@ def test_sigterm_keeps_what_is_done_too(study, prompts, monkeypatch):
     assert (ended, "1 of 4 prompts have run and are kept in prompts-study" in line) == (143, True)
 
 
-def test_runs_knownand_after_a_stop_choose_their_widths_by_one_curve(study, prompts):
+def test_runs_before_and_after_a_stop_choose_their_widths_by_one_curve(study, prompts):
     assert study("prompts.jsonl", "--limit", "2")[0] == 0
     assert study("prompts.jsonl")[0] == 0
     curves = {runfile.load(path).pass_costs for path in Path("prompts-study/runs").iterdir()}
