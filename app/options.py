@@ -50,6 +50,7 @@ class AppOptions:
         max_studies: Most studies of /lab in progress at one time, of all visitors together.
         max_study_prompts: Most prompts of a study.
         max_study_bytes: Largest file of a study.
+        max_study_seconds: Most seconds that the replays of a study may take.
     """
 
     model: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class AppOptions:
     max_studies: int = 3
     max_study_prompts: int = 1000
     max_study_bytes: int = 32_000_000
+    max_study_seconds: int = 900
 
 
 class _Whole(click.IntRange):
@@ -116,6 +118,7 @@ def _flag(name: str, help: str, on_space: int | None = None, **more: Any) -> Cal
 @_flag("max-waiting", "most runs in the queue", **_COUNT)
 @_flag("max-studies", "most studies of /lab at one time", **_COUNT)
 @_flag("max-study-prompts", "most prompts of a study", on_space=50, **_COUNT)
+@_flag("max-study-seconds", "most seconds that the replays of a study may take", on_space=120, **_COUNT)
 @_flag("max-study-bytes", "largest file of a study", on_space=4_000_000, type=_Whole(1, 32_000_000), metavar="N")
 def _command(**values: Any) -> AppOptions:
     """Serve a page that shows every step of a local model's generation."""

@@ -266,7 +266,10 @@ class Studies:
         if study.cancelled.is_set():
             return
         costs = host.thread.start(host.pass_costs, study.cancelled).result()
-        answer(StudyJob(study.request, study.folder, host.options.max_study_prompts, host.info, costs, host.sources))
+        options = host.options
+        trie = os.path.abspath(options.trie) if options.trie and host.corpus else None
+        facts = (options.max_study_prompts, host.info, costs, host.sources, trie, options.max_study_seconds)
+        answer(StudyJob(study.request, study.folder, *facts))
         while True:
             try:
                 kind, value = pickle.load(ask)

@@ -48,6 +48,8 @@ class StudyJob:
         model: The model of the page.
         costs: T(n) of this machine; None if it was not measured.
         sources: What its runs can draft from.
+        trie: The file of the corpus that its runs draft from, too; None if there is none.
+        most_seconds: How long replays may take.
     """
 
     request: StudyRequest
@@ -56,6 +58,8 @@ class StudyJob:
     model: ModelInfo
     costs: PassCosts | None
     sources: tuple[str, ...]
+    trie: str | None
+    most_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pickle
 import signal
 import sys
 from dataclasses import replace
+from math import inf
 from time import monotonic
 from typing import Any, BinaryIO
 
@@ -22,16 +23,22 @@ from app.run.study_job import Made, StudyJob, Wanted
 from lookahead.config import GREEDY
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
-from lookahead.study.axes import DEFAULT_AXES
-from lookahead.study.grid import Point, explore
+from lookahead.study.grid import AXES, Point, explore
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
+from lookahead.study.result import Row, Study
+from lookahead.study.rows import total_of
 from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
+from lookahead.study.verdict import verdict
+from lookahead.trie.file import fingerprint_of, load_trie
 
 NICENESS = 5
 """The engine's passes go first."""
 SUMMED_SECONDS = 1.0
 """Least time between two sums over what there is so far."""
+
+SWEEP = {name: values for name, values in AXES.items() if name != "ranking"} | {"decoding_length": (4, 8, 16, 32, 64)}
+"""What a visitor's sweep tries: a third of what the command tries, for visitors share the machine."""
 
 
 class StoppedError(Exception):
@@ -102,7 +109,7 @@ def main() -> None:
     try:
         work = Work(parent, job)
         work.run()
-        work.tell(last=True)
+        work.finish()
         parent.say("end")
     except Exception as error:  # the visitor gets one line
         logging.getLogger(__name__).info("a study broke off", exc_info=error)
@@ -119,19 +126,24 @@ class Work:
 
     def __init__(self, parent: Parent, job: StudyJob) -> None:
         self._parent, self._job = parent, job
+        self._finishing: Progress | None = None
         self.samples = read_material(job.request.name, job.most_prompts + 1)
         self.found: list[Sample] = []
         self.notes: list[str] = []
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
             self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
+        self.rows: list[Row] = []
         given, self.costs, self.machine = dict(job.request.settings), job.costs, "this machine"
         self.model, self.sampling = job.model, job.request.sampling
-        if all(sample.output_ids is not None for sample in self.samples):
+        self.recorded = all(sample.output_ids is not None for sample in self.samples)
+        if self.recorded:
             self._take_recorded()
         else:
             given.setdefault("sources", job.sources)
         self.config = base_config(self.samples, given, self.costs is not None)
+        self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
+        self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""
@@ -145,45 +157,77 @@ class Work:
 
     def run(self) -> None:
         """Run what has no output yet; tell what there is now and then."""
-        progress, due = Progress(self._parent, "running", len(self.samples)), 0.0
+        what = "replaying" if self.recorded else "running"
+        progress, due = Progress(self._parent, what, len(self.samples)), 0.0
         for place, sample in enumerate(self.samples, start=1):
             try:
-                if self._parent.stopped:
-                    raise StoppedError
-                self.found.append(self._made(place, sample) if sample.output_ids is None else self._kept(place, sample))
-            except StoppedError:
-                self.notes.append(f"Stopped after {place - 1:,} of {len(self.samples):,} prompts.")
+                self._check()
+                found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
+                self.rows += make_study([found], self._options()).rows
+                self.found.append(found)
+            except StoppedError as error:
+                self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
                 break
             except ValueError as error:
                 self.notes.append(f"{sample.name} did not run: {error}")
             progress.tell(place, now=sample.output_ids is None)
-            if self.found and sample.output_ids is None and monotonic() >= due:
+            if self.found and monotonic() >= due:
                 begun = monotonic()
-                self.tell()
-                due = monotonic() + max(SUMMED_SECONDS, 5 * (monotonic() - begun))
+                self._tell(self._so_far())
+                due = monotonic() + max(SUMMED_SECONDS, 10 * (monotonic() - begun))
         if not self.found:
-            raise ValueError(self.notes[0])
+            raise ValueError(self.notes[-1])
 
-    def tell(self, last: bool = False) -> None:
-        """Tell what has been found so far; at the ``last`` time with other settings, if that was asked for."""
-        request = self._job.request
-        sweep = last and request.sweep and not self._parent.stopped
-        options = StudyOptions(
-            title=request.name,
+    def finish(self) -> None:
+        """Tell what all of it amounts to, and what other settings would do if that was asked for."""
+        other = self._job.request.other
+        self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
+        try:
+            self._check()
+            study = make_study(self.found, self._options(self._job.request.sweep), self._tick)
+            if other is not None:
+                point = Point(replace(self.config, **other))
+                (found,) = explore(self.found, [point], self.config, self.costs, self.corpus, jobs=1)
+                study = replaced(study, variants=(replaced(found, label="B"), *study.variants))
+        except StoppedError as error:
+            if len(self.found) == len(self.samples):
+                self.notes.append(f"{error} before other settings were tried.")
+            study = self._so_far()
+        self._tell(study)
+
+    def _check(self) -> None:
+        """Raise StoppedError if the study was stopped, or takes too long."""
+        if self._parent.stopped:
+            raise StoppedError("Stopped")
+        if monotonic() > self._deadline:
+            raise StoppedError(f"Stopped by the limit of this page, {self._job.most_seconds:.0f} s of computing,")
+
+    def _tick(self, what: str, done: int, of: int) -> None:
+        self._check()
+        self._finishing = self._finishing if self._finishing and done > 1 else Progress(self._parent, what, of)
+        self._finishing.tell(done, now=False)
+
+    def _options(self, sweep: bool = False) -> StudyOptions:
+        return StudyOptions(
+            title=self._job.request.name,
             config=self.config,
             costs=self.costs,
             machine=self.machine,
             sampling=self.sampling,
             model=self.model,
-            axes=DEFAULT_AXES if sweep else {},
+            corpus=self.corpus,
+            axes=SWEEP if sweep else {},
             peers=sweep,
-            notes=self.notes,
+            notes=tuple(self.notes),
         )
-        study = make_study(self.found, options)
-        if request.other is not None:
-            point = Point(replace(self.config, **request.other))
-            (other,) = explore(self.found, [point], self.config, self.costs, jobs=1)
-            study = replaced(study, variants=(replaced(other, label="B"), *study.variants))
+
+    def _so_far(self) -> Study:
+        """The study as far as it has come."""
+        last = make_study(self.found[-1:], self._options())
+        told = verdict(self.rows, self.config, self.costs, last.draft_seconds)
+        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=())
+
+    def _tell(self, study: Study) -> None:
         self._parent.say("study", msgspec.json.encode(study))
 
     def _made(self, place: int, sample: Sample) -> Sample:
@@ -198,7 +242,7 @@ class Work:
             raise ValueError(prompt_ids)
         answer: Made | None = self._parent.asked("run", Wanted(place, sample.text, prompt_ids, self.config))
         if answer is None:
-            raise StoppedError
+            raise StoppedError("Stopped")
         if answer.run is None:
             raise ValueError(answer.problem)
         pair = RunPair(answer.run, answer.plain, answer.parted)

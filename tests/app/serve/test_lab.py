@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -290,3 +291,19 @@ def test_the_time_of_a_pass_is_measured_again(client: TestClient, host: ModelHos
     assert host.costs is known.measured
     monkeypatch.setattr(host, "costs", None)
     assert "no T(n)" in client.post("/lab/costs").json()["error"]
+
+
+def test_replays_that_take_too_long_end_with_what_there_is(
+    client: TestClient, host: ModelHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "options", replace(host.options, max_study_seconds=0))
+    assert "Stopped by the limit of this page" in problem_of(client, started(client, TRACE, sweep=True))
+
+
+def test_a_sweep_tries_other_settings_and_peers(client: TestClient) -> None:
+    found = found_by(client, started(client, TRACE, settings=[{}, {"decoding_length": 2}], sweep=True))
+    assert found.variants[0].label == "B"
+    assert len(found.variants) > 20
+    assert all(len(variant.each) == 2 for variant in found.variants)
+    assert found.total.losses
+    assert found.verdict.text
