@@ -16,11 +16,13 @@ from starlette.routing import Route
 from app.model.host import ModelHost
 from app.run.settings import offered_here
 from app.serve.modules import PREFIX, REPORT, WEB, read
+from app.views.first_sight import RUNS
 from app.views.step_messages import model_line
 from lookahead.report.report import sources
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "studies" / "example.json"
+"""The bundled runs as a study: what ``python -m lookahead study assets/runs --json`` printed."""
 STYLES = "styles/stage.css"
 """The style sheet of buttons and knobs, which is written to be nested in one element."""
 SAMPLES = 2
@@ -60,6 +62,7 @@ def _facts(host: ModelHost) -> dict[str, Any]:
         "corpus": "corpus" in host.sources,
         "model": model_line(host.info),
         "samples": _samples(),
+        "examples": sorted(path.stem for path in RUNS.glob("*.json")),
     }
 
 

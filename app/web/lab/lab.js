@@ -5,7 +5,7 @@ import { mountStudy } from '../../../lookahead/report/study_view.js';
 import { clock } from '../../../lookahead/report/words.js';
 import { all, button, input, on, one, put } from '../lib/dom.js';
 import { mountMaterial } from './material.js';
-import { fileOf, kept, listen, measure, start, stop, watchAddress } from './server.js';
+import { fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
 
 /** @import { Machine, Study } from '../../../lookahead/report/study' */
@@ -23,7 +23,7 @@ let running = false, quit = () => { /* nothing is heard yet */ };
 
 const view = mountStudy(one(document, 'main'), {
   sources: facts.sources,
-  address: ({ run: name, worst_step: step }) => (id && name ? watchAddress(id, name, step) : null),
+  address: ({ name, run: file, worst_step: step }) => (id ? (file ? watchAddress(id, file, step) : null) : exampleAddress(name, step)),
   use(config) {
     settings.set('b', config);
     tell(material ? 'B is set: run again to see it on every prompt.' : 'B is set: choose your prompts, then run.');
@@ -37,6 +37,12 @@ mountMaterial(facts.samples, (taken) => {
   offerRun();
   fail('');
 }, fail);
+
+/** Where a row of the example, a recorded run of the Watch page, can be watched. @param {string} name @param {number | null} step */
+function exampleAddress(name, step) {
+  const example = name.replace(/\.json$/, '');
+  return facts.examples.includes(example) ? ROOT + '/?' + new URLSearchParams({ example, step: String(step ?? 0) }) : null;
+}
 
 const again = press('Measure T(n) again', measureAgain, { class: 'link', 'data-measure': '' });
 view.pay.append(again);
@@ -71,7 +77,7 @@ async function open(wanted) {
   } else id = wanted;
   if (answer.error) return fail(answer.error);
   show(answer);
-  tell(id ? '' : 'An example, recorded earlier. Study your own prompts, a run file or recorded traffic: choose them above, or drop a file anywhere.');
+  tell(id ? '' : 'This is an example: the ' + answer.rows.length + ' recorded runs of the Watch page. Choose your own prompts, a run file or recorded traffic, or drop a file anywhere.');
   if (id) hear(id);
 }
 
