@@ -21,9 +21,9 @@ export function summary(run, plain) {
   if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
-  /** @type {Pieces} */ const ending = compared(run, plain).same ? [[', the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
+  /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
   if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
-  return [[made + ': '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+  return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */
