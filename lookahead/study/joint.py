@@ -28,6 +28,7 @@ from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
 from lookahead.study.joint_search import Cut, JointSearch
 from lookahead.study.material import Sample
+from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
     chain_of,
     drafter_of,
@@ -127,6 +128,7 @@ class _Walk:
         own, shared = drafter.sources(prompt_ids)
         self._own: OwnTrie = own
         self._shared = [source for source in shared if not isinstance(source, RecycledLogits)]
+        self._remembered = [Remembered(source) for source in (own, *self._shared)]
         for source in self._shared:
             source.follow(prompt_ids[-FOLLOWED:])
         self._expected: list[Source] = []
@@ -155,12 +157,12 @@ class _Walk:
             self._follow(output[done])
 
     def _follow(self, token_id: int) -> None:
-        for source in (self._own, *self._shared, *self._expected):
+        for source in (*self._remembered, *self._expected):
             source.follow((token_id,))
 
     def _sources(self, setting: _Setting) -> list[Source]:
         recycled = [setting.recycled] if setting.recycled is not None else []
-        return [self._own, *self._shared, *recycled, *self._expected]
+        return [*self._remembered, *recycled, *self._expected]
 
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
@@ -173,11 +175,11 @@ class _Walk:
                 self._move(setting, done, 1, 0, None)
                 continue
             # A branch of the whole width is cut by the width alone, so it may be searched further for a wider draft.
-            branch = cut.longest if cut.longest < cut.width - 1 else 0
-            key = (setting.config.ranking, setting.config.strategy, branch, setting.recycled)
+            key = (setting.config.ranking, setting.config.strategy, setting.recycled)
             if setting.config.ranking == "probability":
+                branch = cut.longest if cut.longest < cut.width - 1 else 0
                 root = 1.0 if cut.rule is None else setting.confidence.correction
-                key += (setting.confidence, root)
+                key += (branch, setting.confidence, root)
             groups.setdefault(key, []).append((setting, cut))
         for group in groups.values():
             if group[0][0].config.ranking == "probability":
@@ -218,11 +220,17 @@ class _Walk:
             self._move(setting, done, kept, accepted, search.grown)
 
     def _frequent(self, done: int, group: list[tuple[_Setting, Cut]]) -> None:
+        """Frequencies are not learned, so one tree serves every width, and every branch length that it keeps to."""
         setting = group[0][0]
-        search = FrequencySearch(self._sources(setting), self._output[done - 1])
-        widest, longest = max(cut.width for _, cut in group), max(cut.longest for _, cut in group)
-        grown = search.grow(widest, longest, setting.config.strategy)
+        sources = self._sources(setting)
+        group.sort(key=lambda pair: -pair[1].longest)
+        grown, depths = None, [0]
         for setting, cut in group:
+            if grown is None or max(depths[: cut.width]) > cut.longest:
+                search = FrequencySearch(sources, self._output[done - 1])
+                widest = max(other.width for _, other in group if other.longest <= cut.longest)
+                grown = search.grow(widest, cut.longest, setting.config.strategy)
+                depths = [node[2] for node in grown.nodes]
             cut.nodes = min(cut.width, len(grown))
             kept = cut.kept(grown.probabilities)
             self._move(setting, done, kept, self._accepted(grown, kept, done), grown)
