@@ -8,7 +8,7 @@ from lookahead.traffic.exchange import Answer, Fields, Reader
 
 
 def _matches(chunk: Fields) -> bool:
-    return isinstance(chunk.get("generated_tokens"), list)
+    return "generated_tokens" in chunk
 
 
 def _answers(chunks: Sequence[Fields]) -> list[Answer]:

@@ -1,7 +1,8 @@
 """Recordings of other engines: every shape gives the same tokens, and a bad row is one line.
 
 The files of llama.cpp and transformers serve were recorded (SmolLM2-135M and the embedded model), then trimmed; those
-of vLLM, SGLang, TGI and Ray Data have the shapes of their sources, with tokens of the same recording.
+of vLLM, SGLang and TGI have the shapes of their sources, with tokens of the same recording. Ray Data wrote its own, from
+rows of the shape of its batch inference, with the ids as lists and as arrays.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def test_what_is_no_recording_is_left_to_others(line: bytes):
         ("vllm_completions.jsonl", [OUTPUT, OUTPUT[:3]] * 2),
         ("sglang.jsonl", [OUTPUT] * 6),
         ("tgi.jsonl", [OUTPUT] * 2),
-        ("ray_data.parquet", [OUTPUT]),
+        ("ray_data.parquet", [OUTPUT, OUTPUT[:3]]),
+        ("ray_data_arrays.parquet", [OUTPUT, OUTPUT[:3]]),
     ],
 )
 def test_an_engines_shapes_all_give_the_recorded_tokens(name: str, outputs: list, tmp_path: Path):
@@ -111,7 +113,7 @@ def test_llama_cpp_as_recorded_streamed_and_not(tmp_path: Path):
 def test_failed_requests_are_left_out_and_told():
     _, notes = _all(HERE / "ray_data.parquet")
     (line,) = notes
-    assert line.endswith("failed requests left out: 1 (the first: row 2: ValueError: prompt too long)")
+    assert line.endswith("failed requests left out: 1 (the first: row 3: ValueError: prompt too long)")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_a_study_reads_recordings_among_its_other_material(tmp_path: Path):
     samples = read_material(tmp_path, note=notes.append)
     assert [sample.name for sample in samples] == [
         *("a.jsonl:1", "a.jsonl:1#2", "a.jsonl:2", "a.jsonl:2#2"),
-        *("b.jsonl:1", "c.parquet:1"),
+        *("b.jsonl:1", "c.parquet:1", "c.parquet:2"),
     ]
     assert [note.split(":")[0] for note in notes] == ["c.parquet"]
 
