@@ -1,7 +1,7 @@
 """Recordings of other engines: every shape gives the same tokens, and a bad row is one line.
 
 The files of llama.cpp and transformers serve were recorded (SmolLM2-135M and the embedded model), then trimmed; those
-of vLLM, SGLang and TGI have the shapes of their sources, with tokens of the same recording. Ray Data wrote its own, from
+of vLLM, SGLang and TGI have the shapes of their sources, with tokens of the same recording. Ray Data wrote its own from
 rows of the shape of its batch inference, with the ids as lists and as arrays.
 """
 
