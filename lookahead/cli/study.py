@@ -20,7 +20,7 @@ from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
-from lookahead.study.folder import StudyFolder
+from lookahead.study.folder import TABLE, StudyFolder
 from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
@@ -186,9 +186,14 @@ def _recorded(
     from lookahead.config import GREEDY
     from lookahead.costs import PassCosts
 
-    runs, costs, notes = recorded(samples), recorded_costs(samples), []
+    runs, notes = recorded(samples), []
     newest = max(runs, key=lambda one: one.created) if runs else None
-    machine, own = "the machine of the runs", costs is not None
+    costs, machine = recorded_costs(samples), "the machine of the runs"
+    if (Path(args.material) / TABLE).is_file():
+        folder = StudyFolder.opened(args.material)
+        costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        folder.close()
+    own = costs is not None
     if costs is None and machines:
         costs, machine = PassCosts(machines[0].lengths, machines[0].seconds), machines[0].name
     if costs is None:
@@ -234,13 +239,14 @@ def _run_prompts(
     with forward_passes():
         folder = StudyFolder.resumed(path, plan_facts(backend, plan, name), samples)
         runner = PromptRunner(backend, plan, name, folder.pass_costs)
+    facts = environment(backend.model)
+    machine = f"{facts['hardware']}, {facts['threads']} threads"
     if folder.pass_costs is None and runner.pass_costs is not None:
         folder.note("pass_costs", runner.pass_costs.to_json())
+        folder.note("machine", machine)
     found, problems = _recording(runner, samples, folder, path)
     if not found:
         raise UsageError(f"no prompt could run; {problems[0]}")
-    facts = environment(backend.model)
-    machine = f"{facts['hardware']}, {facts['threads']} threads"
     return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, problems)
 
 

@@ -211,14 +211,15 @@ def record(
         if sample.output_ids is not None:
             found.append(sample)
             continue
-        try:
-            if place in done:
+        if place in done:
+            with suppress(InputError):  # a damaged run file: the prompt runs again
                 found.append(replace(folder.sample(place), name=sample.name, category=sample.category))
                 continue
+        try:
             ran, pair = runner.run(sample, place)
             row = row_of(ran, runner.plan.config, runner.pass_costs)
             found.append(folder.add(place, ran, pair, row))
-        except (PromptError, RunFileError, InputError) as error:
+        except (PromptError, RunFileError) as error:
             folder.add_problem(place, sample, str(error))
             notes.append(f"{sample.name} did not run: {error}")
         tick()
