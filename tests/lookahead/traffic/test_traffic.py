@@ -151,6 +151,10 @@ def test_another_number_of_tokens_than_the_server_counted_is_drift(tmp_path: Pat
     row["response"]["usage"]["completion_tokens"] = 47
     _, notes = _all(_written(tmp_path, row), EMBEDDED_MODEL)
     assert "known to differ: 1 of 1, 100 %" in notes[0]
+    assert len(notes) == 1
+    row["response"]["usage"]["prompt_tokens"] = 40
+    _, notes = _all(_written(tmp_path, row), EMBEDDED_MODEL)
+    assert "some of another length than the server counted (1 of 1, 100 %)" in notes[1]
 
 
 def test_with_a_tokenizer_recorded_ids_stay_and_are_compared(tmp_path: Path):
@@ -290,12 +294,19 @@ def _damaged(draw: st.DrawFn) -> Any:
     return row
 
 
-@given(row=_damaged())
-def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, tmp_path_factory):
+@pytest.fixture(scope="module")
+def tokenizer():
+    from lookahead.hf.loading import load_tokenizer
+
+    return load_tokenizer(str(EMBEDDED_MODEL))
+
+
+@given(row=_damaged(), known=st.booleans())
+def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, known: bool, tokenizer, tmp_path_factory):
     path = _written(tmp_path_factory.mktemp("rows"), row)
     is_traffic(path.read_bytes())
     try:
-        samples, _ = _all(path)
+        samples, _ = _all(path, tokenizer if known else None)
     except InputError as error:
         assert "\n" not in str(error)
     else:
