@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
 from lookahead.study.result import Row, Study
 
@@ -19,9 +20,6 @@ pytestmark = pytest.mark.browser
 
 HOSTILE = '</script><img src=x onerror="hurt=1"> ${hurt=1} \u202eabc <b>bold</b>'
 PROMPTS = "".join(json.dumps({"prompt": text, "category": "sum"}) + "\n" for text in ("Add 2 and 2.", HOSTILE))
-TRACE = "".join(
-    json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, 7, 5, 6, place % 50]}) + "\n" for place in range(3000)
-)
 Open = Callable[..., Page]
 
 
@@ -48,7 +46,13 @@ def lab(browser: Browser, app_url: str) -> Iterator[Open]:
     yield opened
     for context in contexts:
         context.close()
-    assert [one for one in wrong if "400 (Bad Request)" not in one] == []
+    assert [one for one in wrong if not re.search("40[04] ", one)] == []
+
+
+@pytest.fixture(scope="module")
+def example() -> Study:
+    """The bundled study."""
+    return msgspec.json.decode(EXAMPLE.read_bytes(), type=Study)
 
 
 def choose(page: Page, text: str, name: str = "prompts.jsonl") -> None:
@@ -122,12 +126,19 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     expect(page.locator("[data-problem]")).to_contain_text("no longer on the server")
 
 
-def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open) -> None:
-    page = lab()
-    choose(page, TRACE, "trace.jsonl")
-    run(page)
-    page.locator("[data-stop]").wait_for()
-    ended(page)
+def report_of(example: Study, rows: tuple[Row, ...], file: Path, text: str = "") -> str:
+    """The address of a report of these rows."""
+    study = msgspec.structs.replace(example, rows=rows, title=text or example.title, notes=(text,))
+    file.write_text(to_html(study), encoding="utf-8")
+    return file.as_uri()
+
+
+def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, example: Study, tmp_path: Path) -> None:
+    rows = tuple(
+        msgspec.structs.replace(example.rows[place % len(example.rows)], name=f"trace.jsonl:{place + 1}")
+        for place in range(3000)
+    )
+    page = lab(report_of(example, rows, tmp_path / "many.html"))
     expect(page.locator("[data-count]")).to_have_text("3,000 prompts")
     assert page.locator("tbody tr[data-row]").count() < 80
     page.locator("[data-sort=prompt]").click()
@@ -198,14 +209,10 @@ def test_the_lab_fits_a_phone(lab: Open) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_report_of_hostile_text_is_inert(lab: Open, tmp_path: Path) -> None:
-    example = msgspec.json.decode(Path("assets/studies/example.json").read_bytes(), type=Study)
+def test_a_report_of_hostile_text_is_inert(lab: Open, example: Study, tmp_path: Path) -> None:
     text = HOSTILE + "\u2028\ud800"
-    row: Row = msgspec.structs.replace(example.rows[0], name=text, text=text)
-    study = msgspec.structs.replace(example, title=text, rows=(row,), notes=(text,))
-    file = tmp_path / "report.html"
-    file.write_text(to_html(study), encoding="utf-8")
-    page = lab(file.as_uri())
+    row = msgspec.structs.replace(example.rows[0], name=text, text=text)
+    page = lab(report_of(example, (row,), tmp_path / "report.html", text))
     expect(page.locator("tbody tr[data-row]")).to_have_count(1)
     expect(page.locator("tbody th")).to_contain_text("onerror")
     assert page.evaluate("window.hurt") == 0

@@ -102,6 +102,7 @@ function address(of) {
 
 /** @param {Material} wanted */
 async function begin(wanted) {
+  const before = { id, words: about.textContent || '' };
   go(true);
   fail('');
   tell('');
@@ -109,23 +110,32 @@ async function begin(wanted) {
   const answer = await start({ ...wanted, settings: settings.list(), plain: input(document, '[data-plain]').checked, sweep: input(document, '[data-sweep]').checked, max_new_tokens: limit.value() });
   if (!answer.id) {
     go(false);
+    tell(before.words);
     return fail(answer.error || 'The server did not start the study.');
   }
   address(answer.id);
   one(document, 'main').setAttribute('data-old', ''); // until it has found something
-  hear(answer.id);
+  hear(answer.id, () => {
+    address(before.id);
+    tell(before.words);
+  });
 }
 
-/** @param {string} from id of a study */
-function hear(from) {
+/** @param {string} from id of a study @param {() => void} [nothing] called at the end if it found nothing */
+function hear(from, nothing) {
+  let found = false;
   quit();
   go(true);
   quit = listen(from, ({ progress, study: next, error, end }) => {
-    if (next) show(next);
+    if (next) {
+      found = true;
+      show(next);
+    }
     if (progress) showProgress(sayProgress(progress), progress.of ? progress.done / progress.of : 0);
     if (error) fail(error);
     if (end || error) {
       one(document, 'main').removeAttribute('data-old');
+      if (!found) nothing?.();
       go(false);
     }
   });
