@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
-from lookahead.study.folder import TABLE, StudyFolder
+from lookahead.study.folder import RUNS, TABLE, StudyFolder
 from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
-or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, or a folder of those.
+or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, recorded traffic of another
+engine (vLLM, SGLang, llama.cpp, TGI, Ray Data, OpenAI-style text; assets/docs/traffic.md), or a folder of those.
 Prompts run on the model, each with drafts and plainly, and every prompt starts with an empty trie. Their runs are kept
 in the folder of --out, as run files and one SQLite table; the same command continues a study that was stopped. A trace,
 run files and a study's folder need no model.
@@ -62,7 +63,12 @@ def add_parser(commands: Any) -> None:
         description="Run or replay many prompts: what was accepted, where it was lost, which settings would pay.",
         epilog=_EPILOG,
     )
-    parser.add_argument("material", metavar="INPUT", help="prompts, a trace, run files, or a folder of those")
+    parser.add_argument(
+        "material", metavar="INPUT", help="prompts, a trace, run files, recorded traffic, or a folder of those"
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="DIR", help="tokenizer for traffic of other engines that was recorded as text"
+    )
     parser.add_argument("--limit", type=options.count(), metavar="N", help="take the first N prompts only")
     parser.add_argument("--out", metavar="DIR", help="keep the runs here (default: NAME-study in this folder)")
     parser.add_argument("--no-plain", action="store_true", help="do not run prompts plainly as well")
@@ -96,7 +102,8 @@ def run(args: argparse.Namespace) -> None:
             runfile.check_target(path)
     options.check_trie(args)
     machines = [read_machine(path) for path in args.machine]
-    samples = read_material(args.material, args.limit)
+    heard: list[str] = []
+    samples = read_material(args.material, args.limit, args.tokenizer, heard.append)
     waiting = any(sample.output_ids is None for sample in samples)
     given = {name: getattr(args, name) for name in _draft_settings() if getattr(args, name) is not None}
     try:
@@ -119,7 +126,7 @@ def run(args: argparse.Namespace) -> None:
         axes=axes,
         peers=args.peers,
         machines=machines,
-        notes=material.notes,
+        notes=[*heard, *material.notes],
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         study = make_study(material.samples, made, _shown(bar))
@@ -142,11 +149,11 @@ def _shown(bar: Any) -> Callable[[str, int, int], None]:
     return tick
 
 
-def _axes(args: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
+def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
     if args.grid == "none":
         return {}
     if args.grid is None:
-        return dict(AXES)
+        return AXES
     try:
         axes = parse_axes(args.grid)
     except ValueError as error:
@@ -185,6 +192,7 @@ def _recorded(
     if (Path(args.material) / TABLE).is_file():
         folder = StudyFolder.opened(args.material)
         costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        notes += folder.problems()
         folder.close()
     own = costs is not None
     if costs is None and machines:
@@ -238,6 +246,7 @@ def _run_prompts(
         folder.note("pass_costs", runner.pass_costs.to_json())
         folder.note("machine", machine)
     found, problems = _recording(runner, samples, folder, path)
+    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
     if not found:
         raise UsageError(f"no prompt could run; {problems[0]}")
     return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, problems)

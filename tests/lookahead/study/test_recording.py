@@ -43,7 +43,7 @@ def study(
     monkeypatch.setattr(options, "load_backend", lambda args: backend)
 
     def run(*arguments: str, model: bool = True) -> tuple[int, dict[str, Any], str]:
-        more = ["--max-new-tokens", "12"] if model else []
+        more = ["--max-new-tokens", "8"] if model else []
         status = main(["study", *arguments, *more, "--grid", "none", "--json"])
         printed = capsys.readouterr()
         return status, json.loads(printed.out) if status == 0 else {}, printed.err
@@ -92,7 +92,7 @@ def test_sigterm_keeps_what_is_done_too(study, prompts, monkeypatch):
     assert (ended, "1 of 4 prompts have run and are kept in prompts-study" in line) == (143, True)
 
 
-def test_runs_knownand_after_a_stop_choose_their_widths_by_one_curve(study, prompts):
+def test_runs_before_and_after_a_stop_choose_their_widths_by_one_curve(study, prompts):
     assert study("prompts.jsonl", "--limit", "2")[0] == 0
     assert study("prompts.jsonl")[0] == 0
     curves = {runfile.load(path).pass_costs for path in Path("prompts-study/runs").iterdir()}
@@ -115,6 +115,15 @@ def test_rows_and_run_files_say_the_same(study, prompts):
         assert pair.run.texts.prompt == text
         assert len(pair.run.token_ids) == tokens
         assert row["near_ties"] is not None
+
+
+def test_drawn_tokens_are_the_same_plainly_and_with_drafts(study, prompts):
+    _, found, _ = study("prompts.jsonl", "--limit", "2", "--temperature", "0.9", "--seed", "3")
+    pairs = [runfile.load_pair(path) for path in Path("prompts-study/runs").iterdir()]
+    assert len(pairs) == 2
+    assert all(pair.greedy and pair.greedy.token_ids == pair.run.token_ids for pair in pairs)
+    assert found["sampling"]["seed"] == 3
+    assert [row["near_ties"] for row in found["rows"]] == [0, 0]  # no two runs parted
 
 
 def test_another_study_does_not_continue_it(study, prompts):
@@ -144,6 +153,7 @@ def test_a_long_prompt_is_a_note(study, prompts):
     assert status == 0
     assert [row["name"] for row in found["rows"]] == [f"prompts.jsonl:{place}" for place in (1, 2, 3, 4)]
     assert "prompts.jsonl:5 did not run: a prompt of 500 tokens; the model's context holds 128" in found["notes"][0]
+    assert study("prompts-study", model=False)[1]["notes"] == found["notes"]
     prompts.write_text(json.dumps({"prompt": "long " * 100}) + "\n")
     status, _, line = study("prompts.jsonl", "--out", "third")
     assert (status, "no prompt could run; prompts.jsonl:1 did not run: a prompt of 500" in line) == (2, True)
