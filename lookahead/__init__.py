@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lookahead.hf.describe import model_info as model_info
     from lookahead.metrics import acceptance_rate as acceptance_rate
     from lookahead.metrics import mean_accepted_tokens as mean_accepted_tokens
+    from lookahead.notebook import lab as lab
     from lookahead.records import ModelInfo as ModelInfo
     from lookahead.records import RunRecord as RunRecord
     from lookahead.records import StepRecord as StepRecord
@@ -50,6 +51,7 @@ _HOME = {
     "TrieFileError": "trie.file.TrieFileError",
     "acceptance_rate": "metrics.acceptance_rate",
     "generate": "hf.custom_generate.generate",
+    "lab": "notebook.lab",
     "load_run": "runs.runfile.load",
     "load_trie": "trie.file.load_trie",
     "mean_accepted_tokens": "metrics.mean_accepted_tokens",

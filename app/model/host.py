@@ -83,6 +83,11 @@ class ModelHost:
         host.generate = zero_gpu.lent(decorate, host)
         return host
 
+    def prepare(self) -> None:
+        """Try the model out and measure it in its thread, before the runs that are asked for from now on."""
+        loaded = LoadedModel(self.name, self.backend, self.info, self.corpus, self.notice)
+        self.thread.start(lambda: self._take(prepared(loaded, WIDEST)), threading.Event())
+
     def choose(self, name: str, tell: Tell) -> None:
         """Load another of the models that are offered; call it in the engine's thread while no run is in progress.
 
@@ -153,6 +158,15 @@ class ModelHost:
         if again:
             self.costs = known.measured
         return known.costs
+
+    @property
+    def source(self) -> str | None:
+        """The folder or Hugging Face id that the model was loaded from; None if it was not loaded by its name."""
+        if self.name == EMBEDDED:
+            return str(EMBEDDED_MODEL)
+        if os.path.exists(self.name):
+            return os.path.abspath(self.name)
+        return self.name if self.name in self.options.model else None
 
     @property
     def most_prompt_tokens(self) -> int:

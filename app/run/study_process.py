@@ -21,13 +21,15 @@ from msgspec.structs import replace as replaced
 from app.model.error_line import error_line
 from app.run.study_job import Made, StudyJob, Wanted
 from lookahead.config import GREEDY
+from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.grid import AXES, Point, explore
+from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
-from lookahead.study.rows import total_of
+from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
 from lookahead.study.verdict import verdict
 from lookahead.trie.file import fingerprint_of, load_trie
@@ -127,9 +129,9 @@ class Work:
     def __init__(self, parent: Parent, job: StudyJob) -> None:
         self._parent, self._job = parent, job
         self._finishing: Progress | None = None
-        self.samples = read_material(job.request.name, job.most_prompts + 1)
-        self.found: list[Sample] = []
         self.notes: list[str] = []
+        self.samples = self._read()
+        self.found: list[Sample] = []
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
             self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
@@ -144,6 +146,17 @@ class Work:
         self.config = base_config(self.samples, given, self.costs is not None)
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
         self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+
+    def _read(self) -> list[Sample]:
+        """The material; recorded text without token ids gets those of the page's model."""
+        name, most = self._job.request.name, self._job.most_prompts + 1
+        try:
+            return read_material(name, most, note=self.notes.append)
+        except InputError:
+            if self._job.tokenizer is None:
+                raise
+        self.notes.clear()
+        return read_material(name, most, self._job.tokenizer, self.notes.append)
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""
@@ -163,7 +176,7 @@ class Work:
             try:
                 self._check()
                 found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
-                self.rows += make_study([found], self._options()).rows
+                self.rows.append(self._row(found))
                 self.found.append(found)
             except StoppedError as error:
                 self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
@@ -220,6 +233,11 @@ class Work:
             peers=sweep,
             notes=tuple(self.notes),
         )
+
+    def _row(self, sample: Sample) -> Row:
+        steps = decode_steps_of(sample, self.config, self.costs, self.corpus)
+        lost, worst_step = losses(sample, self.config, self.costs, corpus=self.corpus)
+        return replaced(row_from(sample, steps, self.config, self.costs), losses=lost, worst_step=worst_step)
 
     def _so_far(self) -> Study:
         """The study as far as it has come."""
