@@ -278,7 +278,9 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
     if args.csv is not None:
         files[args.csv] = to_csv(study.rows).encode()
     if args.html is not None:
-        files[args.html] = _html(study).encode()
+        from lookahead.report.report import to_html
+
+        files[args.html] = to_html(study).encode()
     for path, data in files.items():
         try:
             write_whole(path, data)
@@ -290,11 +292,3 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
         print_json(msgspec.to_builtins(study))
     else:
         print(report(study))
-
-
-def _html(study: Study) -> str:
-    try:
-        from lookahead.report.report import to_html
-    except ImportError:
-        raise UsageError("--html: the report is not part of this installation") from None
-    return to_html(study)
