@@ -160,6 +160,15 @@ class ModelHost:
         return known.costs
 
     @property
+    def source(self) -> str | None:
+        """The folder or Hugging Face id that the model was loaded from; None if it was not loaded by its name."""
+        if self.name == EMBEDDED:
+            return str(EMBEDDED_MODEL)
+        if os.path.exists(self.name):
+            return os.path.abspath(self.name)
+        return self.name if self.name in self.options.model else None
+
+    @property
     def most_prompt_tokens(self) -> int:
         """Most tokens of a prompt: the page's limit, or what the model's context holds besides one new token."""
         most, context = self.options.max_prompt_tokens, self.context_limit

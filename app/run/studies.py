@@ -268,7 +268,15 @@ class Studies:
         costs = host.thread.start(host.pass_costs, study.cancelled).result()
         options = host.options
         trie = os.path.abspath(options.trie) if options.trie and host.corpus else None
-        facts = (options.max_study_prompts, host.info, costs, host.sources, trie, options.max_study_seconds)
+        facts = (
+            options.max_study_prompts,
+            host.info,
+            costs,
+            host.sources,
+            trie,
+            host.source,
+            options.max_study_seconds,
+        )
         answer(StudyJob(study.request, study.folder, *facts))
         while True:
             try:

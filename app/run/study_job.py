@@ -49,6 +49,7 @@ class StudyJob:
         costs: T(n) of this machine; None if it was not measured.
         sources: What its runs can draft from.
         trie: The file of the corpus that its runs draft from, too; None if there is none.
+        tokenizer: Folder or id of the tokenizer for recorded text without token ids; None if there is none.
         most_seconds: How long replays may take.
     """
 
@@ -59,6 +60,7 @@ class StudyJob:
     costs: PassCosts | None
     sources: tuple[str, ...]
     trie: str | None
+    tokenizer: str | None
     most_seconds: float
 
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace as replaced
 from app.model.error_line import error_line
 from app.run.study_job import Made, StudyJob, Wanted
 from lookahead.config import GREEDY
+from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.grid import AXES, Point, explore
@@ -128,9 +129,9 @@ class Work:
     def __init__(self, parent: Parent, job: StudyJob) -> None:
         self._parent, self._job = parent, job
         self._finishing: Progress | None = None
-        self.samples = read_material(job.request.name, job.most_prompts + 1)
-        self.found: list[Sample] = []
         self.notes: list[str] = []
+        self.samples = self._read()
+        self.found: list[Sample] = []
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
             self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
@@ -145,6 +146,17 @@ class Work:
         self.config = base_config(self.samples, given, self.costs is not None)
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
         self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+
+    def _read(self) -> list[Sample]:
+        """The material; recorded text without token ids gets those of the page's model."""
+        name, most = self._job.request.name, self._job.most_prompts + 1
+        try:
+            return read_material(name, most, note=self.notes.append)
+        except InputError:
+            if self._job.tokenizer is None:
+                raise
+        self.notes.clear()
+        return read_material(name, most, self._job.tokenizer, self.notes.append)
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""

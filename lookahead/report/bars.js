@@ -45,11 +45,8 @@ function cureOf(tokens, cure, around) {
   return around.use && Object.keys(cure.config).length ? [gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + ', ' + gain];
 }
 
-/** @param {Advice} advice */
-export const gainText = ({ gain, low, high }) => (gain === null ? '' : signed(gain) + ' %' + (low === null || high === null ? '' : ' (' + signed(low) + ' to ' + signed(high) + ')'));
-
-/** A ratio as a change. */
-const signed = (/** @type {number} */ ratio) => (ratio >= 1 ? '+' : '−') + number(Math.abs(100 * (ratio - 1)), Math.abs(ratio - 1) < 0.0495 ? 1 : 0);
+/** A ratio as a change in percent. */
+export const signed = (/** @type {number} */ ratio) => (ratio >= 1 ? '+' : '−') + number(Math.abs(100 * (ratio - 1)), Math.abs(ratio - 1) < 0.0495 ? 1 : 0);
 
 /** @param {HTMLElement} rows @param {HTMLElement} says @param {[string, Accepted][]} parts @param {string} by @param {Source[]} sources */
 function showAccepted(rows, says, parts, by, sources) {

@@ -1,6 +1,6 @@
 // A whole study: the verdict as a sentence, what to change, the prompts, whether it pays, where acceptance is lost.
 
-import { mountBars, gainText } from './bars.js';
+import { mountBars, signed } from './bars.js';
 import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
@@ -49,7 +49,7 @@ function soFar({ total }) {
 }
 
 /** The text with its speedups in bold. */
-const emphasised = (/** @type {string} */ text) => text.split(/(\d+(?:\.\d+)?(?:×|x)(?: (?:faster|slower|as fast))?)/).map((part, i) => (i % 2 ? make('b', {}, part) : part));
+const emphasised = (/** @type {string} */ text) => text.split(/(\d+(?:\.\d+)?(?:×|x| times)(?: (?:faster|slower|as fast|the speed))?)/).map((part, i) => (i % 2 ? make('b', {}, part) : part));
 
 /** @param {Study} study */
 function factsOf({ title, model, sampling, verdict, total, rows, created }) {
@@ -67,8 +67,8 @@ function notesOf({ notes }) {
 /** @param {Study} study @param {Around} around */
 function adviceOf({ advice }, around) {
   const items = advice.slice(0, MOST_ADVICE).map((one) => {
-    const gain = gainText(one), given = Object.keys(one.config).length > 0;
-    return make('li', {}, make('span', {}, one.text, ...(gain ? [' ', make('b', { class: 'gain' }, gain)] : []), ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
+    const given = Object.keys(one.config).length > 0, gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
+    return make('li', {}, make('span', {}, ...gain, one.text, ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
   });
   return make('ol', { class: 'advice', 'aria-label': 'What to change' }, ...items);
 }

@@ -5,7 +5,9 @@ import { clock, measured, number, oneLine, paying, percent, plural, speedupOf, t
 
 /** @import { Around, Column, Row, Study } from './study' */
 
-const BEYOND = 8; // rows that are drawn above and below those in sight
+const CHUNK = 8; // rows come and go by so many, so that most movements draw nothing
+
+const SPEEDS = ['speedup', 'first', 'second']; // come first where there is little width
 
 /** @param {HTMLElement} box @param {Around} around */
 export function mountTable(box, around) {
@@ -13,6 +15,7 @@ export function mountTable(box, around) {
   /** @type {Column[]} */ let columns = [];
   /** @type {number[]} */ let order = []; // places in the file, as they are sorted
   let sorted = { name: 'speedup', down: false }, all = false, wanted = '', active = 0, shown = '';
+  const narrow = matchMedia('(max-width: 999px)');
   const head = make('thead', {}), body = make('tbody', {}), foot = make('tfoot', {}), widths = make('colgroup', {});
   const table = make('table', { role: 'grid', 'aria-label': 'Prompts' }, widths, head, body, foot);
   const scroller = make('div', { class: 'scroller', 'data-rows': '' }, table);
@@ -23,7 +26,8 @@ export function mountTable(box, around) {
 
   function layOut() {
     if (!study) return;
-    columns = columnsOf(study).filter((column) => all || !column.more);
+    const known = columnsOf(study).filter((column) => all || !column.more), fast = known.filter(({ name }) => SPEEDS.includes(name));
+    columns = narrow.matches ? [known[0], ...fast, ...known.slice(1).filter((column) => !fast.includes(column))] : known;
     widths.replaceChildren(...columns.map(({ name }) => make('col', { class: 'c-' + name })));
     table.classList.toggle('all-columns', all);
     head.replaceChildren(make('tr', {}, ...columns.map(headOf)));
@@ -56,8 +60,8 @@ export function mountTable(box, around) {
 
   function render() {
     if (!study) return;
-    const height = rowHeight(), first = Math.max(0, Math.floor(scroller.scrollTop / height) - BEYOND);
-    const last = Math.min(order.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + BEYOND);
+    const height = rowHeight(), top = scroller.scrollTop / height, first = CHUNK * Math.max(0, Math.floor(top / CHUNK) - 1);
+    const last = Math.min(order.length, CHUNK * (Math.ceil((top + scroller.clientHeight / height) / CHUNK) + 1));
     if (shown === first + ' ' + last + ' ' + active) return;
     shown = first + ' ' + last + ' ' + active;
     const focused = body.contains(document.activeElement);
@@ -100,6 +104,7 @@ export function mountTable(box, around) {
     if (line && event.target instanceof Element && !event.target.closest('a')) /** @type {HTMLElement | null} */ (line.querySelector('a'))?.click();
   });
   filter.addEventListener('input', () => { wanted = filter.value.trim().toLowerCase(); scroller.scrollTop = 0; sort(); });
+  narrow.addEventListener('change', layOut);
   new ResizeObserver(() => { shown = ''; render(); }).observe(scroller);
   return { show(/** @type {Study} */ next) { study = next; layOut(); } };
 }

@@ -153,14 +153,9 @@ def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, e
     expect(page.locator("tbody tr:focus")).to_have_attribute("data-row", str(name))
     page.keyboard.press("ArrowUp")
     expect(page.locator("tbody tr:focus")).to_have_attribute("data-place", "2998")
-    took = page.evaluate(
-        """async () => {
-          const box = document.querySelector('[data-rows]'), begun = performance.now();
-          for (let i = 0; i < 50; i += 1) { box.scrollTop = i * 900; await new Promise(requestAnimationFrame); }
-          return (performance.now() - begun) / 50;
-        }"""
-    )
-    assert took < 200, "milliseconds a frame, on a busy machine"
+    page.locator("[data-rows]").evaluate("(box) => { box.scrollTop = box.scrollHeight / 2; }")
+    expect(page.locator("tbody tr[data-place='1500']")).to_be_visible()
+    assert page.locator("tbody tr[data-row]").count() < 80
     page.get_by_label("Filter the prompts").fill("trace.jsonl:29")
     expect(page.locator("[data-count]")).to_have_text(re.compile(r"^\d+ of 3,000 prompts"))
 
@@ -214,7 +209,7 @@ def test_a_report_of_hostile_text_is_inert(lab: Open, example: Study, tmp_path: 
     row = msgspec.structs.replace(example.rows[0], name=text, text=text)
     page = lab(report_of(example, (row,), tmp_path / "report.html", text))
     expect(page.locator("tbody tr[data-row]")).to_have_count(1)
-    expect(page.locator("tbody th")).to_contain_text("onerror")
+    expect(page.locator("tbody tr[data-row] th")).to_contain_text("onerror")
     assert page.evaluate("window.hurt") == 0
     assert page.locator("img").count() == 0
     for view in ("grid", "ranking", "source"):

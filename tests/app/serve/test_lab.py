@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,12 +17,14 @@ from starlette.testclient import TestClient
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
+from app.run import study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
 from app.serve.lab import Lab
 from app.serve.question_thread import QuestionThread
 from lookahead import LookaheadConfig, RunRecord
 from lookahead.costs import KnownCosts, PassCosts
+from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.study.result import Study
 
@@ -307,3 +310,27 @@ def test_a_sweep_tries_other_settings_and_peers(client: TestClient) -> None:
     assert all(len(variant.each) == 2 for variant in found.variants)
     assert found.total.losses
     assert found.verdict.text
+
+
+def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tokenizer is loaded only where the recording cannot be read without one."""
+    given: list[str | None] = []
+
+    def read(name: str, limit: int, tokenizer: str | None = None, note: Any = None) -> list[Any]:
+        given.append(tokenizer)
+        note(f"read with {tokenizer}")
+        if tokenizer is None and name == "text":
+            raise InputError("no token ids")
+        return [name]
+
+    monkeypatch.setattr(study_process, "read_material", read)
+    for name, tokenizer, tried in (("ids", "t", [None]), ("text", "t", [None, "t"])):
+        given.clear()
+        work = study_process.Work.__new__(study_process.Work)
+        work._job, work.notes = (
+            SimpleNamespace(request=SimpleNamespace(name=name), most_prompts=9, tokenizer=tokenizer),
+            [],
+        )
+        assert work._read() == [name]
+        assert given == tried
+        assert work.notes == [f"read with {tried[-1]}"]
