@@ -46,6 +46,7 @@ class ModelHost:
         notice: What the user should know about the model, above all why it decodes one token per pass; else empty.
         context_limit: Most tokens of prompt and output together; None if the model has no limit.
         costs: T(n) as it was when the model was loaded; None if it was not measured.
+        suggested_temperature: What the model's own settings suggest; None if they say nothing.
         generate: Makes a run; call it in the engine's thread.
         lends: Whether each run borrows a GPU.
     """
@@ -122,6 +123,7 @@ class ModelHost:
         """Run this model from now on."""
         self.name, self.backend, self.info, self.corpus = loaded.name, loaded.backend, loaded.info, loaded.corpus
         self.notice, self.costs = loaded.notice, loaded.costs
+        self.suggested_temperature = loaded.backend.rules.suggested_temperature
         self.context_limit = loaded.backend.context_limit
         self.sources = tuple(name for name in OFFERED if name != "corpus" or loaded.corpus)
         self.generate: Generate = partial(generate, loaded.backend, loaded.info, loaded.corpus)
@@ -139,6 +141,11 @@ class ModelHost:
     def close(self) -> None:
         """End the run in progress."""
         self.thread.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is there; its facts are those of the one before while another is being loaded."""
+        return self._ready.is_set()
 
     @property
     def most_prompt_tokens(self) -> int:

@@ -8,7 +8,7 @@ import { number, passes, percent, plural } from './text.js';
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
-const MOST_BRANCHES = 4; // that count in what a step shows
+const MOST_BESIDE = 3; // further branches that make a step tell more, twice as much at most
 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
@@ -57,7 +57,7 @@ export function tellingStep(run, plain) {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
     const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes that are no parent; -1 is the root's
-    const tells = lost ? drafted - 100 * right : Math.min(branches, MOST_BRANCHES) * right + (right ? (drafted - right) / 1000 : 0);
+    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE) / MOST_BESIDE) * right + (right ? (drafted - right) / 1000 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });
   return best;
