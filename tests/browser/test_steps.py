@@ -141,7 +141,7 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
         expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} new")
-        expect(adds).to_have_text(f"This step adds {run.steps[step].trie.added} (+ at the next).")
+        expect(adds).to_have_text(f"This step adds {run.steps[step].trie.added}.")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))
     expect(adds).to_have_text(re.compile(r"^This step adds \d+\.$"))
 
