@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
-from lookahead.study.folder import TABLE, StudyFolder
+from lookahead.study.folder import RUNS, TABLE, StudyFolder
 from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
@@ -149,11 +149,11 @@ def _shown(bar: Any) -> Callable[[str, int, int], None]:
     return tick
 
 
-def _axes(args: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
+def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
     if args.grid == "none":
         return {}
     if args.grid is None:
-        return dict(AXES)
+        return AXES
     try:
         axes = parse_axes(args.grid)
     except ValueError as error:
@@ -192,6 +192,7 @@ def _recorded(
     if (Path(args.material) / TABLE).is_file():
         folder = StudyFolder.opened(args.material)
         costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        notes += folder.problems()
         folder.close()
     own = costs is not None
     if costs is None and machines:
@@ -245,6 +246,7 @@ def _run_prompts(
         folder.note("pass_costs", runner.pass_costs.to_json())
         folder.note("machine", machine)
     found, problems = _recording(runner, samples, folder, path)
+    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
     if not found:
         raise UsageError(f"no prompt could run; {problems[0]}")
     return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, problems)
@@ -276,7 +278,9 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
     if args.csv is not None:
         files[args.csv] = to_csv(study.rows).encode()
     if args.html is not None:
-        files[args.html] = _html(study).encode()
+        from lookahead.report.report import to_html
+
+        files[args.html] = to_html(study).encode()
     for path, data in files.items():
         try:
             write_whole(path, data)
@@ -288,11 +292,3 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
         print_json(msgspec.to_builtins(study))
     else:
         print(report(study))
-
-
-def _html(study: Study) -> str:
-    try:
-        from lookahead.report.report import to_html
-    except ImportError:
-        raise UsageError("--html: the report is not part of this installation") from None
-    return to_html(study)

@@ -204,7 +204,7 @@ def record(
     Args:
         tick: Called after each prompt that ran, for a progress bar.
     """
-    done, found, notes = folder.done(), [], []
+    done, found = folder.done(), []
     waiting = [one for place, one in enumerate(samples, start=1) if one.output_ids is None and place not in done]
     runner.warm_up(waiting)
     for place, sample in enumerate(samples, start=1):
@@ -221,6 +221,5 @@ def record(
             found.append(folder.add(place, ran, pair, row))
         except (PromptError, RunFileError) as error:
             folder.add_problem(place, sample, str(error))
-            notes.append(f"{sample.name} did not run: {error}")
         tick()
-    return found, notes
+    return found, folder.problems()
