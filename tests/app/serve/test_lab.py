@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
-from app.run import study_process
+from app.run import studies, study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
 from app.serve.lab import Lab
@@ -214,8 +214,7 @@ def test_another_session_sees_nothing(lab: Lab, recording: tuple[TestClient, str
         assert other.get(f"/lab/studies/{study}{path}").status_code == 404
     assert other.post(f"/lab/studies/{study}/stop").status_code == 404
     assert other.delete(f"/lab/studies/{study}").status_code == 404
-    assert other.get("/lab/studies").json() == {"studies": []}
-    assert [one["id"] for one in client.get("/lab/studies").json()["studies"]] == [study]
+    assert client.get(f"/lab/studies/{study}.json").status_code == 200
     forged = TestClient(client.app, cookies={"lookahead-lab": "x"})
     assert forged.get(f"/lab/studies/{study}.json").status_code == 404
 
@@ -334,3 +333,20 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
         assert work._read() == [name]
         assert given == tried
         assert work.notes == [f"read with {tried[-1]}"]
+
+
+def test_a_page_that_lends_gpus_runs_no_prompts(
+    client: TestClient, host: ModelHost, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "lends", True)
+    assert "GPUs are lent here to single runs" in problem_of(client, started(client))
+    assert not gate.prompts
+
+
+def test_the_oldest_finished_studies_make_room(lab: Lab, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = started(client, TRACE)
+    found_by(client, first)
+    assert lab.studies._studies[first].bytes > 0
+    monkeypatch.setattr(studies, "MOST_BYTES", 0)
+    second = started(visitor(lab), TRACE)
+    assert [*lab.studies._studies] == [second]
