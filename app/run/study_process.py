@@ -24,6 +24,7 @@ from lookahead.config import GREEDY
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study.as_run import as_run
 from lookahead.study.grid import AXES, Point, explore
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
@@ -267,8 +268,9 @@ class Work:
         return self._saved(place, sample_of(sample, pair), pair)
 
     def _kept(self, place: int, sample: Sample) -> Sample:
-        """The sample as it is; a recorded run gets a run file as well."""
-        run = sample.run
+        """The sample with a run file: of its recorded run, or of the replay of its output."""
+        steps = [] if sample.run else decode_steps_of(sample, self.config, self.costs, self.corpus)
+        run = sample.run or as_run(sample, steps, self.config, self.costs)
         if run is None:
             return sample
         return self._saved(place, sample, RunPair(run, sample.plain if run.method == "lookahead" else None))

@@ -59,10 +59,12 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     page.click("#race .lane button.name >> nth=0")
     expect(page.locator("#stage [data-run]")).to_have_attribute("data-run", str(first))
     page.reload()
+    expect(page.locator("[data-about]")).to_contain_text("restored after a reload")
     expect(page.locator("#race .lane")).to_have_count(2)
     page.click("[data-keep]")
     page.set_input_files("#open-run", recorded_run)  # of another model
     expect(page.locator("#race .lane button.name >> nth=1")).to_contain_text("SmolLM2")
+    page.screenshot(path="/tmp/s/lab-serve/kept.png")
     assert page.locator("#race .lane button.name >> nth=0").inner_text() == "embedded"
     page.click("[data-keep]")
     expect(page.locator("[data-keep]")).to_have_text("Keep run")

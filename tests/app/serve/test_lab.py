@@ -119,11 +119,14 @@ def test_prompts_run_on_the_model_and_their_runs_can_be_opened(client: TestClien
 
 
 def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
-    found = found_by(client, started(client, TRACE, settings=[{"decoding_length": 8}]))
+    study = started(client, TRACE, settings=[{"decoding_length": 8}])
+    found = found_by(client, study)
     assert len(found.rows) == 2
     assert found.rows[0].tokens == 10
     assert found.config["decoding_length"] == 8
     assert not gate.prompts
+    run = runfile.from_json(client.get(f"/lab/studies/{study}/runs/{found.rows[0].run}").text)
+    assert len(run.steps) == found.rows[0].passes + 1
 
 
 @pytest.fixture(scope="module")
@@ -341,6 +344,17 @@ def test_a_page_that_lends_gpus_runs_no_prompts(
     monkeypatch.setattr(host, "lends", True)
     assert "GPUs are lent here to single runs" in problem_of(client, started(client))
     assert not gate.prompts
+
+
+def test_a_study_ends_when_another_model_is_loaded(
+    client: TestClient, host: ModelHost, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = started(client, plain=False)
+    assert gate.begun.wait(60)
+    monkeypatch.setattr(host, "info", replace(host.info, name="other"))
+    gate.open.set()
+    assert "Another model was loaded" in problem_of(client, study)
+    assert len(client.get(f"/lab/studies/{study}.json").json()["rows"]) == 1
 
 
 def test_the_oldest_finished_studies_make_room(lab: Lab, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
