@@ -263,7 +263,8 @@ class Studies:
             study.kill()
             if study.process is not None:
                 study.process.wait()
-            study.bytes = sum(path.stat().st_size for path in study.folder.rglob("*"))
+            with suppress(OSError):  # the visitor may have had it deleted
+                study.bytes = sum(path.stat().st_size for path in study.folder.rglob("*"))
             study.over.set()
 
     def _serve(self, study: LiveStudy) -> None:
@@ -277,7 +278,7 @@ class Studies:
             pickle.dump(value, tell)
             tell.flush()
 
-        host, costs = self._host, None
+        host = self._host
         if study.cancelled.is_set():
             return
         costs = host.thread.start(host.pass_costs, study.cancelled).result()

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -314,8 +315,9 @@ def test_a_sweep_tries_other_settings_and_peers(client: TestClient) -> None:
     assert found.verdict.text
 
 
-def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its tokenizer is loaded only where the recording cannot be read without one."""
+    (tmp_path / "material").mkdir()
     given: list[str | None] = []
 
     def read(name: str, limit: int, tokenizer: str | None = None, note: Any = None) -> list[Any]:
@@ -328,11 +330,10 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
     monkeypatch.setattr(study_process, "read_material", read)
     for name, tokenizer, tried in (("ids", "t", [None]), ("text", "t", [None, "t"])):
         given.clear()
-        work = study_process.Work.__new__(study_process.Work)
-        work._job, work.notes = (
-            SimpleNamespace(request=SimpleNamespace(name=name), most_prompts=9, tokenizer=tokenizer),
-            [],
-        )
+        work: Any = study_process.Work.__new__(study_process.Work)
+        request = SimpleNamespace(name=name)
+        work._job = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
+        work.notes = []
         assert work._read() == [name]
         assert given == tried
         assert work.notes == [f"read with {tried[-1]}"]
