@@ -64,7 +64,6 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     page.click("[data-keep]")
     page.set_input_files("#open-run", recorded_run)  # of another model
     expect(page.locator("#race .lane button.name >> nth=1")).to_contain_text("SmolLM2")
-    page.screenshot(path="/tmp/s/lab-serve/kept.png")
     assert page.locator("#race .lane button.name >> nth=0").inner_text() == "embedded"
     page.click("[data-keep]")
     expect(page.locator("[data-keep]")).to_have_text("Keep run")
