@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from lookahead.study.recording import PromptRunner
     from lookahead.trie import Trie
 
+MOST_REPLAYED = 2_000_000
+"""Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
+
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
 or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, recorded traffic of another
@@ -127,6 +130,7 @@ def run(args: argparse.Namespace) -> None:
         peers=args.peers,
         machines=machines,
         notes=[*heard, *material.notes],
+        most_replayed=MOST_REPLAYED if args.grid is None else None,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         study = make_study(material.samples, made, _shown(bar))

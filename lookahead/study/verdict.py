@@ -278,6 +278,7 @@ def machines(
     corpus: Sequence[Trie] = (),
     jobs: int | None = None,
     drafting: Drafting | None = None,
+    most: int | None = None,
 ) -> tuple[Machine, ...]:
     """What these samples would do on each machine; adaptive widths are replayed with the T(n) of each.
 
@@ -289,11 +290,13 @@ def machines(
         corpus: Tries of the points that start with a corpus.
         jobs: Processes; None takes one per processor.
         drafting: Time of the drafts; None measures it once, on this machine.
+        most: As in ``explore``.
     """
     drafting = drafting or timed_drafting(samples, own.config)
     found = []
     for name, costs in curves.items():
-        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting)
+        every = [own, *points]
+        first, *others = explore(samples, every, own.config, costs, corpus, jobs, drafting=drafting, most=most)
         found.append(machine(name, costs, drafting, first, others))
     return tuple(found)
 
