@@ -43,11 +43,13 @@ export function mountBreakEven(box) {
 }
 
 /** @param {Study} study @param {Machine} machine @param {Point | undefined} own */
-function saysOf({ total, machines }, machine, own) {
+function saysOf({ total, machines, verdict }, machine, own) {
   if (!own) return ['No pass had a draft.'];
   const best = machine !== machines[0] && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
   const wide = number(1 + total.drafted / total.passes, 1) + ' tokens wide on average';
-  return [make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: '), 'a pass takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens (' + wide + ').' + best];
+  const close = machine === machines[0] && verdict.pays === null && verdict.text !== '';
+  const word = close ? make('b', {}, 'Too close to tell: ') : make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: ');
+  return [word, 'a pass takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens (' + wide + ').' + best];
 }
 
 /**
@@ -136,21 +138,21 @@ function labels(points, x, y, curve, room) {
     const [x1, y1] = curve[Math.max(0, i - 1)];
     for (let share = 0; share < 1; share += 0.2) taken.push([x1 + share * (x2 - x1) - 1, y1 + share * (y2 - y1) - 1, x1 + share * (x2 - x1) + 1, y1 + share * (y2 - y1) + 1]);
   }
-  const put = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[][]} */ places) => {
+  const put = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[][]} */ places, otherwise = 0) => {
     const wide = 7 * name.length, boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
     const free = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
-    const place = places.find((one) => free(boxOf(one))) || places[0];
+    const place = places.find((one) => free(boxOf(one))) || places[otherwise < 0 ? places.length - 1 : 0];
     taken.push(boxOf(place));
     return draw('text', { class: kind, x: place[0], y: place[1] }, name);
   };
   const beside = (/** @type {Point} */ { name, x: a, y: b }) => {
     const [cx, cy, wide] = [x(a), y(b), 7 * name.length];
-    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
+    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36], [cx + 10, cy + 19], [cx + 10, cy - 11], [cx - wide - 10, cy - 11], [cx + 10, cy + 33], [cx - wide / 2, cy + 50], [cx - wide / 2, cy - 43]];
   };
-  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [18, 26, 36].flatMap((down) => [[cx - 3 * needed.length, cy + down], [cx + 6, cy + down]]));
+  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [18, 26, 36].flatMap((down) => [[cx - 3 * needed.length, cy + down], [cx + 6, cy + down], [cx - 7 * needed.length - 6, cy + 10 - down]]));
   const names = named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point)));
   taken.push(...points.map((point) => around(point, 4)));
-  return [...names, put(needed, 'needed-name', [...below, [room.right - 7 * needed.length, room.bottom - 6]])];
+  return [...names, put(needed, 'needed-name', [...below, [room.right - 7 * needed.length, room.bottom - 6]], -1)];
 }
 
 /** Round numbers from 0 to at most `most`, about five of them. */

@@ -7,9 +7,9 @@ import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
 import { number, oneLine, plural, speedupOf, times } from './words.js';
 
-/** @import { Around, Study } from './study' */
+/** @import { Advice, Around, Study } from './study' */
 
-const MOST_ADVICE = 3;
+const MOST_ADVICE = 2;
 
 /** Fills a box with the pictures of a study. @param {HTMLElement} box @param {Around} around */
 export function mountStudy(box, around) {
@@ -48,8 +48,17 @@ function soFar({ total }) {
   return 'So far: ' + (speedup === null ? number(total.tokens_per_pass) + ' tokens per pass.' : times(speedup) + ' ' + (speedup < 1 ? 'as fast as' : 'faster than') + ' plain decoding.');
 }
 
+/** The text with its percent signs beside their numbers. */
+const together = (/** @type {string} */ text) => text.replace(/(\d) %/g, '$1\u00a0%');
+
+/** What would win something; or else the first, which says that there is nothing. @param {Advice[]} advice */
+function shownAdvice(advice) {
+  const wins = advice.filter(({ gain }) => gain !== null);
+  return (wins.length ? wins : advice.slice(0, 1)).slice(0, MOST_ADVICE);
+}
+
 /** The text with its speedups in bold. */
-const emphasised = (/** @type {string} */ text) => text.split(/(\d+(?:\.\d+)?(?:×|x| times)(?: (?:faster|slower|as fast|the speed))?)/).map((part, i) => (i % 2 ? make('b', {}, part) : part));
+const emphasised = (/** @type {string} */ text) => together(text).split(/(\d+(?:\.\d+)?(?:×|x| times)(?: (?:faster|slower|as fast|the speed))?)/).map((part, i) => (i % 2 ? make('b', {}, part) : part));
 
 /** @param {Study} study */
 function factsOf({ title, model, sampling, verdict, total, rows, created }) {
@@ -60,15 +69,16 @@ function factsOf({ title, model, sampling, verdict, total, rows, created }) {
 }
 
 /** @param {Study} study */
-function notesOf({ notes }) {
-  return notes.length ? [make('details', { class: 'notes' }, make('summary', {}, plural(notes.length, 'note')), make('ul', {}, ...notes.map((note) => make('li', {}, note))))] : [];
+function notesOf({ notes, advice }) {
+  const all = [...advice.filter((one) => !shownAdvice(advice).includes(one)).map(({ text }) => text), ...notes].filter(Boolean);
+  return all.length ? [make('details', { class: 'notes' }, make('summary', {}, plural(all.length, 'note')), make('ul', {}, ...all.map((note) => make('li', {}, note))))] : [];
 }
 
 /** @param {Study} study @param {Around} around */
 function adviceOf({ advice }, around) {
-  const items = advice.slice(0, MOST_ADVICE).map((one) => {
+  const items = shownAdvice(advice).map((one) => {
     const given = Object.keys(one.config).length > 0, gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
-    return make('li', {}, make('span', {}, ...gain, one.text, ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
+    return make('li', {}, make('span', {}, ...gain, together(one.text), ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
   });
   return make('ol', { class: 'advice', 'aria-label': 'What to change' }, ...items);
 }

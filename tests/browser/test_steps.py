@@ -148,7 +148,7 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
 
 def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
     match, fact = page.locator("[data-match]"), page.locator("[data-trie-fact]")
-    page.locator("[data-search] input").fill("[word for")
+    page.locator("[data-search] input").fill("text.lower")
     page.locator("[data-search] button").click()
     expect(match.first).to_contain_text("Found: ")
     page.locator("#scrubber").fill("0")
