@@ -33,7 +33,7 @@ from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
-from lookahead.study.verdict import verdict
+from lookahead.study.verdict import against, verdict
 from lookahead.trie.file import fingerprint_of, load_trie
 
 NICENESS = 5
@@ -203,8 +203,12 @@ class Work:
             study = make_study(self.found, self._options(self._job.request.sweep), self._tick)
             if other is not None:
                 point = Point(replace(self.config, **other))
-                (found,) = explore(self.found, [point], self.config, self.costs, self.corpus, jobs=1)
-                study = replaced(study, variants=(replaced(found, label="B"), *study.variants))
+                own, found = explore(
+                    self.found, [Point(self.config), point], self.config, self.costs, self.corpus, jobs=1
+                )
+                told = against(own, found, [max(0, row.tokens - 1) for row in study.rows])
+                variants = (replaced(found, label="B"), *study.variants)
+                study = replaced(study, variants=variants, advice=(told, *study.advice))
         except StoppedError as error:
             if len(self.found) == len(self.samples):
                 self.notes.append(f"{error} before other settings were tried.")

@@ -6,22 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from lookahead.cli.console import table
 from lookahead.inputs import excerpt
-from lookahead.study.result import Machine, Row, Study, Variant
+from lookahead.study.result import CAUSE_NAMES, Machine, Row, Study, Variant
 from lookahead.study.rows import total_of
 
 SHOWN_PROMPTS = 20
 """Prompts in the text, the worst first; a file of --csv has all."""
 SHOWN_VARIANTS = 10
-
-_CAUSES = {
-    "unseen": "never seen by any source",
-    "outranked": "the model chose another token than those drafted there",
-    "pays": "seen, but not probable enough to pay",
-    "width": "the draft was full (decoding_length)",
-    "branch_length": "the branch was full (branch_length)",
-    "strategy": "the strategy gives its parent one child",
-    "pruned": "it had been seen and was pruned (trie_capacity)",
-}
 
 
 def report(study: Study) -> str:
@@ -106,7 +96,7 @@ def _sources(total: Row) -> str:
 
 
 def _losses(total: Row) -> str:
-    rows = [(_CAUSES.get(loss.cause, loss.cause), loss.passes, loss.tokens) for loss in total.losses]
+    rows = [(CAUSE_NAMES.get(loss.cause, loss.cause), loss.passes, loss.tokens) for loss in total.losses]
     return table(("where passes ended", "passes", "tokens lost"), rows) if rows else ""
 
 

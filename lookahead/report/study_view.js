@@ -51,10 +51,11 @@ function soFar({ total }) {
 /** The text with its percent signs beside their numbers. */
 const together = (/** @type {string} */ text) => text.replace(/(\d) %/g, '$1\u00a0%');
 
-/** What would win something; or else the first, which says that there is nothing. @param {Advice[]} advice */
+/** How B compares, if there is one; then what would win something, or that there is nothing. @param {Advice[]} advice */
 function shownAdvice(advice) {
-  const wins = advice.filter(({ gain }) => gain !== null);
-  return (wins.length ? wins : advice.slice(0, 1)).slice(0, MOST_ADVICE);
+  const compared = advice.filter(({ cause }) => cause === 'B'), others = advice.filter(({ cause }) => cause !== 'B');
+  const wins = others.filter(({ gain }) => gain !== null);
+  return [...compared, ...(wins.length ? wins : others.slice(0, 1)).slice(0, MOST_ADVICE)];
 }
 
 /** The text with its speedups in bold. */

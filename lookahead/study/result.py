@@ -13,6 +13,18 @@ FORMAT = "lookahead-study"
 VERSION = 1
 
 
+CAUSE_NAMES = {
+    "unseen": "never seen",
+    "outranked": "another guess drafted",
+    "pays": "too improbable to pay",
+    "width": "cut by decoding_length",
+    "branch_length": "cut by branch_length",
+    "strategy": "cut by the strategy",
+    "pruned": "pruned",
+}
+"""Causes of a loss and what tables and pictures call them (``Loss``)."""
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """Draft tokens of one kind (a source, a depth, a range of match lengths).
 
@@ -134,7 +146,8 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
         gain: Expected speedup over the study's own settings on the held-out half; None if there is nothing to win.
         low: Lower end of its 90 % interval (bootstrap over prompts).
         high: Upper end.
-        cause: The loss that it wins back; empty for the best setting of all.
+        cause: The loss that it wins back; ``B`` for the comparison with the settings B; empty for the best setting of
+            all.
     """
 
     text: str

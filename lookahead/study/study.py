@@ -26,6 +26,8 @@ from lookahead.trie import Trie
 
 FEW_REPLAYED = 100_000
 """Output tokens times settings that are replayed before other processes would have started."""
+OFF = 1.5
+"""A modelled speedup that is so many times the measured one, or less than its part, is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,18 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
         advice=told if points else (),
         variants=tuple(variants),
         machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting, most)),
-        notes=(*study.notes, *_left_out(study, variants)),
+        notes=(*_off(study), *study.notes, *_left_out(study, variants)),
     )
+
+
+def _off(study: Study) -> Iterator[str]:
+    """A note if T(n) does not describe the times that were measured."""
+    measured, modelled = study.total.speedup, study.total.modelled_speedup
+    if measured and modelled and not 1 / OFF < modelled / measured < OFF:
+        yield (
+            f"T(n) would make it {modelled:.2f} times as fast, measured were {measured:.2f}: T(n) is not that of these "
+            "runs, so what is modelled by it is off; measure it again while nothing else runs (costs --measure)"
+        )
 
 
 def _left_out(study: Study, variants: Sequence[Variant]) -> Iterator[str]:

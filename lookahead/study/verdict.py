@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
 from lookahead.study.decisions import Findings, decide
 from lookahead.study.grid import Drafting, Point, explore, timed_drafting
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
-from lookahead.study.result import Advice, Loss, Machine, Row, Variant, Verdict
+from lookahead.study.result import CAUSE_NAMES, Advice, Loss, Machine, Row, Variant, Verdict
 from lookahead.trie import Trie
 
 RESAMPLES = 2000
@@ -218,8 +218,8 @@ def advice(
         ]
         if tried:
             said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
-            share = f"{loss.cause} ended {100 * loss.passes / total:.0f} % of the passes. "
-            found.append(_with_text(said, share + said.text))
+            share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
+            found.append(_with_text(said, share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]))
     if found[0].gain is not None:
         found[1:] = [one for one in found[1:] if one.gain is None or one.config != found[0].config]
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
@@ -234,9 +234,40 @@ def _best(tried: Sequence[Variant], chosen_on: _Told, told_on: _Told, cause: str
     low, high = interval(*told_on.times(best), seed) or (gain, gain)
     said = f"{gain:.2f} times the {unit} on prompts that it was not chosen on (90 %: {low:.2f} to {high:.2f})"
     if low <= 1.0:
-        return Advice(text=f"Nothing to win for sure: the best setting, {best.label}, has {said}.", cause=cause)
-    text = f"Use {best.label}: {said}."
+        keep = "Keep these settings: what was best" if gain <= 1.0 else "Too close to tell: what was best"
+        return Advice(text=f"{keep} on one half of the prompts, {flags(best)}, has {said}.", cause=cause)
+    text = f"Use {flags(best)}: {said}."
     return Advice(text=text, config=best.config, start=best.start, gain=gain, low=low, high=high, cause=cause)
+
+
+def flags(variant: Variant) -> str:
+    """The settings of a variant as a command line takes them, and what else they need.
+
+    >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm",
+    ...               tokens_per_pass=None, drafted_per_pass=None, modelled_speedup=None))
+    '--decoding-length 16, one session for all prompts (warm)'
+    """
+    described = settings_of(LookaheadConfig)
+    words = []
+    for name, value in variant.config.items():
+        given = ",".join(value) if isinstance(value, list | tuple) else 0 if value is None else value
+        words.append(f"{described[name].flag} {given}")
+    start = {"warm": "one session for all prompts (warm)", "corpus": "a trie file (--trie)"}.get(variant.start, "")
+    return ", ".join(filter(None, [" ".join(words), start])) or "the same settings"
+
+
+def against(own: Variant, other: Variant, tokens: Sequence[int], seed: int = 0) -> Advice:
+    """How other settings compare with the study's own, on all prompts: both were given, none was chosen."""
+    told = _Told(own, tokens, [place for place, count in enumerate(tokens) if count > 0])
+    unit = "speed" if own.modelled_speedup is not None else "tokens per pass"
+    gain = told.gain(other)
+    low, high = interval(*told.times(other), seed) or (gain, gain)
+    within = f"{gain:.2f} times the {unit} of A (90 %: {low:.2f} to {high:.2f})"
+    if low <= 1.0 <= high:
+        return Advice(text=f"B is about as good as A: {within}.", cause="B")
+    if high < 1.0:
+        return Advice(text=f"A is better: B has {within}.", cause="B")
+    return Advice(text=f"B is better: it has {within}.", gain=gain, low=low, high=high, cause="B")
 
 
 def _with_text(one: Advice, text: str) -> Advice:
