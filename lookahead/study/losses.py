@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from lookahead.config import MAX_NUMBER, LookaheadConfig
 from lookahead.costs import PassCosts
@@ -18,7 +18,6 @@ from lookahead.study.result import Loss
 from lookahead.trie import Trie
 
 Cause = Literal["unseen", "outranked", "pays", "width", "branch_length", "strategy", "pruned"]
-CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 @dataclass(frozen=True, slots=True)

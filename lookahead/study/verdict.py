@@ -229,7 +229,8 @@ def _best(tried: Sequence[Variant], chosen_on: _Told, told_on: _Told, cause: str
     """The best of these settings on one half, with its gain on the other."""
     best = max(tried, key=chosen_on.gain, default=None)
     if best is None or chosen_on.gain(best) <= 1.0:
-        return Advice(text=f"Nothing to win here: none of {len(tried)} settings is better.", cause=cause)
+        count = "the one other setting is not" if len(tried) == 1 else f"none of {len(tried)} settings is"
+        return Advice(text=f"Nothing to win here: {count} better.", cause=cause)
     gain = told_on.gain(best)
     low, high = interval(*told_on.times(best), seed) or (gain, gain)
     said = f"{gain:.2f} times the {unit} on prompts that it was not chosen on (90 %: {low:.2f} to {high:.2f})"
