@@ -14,7 +14,7 @@ from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import ChainRule, StopRule
 from lookahead.sources.expected import ExpectedText
-from lookahead.sources.model import ROW_BYTES, RecycledLogits, RowTable
+from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
@@ -263,11 +263,8 @@ class Request:
         """Read the rows of the last pass."""
         if (tree := self._tree) is not None:
             recycled.read(tree.token_ids, tree.parents, successors)
-            return
-        count, prompt_ids = len(successors) // ROW_BYTES, self._prompt_ids
-        recycled.follow(prompt_ids[: len(prompt_ids) - count + 1])
-        recycled.read(prompt_ids[len(prompt_ids) - count :], range(-1, count - 1), successors)
-        recycled.follow(prompt_ids)
+        else:
+            recycled.read_prompt(self._prompt_ids, successors)
 
     def _note_change(self, before: int) -> None:
         own = len(self.trie) + self.trie.leaves

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_seconds, decode_steps
@@ -128,7 +129,7 @@ class Replay:
             tree = self._draft(width, longest_branch)
             retrieve_seconds = time.perf_counter() - started
             following_ids = output_ids[done : min(end, done + len(tree))]
-            accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
+            accepted = len(verify(tree, choices(tree, following_ids)).accepted_nodes)
             emitted = min(accepted + 1, len(output_ids) - done)
             self._recycle(self.rows.of(tree, done) if self.rows else b"")
             insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted])
@@ -156,7 +157,7 @@ class Replay:
         return seconds
 
 
-def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
+def choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
     """The choices after each node of a model whose output continues with these tokens; -1 beyond them."""
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 
@@ -327,23 +328,38 @@ def replay_run(
         earlier: Earlier outputs that the run's trie knew, oldest first.
         corpus: Other tries that the run could draft from; they are only read.
     """
-    costs, output_ids = run.pass_costs, run.token_ids
-    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
     drafter = Drafter(config, corpus)
     for ids in earlier:
         drafter.keep(ids)
-    replay = Replay(
+    steps = list(run_replay(run, config, drafter, run.pass_costs))
+    return RunSteps(
+        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
+    )
+
+
+def run_replay(run: RunRecord, config: LookaheadConfig, drafter: Drafter, costs: PassCosts | None) -> Replay:
+    """A run's output to replay with these settings.
+
+    Args:
+        drafter: Made with the same settings; it knows what the run drafted from besides its prompt.
+        costs: T(n) for an adaptive width; None takes the full width.
+    """
+    output_ids = run.token_ids
+    return Replay(
         drafter.start(run.prompt_ids, run.expected_ids),
         output_ids,
         config,
-        pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
+        pass_seconds=adaptive_seconds(config, costs),
         # A run that filled the model's context had room for its output only.
         room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
         accept_last=True,
         rows=RecordedRows(run),
         chain=run.steps[1].chain if len(run.steps) > 1 else None,
     )
-    steps = list(replay)
-    return RunSteps(
-        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
-    )
+
+
+def adaptive_seconds(config: LookaheadConfig, costs: PassCosts | None) -> list[float] | None:
+    """T(n) by which these settings choose the width of a draft; None if they draft the full width."""
+    if config.budget != "adaptive" or costs is None or config.decoding_length == 1:
+        return None
+    return costs.table(config.decoding_length)

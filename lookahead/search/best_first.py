@@ -83,6 +83,7 @@ class Search:
         self._refused: list[tuple[float, int, Offer]] = []
         self._ends: list[int] = []
         self._kept = 1
+        self._scale = 1.0
         self._ended: Reason = "width"
         self._end: Reason = "width"
 
@@ -95,13 +96,17 @@ class Search:
             strategy: ``hierarchical``, ``parallel`` (only the root has several children) or ``single`` (no node has).
             stop: Ends the search where more nodes are not expected to pay; None fills the width.
         """
-        if first := self._open(0, self._confidence.correction):
+        correction = self._confidence.correction
+        # The best nodes of a full draft are the same whatever all are multiplied by, so that comes last: what rounding
+        # does to them cannot depend on it.
+        root, self._scale = (1.0, correction) if stop is None else (correction, 1.0)
+        if first := self._open(0, root):
             self._first[0] = first
         # A branch of the whole width is cut by the width.
         self._end = "branch_length" if longest_branch < width - 1 else "width"
         self._ended = self._grow(width, longest_branch, strategy, stop)
         self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
-        return self._tree.tree(self._kept, self._tree.match_length(self._loci[0]))
+        return self._tree.tree(self._kept, self._tree.match_length(self._loci[0]), self._scale)
 
     def _grow(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> Reason:
         """Draft the best candidates until the tree is full or more do not pay; returns which of the two.
@@ -299,7 +304,7 @@ class Search:
             _, token_id, place = offer.candidates[offer.index]
             if self._tree.child(offer.node, token_id) is None:
                 name = self._sources[offer.number].origin(place).name
-                return LeftCandidate(token_id, offer.node, -negative, name, why(offer.node))
+                return LeftCandidate(token_id, offer.node, -negative * self._scale, name, why(offer.node))
             offer.index += 1
             more = offer.index < len(offer.candidates)
             offer.probability = offer.scale * offer.candidates[offer.index][0] if more else 0.0

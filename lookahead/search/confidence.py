@@ -74,6 +74,12 @@ class Table:
         self._odds = [math.log(p / (1.0 - p)) for p in self.values]
         self._seen = [0] * len(PRIORS)
 
+    def copy(self) -> Table:
+        """The same confidence, which learns by itself from now on."""
+        copy = Table.__new__(Table)
+        copy.values, copy._odds, copy._seen = self.values.copy(), self._odds.copy(), self._seen.copy()
+        return copy
+
     def learn(self, number: int, hit: bool) -> None:
         """Move one class towards what was observed; the first observations count most."""
         seen = self._seen[number]
@@ -103,6 +109,13 @@ class Confidence:
         if source.kind not in self._tables:
             self._tables[source.kind] = Table(source.trust)
         return self._tables[source.kind]
+
+    def copy(self) -> Confidence:
+        """The same confidence, which learns by itself from now on."""
+        copy = Confidence()
+        copy.correction, copy._expected, copy._accepted = self.correction, self._expected, self._accepted
+        copy._tables = {kind: table.copy() for kind, table in self._tables.items()}
+        return copy
 
     def settle(self, expected: float, accepted: int) -> None:
         """Compare a draft's expected accepted tokens with the accepted ones; older drafts fade."""

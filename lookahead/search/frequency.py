@@ -42,12 +42,17 @@ class FrequencySearch:
     def run(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes (see ``Search.run``)."""
         loci = [source.locus() for source in self._sources]
-        for number, level in longest_first(self._sources, loci):
+        self.grow(width, longest_branch, strategy)
+        self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
+        return self._tree.tree(self._kept, self._tree.match_length(loci))
+
+    def grow(self, width: int, longest_branch: int, strategy: Strategy) -> GrowingTree:
+        """All nodes up to a width, whether they pay or not; those of a wider tree come in the same order."""
+        for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):
             if len(self._tree) >= width:
                 break
             self._fill(width, longest_branch, strategy, number, level)
-        self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
-        return self._tree.tree(self._kept, self._tree.match_length(loci))
+        return self._tree
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""

@@ -59,8 +59,12 @@ class GrowingTree:
         """Tokens in the longest suffix of the root's context that something was seen after."""
         return max([source.match_length(locus) for source, locus in zip(self._sources, loci, strict=True)], default=0)
 
-    def tree(self, width: int, match_length: int) -> DraftTree:
-        """The first ``width`` nodes as a draft tree; each carries the source with the largest share of it."""
+    def tree(self, width: int, match_length: int, scale: float = 1.0) -> DraftTree:
+        """The first ``width`` nodes as a draft tree; each carries the source with the largest share of it.
+
+        Args:
+            scale: What the path probabilities are still to be multiplied by.
+        """
         token_ids, parents, _, _, numbers, places = zip(*self.nodes[:width], strict=True)
         origins = [self._sources[number].origin(place) for number, place in zip(numbers[1:], places[1:], strict=True)]
         for node, number, place in self._rivals:
@@ -71,7 +75,7 @@ class GrowingTree:
         return DraftTree(
             token_ids=token_ids,
             parents=parents,
-            probabilities=tuple(self.probabilities[:width]),
+            probabilities=(1.0, *[probability * scale for probability in self.probabilities[1:width]]),
             sources=(ROOT_SOURCE, *[origin.name for origin in origins]),
             counts=(0, *[origin.times for origin in origins]),
             match_length=match_length,

@@ -123,6 +123,13 @@ class RecycledLogits:
             loci.append(self.advance(loci[parent], token_id))
         self._table.read(loci, packed)
 
+    def read_prompt(self, prompt_ids: Sequence[int], packed: bytes) -> None:
+        """Keep the rows of the last tokens of a prompt, and go along to its end."""
+        count = len(packed) // ROW_BYTES
+        self.follow(prompt_ids[: len(prompt_ids) - count + 1])
+        self.read(prompt_ids[len(prompt_ids) - count :], range(-1, count - 1), packed)
+        self.follow(prompt_ids)
+
     def follow(self, token_ids: Sequence[int]) -> None:
         """Go along with the context as it grows."""
         for token_id in token_ids[-2:]:

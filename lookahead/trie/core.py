@@ -128,11 +128,15 @@ class Trie(NodeTable):
 
     def make_room(self, tokens: int) -> None:
         """Prune unless this many more tokens fit, whatever they are; n-grams of a prompt are never pruned."""
+        if not self.has_room(tokens):
+            nodes = tokens * (self.max_depth + 1)
+            prune(self, nodes, nodes * _GROWTH_BYTES)
+
+    def has_room(self, tokens: int) -> bool:
+        """Whether this many more tokens fit, whatever they are."""
         nodes = tokens * (self.max_depth + 1)
         full = self.capacity is not None and len(self) + self.leaves + nodes > self.capacity
-        heavy = self.max_bytes is not None and self.bytes() + nodes * _GROWTH_BYTES > self.max_bytes
-        if full or heavy:
-            prune(self, nodes, nodes * _GROWTH_BYTES)
+        return not full and (self.max_bytes is None or self.bytes() + nodes * _GROWTH_BYTES <= self.max_bytes)
 
     def _read(self, token_id: int) -> None:
         position = self.log_start + len(self.log)

@@ -1,0 +1,443 @@
+"""One sample replayed with many settings at once, each exactly as by itself.
+
+What a setting drafts at a position depends on what was read up to there, which is the same for all settings that draft
+from the same sources, and on what it learned from its own drafts. So the settings go along the output together: the
+tries read every token once, settings that have learned the same search once, and a search of the widest serves the
+narrower ones, because a search finds the nodes of a wider draft in the same order. Settings that have learned different
+things part, for good.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from lookahead.config import LookaheadConfig, Strategy
+from lookahead.costs import PassCosts
+from lookahead.draft import DraftTree, plain_ids
+from lookahead.drafter import Drafter
+from lookahead.replay import RecordedRows
+from lookahead.search.best_first import Offer, Search
+from lookahead.search.confidence import Confidence
+from lookahead.search.frequency import FrequencySearch
+from lookahead.search.growing import GrowingTree
+from lookahead.search.width import StopRule
+from lookahead.sources.expected import ExpectedText
+from lookahead.sources.model import RecycledLogits, RowTable
+from lookahead.sources.source import Source
+from lookahead.sources.tries import FOLLOWED, OwnTrie
+from lookahead.study.material import Sample
+from lookahead.study.replayed import (
+    chain_of,
+    drafter_of,
+    expected_of,
+    known_rows,
+    output_of,
+    pass_seconds,
+    replay_of,
+    room_of,
+)
+from lookahead.trie import Trie
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one setting did on one sample.
+
+    Attributes:
+        tokens: Tokens of the decode passes.
+        widths: Tokens in a pass, the root included -> passes.
+        accepted: Accepted draft tokens.
+    """
+
+    tokens: int = 0
+    widths: Counter[int] = field(default_factory=Counter)
+    accepted: int = 0
+
+    @property
+    def passes(self) -> int:
+        """Decode passes."""
+        return self.widths.total()
+
+    @property
+    def drafted(self) -> int:
+        """Draft tokens."""
+        return sum((width - 1) * passes for width, passes in self.widths.items())
+
+    def seconds(self, of_pass: Callable[[int], float]) -> float:
+        """Time of all passes, given that of a pass of so many tokens."""
+        return sum(of_pass(width) * passes for width, passes in self.widths.items())
+
+    def add(self, width: int, accepted: int, emitted: int) -> None:
+        """Count one more pass."""
+        self.widths[width] += 1
+        self.accepted += accepted
+        self.tokens += emitted
+
+
+class _Cut:
+    """Where one setting's own search ends in a search that serves several.
+
+    Attributes:
+        width: Most nodes, the root included.
+        longest: Most draft tokens in one branch.
+        rule: Ends the search where more nodes do not pay; None fills the width.
+        nodes: Nodes that its own search would have found.
+        pushed: Number of the last offer that its own search would have made (they count down).
+    """
+
+    __slots__ = ("longest", "nodes", "pushed", "rule", "width")
+
+    def __init__(self, width: int, longest: int, rule: StopRule | None) -> None:
+        self.width, self.longest, self.rule = width, longest, rule
+        self.nodes = self.pushed = 0
+
+    @property
+    def next_check(self) -> int:
+        """Nodes from which on it may end."""
+        return self.width if self.rule is None else min(self.width, self.rule.next_check)
+
+    def kept(self, probabilities: Sequence[float]) -> int:
+        """Nodes of its draft."""
+        return self.nodes if self.rule is None else self.rule.width(probabilities[: self.nodes])
+
+
+class _JointSearch(Search):
+    """A search for several settings at once, which is also the stop rule of its own loop."""
+
+    def serve(self, cuts: Sequence[_Cut], strategy: Strategy, root: float) -> None:
+        """Search until the last of them has ended, and note where each does.
+
+        Args:
+            root: What all path probabilities are multiplied by.
+        """
+        self._born: dict[Offer, int] = {}
+        self._open_cuts = list(cuts)
+        if first := self._open(0, root):
+            self._first[0] = first
+        self.next_check = min(cut.next_check for cut in cuts)
+        widest = max(cut.width for cut in cuts)
+        self._grow(widest, max(cut.longest for cut in cuts), strategy, self)  # pyright: ignore[reportArgumentType]
+        for cut in self._open_cuts:
+            cut.nodes, cut.pushed = len(self._tree), self._pushed
+
+    def reached(self, probabilities: Sequence[float], bound: float) -> bool:
+        """Whether all have ended (see ``StopRule.reached``)."""
+        count = len(probabilities)
+        going = []
+        for cut in self._open_cuts:
+            if count >= cut.width or (cut.rule is not None and cut.rule.reached(probabilities, bound)):
+                cut.nodes, cut.pushed = count, self._pushed
+            else:
+                going.append(cut)
+        self._open_cuts = going
+        self.next_check = min([cut.next_check for cut in going], default=0)
+        return not going
+
+    def _look_further(self, offer: Offer) -> Offer | None:
+        following = super()._look_further(offer)
+        if following is not None:
+            self._born[following] = self._pushed
+        return following
+
+    @property
+    def grown(self) -> GrowingTree:
+        """All nodes that were found."""
+        return self._tree
+
+    def lessons(self, token_ids: Sequence[int], cut: _Cut) -> tuple[tuple[Source, int, bool], ...]:
+        """What ``Search.learn`` of one setting's own search would tell: source, class of level, held or not."""
+        found: list[tuple[Source, int, bool]] = []
+        node: int | None = 0
+        for depth, token_id in enumerate(token_ids):
+            offer = self._first.get(node) if depth < cut.longest else None
+            while offer is not None:
+                source = self._sources[offer.number]
+                held = source.holds(offer.level, token_id)
+                found.append((source, offer.kind, held))
+                if held:
+                    break
+                offer = offer.following
+                if offer is not None and self._born[offer] < cut.pushed:
+                    offer = None
+            node = self._tree.child(node, token_id)
+            if offer is None or node is None or node >= cut.nodes:
+                break
+        return tuple(found)
+
+
+class _Setting:
+    """One setting on its way along the output.
+
+    Attributes:
+        config: The draft settings.
+        outcome: What it did so far.
+        rule: Its stop rule, made once; None for the full width.
+        confidence: What it has learned.
+        recycled: What its passes found likely; None where nothing is recycled.
+    """
+
+    __slots__ = ("confidence", "config", "outcome", "recycled", "rule")
+
+    def __init__(self, config: LookaheadConfig, seconds: Sequence[float] | None, confidence: Confidence) -> None:
+        self.config, self.confidence = config, confidence
+        self.outcome = Outcome()
+        self.rule = None if seconds is None else StopRule(seconds)
+        self.recycled: RecycledLogits | None = None
+
+    def cut(self, room: int) -> _Cut:
+        """The bounds of its next draft.
+
+        Args:
+            room: Most draft tokens in one branch that the output has room for.
+        """
+        return _Cut(
+            self.config.decoding_length,
+            min(room, self.config.longest_branch),
+            None if self.rule is None else self.rule.fresh(),
+        )
+
+
+class _Walk:
+    """Settings that draft from the same sources, led along one output.
+
+    Args:
+        drafter: The tries of the session and of a corpus; its settings say what to draft from.
+        sample: What is replayed.
+    """
+
+    def __init__(self, drafter: Drafter, sample: Sample) -> None:
+        prompt_ids = plain_ids(sample.prompt_ids)
+        self._output = output_of(sample)
+        self._end = len(self._output) if sample.run is not None else len(self._output) - 1
+        self._room = room_of(sample)
+        self._rows = known_rows(sample)
+        self._prompt_ids = prompt_ids
+        self._recycles = "model" in drafter.config.sources
+        own, shared = drafter.sources(prompt_ids)
+        self._own: OwnTrie = own
+        self._shared = [source for source in shared if not isinstance(source, RecycledLogits)]
+        for source in self._shared:
+            source.follow(prompt_ids[-FOLLOWED:])
+        self._expected: list[Source] = []
+        if expected_of(sample) and "expected" in drafter.config.sources:
+            self._expected.append(ExpectedText(expected_of(sample)))
+        self._waiting: dict[int, list[_Setting]] = {}
+
+    def fits(self, bounds: LookaheadConfig) -> bool:
+        """Whether the request's own trie, with these bounds, holds the output without a prune."""
+        trie = self._own.trie
+        trie.capacity = bounds.trie_capacity + len(trie) + trie.leaves
+        trie.max_bytes = bounds.trie_bytes + trie.bytes()
+        return trie.has_room(len(self._output))
+
+    def go(self, settings: Iterable[_Setting]) -> None:
+        """Take them from the first token of the output to the last."""
+        output = self._output
+        self._waiting[1] = list(settings)
+        if self._recycles and self._rows is not None:
+            for setting in self._waiting[1]:
+                setting.recycled = self._recycled(self._rows)
+        self._follow(output[0])
+        for done in range(1, len(output)):
+            if settings := self._waiting.pop(done, None):
+                self._pass(done, settings)
+            self._follow(output[done])
+
+    def _follow(self, token_id: int) -> None:
+        for source in (self._own, *self._shared, *self._expected):
+            source.follow((token_id,))
+
+    def _sources(self, setting: _Setting) -> list[Source]:
+        recycled = [setting.recycled] if setting.recycled is not None else []
+        return [self._own, *self._shared, *recycled, *self._expected]
+
+    def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
+        """One pass of each setting that has one after so many tokens of the output."""
+        longest = max(setting.config.longest_branch for setting in settings)
+        room = longest if self._room is None else self._room - done - 1
+        groups: dict[Hashable, list[tuple[_Setting, _Cut]]] = {}
+        for setting in settings:
+            cut = setting.cut(room)
+            if cut.width < 2 or cut.longest < 1:
+                self._move(setting, done, 1, 0, None)
+                continue
+            # A branch of the whole width is cut by the width alone, so it may be searched further for a wider draft.
+            branch = cut.longest if cut.longest < cut.width - 1 else 0
+            key = (setting.config.ranking, setting.config.strategy, branch, setting.recycled)
+            if setting.config.ranking == "probability":
+                root = 1.0 if cut.rule is None else setting.confidence.correction
+                key += (setting.confidence, root)
+            groups.setdefault(key, []).append((setting, cut))
+        for group in groups.values():
+            if group[0][0].config.ranking == "probability":
+                self._probable(done, group)
+            else:
+                self._frequent(done, group)
+
+    def _probable(self, done: int, group: list[tuple[_Setting, _Cut]]) -> None:
+        setting, cut = group[0]
+        confidence = setting.confidence
+        search = _JointSearch(self._sources(setting), confidence, self._output[done - 1])
+        root = 1.0 if cut.rule is None else confidence.correction
+        search.serve([cut for _, cut in group], setting.config.strategy, root)
+        probabilities = search.grown.probabilities
+        learned: dict[Hashable, Confidence] = {}
+        for setting, cut in group:
+            kept = cut.kept(probabilities)
+            accepted = self._accepted(search.grown, kept, done)
+            tokens = self._output[done : done + accepted + 1]
+            lessons = search.lessons(tokens, cut)
+            expected = None if cut.rule is None else (1.0 + sum(probabilities[1:kept])) - 1.0
+            key = (lessons, expected, len(tokens))
+            if key not in learned:
+                learned[key] = new = confidence.copy()
+                for source, number, held in lessons:
+                    new.of(source).learn(number, held)
+                if expected is not None:
+                    new.settle(expected, len(tokens) - 1)
+            setting.confidence = learned[key]
+            self._move(setting, done, kept, accepted, search.grown)
+
+    def _frequent(self, done: int, group: list[tuple[_Setting, _Cut]]) -> None:
+        setting = group[0][0]
+        search = FrequencySearch(self._sources(setting), self._output[done - 1])
+        widest, longest = max(cut.width for _, cut in group), max(cut.longest for _, cut in group)
+        grown = search.grow(widest, longest, setting.config.strategy)
+        for setting, cut in group:
+            cut.nodes = min(cut.width, len(grown))
+            kept = cut.kept(grown.probabilities)
+            self._move(setting, done, kept, self._accepted(grown, kept, done), grown)
+
+    def _accepted(self, grown: GrowingTree, kept: int, done: int) -> int:
+        """How many tokens of the output the first ``kept`` nodes hold."""
+        node, place = 0, done
+        while place < self._end:
+            child = grown.child(node, self._output[place])
+            if child is None or child >= kept:
+                break
+            node, place = child, place + 1
+        return place - done
+
+    def _move(self, setting: _Setting, done: int, kept: int, accepted: int, grown: GrowingTree | None) -> None:
+        """Note a setting's pass, and let it wait where its next one begins."""
+        emitted = min(accepted + 1, len(self._output) - done)
+        setting.outcome.add(kept, accepted, emitted)
+        if setting.recycled is not None and self._rows is not None:
+            self._recycle(setting.recycled, self._rows, done, kept, emitted, grown)
+        self._waiting.setdefault(done + emitted, []).append(setting)
+
+    def _recycled(self, rows: RecordedRows) -> RecycledLogits:
+        """The rows of the prompt and of the first token, as one setting begins with them."""
+        recycled = RecycledLogits(RowTable())
+        recycled.follow(self._prompt_ids)
+        if rows.prefill:
+            recycled.read_prompt(self._prompt_ids, rows.prefill)
+        recycled.follow(self._output[:1])
+        return recycled
+
+    def _recycle(
+        self,
+        recycled: RecycledLogits,
+        rows: RecordedRows,
+        done: int,
+        kept: int,
+        emitted: int,
+        grown: GrowingTree | None,
+    ) -> None:
+        """Keep what the pass found likely, and go along with its tokens."""
+        tree = DraftTree.root_only(self._output[done - 1]) if grown is None else grown.tree(kept, 0)
+        if successors := rows.of(tree, done):
+            recycled.read(tree.token_ids, tree.parents, successors)
+        recycled.follow(self._output[done : done + emitted])
+
+
+class Jointly:
+    """Replays one sample after the other, each with many settings.
+
+    Args:
+        earlier: Earlier outputs that every request knows, oldest first; ``know`` adds more.
+        corpus: Tries to draft from.
+    """
+
+    def __init__(self, earlier: Sequence[Sequence[int]] = (), corpus: Sequence[Trie] = ()) -> None:
+        self._earlier = list(earlier)
+        self._corpus = tuple(corpus)
+        self._drafters: dict[Hashable, Drafter] = {}
+
+    def know(self, output_ids: Sequence[int]) -> None:
+        """Add an output to the earlier ones."""
+        self._earlier.append(output_ids)
+        for drafter in self._drafters.values():
+            drafter.keep(output_ids)
+
+    def outcomes(
+        self, sample: Sample, configs: Sequence[LookaheadConfig], costs: PassCosts | None = None
+    ) -> list[Outcome]:
+        """What each of the settings does on a sample, in their order.
+
+        Args:
+            costs: T(n) for adaptive widths; without it every width is used in full.
+        """
+        by_setting: dict[LookaheadConfig, Outcome] = {}
+        walks: dict[LookaheadConfig, list[_Setting]] = {}
+        for config in configs:
+            same = self._same(sample, config, costs)
+            if same in by_setting:
+                continue
+            setting = _Setting(same, pass_seconds(same, costs), Confidence())
+            by_setting[same] = setting.outcome
+            walks.setdefault(_sources_only(same), []).append(setting)
+        for sources, settings in walks.items():
+            self._walk(sample, sources, settings, costs)
+        return [by_setting[self._same(sample, config, costs)] for config in configs]
+
+    def _walk(
+        self, sample: Sample, sources: LookaheadConfig, settings: list[_Setting], costs: PassCosts | None
+    ) -> None:
+        if len(output_of(sample)) < 2:
+            return
+        drafter = self._drafter(sources)
+        walk = None if chain_of(sample) else _Walk(drafter, sample)
+        if walk is not None and walk.fits(sources):
+            walk.go(settings)
+            return
+        for setting in settings:
+            request = drafter_of(setting.config, self._earlier, self._corpus).start(
+                sample.prompt_ids, expected_of(sample)
+            )
+            for step in replay_of(sample, request, setting.config, costs):
+                setting.outcome.add(len(step.draft), step.accepted, step.emitted)
+
+    def _drafter(self, sources: LookaheadConfig) -> Drafter:
+        """The tries of the session and of the corpus, asked as these settings say."""
+        key = sources.trie_capacity, sources.trie_bytes
+        if key not in self._drafters:
+            self._drafters[key] = drafter_of(sources, self._earlier, self._corpus)
+        self._drafters[key].config = sources
+        return self._drafters[key]
+
+    def _same(self, sample: Sample, config: LookaheadConfig, costs: PassCosts | None) -> LookaheadConfig:
+        """Settings that do the same on this sample, the same ones for all such settings."""
+        silent = {"model"} if known_rows(sample) is None else set()
+        silent |= set() if expected_of(sample) else {"expected"}
+        silent |= set() if self._corpus else {"corpus"}
+        return replace(
+            config,
+            branch_length=config.longest_branch if config.longest_branch < config.decoding_length - 1 else None,
+            strategy=config.strategy if config.decoding_length > 2 else "hierarchical",
+            budget=config.budget if costs is not None else "fixed",
+            sources=tuple(source for source in config.sources if source not in silent),
+            prompt_weight=config.prompt_weight if "prompt" in config.sources else 1.0,
+        )
+
+
+def _sources_only(config: LookaheadConfig) -> LookaheadConfig:
+    """The settings that decide what is read; the others are the default."""
+    return LookaheadConfig(
+        sources=config.sources,
+        prompt_weight=config.prompt_weight,
+        trie_capacity=config.trie_capacity,
+        trie_bytes=config.trie_bytes,
+    )

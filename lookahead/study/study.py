@@ -1,0 +1,123 @@
+"""Composes a study: samples, T(n) and options in, one ``Study`` out. Nothing here loads a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import lookahead
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.costs import PassCosts
+from lookahead.records import ModelInfo, RunRecord
+from lookahead.study.material import Sample
+from lookahead.study.result import Machine, Row, Study, Verdict
+from lookahead.study.rows import decode_steps_of, draft_seconds, row_from, total_of
+from lookahead.trie import Trie
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """What a study is made with.
+
+    Attributes:
+        title: Name of what is studied.
+        config: The study's own draft settings.
+        costs: T(n); None if none is known, and then drafts are as wide as the settings allow.
+        machine: What the machine of ``costs`` is called.
+        sampling: How tokens were chosen.
+        model: The model; None if there is none.
+        corpus: Read-only tries to draft from.
+        axes: Settings to explore: name -> values (``start``: cold, warm, corpus); empty explores nothing.
+        peers: Whether other methods are computed on the same material.
+        machines: T(n) of other machines.
+        notes: Lines for the result.
+    """
+
+    title: str
+    config: LookaheadConfig
+    costs: PassCosts | None = None
+    machine: str = "this machine"
+    sampling: Sampling = GREEDY
+    model: ModelInfo | None = None
+    corpus: Sequence[Trie] = ()
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    peers: bool = False
+    machines: Sequence[Machine] = ()
+    notes: Sequence[str] = ()
+
+
+def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Callable[[], object] = lambda: None) -> Study:
+    """The study of these samples, each with its output.
+
+    Args:
+        tick: Called after each sample, for a progress bar.
+    """
+    rows, times = [], []
+    for sample in samples:
+        steps = decode_steps_of(sample, options.config, options.costs, options.corpus)
+        rows.append(row_from(sample, steps, options.config, options.costs))
+        times.append(steps)
+        tick()
+    seconds = draft_seconds(chain.from_iterable(times))
+    return Study(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        program_version=lookahead.__version__,
+        title=options.title,
+        model=None if options.model is None else asdict(options.model),
+        config=asdict(options.config),
+        sampling=asdict(options.sampling),
+        draft_seconds=seconds,
+        verdict=_no_verdict(rows),
+        rows=tuple(rows),
+        total=total_of(rows),
+        machines=_own_machine(options),
+        notes=tuple(options.notes),
+    )
+
+
+def _no_verdict(rows: Sequence[Row]) -> Verdict:
+    total = total_of(rows)
+    return Verdict(text="", pays=None, speedup=total.speedup if total.speedup is not None else total.modelled_speedup)
+
+
+def _own_machine(options: StudyOptions) -> tuple[Machine, ...]:
+    if options.costs is None:
+        return tuple(options.machines)
+    own = Machine(name=options.machine, lengths=options.costs.lengths, seconds=options.costs.seconds)
+    return (own, *options.machines)
+
+
+# ------------------------------------------------------------------ what recorded runs say
+
+
+def recorded(samples: Iterable[Sample]) -> list[RunRecord]:
+    """The runs with drafts among the samples; plain ones if there are no others."""
+    runs = [sample.run for sample in samples if sample.run is not None]
+    return [run for run in runs if run.method == "lookahead"] or runs
+
+
+def base_config(samples: Sequence[Sample], given: Mapping[str, Any], timed: bool) -> LookaheadConfig:
+    """The settings of a study: those given, the others those of most of its runs, or the defaults.
+
+    Args:
+        timed: Whether T(n) is known; if not, traces are drafted with a fixed budget, as in ``replay``.
+
+    Raises:
+        ValueError: If a value is not one of its setting.
+    """
+    configs = Counter(run.config for run in recorded(samples))
+    known = configs.most_common(1)[0][0] if configs else LookaheadConfig()
+    values = {one.name: getattr(known, one.name) for one in fields(known)} | dict(given)
+    if not timed and not configs:
+        values["budget"] = "fixed"
+    return LookaheadConfig(**values)
+
+
+def recorded_costs(samples: Iterable[Sample]) -> PassCosts | None:
+    """The T(n) that the latest of the runs was made with; None if none had one."""
+    known = [(run.created, place, run.pass_costs) for place, run in enumerate(recorded(samples)) if run.pass_costs]
+    return max(known, key=lambda one: one[:2])[2] if known else None
