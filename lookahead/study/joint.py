@@ -10,7 +10,7 @@ things part, for good.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig, Strategy
@@ -365,6 +365,7 @@ class Jointly:
         self._earlier = list(earlier)
         self._corpus = tuple(corpus)
         self._drafters: dict[Hashable, Drafter] = {}
+        self._known: tuple[Hashable, list[LookaheadConfig]] = (None, [])
 
     def know(self, output_ids: Sequence[int]) -> None:
         """Add an output to the earlier ones."""
@@ -380,18 +381,17 @@ class Jointly:
         Args:
             costs: T(n) for adaptive widths; without it every width is used in full.
         """
+        nothing = Confidence()
         by_setting: dict[LookaheadConfig, Outcome] = {}
         walks: dict[LookaheadConfig, list[_Setting]] = {}
-        for config in configs:
-            same = self._same(sample, config, costs)
-            if same in by_setting:
-                continue
-            setting = _Setting(same, pass_seconds(same, costs), Confidence())
+        sames = self._sames(sample, configs, costs)
+        for same in dict.fromkeys(sames):
+            setting = _Setting(same, pass_seconds(same, costs), nothing)
             by_setting[same] = setting.outcome
             walks.setdefault(_sources_only(same), []).append(setting)
         for sources, settings in walks.items():
             self._walk(sample, sources, settings, costs)
-        return [by_setting[self._same(sample, config, costs)] for config in configs]
+        return [by_setting[same] for same in sames]
 
     def _walk(
         self, sample: Sample, sources: LookaheadConfig, settings: list[_Setting], costs: PassCosts | None
@@ -418,19 +418,34 @@ class Jointly:
         self._drafters[key].config = sources
         return self._drafters[key]
 
-    def _same(self, sample: Sample, config: LookaheadConfig, costs: PassCosts | None) -> LookaheadConfig:
-        """Settings that do the same on this sample, the same ones for all such settings."""
-        silent = {"model"} if known_rows(sample) is None else set()
+    def _sames(
+        self, sample: Sample, configs: Sequence[LookaheadConfig], costs: PassCosts | None
+    ) -> list[LookaheadConfig]:
+        """For each of the settings one that does the same on this sample, the same one for all such settings."""
+        silent = set() if known_rows(sample) is not None else {"model"}
         silent |= set() if expected_of(sample) else {"expected"}
         silent |= set() if self._corpus else {"corpus"}
-        return replace(
-            config,
-            branch_length=config.longest_branch if config.longest_branch < config.decoding_length - 1 else None,
-            strategy=config.strategy if config.decoding_length > 2 else "hierarchical",
-            budget=config.budget if costs is not None else "fixed",
-            sources=tuple(source for source in config.sources if source not in silent),
-            prompt_weight=config.prompt_weight if "prompt" in config.sources else 1.0,
-        )
+        key = tuple(configs), frozenset(silent), costs is None
+        if self._known[0] != key:
+            self._known = key, [_same(config, silent, costs is None) for config in configs]
+        return self._known[1]
+
+
+def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> LookaheadConfig:
+    """A setting that does the same.
+
+    Args:
+        silent: Sources that have nothing to say.
+        full: Whether adaptive widths are full ones.
+    """
+    return replace(
+        config,
+        branch_length=config.longest_branch if config.longest_branch < config.decoding_length - 1 else None,
+        strategy=config.strategy if config.decoding_length > 2 else "hierarchical",
+        budget="fixed" if full else config.budget,
+        sources=tuple(source for source in config.sources if source not in silent),
+        prompt_weight=config.prompt_weight if "prompt" in config.sources else 1.0,
+    )
 
 
 def _sources_only(config: LookaheadConfig) -> LookaheadConfig:
