@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_seconds, decode_steps
@@ -328,38 +327,23 @@ def replay_run(
         earlier: Earlier outputs that the run's trie knew, oldest first.
         corpus: Other tries that the run could draft from; they are only read.
     """
+    costs, output_ids = run.pass_costs, run.token_ids
+    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
     drafter = Drafter(config, corpus)
     for ids in earlier:
         drafter.keep(ids)
-    steps = list(run_replay(run, config, drafter, run.pass_costs))
-    return RunSteps(
-        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
-    )
-
-
-def run_replay(run: RunRecord, config: LookaheadConfig, drafter: Drafter, costs: PassCosts | None) -> Replay:
-    """A run's output to replay with these settings.
-
-    Args:
-        drafter: Made with the same settings; it knows what the run drafted from besides its prompt.
-        costs: T(n) for an adaptive width; None takes the full width.
-    """
-    output_ids = run.token_ids
-    return Replay(
+    replay = Replay(
         drafter.start(run.prompt_ids, run.expected_ids),
         output_ids,
         config,
-        pass_seconds=adaptive_seconds(config, costs),
+        pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
         # A run that filled the model's context had room for its output only.
         room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
         accept_last=True,
         rows=RecordedRows(run),
         chain=run.steps[1].chain if len(run.steps) > 1 else None,
     )
-
-
-def adaptive_seconds(config: LookaheadConfig, costs: PassCosts | None) -> list[float] | None:
-    """T(n) by which these settings choose the width of a draft; None if they draft the full width."""
-    if config.budget != "adaptive" or costs is None or config.decoding_length == 1:
-        return None
-    return costs.table(config.decoding_length)
+    steps = list(replay)
+    return RunSteps(
+        [len(step.draft) for step in steps], [step.accepted for step in steps], [step.emitted for step in steps]
+    )

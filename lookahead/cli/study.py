@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from lookahead.config import LookaheadConfig, offered, settings_of
 from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
-from lookahead.study.axes import DEFAULT_AXES, parse_axes
+from lookahead.study.axes import parse_axes
 from lookahead.study.folder import StudyFolder
+from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
 from lookahead.study.reading import read_material
@@ -121,15 +122,31 @@ def run(args: argparse.Namespace) -> None:
         notes=material.notes,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
-        study = make_study(material.samples, made, bar.update)
+        study = make_study(material.samples, made, _shown(bar))
     _write(args, study, material.samples)
+
+
+def _shown(bar: Any) -> Callable[[str, int, int], None]:
+    """Shows each part of the work on one bar, from its start to its end."""
+
+    shown = ""
+
+    def tick(what: str, done: int, of: int) -> None:
+        nonlocal shown
+        if what != shown:
+            shown = what
+            bar.set_description(what, refresh=False)
+            bar.reset(of)
+        bar.update(done - bar.n)
+
+    return tick
 
 
 def _axes(args: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
     if args.grid == "none":
         return {}
     if args.grid is None:
-        return dict(DEFAULT_AXES)
+        return dict(AXES)
     try:
         axes = parse_axes(args.grid)
     except ValueError as error:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from lookahead.config import LookaheadConfig, offered, settings_of
 from lookahead.inputs import excerpt
+from lookahead.study.grid import Start
 
-STARTS = ("cold", "warm", "corpus")
-"""What a prompt's drafts may know besides the prompt: nothing, the outputs of earlier prompts, a trie file."""
-DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {
-    "decoding_length": (4, 8, 16, 32, 64),
-    "branch_length": (None, 8),
-    "strategy": ("hierarchical", "single"),
-    "start": ("cold", "warm"),
-}
-"""Explored where nothing else is asked for."""
 MOST_POINTS = 10_000
 
 
@@ -61,8 +52,8 @@ def _values(one: Any, text: str) -> list[Any]:
 
 
 def _starts(text: str) -> list[str]:
-    values = list(STARTS) if text == "all" else text.split(",")
+    values = list(get_args(Start)) if text == "all" else text.split(",")
     for value in values:
-        if value not in STARTS:
-            raise ValueError(f"start={excerpt(value, 40)}; choose among {', '.join(STARTS)}")
+        if value not in get_args(Start):
+            raise ValueError(f"start={excerpt(value, 40)}; choose among {', '.join(get_args(Start))}")
     return values

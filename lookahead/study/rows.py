@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from statistics import median
 from typing import TypeVar
 
 from lookahead import metrics
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
-from lookahead.drafter import Drafter
 from lookahead.metrics import Acceptance, decode_steps, in_ranges
 from lookahead.records import RunRecord, StepRecord, StepTimings, TrieChange
-from lookahead.replay import Replay, adaptive_seconds, choices, run_replay
+from lookahead.replay import choices
+from lookahead.study.losses import summed
 from lookahead.study.material import Sample
-from lookahead.study.result import Accepted, Loss, Row
+from lookahead.study.replayed import output_of, replayed
+from lookahead.study.result import Accepted, Row
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -46,23 +46,15 @@ def decode_steps_of(
     """The decode steps of a sample with these settings, as ``row_of`` takes them."""
     if sample.run is not None and was_recorded(sample, config):
         return [step for step, _ in decode_steps(sample.run.steps)]
-    return list(_replayed(sample, config, costs, Drafter(config, corpus)))
+    return list(_replay_steps(sample, config, costs, corpus))
 
 
-def replay_of(sample: Sample, config: LookaheadConfig, costs: PassCosts | None, drafter: Drafter) -> Replay:
-    """The sample's output to replay with these settings: a run as it was made, a trace as ``replay`` counts it."""
-    if sample.run is not None:
-        return run_replay(sample.run, config, drafter, costs)
-    seconds = adaptive_seconds(config, costs)
-    return Replay(drafter.start(sample.prompt_ids), sample.output_ids or (), config, pass_seconds=seconds)
-
-
-def _replayed(
-    sample: Sample, config: LookaheadConfig, costs: PassCosts | None, drafter: Drafter
-) -> Iterable[StepRecord]:
+def _replay_steps(
+    sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie]
+) -> Iterator[StepRecord]:
     """The steps of a replay as records."""
-    output_ids, done = sample.output_ids or (), 1
-    replay = replay_of(sample, config, costs, drafter)
+    output_ids, done = output_of(sample), 1
+    replay = replayed(sample, config, costs, corpus=corpus)
     for index, step in enumerate(replay, start=1):
         end = done + step.accepted + 1  # the token after the accepted ones is the one that the model chose
         target_ids = choices(step.draft, output_ids[done:end])
@@ -73,7 +65,7 @@ def _replayed(
             draft=step.draft,
             target_ids=tuple(target_ids),
             accepted_nodes=verify(step.draft, target_ids).accepted_nodes[: step.accepted],
-            emitted_ids=tuple(output_ids[done : done + step.emitted]),
+            emitted_ids=output_ids[done : done + step.emitted],
             timings=StepTimings(retrieve_seconds=step.retrieve_seconds, commit_seconds=step.insert_seconds),
             trie=TrieChange(),
             chain=replay.chain,
@@ -128,18 +120,9 @@ def _accepted(kinds: dict[str, Acceptance]) -> dict[str, Accepted]:
     return {name: Accepted(kind.drafted, kind.checked, kind.accepted) for name, kind in kinds.items()}
 
 
-def draft_seconds(steps: Iterable[StepRecord]) -> float | None:
-    """Median time of a draft; None if there was no step."""
-    times = [step.timings.retrieve_seconds for step, _ in decode_steps(steps)]
-    return median(times) if times else None
-
-
 def total_of(rows: Sequence[Row]) -> Row:
     """The sums of the rows; a number that some row does not have is null."""
     decoded, passes = sum(max(0, row.tokens - 1) for row in rows), sum(row.passes for row in rows)
-    seconds, plain, modelled = (
-        _sum([getattr(row, name) for row in rows]) for name in ("seconds", "plain_seconds", "modelled_seconds")
-    )
     timed = [row for row in rows if row.seconds and row.plain_seconds is not None]
     weights = [(row.modelled_speedup, row.modelled_seconds) for row in rows if row.modelled_seconds]
     saved = sum(speedup * time for speedup, time in weights if speedup is not None)
@@ -148,17 +131,20 @@ def total_of(rows: Sequence[Row]) -> Row:
         tokens=sum(row.tokens for row in rows),
         passes=passes,
         tokens_per_pass=decoded / passes if passes else None,
-        **{name: sum(getattr(row, name) for row in rows) for name in ("drafted", "accepted", "empty", "wasted")},
-        seconds=seconds,
-        plain_seconds=plain,
+        drafted=sum(row.drafted for row in rows),
+        accepted=sum(row.accepted for row in rows),
+        empty=sum(row.empty for row in rows),
+        wasted=sum(row.wasted for row in rows),
+        seconds=_sum([row.seconds for row in rows]),
+        plain_seconds=_sum([row.plain_seconds for row in rows]),
         speedup=_ratio(_sum([row.plain_seconds for row in timed]), _sum([row.seconds for row in timed])),
-        modelled_seconds=modelled,
+        modelled_seconds=_sum([row.modelled_seconds for row in rows]),
         modelled_speedup=_ratio(saved, _sum([time for _, time in weights])),
         near_ties=_sum([row.near_ties for row in rows]),
-        **{
-            name: _merged([getattr(row, name) for row in rows]) for name in ("by_source", "by_depth", "by_match_length")
-        },
-        losses=_losses(chain.from_iterable(row.losses for row in rows)),
+        by_source=_merged([row.by_source for row in rows]),
+        by_depth=_merged([row.by_depth for row in rows]),
+        by_match_length=_merged([row.by_match_length for row in rows]),
+        losses=summed([loss for row in rows for loss in row.losses]),
     )
 
 
@@ -178,12 +164,3 @@ def _merged(kinds: Sequence[dict[str, Accepted]]) -> dict[str, Accepted]:
         )
     ranged = all(name[:1].isdigit() for name in sums)
     return dict(sorted(sums.items(), key=lambda item: int(item[0].partition("-")[0]) if ranged else 0))
-
-
-def _losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """The sums by cause, most passes first."""
-    sums: dict[str, Loss] = {}
-    for loss in losses:
-        before = sums.get(loss.cause, Loss(loss.cause, 0, 0))
-        sums[loss.cause] = Loss(loss.cause, before.passes + loss.passes, before.tokens + loss.tokens)
-    return tuple(sorted(sums.values(), key=lambda loss: -loss.passes))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from itertools import chain
+from statistics import median
 from typing import Any
+
+import msgspec
 
 import lookahead
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo, RunRecord
+from lookahead.study.grid import explore, grid
+from lookahead.study.losses import losses
 from lookahead.study.material import Sample
-from lookahead.study.result import Machine, Row, Study, Verdict
-from lookahead.study.rows import decode_steps_of, draft_seconds, row_from, total_of
+from lookahead.study.result import Machine, Row, Study, Variant, Verdict
+from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.trie import Trie
 
 
@@ -50,33 +54,55 @@ class StudyOptions:
     notes: Sequence[str] = ()
 
 
-def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Callable[[], object] = lambda: None) -> Study:
+Tick = Callable[[str, int, int], object]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = lambda what, done, of: None) -> Study:
     """The study of these samples, each with its output.
 
     Args:
-        tick: Called after each sample, for a progress bar.
+        tick: Called as the work goes on, for a progress bar.
     """
-    rows, times = [], []
+    rows, drafts = [], []
     for sample in samples:
         steps = decode_steps_of(sample, options.config, options.costs, options.corpus)
-        rows.append(row_from(sample, steps, options.config, options.costs))
-        times.append(steps)
-        tick()
-    seconds = draft_seconds(chain.from_iterable(times))
+        row = row_from(sample, steps, options.config, options.costs)
+        lost, worst_step = losses(sample, options.config, options.costs, corpus=options.corpus)
+        rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
+        drafts += [step.timings.retrieve_seconds for step in steps]
+        tick("prompts", len(rows), len(samples))
+    variants: list[Variant] = []
+    if options.axes:
+        points = grid(options.axes, options.config)
+        variants += explore(
+            samples,
+            points,
+            options.config,
+            options.costs,
+            options.corpus,
+            tick=lambda done, of: tick(f"{len(points)} settings", done, of),
+        )
     return Study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program_version=lookahead.__version__,
         title=options.title,
-        model=None if options.model is None else asdict(options.model),
-        config=asdict(options.config),
-        sampling=asdict(options.sampling),
-        draft_seconds=seconds,
+        model=None if options.model is None else _plain(options.model),
+        config=_plain(options.config),
+        sampling=_plain(options.sampling),
+        draft_seconds=median(drafts) if drafts else None,
         verdict=_no_verdict(rows),
         rows=tuple(rows),
         total=total_of(rows),
+        variants=tuple(variants),
         machines=_own_machine(options),
         notes=tuple(options.notes),
     )
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON would give them back."""
+    return msgspec.json.decode(msgspec.json.encode(record))
 
 
 def _no_verdict(rows: Sequence[Row]) -> Verdict:
