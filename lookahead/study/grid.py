@@ -249,7 +249,8 @@ def variant(
     each = [one.tokens / one.passes if one.passes else None for one in outcomes]
     speedup = None
     if costs is not None:
-        times = [one.seconds(lambda width: costs.at(width) + drafting.at(width)) for one in outcomes]
+        of_pass = {width: costs.at(width) + drafting.at(width) for one in outcomes for width in one.widths}
+        times = [one.seconds(of_pass) for one in outcomes]
         plain = [one.tokens * costs.at(1) for one in outcomes]
         each = [before / after if after else None for before, after in zip(plain, times, strict=True)]
         speedup = sum(plain) / sum(times) if passes else None

@@ -10,7 +10,7 @@ things part, for good.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookahead.config import LookaheadConfig, Strategy
@@ -65,9 +65,9 @@ class Outcome:
         """Draft tokens."""
         return sum((width - 1) * passes for width, passes in self.widths.items())
 
-    def seconds(self, of_pass: Callable[[int], float]) -> float:
-        """Time of all passes, given that of a pass of so many tokens."""
-        return sum(of_pass(width) * passes for width, passes in self.widths.items())
+    def seconds(self, of_pass: Mapping[int, float]) -> float:
+        """Time of all passes, given that of a pass by its tokens."""
+        return sum(of_pass[width] * passes for width, passes in self.widths.items())
 
     def add(self, width: int, accepted: int, emitted: int) -> None:
         """Count one more pass."""
@@ -241,8 +241,8 @@ class _Walk:
                 setting.recycled = self._recycled(self._rows)
         self._follow(output[0])
         for done in range(1, len(output)):
-            if settings := self._waiting.pop(done, None):
-                self._pass(done, settings)
+            if here := self._waiting.pop(done, None):
+                self._pass(done, here)
             self._follow(output[done])
 
     def _follow(self, token_id: int) -> None:

@@ -1,0 +1,212 @@
+"""Why drafts pay or do not: a decision tree as a table, read from the top; the first branch that holds is the reason.
+
+The verdict of a study takes its reason from here, and ``assets/docs/acceptance.md`` describes the same branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+SHORT_OUTPUT = 16
+"""Outputs of fewer tokens on average are short: the prefill takes most of the time, and a run learns little."""
+STEEP = 1.6
+"""A pass of 2 tokens that takes more than this many times one of 1 token makes drafts hard to pay for."""
+SLOW_DRAFTS = 0.25
+"""Drafting takes much time from this share of T(1) on."""
+MOSTLY, MUCH = 0.5, 0.3
+"""Shares of passes from which on a cause is called the main one, or one of the main ones."""
+CUTS = ("width", "branch_length", "strategy")
+"""Causes that are bounds of the setting itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a study found, as far as its verdict depends on it.
+
+    Attributes:
+        passes: Decode passes.
+        output_tokens: Mean tokens of an output.
+        tokens_per_pass: Tokens of the decode passes per pass; 0 without a pass.
+        needed: Tokens per pass that would be as fast as plain decoding, drafting time included; None without T(n).
+        pays: Whether it is faster than plain decoding; None if that is not sure.
+        empty: Share of the passes without a draft.
+        shares: Cause -> its share of the passes that did not end with the output.
+        steep: T(2) / T(1); None without T(n).
+        bent_at: A length whose measured time can hardly be; None if all can.
+        drafting: Drafting time of a pass / T(1); 0 if unknown.
+        chain: Whether the model takes one branch only.
+        off: Sources that could have drafted and are switched off.
+    """
+
+    passes: int
+    output_tokens: float
+    tokens_per_pass: float = 0.0
+    needed: float | None = None
+    pays: bool | None = None
+    empty: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+    steep: float | None = None
+    bent_at: int | None = None
+    drafting: float = 0.0
+    chain: bool = False
+    off: tuple[str, ...] = ()
+
+    def share(self, *causes: str) -> float:
+        """Share of the passes that ended for one of these causes."""
+        return sum(self.shares.get(cause, 0.0) for cause in causes)
+
+    @property
+    def cut(self) -> str:
+        """The bound of the setting that ended most passes."""
+        return max(CUTS, key=self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One branch of the decision tree.
+
+    Attributes:
+        reason: Its name.
+        when: The condition in words, for readers.
+        holds: The condition.
+        text: The sentence of the verdict; names in braces are filled in from the findings.
+        then: What to do about it.
+    """
+
+    reason: str
+    when: str
+    holds: Callable[[Findings], bool]
+    text: str
+    then: str
+
+    def sentence(self, findings: Findings) -> str:
+        """The sentence, filled in."""
+        percent = {f"{cause}_percent": 100 * share for cause, share in findings.shares.items()}
+        values = {
+            "passes": findings.passes,
+            "output_tokens": findings.output_tokens,
+            "tokens_per_pass": findings.tokens_per_pass,
+            "needed": findings.needed or 0.0,
+            "empty_percent": 100 * findings.empty,
+            "steep": findings.steep or 0.0,
+            "bent_at": findings.bent_at,
+            "drafting_percent": 100 * findings.drafting,
+            "off": " and ".join(findings.off),
+            "cut": findings.cut,
+            "cut_percent": 100 * findings.share(*CUTS),
+        }
+        return self.text.format_map(values | percent)
+
+
+DECISIONS: tuple[Branch, ...] = (
+    Branch(
+        "no passes",
+        "no output has a second token",
+        lambda found: found.passes == 0,
+        "No output has a second token, so nothing was drafted.",
+        "Study outputs of several tokens: raise --max-new-tokens, or look at the notes of the study.",
+    ),
+    Branch(
+        "fine",
+        "it is surely faster than plain decoding",
+        lambda found: found.pays is True,
+        "A pass brings {tokens_per_pass:.2f} tokens.",
+        "Nothing has to change; the advice says whether another setting is faster still.",
+    ),
+    Branch(
+        "sources off",
+        "the prompt or the output is not among the sources",
+        lambda found: bool(found.off),
+        "The settings leave out what drafts come from: {off}.",
+        "Switch the sources on again.",
+    ),
+    Branch(
+        "short outputs",
+        f"outputs have fewer than {SHORT_OUTPUT} tokens on average",
+        lambda found: found.output_tokens < SHORT_OUTPUT,
+        "Outputs have {output_tokens:.0f} tokens on average: there is little to draft, and little to learn from.",
+        "Look at requests with longer answers; short ones spend their time in the prefill, which drafts do not change.",
+    ),
+    Branch(
+        "busy machine",
+        f"T(n) has a length whose time can hardly be, and at least {MOSTLY:.0%} of the passes have no draft, or at "
+        f"least {MUCH:.0%} ended for what pays",
+        lambda found: found.bent_at is not None and (found.empty >= MOSTLY or found.share("pays") >= MUCH),
+        "T(n) looks measured on a busy machine (see T({bent_at})); {empty_percent:.0f} % of the passes have no draft.",
+        "Measure T(n) again while nothing else runs (costs --measure), then study again.",
+    ),
+    Branch(
+        "wide passes cost too much",
+        f"T(2) is more than {STEEP} times T(1)",
+        lambda found: found.steep is not None and found.steep > STEEP,
+        "A pass of 2 tokens takes {steep:.1f} times as long as one of 1 token here, so a draft has to be nearly sure.",
+        "Use a dtype or a device with a flatter T(n): float32 on a CPU without bfloat16 units, a GPU, more threads.",
+    ),
+    Branch(
+        "chain model",
+        "the model takes one branch and reads rejected ones again",
+        lambda found: found.chain,
+        "This model takes one branch per pass, and after a rejection it reads the accepted tokens again.",
+        "Expect gains only where long copies occur; a model with attention in every layer takes whole trees.",
+    ),
+    Branch(
+        "slow drafts",
+        f"drafting takes at least {SLOW_DRAFTS:.0%} of the time of a pass of one token",
+        lambda found: found.drafting >= SLOW_DRAFTS,
+        "Making a draft takes {drafting_percent:.0f} % of the time of a pass of one token.",
+        "Draft less (a smaller decoding_length); passes this short leave little time for drafts.",
+    ),
+    Branch(
+        "pruned",
+        f"at least {MUCH:.0%} of the passes ended at a token that had been seen and was pruned",
+        lambda found: found.share("pruned") >= MUCH,
+        "{pruned_percent:.0f} % of the passes ended at a token that had been seen and was pruned.",
+        "Raise trie_capacity and trie_bytes.",
+    ),
+    Branch(
+        "cut by the settings",
+        f"at least {MUCH:.0%} of the passes were cut by the width, by branch_length or by the strategy",
+        lambda found: found.share(*CUTS) >= MUCH,
+        "{cut_percent:.0f} % of the passes were cut by the settings, most of them by {cut}.",
+        "Raise decoding_length or branch_length, or use the hierarchical strategy, where the advice says that it wins.",
+    ),
+    Branch(
+        "too few repeats",
+        f"at least {MOSTLY:.0%} of the passes ended at a token that no source had seen there",
+        lambda found: found.share("unseen") >= MOSTLY,
+        "{unseen_percent:.0f} % of the passes ended at a token that no source had seen there: outputs repeat little.",
+        "Give it more to copy from: earlier outputs (one session for all), a corpus (--trie), an expected text.",
+    ),
+    Branch(
+        "nothing pays",
+        f"at least {MUCH:.0%} of the passes ended for what pays",
+        lambda found: found.share("pays") >= MUCH,
+        "{pays_percent:.0f} % of the passes ended at a token that was less probable than what pays for a wider pass.",
+        "On this machine that is right; on one with a flatter T(n) the same outputs accept more.",
+    ),
+    Branch(
+        "outranked",
+        f"at least {MUCH:.0%} of the passes ended where the draft held other tokens",
+        lambda found: found.share("outranked") >= MUCH,
+        "{outranked_percent:.0f} % of the passes ended where the draft held other tokens than the model chose.",
+        "Text like this has several ways to go on; a corpus of the same kind makes the right one more frequent.",
+    ),
+    Branch(
+        "mixed",
+        "none of the above",
+        lambda found: True,
+        "No single cause stands out.",
+        "Look at the worst prompts, step by step.",
+    ),
+)
+"""The branches, the first to ask at the top; the last always holds."""
+
+
+def decide(findings: Findings) -> Branch:
+    """The first branch that holds.
+
+    >>> decide(Findings(passes=0, output_tokens=1.0)).reason
+    'no passes'
+    """
+    return next(branch for branch in DECISIONS if branch.holds(findings))
