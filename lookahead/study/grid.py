@@ -145,21 +145,29 @@ class Work:
         return by_sample
 
 
+Compute = Callable[[Work, Sequence[tuple[int, int]]], Iterator[list[list[Outcome]]]]
+"""Computes the outcomes of parts of a work (from a sample on, before another one), in their order."""
+
+
 def explored(
-    work: Work, jobs: int | None = None, tick: Callable[[int, int], object] | None = None
+    work: Work,
+    jobs: int | None = None,
+    tick: Callable[[int, int], object] | None = None,
+    elsewhere: Compute | None = None,
 ) -> list[list[Outcome]]:
     """What each point does on each sample, a list per sample, computed by several processes.
 
     Args:
         jobs: Processes; None takes one per processor that this process may use. 1 computes here.
         tick: Called with the samples that are done, and all of them.
+        elsewhere: Computes the parts in other places, ``jobs`` at a time; None takes processes of this machine.
     """
     count = len(work.samples)
     jobs = min(jobs or len(os.sched_getaffinity(0)), count)
     size = max(1, min(8, -(-count // (8 * max(1, jobs)))))
     parts = [(first, min(first + size, count)) for first in range(0, count, size)]
     found: list[list[Outcome]] = []
-    for rows in _computed(work, parts, jobs):
+    for rows in elsewhere(work, parts) if elsewhere else _computed(work, parts, jobs):
         found += rows
         if tick is not None:
             tick(len(found), count)
@@ -206,6 +214,7 @@ def explore(
     jobs: int | None = None,
     tick: Callable[[int, int], object] | None = None,
     drafting: Drafting | None = None,
+    elsewhere: Compute | None = None,
 ) -> tuple[Variant, ...]:
     """What each point does on all samples, in the order of the points; exactly what replays one by one would say.
 
@@ -218,8 +227,9 @@ def explore(
         jobs: Processes; None takes one per processor.
         tick: Called with the samples that are done, and all of them.
         drafting: Time of the drafts; None measures it on a few of the samples.
+        elsewhere: As in ``explored``.
     """
-    found = explored(Work(samples, points, costs, corpus), jobs, tick)
+    found = explored(Work(samples, points, costs, corpus), jobs, tick, elsewhere)
     if costs is not None and drafting is None:
         drafting = timed_drafting(samples, base)
     return tuple(

@@ -1,0 +1,296 @@
+"""A Ray cluster for a study: one worker per device runs prompts, tasks compute replays; the files stay with the caller.
+
+Ray is imported only where a cluster is asked for. Every node needs Ray, the libraries of this one, and the model (and
+the trie file) under the same name; the code of this package is sent along.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lookahead
+from lookahead.backend import BackendError
+from lookahead.costs import PassCosts
+from lookahead.inputs import InputError, excerpt
+from lookahead.records import ModelInfo
+from lookahead.study.grid import Work
+from lookahead.study.joint import Outcome
+from lookahead.study.material import Sample
+from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, plan_facts
+
+if TYPE_CHECKING:
+    from lookahead.hf.backend import HFBackend
+
+ATTEMPTS = 3
+"""Workers that a prompt may bring down before it is given up."""
+RETRIES = 5
+"""How often a replay whose worker has ended is computed again."""
+_OF_A_MACHINE = ("hardware", "threads")
+"""Facts of a study in which the devices of a cluster may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """The model that every worker loads.
+
+    Attributes:
+        folder: Its id or folder, the same on every node.
+        name: What results call it.
+        device: As ``--device``.
+        dtype: As ``--dtype``.
+    """
+
+    folder: str
+    name: str
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a worker has loaded: the facts of the study on it, the model, and its machine in words."""
+
+    facts: dict[str, Any]
+    model: ModelInfo
+    machine: str
+
+
+class DeviceWorker:
+    """A model on one device of the cluster, which runs one prompt after the other (a Ray actor)."""
+
+    def __init__(self) -> None:
+        self._runner: PromptRunner | None = None
+        self._backend: HFBackend | None = None
+
+    def load(self, model: ModelName, plan: RunPlan) -> Loaded:
+        """Load the model.
+
+        Raises:
+            BackendError: If it cannot be loaded.
+        """
+        from lookahead.hf.backend import HFBackend
+        from lookahead.hf.describe import model_info
+        from lookahead.hf.measure import environment
+        from lookahead.hf.quiet import quiet
+        from lookahead.trie.file import load_corpus
+
+        quiet()
+        self._backend = HFBackend.from_pretrained(model.folder, device=model.device, dtype=model.dtype)
+        self._plan = replace(plan, corpus=load_corpus(plan.corpus_file, self._backend, plan.config))
+        self._name = model.name
+        machine = environment(self._backend.model)
+        facts = plan_facts(self._backend, self._plan, model.name)
+        words = f"{machine['hardware']}, {machine['threads']} threads"
+        return Loaded(facts, model_info(self._backend, model.name), words)
+
+    def measure(self) -> PassCosts | None:
+        """T(n) of this device; None if the model takes no drafts."""
+        return self._made(None).pass_costs
+
+    def run(self, sample: Sample, place: int, costs: PassCosts | None) -> Ran:
+        """The prompt's runs, or why it cannot run."""
+        return self._made(costs, sample).tried(sample, place)
+
+    def _made(self, costs: PassCosts | None, first: Sample | None = None) -> PromptRunner:
+        assert self._backend is not None
+        if self._runner is None:
+            self._runner = PromptRunner(self._backend, self._plan, self._name, costs)
+            if first is not None:
+                self._runner.warm_up([first])
+        return self._runner
+
+
+class Cluster:
+    """A connection to a running Ray cluster; close it when the work is done.
+
+    Args:
+        address: ``auto`` for the cluster of this machine, or an address as Ray takes it.
+
+    Raises:
+        InputError: If Ray is not installed, or no cluster answers there.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise InputError("--ray: Ray is not installed; install it with the extra ray (pip install ray)") from None
+        self.ray: Any = ray
+        on_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            package = str(Path(lookahead.__file__).parent)
+            quietly = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": None}
+            ray.init(address=address, runtime_env={"py_modules": [package]}, **quietly)
+        except Exception as error:  # Ray raises of every kind: addresses, versions, sockets
+            reason = excerpt(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
+            advice = "start one with `ray start --head`, or give the address of one"
+            raise InputError(f"--ray {excerpt(address)}: no Ray cluster answers there ({reason}); {advice}") from None
+        if on_main:
+            signal.signal(signal.SIGTERM, before)  # Ray sets one of its own, which would not say how to go on
+
+    def close(self) -> None:
+        """Leave the cluster. Safe to call twice."""
+        self.ray.shutdown()
+
+    @property
+    def jobs(self) -> int:
+        """Replays that the cluster computes at the same time."""
+        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+
+    def outcomes(self, work: Work, parts: Sequence[tuple[int, int]]) -> Iterator[list[list[Outcome]]]:
+        """The outcomes of the parts of an exploration, in their order; a part whose worker ends is computed again."""
+        compute = self.ray.remote(num_cpus=1, max_retries=RETRIES)(_outcomes)
+        shared = self.ray.put(work)
+        for found in [compute.remote(shared, part) for part in parts]:
+            yield self.ray.get(found)
+
+    def devices(self, device: str) -> list[dict[str, Any]]:
+        """What a worker of each device asks of Ray: a GPU, or a whole node where there are none (or ``cpu`` is asked).
+
+        Raises:
+            InputError: If the cluster has neither.
+        """
+        alive = [node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        with_gpu = [node for node in alive if node["Resources"].get("GPU", 0) >= 1] if device != "cpu" else []
+        found = []
+        for node in with_gpu or alive:
+            cpus, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
+            count = gpus if with_gpu else 1
+            asked = {"num_cpus": max(1, cpus // count), "num_gpus": 1 if with_gpu else 0}
+            found += [asked | {"scheduling_strategy": self._on(node["NodeID"])}] * count
+        if not found:
+            raise InputError("--ray: the cluster has no node with a processor; start one with `ray start`")
+        return found
+
+    def _on(self, node: str) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # pyright: ignore
+
+        return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def _outcomes(work: Work, part: tuple[int, int]) -> list[list[Outcome]]:
+    return work.outcomes(*part)
+
+
+class ClusterRunner:
+    """Runs prompts on all devices of a cluster, as ``PromptRunner`` does on one; a prompt whose worker ends runs again.
+
+    All runs take the same T(n): set ``pass_costs`` (``measure`` gives one) before they begin.
+
+    Args:
+        cluster: Where.
+        model: Which model.
+        plan: How to run; its corpus is loaded from its file by every worker.
+
+    Raises:
+        BackendError: If the model cannot be loaded.
+        InputError: If no worker could start.
+    """
+
+    def __init__(self, cluster: Cluster, model: ModelName, plan: RunPlan) -> None:
+        self.plan, self.pass_costs = plan, None
+        self.notes: list[str] = []
+        self._cluster, self._ray, self._model = cluster, cluster.ray, model
+        self._shared = self._ray.put(replace(plan, corpus=()))
+        self._busy: dict[Any, tuple[Any, dict[str, Any], tuple[int, Sample] | None]] = {}
+        self._ended: Counter[str] = Counter()
+        self._idle: deque[tuple[Any, dict[str, Any]]] = deque()
+        self._first: Loaded | None = None
+        for asked in cluster.devices(model.device):
+            self._start(asked)
+        while self._first is None:
+            self._next()
+        self.facts = self._first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
+        self.info, self.machine = self._first.model, self._first.machine
+
+    def measure(self) -> PassCosts | None:
+        """T(n) of the first device that is ready."""
+        while True:
+            worker, asked = self._idle[0]
+            try:
+                return self._ray.get(worker.measure.remote())
+            except self._ray.exceptions.RayActorError:
+                self._idle.popleft()
+                self._start(asked)
+                while not self._idle:
+                    self._next()
+
+    def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
+        """Place and runs of each of these prompts, as they are done, in any order."""
+        queue, ended = deque(waiting), Counter[int]()
+        left = len(queue)
+        while left:
+            while queue and self._idle:
+                worker, asked = self._idle.popleft()
+                place, sample = job = queue.popleft()
+                self._busy[worker.run.remote(sample, place, self.pass_costs)] = worker, asked, job
+            lost, ran = self._next()
+            if lost is not None:
+                ended[lost[0]] += 1
+                if ended[lost[0]] < ATTEMPTS:
+                    queue.appendleft(lost)
+                    continue
+                ran = lost[0], PromptError(f"its worker ended {ATTEMPTS} times")
+            if ran is not None:
+                left -= 1
+                yield ran
+
+    def close(self) -> None:
+        """End the workers, so that their processors are free."""
+        for worker, *_ in [*self._busy.values(), *self._idle]:
+            self._ray.kill(worker)
+        self._busy.clear()
+        self._idle.clear()
+
+    def _start(self, asked: dict[str, Any]) -> None:
+        """A worker for this device, which begins to load, unless the device has lost as many as a prompt may."""
+        key = repr(asked["scheduling_strategy"].node_id)
+        self._ended[key] += 1
+        worker = self._ray.remote(**asked)(DeviceWorker).remote()
+        self._busy[worker.load.remote(self._model, self._shared)] = worker, asked, None
+
+    def _next(self) -> tuple[tuple[int, Sample] | None, tuple[int, Ran] | None]:
+        """Wait for the next worker: the prompt that was lost with it, or the prompt that it has run, if any.
+
+        Raises:
+            BackendError: If a worker cannot load the model.
+            InputError: If no worker is left.
+        """
+        if not self._busy:
+            raise InputError("--ray: no worker of the cluster is left; start nodes again (`ray start`)")
+        (done, *_), _ = self._ray.wait(list(self._busy), num_returns=1)
+        worker, asked, job = self._busy.pop(done)
+        try:
+            result = self._ray.get(done)
+        except self._ray.exceptions.RayActorError:
+            if self._ended[repr(asked["scheduling_strategy"].node_id)] <= ATTEMPTS and self._alive(asked):
+                self._start(asked)
+            return job, None
+        except self._ray.exceptions.RayTaskError as error:
+            raise BackendError(excerpt(error.cause, 400)) from None
+        if job is None and not self._agrees(result):
+            self._ray.kill(worker)
+            return None, None
+        self._idle.append((worker, asked))
+        return None, None if job is None else (job[0], result)
+
+    def _alive(self, asked: dict[str, Any]) -> bool:
+        node_id = asked["scheduling_strategy"].node_id
+        return any(node["Alive"] and node["NodeID"] == node_id for node in self._ray.nodes())
+
+    def _agrees(self, loaded: Loaded) -> bool:
+        """Whether a worker has the versions of the first one: its tokens could be others if not."""
+        self._first = self._first or loaded
+        for name, value in self._first.facts.items():
+            if name not in _OF_A_MACHINE and loaded.facts[name] != value:
+                mine = excerpt(loaded.facts[name], 40)
+                self.notes.append(f"a worker was left out: it has {name}={mine}, the first one {excerpt(value, 40)}")
+                return False
+        return True
