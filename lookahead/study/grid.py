@@ -255,7 +255,7 @@ def variant(
     start: Start = "cold",
 ) -> Variant:
     """The sums of one setting's outcomes, one per sample."""
-    tokens, passes = (sum(counts) for counts in zip(*[(one.tokens, one.passes) for one in outcomes], strict=True))
+    tokens, passes = sum(one.tokens for one in outcomes), sum(one.passes for one in outcomes)
     each = [one.tokens / one.passes if one.passes else None for one in outcomes]
     speedup = None
     if costs is not None:

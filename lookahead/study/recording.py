@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import lookahead
-from lookahead.backend import failure_line
+from lookahead.backend import PASS_ERRORS, failure_line
 from lookahead.bench import FIRST_RUN_TOKENS
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
@@ -122,7 +122,7 @@ class PromptRunner:
             pair = self._pair(sample, run, plain)
         except Exception as error:  # tokenizers are foreign code
             raise PromptError(f"its output cannot be spelled ({excerpt(error, 120)})") from error
-        return sample_of(sample, pair), pair
+        return sample_of(replace(sample, near_ties=self._near_ties(run)), pair), pair
 
     def _methods(self, turn: int) -> tuple[str, ...]:
         if not self.plan.plain:
@@ -159,6 +159,16 @@ class PromptRunner:
         if plain is None:
             return RunPair(run)
         return RunPair(run, with_texts(self.backend, plain, sample.text), self._parted(run, plain))
+
+    def _near_ties(self, run: RunRecord) -> int | None:
+        """None as well where tokens are drawn, and where there is no memory for all logits at once."""
+        from lookahead.hf.ties import near_ties
+
+        if not run.sampling.greedy:
+            return None
+        with suppress(*PASS_ERRORS):
+            return near_ties(self.backend, run.prompt_ids, run.token_ids)
+        return None
 
     def _parted(self, run: RunRecord, plain: RunRecord) -> TokenGap | None:
         """How close the decision was where the two part; None if they are equal, or one only ends earlier."""
