@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lookahead
 from lookahead.backend import BackendError
@@ -23,9 +23,6 @@ from lookahead.study.grid import Work
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
 from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, plan_facts
-
-if TYPE_CHECKING:
-    from lookahead.hf.backend import HFBackend
 
 ATTEMPTS = 3
 """Workers that a prompt may bring down before it is given up."""
@@ -66,7 +63,7 @@ class DeviceWorker:
 
     def __init__(self) -> None:
         self._runner: PromptRunner | None = None
-        self._backend: HFBackend | None = None
+        self._warm = False
 
     def load(self, model: ModelName, plan: RunPlan) -> Loaded:
         """Load the model.
@@ -81,13 +78,12 @@ class DeviceWorker:
         from lookahead.trie.file import load_corpus
 
         quiet()
-        self._backend = HFBackend.from_pretrained(model.folder, device=model.device, dtype=model.dtype)
-        self._plan = replace(plan, corpus=load_corpus(plan.corpus_file, self._backend, plan.config))
+        backend = self._backend = HFBackend.from_pretrained(model.folder, device=model.device, dtype=model.dtype)
+        self._plan = replace(plan, corpus=load_corpus(plan.corpus_file, backend, plan.config))
         self._name = model.name
-        machine = environment(self._backend.model)
-        facts = plan_facts(self._backend, self._plan, model.name)
+        machine = environment(backend.model)
         words = f"{machine['hardware']}, {machine['threads']} threads"
-        return Loaded(facts, model_info(self._backend, model.name), words)
+        return Loaded(plan_facts(backend, self._plan, model.name), model_info(backend, model.name), words)
 
     def measure(self) -> PassCosts | None:
         """T(n) of this device; None if the model takes no drafts."""
@@ -95,15 +91,33 @@ class DeviceWorker:
 
     def run(self, sample: Sample, place: int, costs: PassCosts | None) -> Ran:
         """The prompt's runs, or why it cannot run."""
-        return self._made(costs, sample).tried(sample, place)
+        runner = self._made(costs)
+        if not self._warm:
+            runner.warm_up([sample])
+            self._warm = True
+        return runner.tried(sample, place)
 
-    def _made(self, costs: PassCosts | None, first: Sample | None = None) -> PromptRunner:
-        assert self._backend is not None
+    def _made(self, costs: PassCosts | None) -> PromptRunner:
         if self._runner is None:
             self._runner = PromptRunner(self._backend, self._plan, self._name, costs)
-            if first is not None:
-                self._runner.warm_up([first])
         return self._runner
+
+
+@dataclass(slots=True)
+class Device:
+    """A device of a cluster that a worker can have.
+
+    Attributes:
+        node: Ray's id of its node.
+        processors: Processors that go with it.
+        gpus: 1 for a GPU, 0 for a node's processors alone.
+        workers: Workers that have been started on it.
+    """
+
+    node: str
+    processors: int
+    gpus: int
+    workers: int = 0
 
 
 class Cluster:
@@ -118,7 +132,7 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise InputError("--ray: Ray is not installed; install it with the extra ray (pip install ray)") from None
         self.ray: Any = ray
@@ -126,12 +140,11 @@ class Cluster:
         before = signal.getsignal(signal.SIGTERM)
         try:
             package = str(Path(lookahead.__file__).parent)
-            quietly = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": None}
-            ray.init(address=address, runtime_env={"py_modules": [package]}, **quietly)
+            ray.init(address=address, runtime_env={"py_modules": [package]}, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # Ray raises of every kind: addresses, versions, sockets
             reason = excerpt(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
             advice = "start one with `ray start --head`, or give the address of one"
-            raise InputError(f"--ray {excerpt(address)}: no Ray cluster answers there ({reason}); {advice}") from None
+            raise InputError(f"--ray {excerpt(address)}: no Ray cluster answers there ({reason}); {advice}") from error
         if on_main:
             signal.signal(signal.SIGTERM, before)  # Ray sets one of its own, which would not say how to go on
 
@@ -151,8 +164,8 @@ class Cluster:
         for found in [compute.remote(shared, part) for part in parts]:
             yield self.ray.get(found)
 
-    def devices(self, device: str) -> list[dict[str, Any]]:
-        """What a worker of each device asks of Ray: a GPU, or a whole node where there are none (or ``cpu`` is asked).
+    def devices(self, device: str) -> list[Device]:
+        """The devices: each GPU, or each whole node where there are no GPUs (or ``cpu`` is asked for).
 
         Raises:
             InputError: If the cluster has neither.
@@ -163,16 +176,22 @@ class Cluster:
         for node in with_gpu or alive:
             cpus, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
             count = gpus if with_gpu else 1
-            asked = {"num_cpus": max(1, cpus // count), "num_gpus": 1 if with_gpu else 0}
-            found += [asked | {"scheduling_strategy": self._on(node["NodeID"])}] * count
+            found += [Device(node["NodeID"], max(1, cpus // count), 1 if with_gpu else 0) for _ in range(count)]
         if not found:
             raise InputError("--ray: the cluster has no node with a processor; start one with `ray start`")
         return found
 
-    def _on(self, node: str) -> Any:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # pyright: ignore
+    def worker(self, device: Device) -> Any:
+        """A new worker on this device (a handle of Ray)."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On  # pyright: ignore
 
-        return NodeAffinitySchedulingStrategy(node, soft=False)
+        there = On(device.node, soft=False)
+        asked = {"num_cpus": device.processors, "num_gpus": device.gpus, "scheduling_strategy": there}
+        return self.ray.remote(**asked)(DeviceWorker).remote()
+
+    def alive(self, device: Device) -> bool:
+        """Whether the device's node is still there."""
+        return any(node["Alive"] and node["NodeID"] == device.node for node in self.ray.nodes())
 
 
 def _outcomes(work: Work, part: tuple[int, int]) -> list[list[Outcome]]:
@@ -195,16 +214,16 @@ class ClusterRunner:
     """
 
     def __init__(self, cluster: Cluster, model: ModelName, plan: RunPlan) -> None:
-        self.plan, self.pass_costs = plan, None
+        self.plan = plan
+        self.pass_costs: PassCosts | None = None
         self.notes: list[str] = []
         self._cluster, self._ray, self._model = cluster, cluster.ray, model
         self._shared = self._ray.put(replace(plan, corpus=()))
-        self._busy: dict[Any, tuple[Any, dict[str, Any], tuple[int, Sample] | None]] = {}
-        self._ended: Counter[str] = Counter()
-        self._idle: deque[tuple[Any, dict[str, Any]]] = deque()
+        self._busy: dict[Any, tuple[Any, Device, tuple[int, Sample] | None]] = {}
+        self._idle: deque[tuple[Any, Device]] = deque()
         self._first: Loaded | None = None
-        for asked in cluster.devices(model.device):
-            self._start(asked)
+        for device in cluster.devices(model.device):
+            self._start(device)
         while self._first is None:
             self._next()
         self.facts = self._first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
@@ -213,14 +232,14 @@ class ClusterRunner:
     def measure(self) -> PassCosts | None:
         """T(n) of the first device that is ready."""
         while True:
-            worker, asked = self._idle[0]
+            while not self._idle:
+                self._next()
+            worker, device = self._idle[0]
             try:
                 return self._ray.get(worker.measure.remote())
             except self._ray.exceptions.RayActorError:
                 self._idle.popleft()
-                self._start(asked)
-                while not self._idle:
-                    self._next()
+                self._restart(device)
 
     def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
         """Place and runs of each of these prompts, as they are done, in any order."""
@@ -228,9 +247,9 @@ class ClusterRunner:
         left = len(queue)
         while left:
             while queue and self._idle:
-                worker, asked = self._idle.popleft()
+                worker, device = self._idle.popleft()
                 place, sample = job = queue.popleft()
-                self._busy[worker.run.remote(sample, place, self.pass_costs)] = worker, asked, job
+                self._busy[worker.run.remote(sample, place, self.pass_costs)] = worker, device, job
             lost, ran = self._next()
             if lost is not None:
                 ended[lost[0]] += 1
@@ -249,12 +268,16 @@ class ClusterRunner:
         self._busy.clear()
         self._idle.clear()
 
-    def _start(self, asked: dict[str, Any]) -> None:
-        """A worker for this device, which begins to load, unless the device has lost as many as a prompt may."""
-        key = repr(asked["scheduling_strategy"].node_id)
-        self._ended[key] += 1
-        worker = self._ray.remote(**asked)(DeviceWorker).remote()
-        self._busy[worker.load.remote(self._model, self._shared)] = worker, asked, None
+    def _start(self, device: Device) -> None:
+        """A worker on this device, which begins to load."""
+        device.workers += 1
+        worker = self._cluster.worker(device)
+        self._busy[worker.load.remote(self._model, self._shared)] = worker, device, None
+
+    def _restart(self, device: Device) -> None:
+        """Another worker on this device if it is still there and has not ended too many."""
+        if device.workers < ATTEMPTS and self._cluster.alive(device):
+            self._start(device)
 
     def _next(self) -> tuple[tuple[int, Sample] | None, tuple[int, Ran] | None]:
         """Wait for the next worker: the prompt that was lost with it, or the prompt that it has run, if any.
@@ -266,24 +289,19 @@ class ClusterRunner:
         if not self._busy:
             raise InputError("--ray: no worker of the cluster is left; start nodes again (`ray start`)")
         (done, *_), _ = self._ray.wait(list(self._busy), num_returns=1)
-        worker, asked, job = self._busy.pop(done)
+        worker, device, job = self._busy.pop(done)
         try:
             result = self._ray.get(done)
         except self._ray.exceptions.RayActorError:
-            if self._ended[repr(asked["scheduling_strategy"].node_id)] <= ATTEMPTS and self._alive(asked):
-                self._start(asked)
+            self._restart(device)
             return job, None
         except self._ray.exceptions.RayTaskError as error:
-            raise BackendError(excerpt(error.cause, 400)) from None
+            raise BackendError(excerpt(error.cause, 400)) from error
         if job is None and not self._agrees(result):
             self._ray.kill(worker)
             return None, None
-        self._idle.append((worker, asked))
+        self._idle.append((worker, device))
         return None, None if job is None else (job[0], result)
-
-    def _alive(self, asked: dict[str, Any]) -> bool:
-        node_id = asked["scheduling_strategy"].node_id
-        return any(node["Alive"] and node["NodeID"] == node_id for node in self._ray.nodes())
 
     def _agrees(self, loaded: Loaded) -> bool:
         """Whether a worker has the versions of the first one: its tokens could be others if not."""

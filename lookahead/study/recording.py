@@ -17,7 +17,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.inputs import InputError, excerpt
 from lookahead.metrics import first_difference
-from lookahead.records import RunRecord, TokenGap
+from lookahead.records import ModelInfo, RunRecord, TokenGap
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.folder import StudyFolder
@@ -215,6 +215,7 @@ class Runner(Protocol):
     """What runs the prompts of a study: this machine, or a cluster."""
 
     plan: RunPlan
+    info: ModelInfo
     pass_costs: PassCosts | None
 
     def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
@@ -227,20 +228,19 @@ def record(
 ) -> tuple[list[Sample], list[str]]:
     """The samples with their runs, those that have an output as they are, and a note for each that could not run.
 
-    A prompt that has run before is read from the folder.
+    A prompt that has run before is read from the folder; one whose run file is missing or damaged runs again.
 
     Args:
         tick: Called after each prompt that ran, for a progress bar.
     """
     done, found, notes = folder.done(), {}, {}
-    waiting = []
     for place, sample in enumerate(samples, start=1):
         if sample.output_ids is not None:
             found[place] = sample
         elif place in done:
-            found[place] = replace(folder.sample(place), name=sample.name, category=sample.category)
-        else:
-            waiting.append((place, sample))
+            with suppress(InputError):
+                found[place] = replace(folder.sample(place), name=sample.name, category=sample.category)
+    waiting = [(place, sample) for place, sample in enumerate(samples, start=1) if place not in found]
     for place, ran in runner.each(waiting):
         sample = samples[place - 1]
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from lookahead.study.material import Sample
 from lookahead.study.result import Machine, Row, Study, Variant, Verdict
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.trie import Trie
+
+if TYPE_CHECKING:
+    from lookahead.study.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class StudyOptions:
         peers: Whether other methods are computed on the same material.
         machines: T(n) of other machines.
         notes: Lines for the result.
+        cluster: Where settings are replayed; None for this machine.
     """
 
     title: str
@@ -52,6 +56,7 @@ class StudyOptions:
     peers: bool = False
     machines: Sequence[Machine] = ()
     notes: Sequence[str] = ()
+    cluster: Cluster | None = None
 
 
 Tick = Callable[[str, int, int], object]
@@ -81,7 +86,9 @@ def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = la
             options.config,
             options.costs,
             options.corpus,
+            jobs=options.cluster and options.cluster.jobs,
             tick=lambda done, of: tick(f"{len(points)} settings", done, of),
+            elsewhere=options.cluster and options.cluster.outcomes,
         )
     return Study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
