@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -100,15 +101,18 @@ def _draft_settings() -> list[str]:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     if args.ray is None:
-        _study(args, None)
-        return
-    from lookahead.study.cluster import Cluster
+        found = _study(args, None)
+    else:
+        from lookahead.study.cluster import Cluster
 
-    with closing(Cluster(args.ray)) as cluster:
-        _study(args, cluster)
+        # What Ray has to say of its nodes it prints; stdout is for the result.
+        with redirect_stdout(sys.stderr), closing(Cluster(args.ray)) as cluster:
+            found = _study(args, cluster)
+    _write(args, *found)
 
 
-def _study(args: argparse.Namespace, cluster: Cluster | None) -> None:
+def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Sequence[Sample]]:
+    """The study that the options ask for, and its samples."""
     axes, stop, sampling = _axes(args), options.check_stop(args.stop), options.sampling_from(args)
     for path in (args.csv, args.html, args.write_trace):
         if path is not None:
@@ -142,8 +146,7 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> None:
         cluster=cluster,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
-        study = make_study(material.samples, made, _shown(bar))
-    _write(args, study, material.samples)
+        return make_study(material.samples, made, _shown(bar)), material.samples
 
 
 def _shown(bar: Any) -> Callable[[str, int, int], None]:

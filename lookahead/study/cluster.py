@@ -7,6 +7,7 @@ the trie file) under the same name; the code of this package is sent along.
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,8 @@ ATTEMPTS = 3
 """Workers that a prompt may bring down before it is given up."""
 RETRIES = 5
 """How often a replay whose worker has ended is computed again."""
+CONNECT_SECONDS = 10.0
+"""How long the cluster may take to answer at its address."""
 _OF_A_MACHINE = ("hardware", "threads")
 """Facts of a study in which the devices of a cluster may differ."""
 
@@ -139,6 +142,7 @@ class Cluster:
         on_main = threading.current_thread() is threading.main_thread()
         before = signal.getsignal(signal.SIGTERM)
         try:
+            _knock(address)
             package = str(Path(lookahead.__file__).parent)
             ray.init(address=address, runtime_env={"py_modules": [package]}, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # Ray raises of every kind: addresses, versions, sockets
@@ -192,6 +196,13 @@ class Cluster:
     def alive(self, device: Device) -> bool:
         """Whether the device's node is still there."""
         return any(node["Alive"] and node["NodeID"] == device.node for node in self.ray.nodes())
+
+
+def _knock(address: str) -> None:
+    """Raise OSError unless somebody listens at an address with a port: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _outcomes(work: Work, part: tuple[int, int]) -> list[list[Outcome]]:
