@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lookahead.config import LookaheadConfig, Strategy
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter
 from lookahead.replay import RecordedRows
-from lookahead.search.best_first import Offer, Search
 from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
@@ -26,8 +25,10 @@ from lookahead.search.width import StopRule
 from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
-from lookahead.sources.tries import FOLLOWED, OwnTrie
+from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
+from lookahead.study.joint_search import Cut, JointSearch
 from lookahead.study.material import Sample
+from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
     chain_of,
     drafter_of,
@@ -38,7 +39,7 @@ from lookahead.study.replayed import (
     replay_of,
     room_of,
 )
-from lookahead.trie import Trie
+from lookahead.trie import NO_TOKEN, ROOT, SEVERAL, Trie
 
 
 @dataclass(slots=True)
@@ -76,97 +77,6 @@ class Outcome:
         self.tokens += emitted
 
 
-class _Cut:
-    """Where one setting's own search ends in a search that serves several.
-
-    Attributes:
-        width: Most nodes, the root included.
-        longest: Most draft tokens in one branch.
-        rule: Ends the search where more nodes do not pay; None fills the width.
-        nodes: Nodes that its own search would have found.
-        pushed: Number of the last offer that its own search would have made (they count down).
-    """
-
-    __slots__ = ("longest", "nodes", "pushed", "rule", "width")
-
-    def __init__(self, width: int, longest: int, rule: StopRule | None) -> None:
-        self.width, self.longest, self.rule = width, longest, rule
-        self.nodes = self.pushed = 0
-
-    @property
-    def next_check(self) -> int:
-        """Nodes from which on it may end."""
-        return self.width if self.rule is None else min(self.width, self.rule.next_check)
-
-    def kept(self, probabilities: Sequence[float]) -> int:
-        """Nodes of its draft."""
-        return self.nodes if self.rule is None else self.rule.width(probabilities[: self.nodes])
-
-
-class _JointSearch(Search):
-    """A search for several settings at once, which is also the stop rule of its own loop."""
-
-    def serve(self, cuts: Sequence[_Cut], strategy: Strategy, root: float) -> None:
-        """Search until the last of them has ended, and note where each does.
-
-        Args:
-            root: What all path probabilities are multiplied by.
-        """
-        self._born: dict[Offer, int] = {}
-        self._open_cuts = list(cuts)
-        if first := self._open(0, root):
-            self._first[0] = first
-        self.next_check = min(cut.next_check for cut in cuts)
-        widest = max(cut.width for cut in cuts)
-        self._grow(widest, max(cut.longest for cut in cuts), strategy, self)  # pyright: ignore[reportArgumentType]
-        for cut in self._open_cuts:
-            cut.nodes, cut.pushed = len(self._tree), self._pushed
-
-    def reached(self, probabilities: Sequence[float], bound: float) -> bool:
-        """Whether all have ended (see ``StopRule.reached``)."""
-        count = len(probabilities)
-        going = []
-        for cut in self._open_cuts:
-            if count >= cut.width or (cut.rule is not None and cut.rule.reached(probabilities, bound)):
-                cut.nodes, cut.pushed = count, self._pushed
-            else:
-                going.append(cut)
-        self._open_cuts = going
-        self.next_check = min([cut.next_check for cut in going], default=0)
-        return not going
-
-    def _look_further(self, offer: Offer) -> Offer | None:
-        following = super()._look_further(offer)
-        if following is not None:
-            self._born[following] = self._pushed
-        return following
-
-    @property
-    def grown(self) -> GrowingTree:
-        """All nodes that were found."""
-        return self._tree
-
-    def lessons(self, token_ids: Sequence[int], cut: _Cut) -> tuple[tuple[Source, int, bool], ...]:
-        """What ``Search.learn`` of one setting's own search would tell: source, class of level, held or not."""
-        found: list[tuple[Source, int, bool]] = []
-        node: int | None = 0
-        for depth, token_id in enumerate(token_ids):
-            offer = self._first.get(node) if depth < cut.longest else None
-            while offer is not None:
-                source = self._sources[offer.number]
-                held = source.holds(offer.level, token_id)
-                found.append((source, offer.kind, held))
-                if held:
-                    break
-                offer = offer.following
-                if offer is not None and self._born[offer] < cut.pushed:
-                    offer = None
-            node = self._tree.child(node, token_id)
-            if offer is None or node is None or node >= cut.nodes:
-                break
-        return tuple(found)
-
-
 class _Setting:
     """One setting on its way along the output.
 
@@ -186,13 +96,13 @@ class _Setting:
         self.rule = None if seconds is None else StopRule(seconds)
         self.recycled: RecycledLogits | None = None
 
-    def cut(self, room: int) -> _Cut:
+    def cut(self, room: int) -> Cut:
         """The bounds of its next draft.
 
         Args:
             room: Most draft tokens in one branch that the output has room for.
         """
-        return _Cut(
+        return Cut(
             self.config.decoding_length,
             min(room, self.config.longest_branch),
             None if self.rule is None else self.rule.fresh(),
@@ -218,6 +128,7 @@ class _Walk:
         own, shared = drafter.sources(prompt_ids)
         self._own: OwnTrie = own
         self._shared = [source for source in shared if not isinstance(source, RecycledLogits)]
+        self._remembered = [Remembered(source) for source in (own, *self._shared)]
         for source in self._shared:
             source.follow(prompt_ids[-FOLLOWED:])
         self._expected: list[Source] = []
@@ -246,29 +157,29 @@ class _Walk:
             self._follow(output[done])
 
     def _follow(self, token_id: int) -> None:
-        for source in (self._own, *self._shared, *self._expected):
+        for source in (*self._remembered, *self._expected):
             source.follow((token_id,))
 
     def _sources(self, setting: _Setting) -> list[Source]:
         recycled = [setting.recycled] if setting.recycled is not None else []
-        return [self._own, *self._shared, *recycled, *self._expected]
+        return [*self._remembered, *recycled, *self._expected]
 
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
         longest = max(setting.config.longest_branch for setting in settings)
         room = longest if self._room is None else self._room - done - 1
-        groups: dict[Hashable, list[tuple[_Setting, _Cut]]] = {}
+        groups: dict[Hashable, list[tuple[_Setting, Cut]]] = {}
         for setting in settings:
             cut = setting.cut(room)
             if cut.width < 2 or cut.longest < 1:
                 self._move(setting, done, 1, 0, None)
                 continue
             # A branch of the whole width is cut by the width alone, so it may be searched further for a wider draft.
-            branch = cut.longest if cut.longest < cut.width - 1 else 0
-            key = (setting.config.ranking, setting.config.strategy, branch, setting.recycled)
+            key = (setting.config.ranking, setting.config.strategy, setting.recycled)
             if setting.config.ranking == "probability":
+                branch = cut.longest if cut.longest < cut.width - 1 else 0
                 root = 1.0 if cut.rule is None else setting.confidence.correction
-                key += (setting.confidence, root)
+                key += (branch, setting.confidence, root)
             groups.setdefault(key, []).append((setting, cut))
         for group in groups.values():
             if group[0][0].config.ranking == "probability":
@@ -276,12 +187,20 @@ class _Walk:
             else:
                 self._frequent(done, group)
 
-    def _probable(self, done: int, group: list[tuple[_Setting, _Cut]]) -> None:
+    def _sure_roots(self) -> int:
+        """Tokens that a draft is sure to hold after the root, wide enough: those that the request's trie lists."""
+        trie = self._own.trie
+        if trie.only_token[ROOT] == SEVERAL:
+            return len(list(listed(trie, ROOT)))
+        return int(trie.only_token[ROOT] != NO_TOKEN)
+
+    def _probable(self, done: int, group: list[tuple[_Setting, Cut]]) -> None:
         setting, cut = group[0]
         confidence = setting.confidence
-        search = _JointSearch(self._sources(setting), confidence, self._output[done - 1])
+        search = JointSearch(self._sources(setting), confidence, self._output[done - 1])
         root = 1.0 if cut.rule is None else confidence.correction
-        search.serve([cut for _, cut in group], setting.config.strategy, root)
+        following = self._output[done : self._end]
+        search.serve([cut for _, cut in group], setting.config.strategy, root, following, self._sure_roots())
         probabilities = search.grown.probabilities
         learned: dict[Hashable, Confidence] = {}
         for setting, cut in group:
@@ -300,12 +219,18 @@ class _Walk:
             setting.confidence = learned[key]
             self._move(setting, done, kept, accepted, search.grown)
 
-    def _frequent(self, done: int, group: list[tuple[_Setting, _Cut]]) -> None:
+    def _frequent(self, done: int, group: list[tuple[_Setting, Cut]]) -> None:
+        """Frequencies are not learned, so one tree serves every width, and every branch length that it keeps to."""
         setting = group[0][0]
-        search = FrequencySearch(self._sources(setting), self._output[done - 1])
-        widest, longest = max(cut.width for _, cut in group), max(cut.longest for _, cut in group)
-        grown = search.grow(widest, longest, setting.config.strategy)
+        sources = self._sources(setting)
+        group.sort(key=lambda pair: -pair[1].longest)
+        grown, depths = None, [0]
         for setting, cut in group:
+            if grown is None or max(depths[: cut.width]) > cut.longest:
+                search = FrequencySearch(sources, self._output[done - 1])
+                widest = max(other.width for _, other in group if other.longest <= cut.longest)
+                grown = search.grow(widest, cut.longest, setting.config.strategy)
+                depths = [node[2] for node in grown.nodes]
             cut.nodes = min(cut.width, len(grown))
             kept = cut.kept(grown.probabilities)
             self._move(setting, done, kept, self._accepted(grown, kept, done), grown)

@@ -125,8 +125,8 @@ def peers(
 
     ``prompt lookup`` (transformers' rule) and ``suffix chain`` (one branch after the longest match) know their own
     context only, and their drafts are taken to cost no time. ``the paper's ranking`` is this program with raw counts
-    and the full width; ``recycled logits`` drafts from the model's own earlier choices alone, and is left out unless every
-    sample has a run that kept them.
+    and the full width. ``recycled logits`` drafts from the model's own earlier choices alone; it is left out unless
+    every sample has a run that kept them.
 
     Args:
         samples: Samples with outputs.

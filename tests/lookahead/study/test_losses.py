@@ -1,0 +1,110 @@
+"""Losses: every pass that did not end with the output has one cause, and the causes mean what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookahead.config import LookaheadConfig
+from lookahead.draft import Chain
+from lookahead.study.losses import losses, lost_tokens, summed
+from lookahead.study.material import Sample
+from lookahead.study.replayed import output_of, replayed
+from lookahead.study.result import Loss
+from tests.lookahead.study.samples import FLAT, STEEP, configs, corpus, recorded, traces
+
+BASE = LookaheadConfig()
+SEEN = ("outranked", "pays", "width", "branch_length", "strategy", "pruned")
+
+
+def passes_before_the_end(sample, config, costs=None, earlier=()) -> int:
+    """Decode passes but the one that ended with the output."""
+    return max(0, len(list(replayed(sample, config, costs, earlier, (corpus(),)))) - 1)
+
+
+@settings(max_examples=40)
+@given(traces, configs, st.sampled_from([None, FLAT, STEEP]))
+def test_the_passes_of_all_causes_are_the_passes_that_did_not_end_with_the_output(samples, config, costs):
+    earlier: list[tuple[int, ...]] = []
+    for sample in samples:
+        found, worst = losses(sample, config, costs, earlier, (corpus(),))
+        assert sum(loss.passes for loss in found) == passes_before_the_end(sample, config, costs, earlier)
+        for loss in found:
+            assert loss.tokens == 0 if loss.cause == "unseen" else loss.tokens >= loss.passes
+        assert (worst is None) == all(loss.tokens == 0 for loss in found)
+        earlier.append(output_of(sample))
+
+
+@settings(max_examples=25)
+@given(traces, configs)
+def test_a_setting_that_cannot_cut_loses_only_what_was_not_seen_or_was_outranked(samples, config):
+    # Six tokens have 258 branches of up to three; a longer path than two accepted ones is cut there.
+    free = replace(
+        config, decoding_length=300, branch_length=3, budget="fixed", strategy="hierarchical", ranking="probability"
+    )
+    for sample in samples:
+        accepted = [step.accepted for step in replayed(sample, free)]
+        for one in lost_tokens(sample, free):
+            cut = one.cause == "branch_length" and accepted[one.step - 1] == 3
+            assert one.cause in ("unseen", "outranked") or cut
+
+
+@given(traces, configs)
+def test_only_the_settings_bounds_are_named(samples, config):
+    causes = {one.cause for sample in samples for one in lost_tokens(sample, config)}
+    if config.budget == "fixed":
+        assert "pays" not in causes
+    if config.branch_length is None:
+        assert "branch_length" not in causes
+    if config.strategy == "hierarchical":
+        assert "strategy" not in causes
+    assert "pruned" not in causes
+    if not {"prompt", "output"} & set(config.sources):
+        assert causes <= {"unseen"}
+
+
+def test_one_output_for_each_cause():
+    sample = Sample("a", (1, 2, 3, 4, 5, 9, 1, 2, 3, 4, 6, 9), (1, 2, 3, 4, 7, 1, 2, 3, 4, 5, 9, 1, 2, 3, 4, 6, 8))
+
+    def causes(**changes) -> set[str]:
+        return {one.cause for one in lost_tokens(sample, replace(BASE, budget="fixed", **changes), None)}
+
+    assert "unseen" in causes()  # 7 and 8 are new
+    assert "branch_length" in causes(branch_length=2)
+    assert "strategy" in causes(strategy="single")
+    assert "width" in causes(decoding_length=3)
+    assert "pays" in {one.cause for one in lost_tokens(sample, BASE, STEEP)}
+
+
+def test_the_cost_of_a_lost_token_is_what_the_sources_would_have_gone_on_with():
+    sample = Sample("a", (1, 2, 3, 4, 5, 6, 7, 8), (1, 2, 3, 4, 5, 6, 7, 8, 0))
+    lost = list(lost_tokens(sample, replace(BASE, branch_length=1)))
+    # After "1" the draft is "2": the pass ends with 3, and 4 to 8 would have followed it.
+    assert (lost[0].step, lost[0].cause, lost[0].tokens) == (1, "branch_length", 6)
+    assert losses(sample, replace(BASE, branch_length=1))[1] == 1
+
+
+def test_what_a_small_trie_has_forgotten_is_called_pruned():
+    small = replace(BASE, trie_capacity=2_000)
+    earlier = [[100 * n + place for place in range(60)] for n in range(100)]
+    sample = Sample("again", (7,), tuple(earlier[0]))
+    assert {one.cause for one in lost_tokens(sample, small, None, earlier)} == {"pruned"}
+    assert "pruned" not in {one.cause for one in lost_tokens(sample, BASE, None, earlier)}
+    fresh = Sample("new", (7,), tuple(range(50_000, 50_030)))
+    assert {one.cause for one in lost_tokens(fresh, small, None, earlier)} == {"unseen"}
+
+
+def test_on_recorded_runs_of_trees_and_of_chains():
+    for chain in (None, Chain(), Chain(rereads=False)):
+        run = recorded(chain)
+        sample = Sample("run", run.prompt_ids, run=run)
+        found, worst = losses(sample, run.config, run.pass_costs)
+        assert sum(loss.passes for loss in found) == len(run.steps) - 2
+        assert worst is None or 1 <= worst < len(run.steps)
+
+
+def test_losses_of_several_samples_add_up():
+    both = summed([Loss("unseen", 2, 0), Loss("width", 3, 9), Loss("unseen", 2, 0)])
+    assert both == (Loss("unseen", 4, 0), Loss("width", 3, 9))

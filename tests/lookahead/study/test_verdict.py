@@ -1,0 +1,232 @@
+"""Verdicts and advice: what is surely so is said to be so, and a gain is told on prompts it was not chosen on."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
+from lookahead.study.decisions import DECISIONS, Findings, decide
+from lookahead.study.grid import Drafting, Point
+from lookahead.study.losses import CAUSES
+from lookahead.study.material import Sample
+from lookahead.study.result import Loss, Row, Variant
+from lookahead.study.verdict import SETTINGS_OF, advice, break_even, interval, machines, verdict
+from tests.lookahead.study.samples import FLAT, STEEP
+
+BASE = LookaheadConfig()
+
+
+def row(name: str = "a", speedup: float | None = 1.5, **changes) -> Row:
+    """A row whose drafts are so many times as fast as plain decoding by T(n)."""
+    values = {
+        "name": name,
+        "tokens": 41,
+        "passes": 20,
+        "tokens_per_pass": 2.0,
+        "drafted": 60,
+        "accepted": 20,
+        "empty": 0,
+        "wasted": 40,
+        "modelled_seconds": None if speedup is None else 1.0,
+        "modelled_speedup": speedup,
+        **changes,
+    }
+    return Row(**values)
+
+
+def variant(label: str, each, config=None, start: str = "cold", peer: bool = False) -> Variant:
+    """A variant with these speedups."""
+    return Variant(
+        label=label, peer=peer, config=config or {}, start=start,
+        tokens_per_pass=1.0, drafted_per_pass=1.0, modelled_speedup=1.0, each=tuple(each),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ does it pay
+
+
+def test_it_pays_where_the_whole_interval_is_above_one():
+    said = verdict([row(str(n), 1.4 + 0.1 * (n % 3)) for n in range(12)], BASE, FLAT)
+    assert said.pays is True
+    assert said.reason == "fine"
+    assert said.prompts_that_pay == 12
+    assert said.low is not None
+    assert said.high is not None
+    assert said.speedup is not None
+    assert 1 < said.low <= said.speedup <= said.high
+    assert said.text.startswith("It pays: 1.50 times as fast as plain decoding by T(n)")
+
+
+def test_it_does_not_pay_where_the_whole_interval_is_below_one():
+    said = verdict([row(str(n), 0.7, losses=(Loss("unseen", 10, 0),)) for n in range(12)], BASE, FLAT)
+    assert (said.pays, said.reason, said.prompts_that_pay) == (False, "too few repeats", 0)
+    assert "100 % of the passes ended at a token that no source had seen there" in said.text
+
+
+@pytest.mark.parametrize("speedups", [[0.5, 2.0] * 4, [3.0]])
+def test_it_is_not_sure_where_the_interval_holds_one_or_there_is_none(speedups):
+    said = verdict([row(str(n), speedup) for n, speedup in enumerate(speedups)], BASE, FLAT)
+    assert said.pays is None
+    assert said.reason != "fine"
+
+
+def test_measured_times_count_where_every_prompt_has_them():
+    rows = [row(str(n), 3.0, seconds=2.0, plain_seconds=3.0) for n in range(4)]
+    assert verdict(rows, BASE, FLAT).speedup == 1.5
+    assert verdict([*rows, row("b", 3.0)], BASE, FLAT).speedup == 3.0
+
+
+def test_without_times_it_says_so():
+    said = verdict([row(speedup=None)], BASE)
+    assert (said.pays, said.speedup, said.low) == (None, None, None)
+    assert said.text.startswith("2.00 tokens per pass; without T(n)")
+    assert verdict([row(passes=0, tokens_per_pass=None, speedup=None)], BASE).reason == "no passes"
+    assert verdict([], BASE).reason == "no passes"
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), min_size=2, max_size=30), st.integers(0, 3))
+def test_an_interval_is_the_same_again_and_within_the_extremes(pairs, seed):
+    before, after = [one for one, _ in pairs], [two for _, two in pairs]
+    found = interval(before, after, seed)
+    assert found is not None
+    assert found == interval(before, after, seed)
+    ratios = [one / two for one, two in pairs]
+    assert min(ratios) - 1e-9 <= found[0] <= found[1] <= max(ratios) + 1e-9
+
+
+# ------------------------------------------------------------------ the decision tree
+
+HOLDING = {
+    "no passes": Findings(passes=0, output_tokens=1),
+    "fine": Findings(passes=9, output_tokens=99, pays=True, off=("output",)),
+    "sources off": Findings(passes=9, output_tokens=9, off=("prompt", "output")),
+    "short outputs": Findings(passes=9, output_tokens=9),
+    "busy machine": Findings(passes=9, output_tokens=99, bent_at=2, empty=0.8, steep=4.0),
+    "wide passes cost too much": Findings(passes=9, output_tokens=99, steep=1.9, empty=0.8),
+    "chain model": Findings(passes=9, output_tokens=99, chain=True),
+    "slow drafts": Findings(passes=9, output_tokens=99, drafting=0.4),
+    "pruned": Findings(passes=9, output_tokens=99, shares={"pruned": 0.4, "unseen": 0.6}),
+    "cut by the settings": Findings(passes=9, output_tokens=99, shares={"width": 0.2, "strategy": 0.3, "unseen": 0.5}),
+    "too few repeats": Findings(passes=9, output_tokens=99, shares={"unseen": 0.6, "pays": 0.4}),
+    "nothing pays": Findings(passes=9, output_tokens=99, shares={"unseen": 0.4, "pays": 0.6}),
+    "outranked": Findings(passes=9, output_tokens=99, shares={"unseen": 0.4, "outranked": 0.6}),
+    "mixed": Findings(passes=9, output_tokens=99),
+}
+
+
+@pytest.mark.parametrize("branch", DECISIONS, ids=lambda branch: branch.reason)
+def test_every_branch_can_be_reached_and_has_a_sentence(branch):
+    findings = HOLDING[branch.reason]
+    assert decide(findings) is branch
+    sentence = branch.sentence(findings)
+    assert sentence.endswith(".")
+    assert "{" not in sentence
+    assert branch.when
+    assert branch.then
+
+
+def test_a_cut_names_the_bound_that_cut_most():
+    assert "most of them by strategy" in decide(HOLDING["cut by the settings"]).sentence(HOLDING["cut by the settings"])
+
+
+def test_a_busy_machine_is_named_before_its_slow_passes():
+    bent = PassCosts((1, 2, 4), (1.0, 9.0, 9.1))
+    rows = [row(str(n), 0.9, empty=15, losses=(Loss("pays", 19, 19),)) for n in range(4)]
+    said = verdict(rows, BASE, bent)
+    assert said.reason == "busy machine"
+    assert "T(2)" in said.text
+
+
+def test_every_cause_has_settings_that_could_win_it_back():
+    assert set(SETTINGS_OF) == set(CAUSES)
+
+
+# ------------------------------------------------------------------ what would be better
+
+
+def test_the_best_setting_is_told_on_the_other_half():
+    count = 40
+    generator = random.Random(3)
+    own = variant("own", [1.0] * count)
+    better = variant("better", [1.5 + 0.1 * generator.random() for _ in range(count)], {"decoding_length": 16})
+    peer = variant("peer", [9.0] * count, peer=True)
+    first = advice(own, [own, better, peer], [100] * count)[0]
+    assert first.config == {"decoding_length": 16}
+    assert first.gain is not None
+    assert 1.5 < first.gain < 1.6
+    assert first.low is not None
+    assert first.high is not None
+    assert first.low <= first.gain <= first.high
+    assert "prompts that it was not chosen on" in first.text
+
+
+def test_luck_on_one_half_is_not_told_as_a_gain():
+    """Settings that are better by chance alone: the best of very many has nothing to show on the other half."""
+    count = 40
+    generator = random.Random(5)
+    own = variant("own", [1.0] * count)
+    lucky = [
+        variant(str(n), [generator.choice((0.5, 2.0)) ** 0.5 for _ in range(count)], {"decoding_length": n + 1})
+        for n in range(200)
+    ]
+    told = advice(own, lucky, [100] * count)[0]
+    assert told.gain is None
+    assert told.text.startswith("Nothing to win")
+
+
+def test_each_cause_gets_the_setting_that_wins_it_back_or_hears_that_there_is_nothing():
+    count = 20
+    own = variant("own", [1.0] * count)
+    tried = [
+        variant("wide", [1.2] * count, {"decoding_length": 64}),
+        variant("warm", [1.1] * count, start="warm"),
+        variant("parallel", [0.9] * count, {"strategy": "parallel"}),
+        variant("both", [1.3] * count, {"decoding_length": 64, "strategy": "parallel"}),
+    ]
+    lost = [Loss("unseen", 5, 0), Loss("width", 4, 8), Loss("strategy", 1, 3), Loss("pruned", 1, 1)]
+    found = advice(own, tried, [100] * count, lost)
+    assert [(one.cause, one.config, one.start) for one in found] == [
+        ("", {"decoding_length": 64, "strategy": "parallel"}, "cold"),
+        ("width", {"decoding_length": 64}, "cold"),
+        ("unseen", {}, "warm"),
+        ("strategy", {}, "cold"),
+    ]
+    assert found[-1].gain is None
+    assert "Nothing to win here" in found[-1].text
+
+
+def test_advice_needs_prompts_and_something_to_choose_from():
+    own = variant("own", [1.0] * 3)
+    assert "at least 4 prompts" in advice(own, [variant("x", [2.0] * 3, {"budget": "fixed"})], [9] * 3)[0].text
+    assert advice(variant("own", [1.0] * 9), [], [9] * 9)[0].gain is None
+    assert "at least 4 prompts" in advice(variant("own", [None] * 9), [], [0] * 9)[0].text
+
+
+# ------------------------------------------------------------------ on what machine
+
+
+def test_machines_differ_in_what_is_best_there():
+    samples = [Sample(str(n), (n, 1, 2, 3, 4, 5, 6), tuple([1, 2, 3, 4, 5, 6, n] * 4)) for n in range(2)]
+    flat, steep = machines(
+        {"flat": FLAT, "steep": PassCosts((1, 64), (1.0, 64.0))},
+        samples,
+        Point(BASE),
+        [Point(LookaheadConfig(decoding_length=1)), Point(LookaheadConfig(budget="fixed"))],
+        jobs=1,
+        drafting=Drafting(),
+    )
+    assert flat.modelled_speedup is not None
+    assert flat.modelled_speedup > 1.5
+    assert steep.best_speedup is not None
+    assert steep.best_speedup <= 1.0 + 1e-9
+    assert steep.break_even[-1] == pytest.approx(64)
+    assert flat.break_even[0] == 1.0
+
+
+def test_break_even_counts_the_time_of_the_draft():
+    assert break_even(STEEP, Drafting(0.1, 0.01))[1] == pytest.approx(1.9 + 0.11)
