@@ -28,7 +28,7 @@ MAX_ROW_TOKENS = 2_000_000
 TraceRow = tuple[tuple[int, ...], tuple[int, ...]]
 """Prompt ids and output ids of one recorded answer."""
 
-_Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
+TokenIds = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
 """Token ids as a trie takes them."""
 
 
@@ -39,8 +39,8 @@ class InputError(ValueError):
 class TraceLine(msgspec.Struct):
     """One line of a trace."""
 
-    prompt: _Ids
-    output: _Ids
+    prompt: TokenIds
+    output: TokenIds
 
 
 class PromptLine(msgspec.Struct):
@@ -182,6 +182,17 @@ def json_lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, Any]]:
     Raises:
         InputError: If a line is too long or is not a JSON object, or the file is too large.
     """
+    for place, line in lines(file, path):
+        if line.strip():
+            yield place, json_line(path, place, line)
+
+
+def lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Number and content of every line of an open file, without the mark that UTF-8 may begin with.
+
+    Raises:
+        InputError: At a line or a file beyond its limit.
+    """
     place = size = 0
     while line := file.readline(MAX_LINE_BYTES + 1):
         place, size = place + 1, size + len(line)
@@ -189,15 +200,21 @@ def json_lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, Any]]:
             raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
         if size > MAX_FILE_BYTES:
             raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
-        line = line.removeprefix(codecs.BOM_UTF8) if place == 1 else line
-        if not line.strip():
-            continue
-        try:
-            value = parse_json(line.decode("utf-8"))
-            if not isinstance(value, dict):
-                raise SchemaError("not an object")
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
-        except SchemaError as error:
-            raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
-        yield place, value
+        yield place, line.removeprefix(codecs.BOM_UTF8) if place == 1 else line
+
+
+def json_line(path: str | Path, place: int, line: bytes, kinds: type | tuple[type, ...] = dict) -> Any:
+    """The JSON value that a line consists of: an object, or one of other kinds.
+
+    Raises:
+        InputError: If it is not JSON, or of a kind that is not wanted.
+    """
+    try:
+        value = parse_json(line.decode("utf-8"))
+        if not isinstance(value, kinds):
+            raise SchemaError("not an object")
+        return value
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+    except SchemaError as error:
+        raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None

@@ -23,7 +23,7 @@ from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
-from lookahead.study.folder import StudyFolder
+from lookahead.study.folder import TABLE, StudyFolder
 from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
-or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, or a folder of those.
+or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, recorded traffic of another
+engine (vLLM, SGLang, llama.cpp, TGI, Ray Data, OpenAI-style text; assets/docs/traffic.md), or a folder of those.
 Prompts run on the model, each with drafts and plainly, and every prompt starts with an empty trie. Their runs are kept
 in the folder of --out, as run files and one SQLite table; the same command continues a study that was stopped. A trace,
 run files and a study's folder need no model.
@@ -69,7 +70,12 @@ def add_parser(commands: Any) -> None:
         description="Run or replay many prompts: what was accepted, where it was lost, which settings would pay.",
         epilog=_EPILOG,
     )
-    parser.add_argument("material", metavar="INPUT", help="prompts, a trace, run files, or a folder of those")
+    parser.add_argument(
+        "material", metavar="INPUT", help="prompts, a trace, run files, recorded traffic, or a folder of those"
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="DIR", help="tokenizer for traffic of other engines that was recorded as text"
+    )
     parser.add_argument("--limit", type=options.count(), metavar="N", help="take the first N prompts only")
     parser.add_argument("--out", metavar="DIR", help="keep the runs here (default: NAME-study in this folder)")
     parser.add_argument("--no-plain", action="store_true", help="do not run prompts plainly as well")
@@ -119,7 +125,8 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
             runfile.check_target(path)
     options.check_trie(args)
     machines = [read_machine(path) for path in args.machine]
-    samples = read_material(args.material, args.limit)
+    heard: list[str] = []
+    samples = read_material(args.material, args.limit, args.tokenizer, heard.append)
     waiting = any(sample.output_ids is None for sample in samples)
     given = {name: getattr(args, name) for name in _draft_settings() if getattr(args, name) is not None}
     try:
@@ -142,8 +149,8 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         axes=axes,
         peers=args.peers,
         machines=machines,
-        notes=material.notes,
-        cluster=cluster,
+        notes=[*heard, *material.notes],
+        jobs=cluster,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         return make_study(material.samples, made, _shown(bar)), material.samples
@@ -202,9 +209,14 @@ def _recorded(
     from lookahead.config import GREEDY
     from lookahead.costs import PassCosts
 
-    runs, costs, notes = recorded(samples), recorded_costs(samples), []
+    runs, notes = recorded(samples), []
     newest = max(runs, key=lambda one: one.created) if runs else None
-    machine, own = "the machine of the runs", costs is not None
+    costs, machine = recorded_costs(samples), "the machine of the runs"
+    if (Path(args.material) / TABLE).is_file():
+        folder = StudyFolder.opened(args.material)
+        costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        folder.close()
+    own = costs is not None
     if costs is None and machines:
         costs, machine = PassCosts(machines[0].lengths, machines[0].seconds), machines[0].name
     if costs is None:
@@ -266,9 +278,10 @@ def _run_here(args: argparse.Namespace, samples: list[Sample], plan: RunPlan, pa
     with forward_passes():
         folder = StudyFolder.resumed(path, plan_facts(backend, plan, name), samples)
         runner = PromptRunner(backend, plan, name, folder.pass_costs)
-    found, problems = _recording(runner, samples, folder, path)
     facts = environment(backend.model)
-    return found, runner, plan.corpus, f"{facts['hardware']}, {facts['threads']} threads", problems
+    machine = f"{facts['hardware']}, {facts['threads']} threads"
+    found, problems = _recording(runner, samples, folder, path, machine)
+    return found, runner, plan.corpus, machine, problems
 
 
 def _run_on(cluster: Cluster, args: argparse.Namespace, samples: list[Sample], plan: RunPlan, path: Path) -> _Ran:
@@ -279,18 +292,19 @@ def _run_on(cluster: Cluster, args: argparse.Namespace, samples: list[Sample], p
     with closing(ClusterRunner(cluster, model, plan)) as runner:
         folder = StudyFolder.resumed(path, runner.facts, samples)
         runner.pass_costs = folder.pass_costs or runner.measure()
-        found, problems = _recording(runner, samples, folder, path)
+        found, problems = _recording(runner, samples, folder, path, runner.machine)
     return found, runner, _corpus_of_anyone(args, plan.config), runner.machine, [*runner.notes, *problems]
 
 
 def _recording(
-    runner: Runner, samples: list[Sample], folder: StudyFolder, path: Path
+    runner: Runner, samples: list[Sample], folder: StudyFolder, path: Path, machine: str
 ) -> tuple[list[Sample], list[str]]:
     """``record`` with progress; where it is stopped, a line says how to go on."""
     from lookahead.study.recording import record
 
     if folder.pass_costs is None and runner.pass_costs is not None:
         folder.note("pass_costs", runner.pass_costs.to_json())
+        folder.note("machine", machine)
     total = sum(sample.output_ids is None for sample in samples)
     kept = len(folder.done())
     if kept:

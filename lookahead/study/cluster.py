@@ -232,13 +232,14 @@ class ClusterRunner:
         self._shared = self._ray.put(replace(plan, corpus=()))
         self._busy: dict[Any, tuple[Any, Device, tuple[int, Sample] | None]] = {}
         self._idle: deque[tuple[Any, Device]] = deque()
-        self._first: Loaded | None = None
+        self._loaded: list[Loaded] = []
         for device in cluster.devices(model.device):
             self._start(device)
-        while self._first is None:
+        while not self._loaded:
             self._next()
-        self.facts = self._first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
-        self.info, self.machine = self._first.model, self._first.machine
+        first = self._loaded[0]
+        self.facts = first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
+        self.info, self.machine = first.model, first.machine
 
     def measure(self) -> PassCosts | None:
         """T(n) of the first device that is ready."""
@@ -316,8 +317,8 @@ class ClusterRunner:
 
     def _agrees(self, loaded: Loaded) -> bool:
         """Whether a worker has the versions of the first one: its tokens could be others if not."""
-        self._first = self._first or loaded
-        for name, value in self._first.facts.items():
+        self._loaded.append(loaded)
+        for name, value in self._loaded[0].facts.items():
             if name not in _OF_A_MACHINE and loaded.facts[name] != value:
                 mine = excerpt(loaded.facts[name], 40)
                 self.notes.append(f"a worker was left out: it has {name}={mine}, the first one {excerpt(value, 40)}")

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import product
 from statistics import median
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from lookahead.config import LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
@@ -145,29 +145,37 @@ class Work:
         return by_sample
 
 
-Compute = Callable[[Work, Sequence[tuple[int, int]]], Iterator[list[list[Outcome]]]]
-"""Computes the outcomes of parts of a work (from a sample on, before another one), in their order."""
+class Elsewhere(Protocol):
+    """Other places than this machine that compute outcomes."""
+
+    @property
+    def jobs(self) -> int:
+        """How many parts they compute at the same time."""
+        ...
+
+    def outcomes(self, work: Work, parts: Sequence[tuple[int, int]]) -> Iterator[list[list[Outcome]]]:
+        """The outcomes of these parts (the first sample, and the one after the last), in their order."""
+        ...
 
 
-def explored(
-    work: Work,
-    jobs: int | None = None,
-    tick: Callable[[int, int], object] | None = None,
-    elsewhere: Compute | None = None,
-) -> list[list[Outcome]]:
+Jobs = int | Elsewhere | None
+"""Where settings are replayed: in so many processes, in one per processor (None), or in other places."""
+
+
+def explored(work: Work, jobs: Jobs = None, tick: Callable[[int, int], object] | None = None) -> list[list[Outcome]]:
     """What each point does on each sample, a list per sample, computed by several processes.
 
     Args:
-        jobs: Processes; None takes one per processor that this process may use. 1 computes here.
+        jobs: Processes; None takes one per processor that this process may use. 1 computes here. Or other places.
         tick: Called with the samples that are done, and all of them.
-        elsewhere: Computes the parts in other places, ``jobs`` at a time; None takes processes of this machine.
     """
     count = len(work.samples)
-    jobs = min(jobs or len(os.sched_getaffinity(0)), count)
-    size = max(1, min(8, -(-count // (8 * max(1, jobs)))))
+    elsewhere, most = (None, jobs) if jobs is None or isinstance(jobs, int) else (jobs, jobs.jobs)
+    processes = min(most or len(os.sched_getaffinity(0)), count)
+    size = max(1, min(8, -(-count // (8 * max(1, processes)))))
     parts = [(first, min(first + size, count)) for first in range(0, count, size)]
     found: list[list[Outcome]] = []
-    for rows in elsewhere(work, parts) if elsewhere else _computed(work, parts, jobs):
+    for rows in elsewhere.outcomes(work, parts) if elsewhere else _computed(work, parts, processes):
         found += rows
         if tick is not None:
             tick(len(found), count)
@@ -211,10 +219,9 @@ def explore(
     base: LookaheadConfig,
     costs: PassCosts | None,
     corpus: Sequence[Trie] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     tick: Callable[[int, int], object] | None = None,
     drafting: Drafting | None = None,
-    elsewhere: Compute | None = None,
 ) -> tuple[Variant, ...]:
     """What each point does on all samples, in the order of the points; exactly what replays one by one would say.
 
@@ -224,12 +231,11 @@ def explore(
         base: The study's own settings: a variant says in what it differs.
         costs: T(n); without it adaptive widths are full ones, and no time is modelled.
         corpus: Tries of the points that start with a corpus.
-        jobs: Processes; None takes one per processor.
+        jobs: As in ``explored``.
         tick: Called with the samples that are done, and all of them.
         drafting: Time of the drafts; None measures it on a few of the samples.
-        elsewhere: As in ``explored``.
     """
-    found = explored(Work(samples, points, costs, corpus), jobs, tick, elsewhere)
+    found = explored(Work(samples, points, costs, corpus), jobs, tick)
     if costs is not None and drafting is None:
         drafting = timed_drafting(samples, base)
     return tuple(

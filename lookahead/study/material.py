@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lookahead.inputs import excerpt
 from lookahead.records import RunRecord
 from lookahead.runs.runfile import RunPair
+
+CATEGORY_FIELDS = ("category", "kind", "task")
+"""Fields of a prompt or of a row of a trace that say what kind of request it is; the first that is there counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,9 @@ def sample_of(sample: Sample, pair: RunPair) -> Sample:
         plain=run if run.method == "plain" else pair.greedy,
         near_ties=near_ties,
     )
+
+
+def category_of(value: Mapping[Any, Any]) -> str:
+    """What kind of request a row of a file says it is, in its first field of ``CATEGORY_FIELDS``; else empty."""
+    given = (value.get(field) for field in CATEGORY_FIELDS)
+    return next((excerpt(one, 40) for one in given if isinstance(one, str | int) and str(one).strip()), "")

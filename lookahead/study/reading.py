@@ -30,18 +30,22 @@ from lookahead.runs.runfile import MAX_FILE_BYTES as MAX_RUN_BYTES
 from lookahead.runs.runfile import RunFileError, pair_from_json
 from lookahead.strict_json import SchemaError, parse_json
 from lookahead.study.folder import TABLE, StudyFolder
-from lookahead.study.material import Sample, sample_of
+from lookahead.study.material import Sample, category_of, sample_of
+from lookahead.traffic import is_traffic, traffic_in
 
-CATEGORY_FIELDS = ("category", "kind", "task")
-"""Fields of a prompt or of a row of a trace that say what kind of request it is; the first that is there counts."""
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _NEED = (
     'need prompts ({"prompt": text} per line, CSV with a column "prompt", or one prompt as text), a trace '
-    '({"prompt": [ids], "output": [ids]} per line), a run file, or a folder of those'
+    '({"prompt": [ids], "output": [ids]} per line), a run file, traffic of another engine, or a folder of those'
 )
 
 
-def read_material(path: str | os.PathLike[str], limit: int | None = None) -> list[Sample]:
+def read_material(
+    path: str | os.PathLike[str],
+    limit: int | None = None,
+    tokenizer: str | None = None,
+    note: Callable[[str], None] | None = None,
+) -> list[Sample]:
     """The samples in a file or folder, at least one, in order; ``-`` is standard input.
 
     A folder is read file by file in the order of the names (hidden files and folders left out); a study's own folder as
@@ -49,19 +53,21 @@ def read_material(path: str | os.PathLike[str], limit: int | None = None) -> lis
 
     Args:
         limit: Read only this many.
+        tokenizer: Folder or model id of the tokenizer for traffic of other engines that is only text.
+        note: Takes a line about such traffic: what was left out, how far it drifts.
 
     Raises:
         InputError: If something cannot be read or is not valid; one line with file and line number.
     """
-    found = list(islice(_samples(Path(path)), limit))
+    found = list(islice(_samples(Path(path), tokenizer, note), limit))
     if not found:
         raise InputError(f"{path}: holds nothing to study; {_NEED}")
     return _named_apart(found)
 
 
-def _samples(path: Path) -> Iterator[Sample]:
+def _samples(path: Path, tokenizer: str | None, note: Callable[[str], None] | None) -> Iterator[Sample]:
     if not path.is_dir():
-        yield from read_data(read_bytes(path, MAX_FILE_BYTES), str(path))
+        yield from read_data(read_bytes(path, MAX_FILE_BYTES), str(path), tokenizer, note)
         return
     if (path / TABLE).is_file():
         yield from StudyFolder.opened(path).samples()
@@ -71,14 +77,17 @@ def _samples(path: Path) -> Iterator[Sample]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     for file in files:
-        yield from read_data(read_bytes(file, MAX_FILE_BYTES), str(file))
+        yield from read_data(read_bytes(file, MAX_FILE_BYTES), str(file), tokenizer, note)
 
 
-def read_data(data: bytes, path: str) -> Iterator[Sample]:
+def read_data(
+    data: bytes, path: str, tokenizer: str | None = None, note: Callable[[str], None] | None = None
+) -> Iterator[Sample]:
     """The samples in the content of a file.
 
     Args:
         path: Its name in messages.
+        tokenizer, note: As in ``read_material``.
 
     Raises:
         InputError: As ``read_material``.
@@ -86,12 +95,16 @@ def read_data(data: bytes, path: str) -> Iterator[Sample]:
     if data.startswith(b"SQLite format 3\0"):
         raise InputError(f"{path}: a table of a study; give its folder")
     plain = data.removeprefix(codecs.BOM_UTF8)
+    if is_traffic(plain.lstrip().partition(b"\n")[0]):
+        yield from traffic_in(data, path, tokenizer, note)
+        return
     reader = _json_reader(plain, path) if plain.lstrip()[:1] == b"{" else None
     if reader is None:
         text = _text(plain, path)
         reader = _csv if "prompt" in _header(text) else _one_prompt
-        return reader(text, path)
-    return reader(data, path)
+        yield from reader(text, path)
+    else:
+        yield from reader(data, path)
 
 
 def _json_reader(data: bytes, path: str) -> Callable[[bytes, str], Iterator[Sample]] | None:
@@ -113,7 +126,7 @@ def _prompted(data: bytes, path: str) -> Iterator[Sample]:
     """One prompt per line, as text."""
     for place, value in json_lines(io.BytesIO(data), path):
         row = checked_line(path, place, value, PromptLine)
-        yield Sample(_name(path, place, value), (), text=row.prompt, category=_category(value))
+        yield Sample(_name(path, place, value), (), text=row.prompt, category=category_of(value))
 
 
 def _traced(data: bytes, path: str) -> Iterator[Sample]:
@@ -122,7 +135,7 @@ def _traced(data: bytes, path: str) -> Iterator[Sample]:
         if "prompt" not in value:
             raise InputError(f"{path}, line {place}: prompt: missing; {_NEED}")
         row = checked_line(path, place, value, TraceLine)
-        yield Sample(_name(path, place, value), row.prompt, row.output, category=_category(value))
+        yield Sample(_name(path, place, value), row.prompt, row.output, category=category_of(value))
 
 
 def _run(data: bytes, path: str) -> Iterator[Sample]:
@@ -154,7 +167,7 @@ def _csv(text: str, path: str) -> Iterator[Sample]:
             return
         except (csv.Error, SchemaError) as error:
             raise InputError(f"{path}, line {begins}: {error}; need a CSV table with a column prompt") from None
-        yield Sample(_name(path, begins, row), (), text=prompt, category=_category(row))
+        yield Sample(_name(path, begins, row), (), text=prompt, category=category_of(row))
 
 
 def _header(text: str) -> list[str]:
@@ -190,11 +203,6 @@ def _name(path: str, place: int, value: dict[Any, Any]) -> str:
     given = value.get("id")
     own = excerpt(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
     return own or f"{os.path.basename(path)}:{place}"
-
-
-def _category(value: dict[Any, Any]) -> str:
-    given = (value.get(field) for field in CATEGORY_FIELDS)
-    return next((excerpt(one, 40) for one in given if isinstance(one, str | int) and str(one).strip()), "")
 
 
 def _named_apart(samples: list[Sample]) -> list[Sample]:

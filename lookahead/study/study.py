@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,15 +15,17 @@ import lookahead
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo, RunRecord
-from lookahead.study.grid import explore, grid
+from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
-from lookahead.study.result import Machine, Row, Study, Variant, Verdict
+from lookahead.study.peers import peers
+from lookahead.study.result import Machine, Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
+from lookahead.study.verdict import advice, machine, machines, verdict
 from lookahead.trie import Trie
 
-if TYPE_CHECKING:
-    from lookahead.study.cluster import Cluster
+FEW_REPLAYED = 100_000
+"""Output tokens times settings that are replayed before other processes would have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class StudyOptions:
         peers: Whether other methods are computed on the same material.
         machines: T(n) of other machines.
         notes: Lines for the result.
-        cluster: Where settings are replayed; None for this machine.
+        jobs: Processes that replay; None takes one per processor. Or a cluster.
     """
 
     title: str
@@ -56,7 +58,7 @@ class StudyOptions:
     peers: bool = False
     machines: Sequence[Machine] = ()
     notes: Sequence[str] = ()
-    cluster: Cluster | None = None
+    jobs: Jobs = None
 
 
 Tick = Callable[[str, int, int], object]
@@ -69,59 +71,66 @@ def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = la
     Args:
         tick: Called as the work goes on, for a progress bar.
     """
-    rows, drafts = [], []
-    for sample in samples:
-        steps = decode_steps_of(sample, options.config, options.costs, options.corpus)
-        row = row_from(sample, steps, options.config, options.costs)
-        lost, worst_step = losses(sample, options.config, options.costs, corpus=options.corpus)
-        rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
-        drafts += [step.timings.retrieve_seconds for step in steps]
-        tick("prompts", len(rows), len(samples))
-    variants: list[Variant] = []
-    if options.axes:
-        points = grid(options.axes, options.config)
-        variants += explore(
-            samples,
-            points,
-            options.config,
-            options.costs,
-            options.corpus,
-            jobs=options.cluster and options.cluster.jobs,
-            tick=lambda done, of: tick(f"{len(points)} settings", done, of),
-            elsewhere=options.cluster and options.cluster.outcomes,
-        )
-    return Study(
+    rows, drafts = _rows(samples, options, tick)
+    draft_seconds = median(drafts) if drafts else None
+    config, costs, total = options.config, options.costs, total_of(rows)
+    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    found = Study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program_version=lookahead.__version__,
         title=options.title,
         model=None if options.model is None else _plain(options.model),
-        config=_plain(options.config),
+        config=_plain(config),
         sampling=_plain(options.sampling),
-        draft_seconds=median(drafts) if drafts else None,
-        verdict=_no_verdict(rows),
+        draft_seconds=draft_seconds,
+        verdict=verdict(rows, config, costs, draft_seconds, chain),
         rows=tuple(rows),
-        total=total_of(rows),
-        variants=tuple(variants),
-        machines=_own_machine(options),
+        total=total,
         notes=tuple(options.notes),
+    )
+    return _explored(found, samples, options, tick) if total.passes else found
+
+
+def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple[list[Row], list[float]]:
+    """A row per sample, with its losses, and the time of every draft."""
+    config, costs, corpus = options.config, options.costs, options.corpus
+    rows, drafts = [], []
+    for sample in samples:
+        steps = decode_steps_of(sample, config, costs, corpus)
+        lost, worst_step = losses(sample, config, costs, corpus=corpus)
+        row = row_from(sample, steps, config, costs)
+        rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
+        drafts += [step.timings.retrieve_seconds for step in steps]
+        tick("prompts", len(rows), len(samples))
+    return rows, drafts
+
+
+def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> Study:
+    """The study with other settings and methods on the same samples, and what that says about each machine."""
+    config, costs, corpus = options.config, options.costs, options.corpus
+    points = grid(options.axes, config) if options.axes else []
+    jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
+    drafting, own = timed_drafting(samples, config), Point(config)
+    what = f"{len(points)} settings" if points else "summing up"
+    first, *variants = explore(
+        samples, [own, *points], config, costs, corpus, jobs, lambda done, of: tick(what, done, of), drafting
+    )
+    told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
+    here = () if costs is None else (machine(options.machine, costs, drafting, first, variants),)
+    curves = {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}
+    if options.peers:
+        variants += peers(samples, config, costs, corpus=corpus, jobs=jobs, drafting=drafting)
+    return msgspec.structs.replace(
+        study,
+        advice=told if points else (),
+        variants=tuple(variants),
+        machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting)),
     )
 
 
 def _plain(record: Any) -> dict[str, Any]:
     """The fields of a dataclass as JSON would give them back."""
     return msgspec.json.decode(msgspec.json.encode(record))
-
-
-def _no_verdict(rows: Sequence[Row]) -> Verdict:
-    total = total_of(rows)
-    return Verdict(text="", pays=None, speedup=total.speedup if total.speedup is not None else total.modelled_speedup)
-
-
-def _own_machine(options: StudyOptions) -> tuple[Machine, ...]:
-    if options.costs is None:
-        return tuple(options.machines)
-    own = Machine(name=options.machine, lengths=options.costs.lengths, seconds=options.costs.seconds)
-    return (own, *options.machines)
 
 
 # ------------------------------------------------------------------ what recorded runs say
