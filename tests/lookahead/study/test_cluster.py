@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,7 @@ from lookahead.study.cluster import ATTEMPTS, ClusterRunner, Device, Loaded, Mod
 from lookahead.study.material import Sample
 from lookahead.study.recording import PromptError, RunPlan
 
+ROOT = Path(__file__).resolve().parents[3]
 COSTS = PassCosts((1, 4), (1.0, 2.0))
 
 
@@ -201,3 +204,11 @@ def test_where_no_cluster_answers_one_line_says_so_at_once(
     assert main(["study", "any.jsonl", "--ray", address]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"lookahead: error: --ray {address}: no Ray cluster answers there (")
+
+
+def test_ray_is_imported_where_a_cluster_is_asked_for_and_nowhere_else() -> None:
+    found = re.compile(r"^\s*(?:import|from) ray\b", re.MULTILINE)
+    files = [path for folder in ("lookahead", "app") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in files if found.search(path.read_text(encoding="utf-8"))] == ["cluster.py"]
+    cluster = (ROOT / "lookahead" / "study" / "cluster.py").read_text(encoding="utf-8")
+    assert all(line.startswith(" ") for line in cluster.splitlines() if found.match(line))
