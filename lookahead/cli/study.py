@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from lookahead.inputs import InputError
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
-from lookahead.study.folder import TABLE, StudyFolder
+from lookahead.study.folder import RUNS, TABLE, StudyFolder
 from lookahead.study.grid import AXES
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     _Ran = tuple[list[Sample], Runner, Sequence[Trie], str, list[str]]
     """Samples with their runs, what ran them, tries to draft from, the machine in words, notes."""
+
+MOST_REPLAYED = 2_000_000
+"""Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
@@ -151,6 +154,7 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         machines=machines,
         notes=[*heard, *material.notes],
         jobs=cluster,
+        most_replayed=MOST_REPLAYED if args.grid is None else None,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         return make_study(material.samples, made, _shown(bar)), material.samples
@@ -172,11 +176,11 @@ def _shown(bar: Any) -> Callable[[str, int, int], None]:
     return tick
 
 
-def _axes(args: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
+def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
     if args.grid == "none":
         return {}
     if args.grid is None:
-        return dict(AXES)
+        return AXES
     try:
         axes = parse_axes(args.grid)
     except ValueError as error:
@@ -215,6 +219,7 @@ def _recorded(
     if (Path(args.material) / TABLE).is_file():
         folder = StudyFolder.opened(args.material)
         costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        notes += folder.problems()
         folder.close()
     own = costs is not None
     if costs is None and machines:
@@ -261,6 +266,7 @@ def _run_prompts(
     path = Path(args.out or f"{'stdin' if args.material == '-' else Path(args.material).resolve().stem}-study")
     runs = _run_here if cluster is None else partial(_run_on, cluster)
     found, runner, corpus, machine, notes = runs(args, samples, plan, path)
+    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
     if not found:
         raise UsageError(f"no prompt could run; {notes[0]}")
     return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, notes)
@@ -325,7 +331,9 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
     if args.csv is not None:
         files[args.csv] = to_csv(study.rows).encode()
     if args.html is not None:
-        files[args.html] = _html(study).encode()
+        from lookahead.report.report import to_html
+
+        files[args.html] = to_html(study).encode()
     for path, data in files.items():
         try:
             write_whole(path, data)
@@ -337,11 +345,3 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
         print_json(msgspec.to_builtins(study))
     else:
         print(report(study))
-
-
-def _html(study: Study) -> str:
-    try:
-        from lookahead.report.report import to_html
-    except ImportError:
-        raise UsageError("--html: the report is not part of this installation") from None
-    return to_html(study)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from lookahead.cli.console import table
 from lookahead.inputs import excerpt
 from lookahead.study.result import Machine, Row, Study, Variant
+from lookahead.study.rows import total_of
 
 SHOWN_PROMPTS = 20
 """Prompts in the text, the worst first; a file of --csv has all."""
@@ -25,7 +26,7 @@ _CAUSES = {
 
 def report(study: Study) -> str:
     """All of the study as text."""
-    parts = [_answer(study), _prompts(study), _sources(study.total), _losses(study.total)]
+    parts = [_answer(study), _prompts(study), _kinds(study.rows), _sources(study.total), _losses(study.total)]
     parts += [_variants(study), _peers(study), *_machines(study.machines)]
     parts.append("\n".join(f"note: {excerpt(line, 400)}" for line in study.notes))
     return "\n\n".join(part for part in parts if part)
@@ -75,6 +76,20 @@ def _prompts(study: Study) -> str:
     text = table(tuple(shown), zip(*shown.values(), strict=True))
     left = len(study.rows) - len(rows)
     return text + (f"\n({left} better prompts not shown; --csv FILE writes all)" if left else "")
+
+
+def _kinds(rows: Sequence[Row]) -> str:
+    """The sums of each kind of request, if there are several; the worst first."""
+    kinds = {row.category: [one for one in rows if one.category == row.category] for row in rows}
+    if len(kinds) < 2:
+        return ""
+    totals = [(kind or "-", len(found), total_of(found)) for kind, found in kinds.items()]
+    totals.sort(key=lambda one: badness(one[2]))
+    cells = [
+        (excerpt(kind, 32), count, total.tokens, total.tokens_per_pass, total.speedup, total.modelled_speedup)
+        for kind, count, total in totals
+    ]
+    return table(("kind", "prompts", "tokens", "per pass", "speedup", "modelled"), cells)
 
 
 def _sources(total: Row) -> str:

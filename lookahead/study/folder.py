@@ -132,6 +132,11 @@ class StudyFolder:
         """Places (from 1) of the prompts that have run."""
         return {place for (place,) in self._rows("place", "WHERE run IS NOT NULL")}
 
+    def problems(self) -> list[str]:
+        """A line for every prompt that could not run."""
+        found = self._rows("name, problem", "WHERE problem IS NOT NULL")
+        return [f"{name} did not run: {problem}" for name, problem in found]
+
     def samples(self) -> Iterator[Sample]:
         """The prompts that have run, in order, each with its run.
 

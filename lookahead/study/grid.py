@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +32,11 @@ AXES: dict[str, Sequence[Any]] = {
     "start": ("cold", "warm"),
 }
 """A grid for a first look, 384 settings."""
+IN_A_MINUTE = 3_500_000
+"""Output tokens, times settings, that two processors replay in about a minute: 384 settings on 90 tokens of each of 100
+prompts."""
+FINALISTS = 12
+"""Settings that are replayed on all samples where the time does not suffice for all settings."""
 _TIMED_SAMPLES = 3
 _TIMED_WIDTHS = (4, 64)
 
@@ -162,24 +168,44 @@ Jobs = int | Elsewhere | None
 """Where settings are replayed: in so many processes, in one per processor (None), or in other places."""
 
 
-def explored(work: Work, jobs: Jobs = None, tick: Callable[[int, int], object] | None = None) -> list[list[Outcome]]:
+def explored(
+    work: Work,
+    jobs: Jobs = None,
+    tick: Callable[[int, int], object] | None = None,
+    places: Sequence[int] | None = None,
+) -> list[list[Outcome]]:
     """What each point does on each sample, a list per sample, computed by several processes.
 
     Args:
         jobs: Processes; None takes one per processor that this process may use. 1 computes here. Or other places.
         tick: Called with the samples that are done, and all of them.
+        places: Which samples, in rising order; None takes all.
     """
-    count = len(work.samples)
+    places = range(len(work.samples)) if places is None else places
     elsewhere, most = (None, jobs) if jobs is None or isinstance(jobs, int) else (jobs, jobs.jobs)
-    processes = min(most or len(os.sched_getaffinity(0)), count)
-    size = max(1, min(8, -(-count // (8 * max(1, processes)))))
-    parts = [(first, min(first + size, count)) for first in range(0, count, size)]
+    processes = min(most or len(os.sched_getaffinity(0)), len(places))
+    parts = _parts(places, max(1, min(8, -(-len(places) // (8 * max(1, processes))))))
     found: list[list[Outcome]] = []
     for rows in elsewhere.outcomes(work, parts) if elsewhere else _computed(work, parts, processes):
         found += rows
         if tick is not None:
-            tick(len(found), count)
+            tick(len(found), len(places))
     return found
+
+
+def _parts(places: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """First place and end of runs of places without a gap, of at most so many.
+
+    >>> _parts([0, 1, 2, 5, 6], 2)
+    [(0, 2), (2, 3), (5, 7)]
+    """
+    parts: list[tuple[int, int]] = []
+    for place in places:
+        if parts and parts[-1][1] == place and place - parts[-1][0] < most:
+            parts[-1] = parts[-1][0], place + 1
+        else:
+            parts.append((place, place + 1))
+    return parts
 
 
 def _computed(work: Work, parts: Sequence[tuple[int, int]], jobs: int) -> Iterator[list[list[Outcome]]]:
@@ -222,8 +248,13 @@ def explore(
     jobs: Jobs = None,
     tick: Callable[[int, int], object] | None = None,
     drafting: Drafting | None = None,
+    most: int | None = None,
 ) -> tuple[Variant, ...]:
-    """What each point does on all samples, in the order of the points; exactly what replays one by one would say.
+    """What each point does, in the order of the points; exactly what replays one by one would say.
+
+    With a limit (``most``) that all samples exceed, every point is replayed on some of the samples, drawn by a fixed
+    seed, and the first point and the best ``FINALISTS`` on the others too. The sums of all variants are then those of
+    the samples drawn, so that they compare, and ``each`` is None where a point was not replayed.
 
     Args:
         samples: Samples with outputs.
@@ -234,49 +265,90 @@ def explore(
         jobs: As in ``explored``.
         tick: Called with the samples that are done, and all of them.
         drafting: Time of the drafts; None measures it on a few of the samples.
+        most: Most output tokens, times points, to replay every point on; None replays all.
     """
-    found = explored(Work(samples, points, costs, corpus), jobs, tick)
+    drawn = _drawn(samples, len(points), most)
+    rest = sorted(set(range(len(samples))) - set(drawn))
+    told = None if tick is None else lambda done, _: tick(done, len(samples))
+    rows = explored(Work(samples, points, costs, corpus), jobs, told, drawn)
     if costs is not None and drafting is None:
         drafting = timed_drafting(samples, base)
+    outcomes: list[dict[int, Outcome]] = [
+        {place: row[number] for place, row in zip(drawn, rows, strict=True)} for number in range(len(points))
+    ]
+    if rest:
+        told = None if tick is None else lambda done, _: tick(len(drawn) + done, len(samples))
+        sums = [variant(list(found.values()), costs, drafting or Drafting(), "") for found in outcomes]
+        kept = sorted({0, *_best(sums)})
+        rows = explored(Work(samples, [points[number] for number in kept], costs, corpus), jobs, told, rest)
+        for column, number in enumerate(kept):
+            outcomes[number] |= {place: row[column] for place, row in zip(rest, rows, strict=True)}
     return tuple(
         variant(
-            [row[place] for row in found],
+            [found.get(place) for place in range(len(samples))],
             costs,
             drafting or Drafting(),
             label=label(point, base),
             config=differences(point.config, base),
             start=point.start,
+            summed=drawn,
         )
-        for place, point in enumerate(points)
+        for point, found in zip(points, outcomes, strict=True)
     )
 
 
+def _drawn(samples: Sequence[Sample], points: int, most: int | None) -> list[int]:
+    """Which samples every point is replayed on, in rising order: as many as the limit allows, one at least."""
+    places = list(range(len(samples)))
+    if most is None:
+        return places
+    random.Random(0).shuffle(places)
+    taken, tokens = 0, 0
+    while taken < len(places) and (not taken or (tokens + len(output_of(samples[places[taken]]))) * points <= most):
+        tokens += len(output_of(samples[places[taken]]))
+        taken += 1
+    return sorted(places[:taken])
+
+
+def _best(variants: Sequence[Variant]) -> list[int]:
+    """Numbers of the best of them."""
+    value = [one.modelled_speedup or one.tokens_per_pass or 0.0 for one in variants]
+    return sorted(range(len(value)), key=lambda number: -value[number])[:FINALISTS]
+
+
 def variant(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[Outcome | None],
     costs: PassCosts | None,
     drafting: Drafting,
     label: str,
     peer: bool = False,
     config: Mapping[str, Any] | None = None,
     start: Start = "cold",
+    summed: Sequence[int] | None = None,
 ) -> Variant:
-    """The sums of one setting's outcomes, one per sample."""
-    tokens, passes = sum(one.tokens for one in outcomes), sum(one.passes for one in outcomes)
-    each = [one.tokens / one.passes if one.passes else None for one in outcomes]
+    """The sums of one setting's outcomes, one per sample.
+
+    Args:
+        outcomes: None for a sample that was not replayed.
+        summed: The samples that the sums are of; None takes all.
+    """
+    among = range(len(outcomes)) if summed is None else summed
+    parts = [one for one in (outcomes[place] for place in among) if one is not None]
+    tokens, passes = sum(one.tokens for one in parts), sum(one.passes for one in parts)
+    each = [one.tokens / one.passes if one and one.passes else None for one in outcomes]
     speedup = None
     if costs is not None:
-        of_pass = {width: costs.at(width) + drafting.at(width) for one in outcomes for width in one.widths}
-        times = [one.seconds(of_pass) for one in outcomes]
-        plain = [one.tokens * costs.at(1) for one in outcomes]
-        each = [before / after if after else None for before, after in zip(plain, times, strict=True)]
-        speedup = sum(plain) / sum(times) if passes else None
+        widths = {width for one in outcomes if one for width in one.widths}
+        of_pass = {width: costs.at(width) + drafting.at(width) for width in widths}
+        each = [one.tokens * costs.at(1) / one.seconds(of_pass) if one and one.passes else None for one in outcomes]
+        speedup = tokens * costs.at(1) / sum(one.seconds(of_pass) for one in parts) if passes else None
     return Variant(
         label=label,
         peer=peer,
         config=dict(config or {}),
         start=start,
         tokens_per_pass=tokens / passes if passes else None,
-        drafted_per_pass=sum(one.drafted for one in outcomes) / passes if passes else None,
+        drafted_per_pass=sum(one.drafted for one in parts) / passes if passes else None,
         modelled_speedup=speedup,
         each=tuple(each),
     )

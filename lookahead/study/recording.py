@@ -233,7 +233,7 @@ def record(
     Args:
         tick: Called after each prompt that ran, for a progress bar.
     """
-    done, found, notes = folder.done(), {}, {}
+    done, found = folder.done(), {}
     for place, sample in enumerate(samples, start=1):
         if sample.output_ids is not None:
             found[place] = sample
@@ -249,6 +249,5 @@ def record(
             found[place] = folder.add(place, *ran, row_of(ran[0], runner.plan.config, runner.pass_costs))
         except (PromptError, RunFileError) as error:
             folder.add_problem(place, sample, str(error))
-            notes[place] = f"{sample.name} did not run: {error}"
         tick()
-    return [found[place] for place in sorted(found)], [notes[place] for place in sorted(notes)]
+    return [found[place] for place in sorted(found)], folder.problems()

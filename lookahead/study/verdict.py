@@ -160,22 +160,27 @@ class _Told:
     """Samples whose times by one variant are compared with those by another.
 
     Args:
+        own: What others are compared with.
         tokens: Tokens of the decode passes of every sample.
         places: Which samples.
     """
 
-    def __init__(self, tokens: Sequence[int], places: Sequence[int]) -> None:
-        self._tokens, self._places = tokens, places
+    def __init__(self, own: Variant, tokens: Sequence[int], places: Sequence[int]) -> None:
+        self._own, self._tokens, self._places = own, tokens, places
 
-    def times(self, variant: Variant) -> list[float]:
-        """Time of every sample, plain decoding of one token being 1; a sample without passes takes none."""
-        return [
-            self._tokens[place] / (variant.each[place] or 1.0) if variant.each[place] else 0.0 for place in self._places
-        ]
+    def times(self, variant: Variant) -> tuple[list[float], list[float]]:
+        """Times of each sample by the own settings and by a variant that was replayed on it.
 
-    def gain(self, variant: Variant, own: Variant) -> float:
-        """How many times as fast a variant is."""
-        return sum(self.times(own)) / (sum(self.times(variant)) or 1.0)
+        Plain decoding of one token takes 1.
+        """
+        pairs = [(self._own.each[place], variant.each[place], self._tokens[place]) for place in self._places]
+        both = [(count / one, count / other) for one, other, count in pairs if one and other]
+        return [before for before, _ in both], [after for _, after in both]
+
+    def gain(self, variant: Variant) -> float:
+        """How many times as fast a variant is; 0 if it was replayed on none of the samples."""
+        before, after = self.times(variant)
+        return sum(before) / sum(after) if after else 0.0
 
 
 def advice(
@@ -201,10 +206,10 @@ def advice(
     if len(places) < FEWEST:
         return (Advice(text=f"Advice needs at least {FEWEST} prompts: it is chosen on one half, told on the other."),)
     random.Random(seed).shuffle(places)
-    chosen_on, told_on = _Told(tokens, places[::2]), _Told(tokens, places[1::2])
+    chosen_on, told_on = _Told(own, tokens, places[::2]), _Told(own, tokens, places[1::2])
     others = [variant for variant in variants if not variant.peer and (variant.config or variant.start != own.start)]
     unit = "speed" if own.modelled_speedup is not None else "tokens per pass"
-    found = [_best(own, others, chosen_on, told_on, "", unit, seed)]
+    found = [_best(others, chosen_on, told_on, "", unit, seed)]
     total = sum(loss.passes for loss in losses)
     for loss in losses:
         names = SETTINGS_OF.get(loss.cause, ())
@@ -212,7 +217,7 @@ def advice(
             one for one in others if set(one.config) <= set(names) and ("start" in names or one.start == own.start)
         ]
         if tried:
-            said = _best(own, tried, chosen_on, told_on, loss.cause, unit, seed)
+            said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
             share = f"{loss.cause} ended {100 * loss.passes / total:.0f} % of the passes. "
             found.append(_with_text(said, share + said.text))
     if found[0].gain is not None:
@@ -220,15 +225,13 @@ def advice(
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
 
 
-def _best(
-    own: Variant, tried: Sequence[Variant], chosen_on: _Told, told_on: _Told, cause: str, unit: str, seed: int
-) -> Advice:
+def _best(tried: Sequence[Variant], chosen_on: _Told, told_on: _Told, cause: str, unit: str, seed: int) -> Advice:
     """The best of these settings on one half, with its gain on the other."""
-    best = max(tried, key=lambda one: chosen_on.gain(one, own), default=None)
-    if best is None or chosen_on.gain(best, own) <= 1.0:
+    best = max(tried, key=chosen_on.gain, default=None)
+    if best is None or chosen_on.gain(best) <= 1.0:
         return Advice(text=f"Nothing to win here: none of {len(tried)} settings is better.", cause=cause)
-    gain = told_on.gain(best, own)
-    low, high = interval(told_on.times(own), told_on.times(best), seed) or (gain, gain)
+    gain = told_on.gain(best)
+    low, high = interval(*told_on.times(best), seed) or (gain, gain)
     said = f"{gain:.2f} times the {unit} on prompts that it was not chosen on (90 %: {low:.2f} to {high:.2f})"
     if low <= 1.0:
         return Advice(text=f"Nothing to win for sure: the best setting, {best.label}, has {said}.", cause=cause)
@@ -275,6 +278,7 @@ def machines(
     corpus: Sequence[Trie] = (),
     jobs: Jobs = None,
     drafting: Drafting | None = None,
+    most: int | None = None,
 ) -> tuple[Machine, ...]:
     """What these samples would do on each machine; adaptive widths are replayed with the T(n) of each.
 
@@ -286,11 +290,13 @@ def machines(
         corpus: Tries of the points that start with a corpus.
         jobs: As in ``explored``.
         drafting: Time of the drafts; None measures it once, on this machine.
+        most: As in ``explore``.
     """
     drafting = drafting or timed_drafting(samples, own.config)
     found = []
     for name, costs in curves.items():
-        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting)
+        every = [own, *points]
+        first, *others = explore(samples, every, own.config, costs, corpus, jobs, drafting=drafting, most=most)
         found.append(machine(name, costs, drafting, first, others))
     return tuple(found)
 

@@ -40,6 +40,7 @@ class Answer:
         prompt: The prompt as text, or the messages of a chat.
         text: The output as text.
         tokens: Tokens of the output as the server counted them.
+        prompt_tokens: Those of the prompt.
     """
 
     prompt_ids: Any = None
@@ -47,6 +48,7 @@ class Answer:
     prompt: Any = None
     text: Any = None
     tokens: Any = None
+    prompt_tokens: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
     for pieces, last in found.values():
         answer = pieces.answer()
         answer.prompt, answer.tokens = last.get("prompt"), last.get("tokens_predicted")
+        answer.prompt_tokens = last.get("tokens_evaluated")
         answers.append(answer)
     return answers
 

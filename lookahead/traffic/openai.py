@@ -26,6 +26,7 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
     answers = [pieces.answer() for _, pieces in sorted(sent.items())]
     if len(answers) == 1:  # it counts the tokens of all choices together
         answers[0].tokens = usage.get("completion_tokens")
+        answers[0].prompt_tokens = usage.get("prompt_tokens")
     return answers
 
 

@@ -38,6 +38,11 @@ def rows(file: BinaryIO, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for batch in parquet.iter_batches(_ROWS, columns=columns):
             for row in batch.to_pylist():
                 place += 1
-                yield f"row {place}", row
+                yield f"row {place}", {name: _listed(value) for name, value in row.items()}
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}, row {place + 1}: not valid Parquet ({excerpt(error)})") from None
+
+
+def _listed(value: Any) -> Any:
+    """The same value; of one of Ray's arrays of different lengths the list."""
+    return value["data"] if isinstance(value, dict) and set(value) == {"data", "shape"} else value

@@ -8,7 +8,7 @@ from lookahead.traffic.exchange import Answer, Fields, Reader
 
 
 def _matches(chunk: Fields) -> bool:
-    return isinstance(chunk.get("generated_tokens"), list)
+    return "generated_tokens" in chunk
 
 
 def _answers(chunks: Sequence[Fields]) -> list[Answer]:
@@ -19,6 +19,7 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
             prompt=row.get("messages") or row.get("prompt"),
             text=row.get("generated_text"),
             tokens=row.get("num_generated_tokens"),
+            prompt_tokens=row.get("num_input_tokens"),
         )
         for row in chunks
         if _matches(row)

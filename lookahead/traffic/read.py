@@ -166,17 +166,16 @@ def _sample(
     for what, known in (("prompt", ids.prompt), ("output", ids.output)):
         if not known and retokeniser is None:
             raise SchemaError(f"no token ids of the {what}: {reader.hint}; or give a tokenizer with --tokenizer")
-    if retokeniser is None:
-        prompt_ids, output_ids = ids.prompt or (), ids.output
-    else:
-        if not ids.prompt and not prompt:
+    prompt_ids, output_ids = ids.prompt or (), ids.output
+    if retokeniser is not None:
+        if not prompt_ids and prompt:
+            prompt_ids = tuple(retokeniser.prompt(prompt, found.request.get("tools"), answer.prompt_tokens))
+        if not prompt_ids:
             raise SchemaError("no prompt; record the request, too")
-        prompt_ids = ids.prompt or tuple(retokeniser.prompt(prompt or "", found.request.get("tools")))
-        output_ids = ids.output or tuple(retokeniser.output(prompt_ids, text, answer.tokens))
-        if ids.output:
+        if output_ids:
             retokeniser.compare(prompt_ids, output_ids)
-    if not prompt_ids:
-        raise SchemaError("prompt: is empty")
+        else:
+            output_ids = tuple(retokeniser.output(prompt_ids, text, answer.tokens))
     return Sample(name, prompt_ids, output_ids, _shown(sent or prompt), found.category) if output_ids else None
 
 

@@ -36,20 +36,27 @@ class Retokeniser:
         except BackendError as error:
             raise InputError(str(error)) from None
         self._highest = self._vocabulary.highest_id
-        self._texts = self._texts_differ = self._recorded = self._recorded_differ = 0
+        self._prompts = self._prompts_differ = self._texts = self._texts_differ = 0
+        self._recorded = self._recorded_differ = 0
 
-    def prompt(self, prompt: str | Sequence[Any], tools: Any = None) -> list[int]:
+    def prompt(self, prompt: str | Sequence[Any], tools: Any = None, counted: Any = None) -> list[int]:
         """Token ids of a prompt: a text as it is, the messages of a chat by the tokenizer's chat template.
+
+        It counts as drifted if the server counted another number of tokens.
 
         Raises:
             SchemaError: If a message is not text, or the tokenizer or its template refuses.
         """
         try:
             if isinstance(prompt, str):
-                return self._vocabulary.encode(prompt, raw=True)
-            return self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
+                ids = self._vocabulary.encode(prompt, raw=True)
+            else:
+                ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
         except self._failure as error:
             raise SchemaError(str(error)) from None
+        self._prompts += 1
+        self._prompts_differ += isinstance(counted, int) and counted != len(ids)
+        return ids
 
     def output(self, prompt_ids: Sequence[int], text: str, counted: Any = None) -> list[int]:
         """Token ids of an output of which only the text is known.
@@ -92,6 +99,11 @@ class Retokeniser:
             yield (
                 f"outputs with only text: {self._texts}, turned into tokens again, which drifts from what the model "
                 f"generated (known to differ: {_share(self._texts_differ, self._texts)}); record token ids to be exact"
+            )
+        if self._prompts_differ:
+            yield (
+                f"prompts with only text: {self._prompts}, some of another length than the server counted "
+                f"({_share(self._prompts_differ, self._prompts)}): its chat template or system prompt is another one"
             )
         if self._recorded:
             yield (

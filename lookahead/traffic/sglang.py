@@ -43,13 +43,14 @@ def _generated(chunks: Sequence[Fields]) -> Answer:
     """The output of ``/generate``. Each chunk has all tokens so far, or (incremental streaming) only the new ones."""
     last = chunks[-1]
     meta: Any = last["meta_info"]
-    counted = meta.get("completion_tokens") if isinstance(meta, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
+    counted = meta.get("completion_tokens")
     prompt_ids = next((ids for chunk in chunks if (ids := chunk.get("prompt_token_ids")) is not None), None)
     ids, text = last["output_ids"], last.get("text")
     if len(chunks) > 1 and isinstance(ids, list) and len(ids) != counted:
         ids = [one for chunk in chunks for one in chunk.get("output_ids") or ()]
         text = "".join(chunk.get("text") or "" for chunk in chunks)
-    return Answer(prompt_ids, ids, text=text, tokens=counted)
+    return Answer(prompt_ids, ids, text=text, tokens=counted, prompt_tokens=meta.get("prompt_tokens"))
 
 
 READER = Reader("SGLang", _matches, _answers, 'send SGLang "input_ids", or "return_prompt_token_ids": true')

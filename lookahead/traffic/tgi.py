@@ -27,6 +27,7 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
             ids_of(streamed or details.get("tokens")),
             text=whole.get("generated_text"),
             tokens=details.get("generated_tokens"),
+            prompt_tokens=details.get("input_length"),
         )
     ]
 

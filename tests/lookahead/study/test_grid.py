@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain
 from lookahead.replay import recorded_steps, replay_rows
-from lookahead.study.grid import Drafting, Point, Work, differences, explore, explored, grid, label
+from lookahead.study.grid import FINALISTS, Drafting, Point, Work, differences, explore, explored, grid, label
 from lookahead.study.joint import Jointly, Outcome
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
@@ -67,7 +67,7 @@ def test_a_runs_own_settings_are_what_it_did():
 
 
 def test_a_bounded_trie_that_is_pruned_while_the_output_grows():
-    sample = Sample("long", (1, 2, 3), tuple((7 * n * n + n // 3) % 97 for n in range(700)))
+    sample = Sample("long", (1, 2, 3), tuple((7 * n * n + n // 3) % 97 for n in range(250)))
     config = LookaheadConfig(trie_capacity=2_000, decoding_length=8)
     points = [config, replace(config, decoding_length=16), replace(config, trie_capacity=100_000)]
     found = Jointly().outcomes(sample, points)
@@ -90,6 +90,25 @@ def test_several_processes_find_the_same_in_the_same_order():
     seen: list[tuple[int, int]] = []
     assert explored(work, 2, lambda done, of: seen.append((done, of))) == explored(work, 1)
     assert seen == [(done, 5) for done in range(1, 6)]
+
+
+def test_a_limit_replays_all_settings_on_some_samples_and_the_best_on_all():
+    samples = [Sample(f"{n}", (n, 1, 2, 3), tuple([n, 4, 1, 2, 3, n + 1] * 3)) for n in range(6)]
+    points = [Point(LookaheadConfig(decoding_length=1)), *grid({"decoding_length": tuple(range(2, 18))})]
+    seen: list[tuple[int, int]] = []
+    full = explore(samples, points, BASE, FLAT, jobs=1, drafting=Drafting())
+    some = explore(
+        samples, points, BASE, FLAT, jobs=1, tick=lambda *done: seen.append(done), drafting=Drafting(),
+        most=2 * 18 * len(points),
+    )  # fmt: skip
+    counts = [sum(value is not None for value in one.each) for one in some]
+    assert counts[0] == 6
+    assert sorted(counts)[:4] == [2] * 4
+    assert counts.count(6) == 1 + FINALISTS
+    assert seen == [(done, 6) for done in range(1, 7)]
+    for one, other in zip(some, full, strict=True):
+        assert all(value in (None, exact) for value, exact in zip(one.each, other.each, strict=True))
+    assert explore(samples, points, BASE, FLAT, jobs=1, drafting=Drafting(), most=10**9) == full
 
 
 def test_what_a_variant_says():

@@ -117,6 +117,15 @@ def test_rows_and_run_files_say_the_same(study, prompts):
         assert row["near_ties"] is not None
 
 
+def test_drawn_tokens_are_the_same_plainly_and_with_drafts(study, prompts):
+    _, found, _ = study("prompts.jsonl", "--limit", "2", "--temperature", "0.9", "--seed", "3")
+    pairs = [runfile.load_pair(path) for path in Path("prompts-study/runs").iterdir()]
+    assert len(pairs) == 2
+    assert all(pair.greedy and pair.greedy.token_ids == pair.run.token_ids for pair in pairs)
+    assert found["sampling"]["seed"] == 3
+    assert [row["near_ties"] for row in found["rows"]] == [0, 0]  # no two runs parted
+
+
 def test_another_study_does_not_continue_it(study, prompts):
     assert study("prompts.jsonl", "--limit", "1", "--no-plain")[0] == 0
     status, _, line = study("prompts.jsonl", "--no-plain", "--decoding-length", "8")
@@ -144,6 +153,7 @@ def test_a_long_prompt_is_a_note(study, prompts):
     assert status == 0
     assert [row["name"] for row in found["rows"]] == [f"prompts.jsonl:{place}" for place in (1, 2, 3, 4)]
     assert "prompts.jsonl:5 did not run: a prompt of 500 tokens; the model's context holds 128" in found["notes"][0]
+    assert study("prompts-study", model=False)[1]["notes"] == found["notes"]
     prompts.write_text(json.dumps({"prompt": "long " * 100}) + "\n")
     status, _, line = study("prompts.jsonl", "--out", "third")
     assert (status, "no prompt could run; prompts.jsonl:1 did not run: a prompt of 500" in line) == (2, True)

@@ -1,7 +1,8 @@
 """Recordings of other engines: every shape gives the same tokens, and a bad row is one line.
 
 The files of llama.cpp and transformers serve were recorded (SmolLM2-135M and the embedded model), then trimmed; those
-of vLLM, SGLang, TGI and Ray Data have the shapes of their sources, with tokens of the same recording.
+of vLLM, SGLang and TGI have the shapes of their sources, with tokens of the same recording. Ray Data wrote its own from
+rows of the shape of its batch inference, with the ids as lists and as arrays.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def test_what_is_no_recording_is_left_to_others(line: bytes):
         ("vllm_completions.jsonl", [OUTPUT, OUTPUT[:3]] * 2),
         ("sglang.jsonl", [OUTPUT] * 6),
         ("tgi.jsonl", [OUTPUT] * 2),
-        ("ray_data.parquet", [OUTPUT]),
+        ("ray_data.parquet", [OUTPUT, OUTPUT[:3]]),
+        ("ray_data_arrays.parquet", [OUTPUT, OUTPUT[:3]]),
     ],
 )
 def test_an_engines_shapes_all_give_the_recorded_tokens(name: str, outputs: list, tmp_path: Path):
@@ -111,7 +113,7 @@ def test_llama_cpp_as_recorded_streamed_and_not(tmp_path: Path):
 def test_failed_requests_are_left_out_and_told():
     _, notes = _all(HERE / "ray_data.parquet")
     (line,) = notes
-    assert line.endswith("failed requests left out: 1 (the first: row 2: ValueError: prompt too long)")
+    assert line.endswith("failed requests left out: 1 (the first: row 3: ValueError: prompt too long)")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,10 @@ def test_another_number_of_tokens_than_the_server_counted_is_drift(tmp_path: Pat
     row["response"]["usage"]["completion_tokens"] = 47
     _, notes = _all(_written(tmp_path, row), EMBEDDED_MODEL)
     assert "known to differ: 1 of 1, 100 %" in notes[0]
+    assert len(notes) == 1
+    row["response"]["usage"]["prompt_tokens"] = 40
+    _, notes = _all(_written(tmp_path, row), EMBEDDED_MODEL)
+    assert "some of another length than the server counted (1 of 1, 100 %)" in notes[1]
 
 
 def test_with_a_tokenizer_recorded_ids_stay_and_are_compared(tmp_path: Path):
@@ -288,12 +294,19 @@ def _damaged(draw: st.DrawFn) -> Any:
     return row
 
 
-@given(row=_damaged())
-def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, tmp_path_factory):
+@pytest.fixture(scope="module")
+def tokenizer():
+    from lookahead.hf.loading import load_tokenizer
+
+    return load_tokenizer(str(EMBEDDED_MODEL))
+
+
+@given(row=_damaged(), known=st.booleans())
+def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, known: bool, tokenizer, tmp_path_factory):
     path = _written(tmp_path_factory.mktemp("rows"), row)
     is_traffic(path.read_bytes())
     try:
-        samples, _ = _all(path)
+        samples, _ = _all(path, tokenizer if known else None)
     except InputError as error:
         assert "\n" not in str(error)
     else:
@@ -320,7 +333,7 @@ def test_a_study_reads_recordings_among_its_other_material(tmp_path: Path):
     samples = read_material(tmp_path, note=notes.append)
     assert [sample.name for sample in samples] == [
         *("a.jsonl:1", "a.jsonl:1#2", "a.jsonl:2", "a.jsonl:2#2"),
-        *("b.jsonl:1", "c.parquet:1"),
+        *("b.jsonl:1", "c.parquet:1", "c.parquet:2"),
     ]
     assert [note.split(":")[0] for note in notes] == ["c.parquet"]
 
