@@ -15,7 +15,7 @@ import lookahead
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo, RunRecord
-from lookahead.study.grid import Point, explore, grid, timed_drafting
+from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
@@ -44,7 +44,7 @@ class StudyOptions:
         peers: Whether other methods are computed on the same material.
         machines: T(n) of other machines.
         notes: Lines for the result.
-        jobs: Processes that replay; None takes one per processor.
+        jobs: Processes that replay; None takes one per processor. Or a cluster.
         most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
             all on all samples.
     """
@@ -60,7 +60,7 @@ class StudyOptions:
     peers: bool = False
     machines: Sequence[Machine] = ()
     notes: Sequence[str] = ()
-    jobs: int | None = None
+    jobs: Jobs = None
     most_replayed: int | None = None
 
 
