@@ -24,7 +24,7 @@ FEWEST = 4
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
-    "outranked": ("ranking", "prompt_weight"),
+    "outranked": ("decoding_length", "ranking", "prompt_weight"),
     "pays": ("budget",),
     "width": ("decoding_length",),
     "branch_length": ("branch_length",),
@@ -278,6 +278,7 @@ def machines(
     corpus: Sequence[Trie] = (),
     jobs: int | None = None,
     drafting: Drafting | None = None,
+    most: int | None = None,
 ) -> tuple[Machine, ...]:
     """What these samples would do on each machine; adaptive widths are replayed with the T(n) of each.
 
@@ -289,11 +290,12 @@ def machines(
         corpus: Tries of the points that start with a corpus.
         jobs: Processes; None takes one per processor.
         drafting: Time of the drafts; None measures it once, on this machine.
+        most: As for ``explore``.
     """
     drafting = drafting or timed_drafting(samples, own.config)
     found = []
     for name, costs in curves.items():
-        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting)
+        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting, most=most)
         found.append(machine(name, costs, drafting, first, others))
     return tuple(found)
 
