@@ -47,6 +47,10 @@ class AppOptions:
         max_new_tokens: Most new tokens of a run.
         max_prompt_tokens: Most tokens of a prompt; the model's context limits it, too.
         max_waiting: Most runs in the queue.
+        max_studies: Most studies of /lab in progress at one time, of all visitors together.
+        max_study_prompts: Most prompts of a study.
+        max_study_bytes: Largest file of a study.
+        max_study_seconds: Most seconds that the replays of a study may take.
     """
 
     model: tuple[str, ...] = ()
@@ -60,6 +64,10 @@ class AppOptions:
     max_new_tokens: int = 512
     max_prompt_tokens: int = 4096
     max_waiting: int = 32
+    max_studies: int = 3
+    max_study_prompts: int = 1000
+    max_study_bytes: int = 32_000_000
+    max_study_seconds: int = 900
 
 
 class _Whole(click.IntRange):
@@ -74,12 +82,18 @@ class _Model(click.ParamType):
 _COUNT: dict[str, Any] = {"type": _Whole(1, MAX_TOKENS), "metavar": "N"}
 
 
-def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
-    """A flag with its environment variables and the default of its option."""
+def _flag(name: str, help: str, on_space: int | None = None, **more: Any) -> Callable[[Any], Any]:
+    """A flag with its environment variables and the default of its option.
+
+    Args:
+        on_space: The default on a Space of Hugging Face, where visitors share the machine; None if it is the same.
+    """
     default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
-    told = f"{help} (default: {default})" if default else help
+    told = f"{help} (default: {default}{'' if on_space is None else f', on a Space {on_space}'})" if default else help
     variables = [f"LOOKAHEAD_{name.replace('-', '_').upper()}", *more.pop("also", ())]
-    return click.option(f"--{name}", envvar=variables, default=default, help=told, **more)
+    if on_space is not None:
+        more["default"] = lambda: on_space if os.environ.get("SPACE_ID") else default
+    return click.option(f"--{name}", **{"envvar": variables, "default": default, "help": told, **more})
 
 
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
@@ -102,6 +116,10 @@ def _flag(name: str, help: str, **more: Any) -> Callable[[Any], Any]:
 @_flag("max-new-tokens", "most new tokens of a run", **_COUNT)
 @_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", **_COUNT)
 @_flag("max-waiting", "most runs in the queue", **_COUNT)
+@_flag("max-studies", "most studies of /lab at one time", **_COUNT)
+@_flag("max-study-prompts", "most prompts of a study", on_space=50, **_COUNT)
+@_flag("max-study-seconds", "most seconds that the replays of a study may take", on_space=120, **_COUNT)
+@_flag("max-study-bytes", "largest file of a study", on_space=4_000_000, type=_Whole(1, 32_000_000), metavar="N")
 def _command(**values: Any) -> AppOptions:
     """Serve a page that shows every step of a local model's generation."""
     return AppOptions(**values)

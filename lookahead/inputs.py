@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import sys
@@ -27,7 +28,7 @@ MAX_ROW_TOKENS = 2_000_000
 TraceRow = tuple[tuple[int, ...], tuple[int, ...]]
 """Prompt ids and output ids of one recorded answer."""
 
-_Ids = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
+TokenIds = Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_TOKEN_ID)], ...], Meta(max_length=MAX_ROW_TOKENS)]
 """Token ids as a trie takes them."""
 
 
@@ -35,20 +36,24 @@ class InputError(ValueError):
     """An input file cannot be used; one line says what is wrong and where."""
 
 
-class _Row(msgspec.Struct):
+class TraceLine(msgspec.Struct):
     """One line of a trace."""
 
-    prompt: _Ids
-    output: _Ids
+    prompt: TokenIds
+    output: TokenIds
 
 
-class _Prompt(msgspec.Struct):
+class PromptLine(msgspec.Struct):
     """One line of a prompt file."""
 
     prompt: str
 
 
-_Line = TypeVar("_Line", _Row, _Prompt)
+_Line = TypeVar("_Line", TraceLine, PromptLine)
+_HINTS = {
+    TraceLine: 'a row is {"prompt": [ids], "output": [ids]}',
+    PromptLine: 'a row is {"prompt": text}',
+}
 
 
 def excerpt(text: object, most: int = 80) -> str:
@@ -123,8 +128,7 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
     Raises:
         InputError: If the file cannot be read, has no row, or one of the rows read is not valid.
     """
-    rows = _rows(path, _Row, 'a row is {"prompt": [ids], "output": [ids]}', limit)
-    return [(row.prompt, row.output) for row in rows]
+    return [(row.prompt, row.output) for row in _rows(path, TraceLine, limit)]
 
 
 def read_prompts(path: str | Path) -> list[str]:
@@ -133,46 +137,84 @@ def read_prompts(path: str | Path) -> list[str]:
     Raises:
         InputError: If the file cannot be read, has no prompt, or a line is not valid.
     """
-    return [row.prompt for row in _rows(path, _Prompt, 'a row is {"prompt": text}')]
+    return [row.prompt for row in _rows(path, PromptLine)]
 
 
-def _rows(path: str | Path, kind: type[_Line], hint: str, limit: int | None = None) -> list[_Line]:
+def _rows(path: str | Path, kind: type[_Line], limit: int | None = None) -> list[_Line]:
     """The checked lines of a file, at least one."""
-    rows: list[_Line] = []
-    for place, value in islice(_lines(path), limit):
-        try:
-            row = checked(value, kind)
-            refuse_half_pairs({"prompt": row.prompt})
-            if not row.prompt or (isinstance(row.prompt, str) and row.prompt.isspace()):
-                raise SchemaError("prompt: is empty")
-            if isinstance(row.prompt, str) and len(row.prompt.encode()) > MAX_TEXT_BYTES:
-                raise SchemaError(f"prompt: larger than {MAX_TEXT_BYTES} bytes")
-        except SchemaError as error:
-            raise InputError(f"{path}, line {place}: {error}; {hint}") from None
-        rows.append(row)
+    with opened(path) as file:
+        rows = [checked_line(path, place, value, kind) for place, value in islice(json_lines(file, path), limit)]
     if not rows:
-        raise InputError(f"{path}: has no row; {hint}")
+        raise InputError(f"{path}: has no row; {_HINTS[kind]}")
     return rows
 
 
-def _lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """Line number and JSON object of every line that is not blank."""
-    with opened(path) as file:
-        place = size = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            place, size = place + 1, size + len(line)
-            if len(line) > MAX_LINE_BYTES:
-                raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
-            if size > MAX_FILE_BYTES:
-                raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
-            if not line.strip():
-                continue
-            try:
-                value = parse_json(line.decode("utf-8"))
-                if not isinstance(value, dict):
-                    raise SchemaError("not an object")
-            except UnicodeDecodeError:
-                raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
-            except SchemaError as error:
-                raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None
-            yield place, value
+def checked_line(path: str | Path, place: int, value: Any, kind: type[_Line]) -> _Line:
+    """The line of a trace or of a prompt file in the object that it holds.
+
+    Raises:
+        InputError: If it is not valid; the message names the file and the line.
+    """
+    try:
+        row = checked(value, kind)
+        check_prompt(row.prompt)
+    except SchemaError as error:
+        raise InputError(f"{path}, line {place}: {error}; {_HINTS[kind]}") from None
+    return row
+
+
+def check_prompt(prompt: str | tuple[int, ...]) -> None:
+    """Raise SchemaError if a prompt is empty, too large, or holds half a surrogate pair."""
+    refuse_half_pairs({"prompt": prompt})
+    if not prompt or (isinstance(prompt, str) and prompt.isspace()):
+        raise SchemaError("prompt: is empty")
+    if isinstance(prompt, str) and len(prompt.encode()) > MAX_TEXT_BYTES:
+        raise SchemaError(f"prompt: larger than {MAX_TEXT_BYTES} bytes")
+
+
+def json_lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, Any]]:
+    """Line number and JSON object of every line that is not blank.
+
+    Args:
+        file: The open file, read to its limits and no further.
+        path: Its name in messages.
+
+    Raises:
+        InputError: If a line is too long or is not a JSON object, or the file is too large.
+    """
+    for place, line in lines(file, path):
+        if line.strip():
+            yield place, json_line(path, place, line)
+
+
+def lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Number and content of every line of an open file, without the mark that UTF-8 may begin with.
+
+    Raises:
+        InputError: At a line or a file beyond its limit.
+    """
+    place = size = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        place, size = place + 1, size + len(line)
+        if len(line) > MAX_LINE_BYTES:
+            raise InputError(f"{path}, line {place}: longer than {MAX_LINE_BYTES} bytes")
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it into several files")
+        yield place, line.removeprefix(codecs.BOM_UTF8) if place == 1 else line
+
+
+def json_line(path: str | Path, place: int, line: bytes, kinds: type | tuple[type, ...] = dict) -> Any:
+    """The JSON value that a line consists of: an object, or one of other kinds.
+
+    Raises:
+        InputError: If it is not JSON, or of a kind that is not wanted.
+    """
+    try:
+        value = parse_json(line.decode("utf-8"))
+        if not isinstance(value, kinds):
+            raise SchemaError("not an object")
+        return value
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+    except SchemaError as error:
+        raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None

@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass
 from statistics import median
 from typing import Any, Literal, TypeVar, get_args
 
+from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree
 from lookahead.records import Reason, RunRecord, StepRecord, StepTimings
 
@@ -129,6 +130,20 @@ def mean_step_timings(steps: Iterable[StepRecord]) -> StepTimings:
     if not timings:
         raise ValueError("no decode step: the time of a step is not defined")
     return StepTimings(*_means(timings))
+
+
+def modelled_seconds(steps: Iterable[StepRecord], costs: PassCosts) -> float:
+    """Seconds of the decode steps if every forward pass took T(n): those, and the measured time of the drafting.
+
+    Drafting is all that plain decoding does not do: retrieving, verifying, and reading what came out.
+    """
+    return sum(
+        costs.at(len(draft) + (step.chain.reread if step.chain else 0))
+        + step.timings.retrieve_seconds
+        + step.timings.verify_seconds
+        + step.timings.commit_seconds
+        for step, draft in decode_steps(steps)
+    )
 
 
 def accepted_length_histogram(steps: Iterable[StepRecord]) -> dict[int, int]:

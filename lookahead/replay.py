@@ -127,7 +127,7 @@ class Replay:
             tree = self._draft(width, longest_branch)
             retrieve_seconds = time.perf_counter() - started
             following_ids = output_ids[done : min(end, done + len(tree))]
-            accepted = len(verify(tree, _choices(tree, following_ids)).accepted_nodes)
+            accepted = len(verify(tree, choices(tree, following_ids)).accepted_nodes)
             emitted = min(accepted + 1, len(output_ids) - done)
             self._recycle(self.rows.of(tree, done) if self.rows else b"")
             insert_seconds = self._insert(self.request.commit, output_ids[done : done + emitted])
@@ -155,7 +155,7 @@ class Replay:
         return seconds
 
 
-def _choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
+def choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
     """The choices after each node of a model whose output continues with these tokens; -1 beyond them."""
     return [following_ids[depth] if depth < len(following_ids) else -1 for depth in tree.depths()]
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,7 @@ class EngineThread:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "engine")
-        self._cancelled: threading.Event | None = None
+        self._cancelled: dict[Future[Any], threading.Event] = {}
 
     def call(self, function: Callable[[], Result]) -> Result:
         """What the function returns, called in the thread."""
@@ -32,11 +32,13 @@ class EngineThread:
         Args:
             cancelled: The event that ends the run.
         """
-        self._cancelled = cancelled
-        return self._executor.submit(copy_context().run, task)
+        future = self._executor.submit(copy_context().run, task)
+        self._cancelled[future] = cancelled
+        future.add_done_callback(lambda done: self._cancelled.pop(done, None))
+        return future
 
     def close(self) -> None:
         """End the run in progress after its current pass, and the thread with it."""
-        if self._cancelled is not None:
-            self._cancelled.set()
+        for cancelled in list(self._cancelled.values()):
+            cancelled.set()
         self._executor.shutdown(wait=False, cancel_futures=True)

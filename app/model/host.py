@@ -17,6 +17,7 @@ from app.model.loading import EMBEDDED, HostError, LoadedModel, Tell, load, prep
 from app.model.runs import Generate, RunRequest, generate
 from app.options import AppOptions
 from lookahead.config import Sampling
+from lookahead.costs import PassCosts
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import RunRecord, TokenGap
 from lookahead.sources.registry import OFFERED
@@ -139,6 +140,19 @@ class ModelHost:
     def close(self) -> None:
         """End the run in progress."""
         self.thread.close()
+
+    def pass_costs(self, again: bool = False) -> PassCosts | None:
+        """T(n) as it is known now; None if it was not measured. Call it in the engine's thread.
+
+        Args:
+            again: Measure it now.
+        """
+        if self.costs is None:
+            return None
+        known = self.backend.known_costs(WIDEST, again)
+        if again:
+            self.costs = known.measured
+        return known.costs
 
     @property
     def most_prompt_tokens(self) -> int:

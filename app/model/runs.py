@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.costs import PassCosts
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.records import FinishReason, Method, ModelInfo, RunRecord, StepRecord
@@ -33,6 +34,7 @@ class RunRequest:
         earlier: Outputs of earlier runs to draft from, oldest first.
         sampling: How tokens are chosen.
         expected_ids: What the output is expected to be like.
+        pass_costs: T(n) by which it chooses its widths; None takes what is known when it starts.
     """
 
     prompt_ids: tuple[int, ...]
@@ -42,6 +44,7 @@ class RunRequest:
     earlier: Outputs = ()
     sampling: Sampling = GREEDY
     expected_ids: tuple[int, ...] = ()
+    pass_costs: PassCosts | None = None
 
 
 Take = Callable[[StepRecord, float], None]
@@ -61,7 +64,7 @@ def recorded_run(
     drafter = Drafter(request.config, corpus)
     for output_ids in request.earlier:
         drafter.keep(output_ids)
-    engine = LookaheadEngine(backend, request.config, drafter)
+    engine = LookaheadEngine(backend, request.config, drafter, request.pass_costs)
     return RecordedRun(
         engine,
         request.prompt_ids,

@@ -46,11 +46,11 @@ class Controls:
         first = presets.PRESETS[0]
         self.document = gr.Textbox(
             first.document, label="Document", lines=5, max_lines=5, placeholder="+ document", elem_id="document",
-            info="Placed before the question. The answer quotes it, and that is where most guesses come from.",
+            info="Placed before the prompt. The answer quotes it, and that is where most guesses come from.",
         )  # fmt: skip
         self.prompt = gr.Textbox(
-            first.prompt, label="Question" if first.grounded else "Prompt", lines=3, max_lines=3, elem_id="prompt",
-            placeholder="Prompt", info=prompt_line(host),
+            first.prompt, label="Prompt", lines=3, max_lines=3, elem_id="prompt", placeholder="Prompt",
+            info=prompt_line(host),
         )  # fmt: skip
         tiny = TINY_LINE if host.info.name == "embedded" else ""
         line = f"<p class='limits'>{BUTTONS_LINE}{tiny}</p>"
@@ -59,9 +59,14 @@ class Controls:
             gr.HTML(SHARED_LINE, apply_default_css=False, elem_id="shared-line")
 
     @property
+    def texts(self) -> list[Component]:
+        """The fields of texts; a preset fills them all."""
+        return [self.document, self.prompt, self.expected]
+
+    @property
     def inputs(self) -> dict[str, Component]:
         """All controls that a run depends on, by name."""
-        return {**self.settings, "document": self.document, "prompt": self.prompt, "expected": self.expected}
+        return {**self.settings, **dict(zip(("document", "prompt", "expected"), self.texts, strict=True))}
 
 
 MOST_ON_SLIDER = 100_000
@@ -103,8 +108,7 @@ CHIPS = {
 }
 """Short names of examples."""
 BUTTONS_LINE = (
-    "Run uses lookahead (Ctrl+Enter). Compare also times plain greedy decoding. Stop takes effect after the current "
-    "pass."
+    "Run uses lookahead (Ctrl+Enter). Compare also times plain decoding. Stop takes effect after the current pass."
 )
 TINY_LINE = " The built-in model is tiny and often wrong; the point is that both runs write exactly the same text."
 SHARED_LINE = (

@@ -59,7 +59,8 @@ class Handlers:
         The stage learns the id of each run as soon as it begins, and reads the steps from the step stream.
 
         Args:
-            values: The values of the controls, by name (see ``Controls.inputs``).
+            values: The values of the controls, by name (see ``Controls.inputs``); ``kept`` is the id of a finished run
+                that stays in the scene, before the new ones.
         """
         try:
             settings = from_controls(values, self.settings)
@@ -69,10 +70,14 @@ class Handlers:
             memory = SHARED if self.host.options.share_trie else tab
             memory = memory and f"{memory} {self.host.name}"  # another model has other token ids
             earlier = self.tabs.memory(memory) if settings["keep_trie"] else ()
+            kept = self.store.get(values.get("kept"))
+            before = [kept] if kept and kept.run else []
+            if kept := self._comparable(kept, prompt, sampling):
+                earlier = kept.earlier  # what the kept run wrote must not help the one beside it
             runs: list[StoredRun] = []
             with self.tabs.going(tab) as cancelled:
                 while len(runs) < len(methods) and not cancelled.is_set():
-                    method, beside = methods[len(runs)], runs[0] if runs else None
+                    method, beside = methods[len(runs)], kept or next(iter(runs), None)
                     run = start_run(
                         *(self.host, self.store, prompt, config, limit, method),
                         sampling=sampling,
@@ -82,7 +87,7 @@ class Handlers:
                         expected=values.get("expected") or "",
                     )
                     runs.append(run)
-                    scene = {"scene": [run.run_id for run in runs], "of": len(methods)}
+                    scene = {"scene": [run.run_id for run in before + runs], "of": len(before) + len(methods)}
                     yield to_json(scene), "Running …", gr.skip()
                     wait_while_read(run)
                     if run.run and method == "lookahead" and "output" in config.sources and settings["keep_trie"]:
@@ -94,6 +99,13 @@ class Handlers:
             yield gr.skip(), error_line(error), ""  # Gradio's own message disappears after a while
             raise shown(error) from error
 
+    def _comparable(self, kept: StoredRun | None, prompt: str, sampling: Sampling) -> StoredRun | None:
+        """The kept run if a new one of this prompt can be measured by it: made here, by the same model."""
+        if kept is None or kept.run is None or kept.opened or kept.model.name != self.host.info.name:
+            return None
+        same = kept.request.sampling == sampling and kept.prompt_ids == self.host.encode(prompt)
+        return kept if same else None
+
     def figures(self, run_id: str) -> tuple[Any, ...]:
         """The six figures of a finished run; nothing changes if the id names none."""
         stored = self.store.get(run_id)
@@ -103,10 +115,11 @@ class Handlers:
 
         return all_figures(stored.run)
 
-    def busy(self, request: gr.Request) -> tuple[Any, ...]:
-        """The status line and the buttons of a tab whose run is queued."""
+    def busy(self, kept: str, request: gr.Request) -> tuple[Any, ...]:
+        """The status line and the buttons of a tab whose run is queued, and the run that it keeps."""
         self.tabs.arrive(_tab(request))
-        return "Waiting …", gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=False)
+        buttons = (gr.update(interactive=on) for on in (False, True, False))
+        return "Waiting …", *buttons, kept
 
     def stop(self, left: str, request: gr.Request) -> str:
         """Stop this tab's run. A queued one is cancelled by changing ``left``, whose change event cancels it."""
@@ -145,11 +158,13 @@ def connect(
         # Gradio's page renews every component that ever showed progress with every update of a run.
         "show_progress_on": [controls.status],
     }
-    streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal", "inputs_kwargs": controls.inputs}
+    kept = gr.Textbox(visible=False)  # the run that stays on the stage beside the next one
+    inputs = {**controls.inputs, "kept": kept}
+    streamed: dict[str, Any] = {**quiet, **QUEUE, "show_progress": "minimal", "inputs_kwargs": inputs}
     runs: list[Any] = []
     drawn = gr.Textbox(visible=False)  # the run to draw figures of
     for button, methods in ((controls.run, RUN), (controls.compare, COMPARE)):
-        started = button.click(handlers.busy, None, [controls.status, *buttons], **quiet)
+        started = button.click(handlers.busy, kept, [controls.status, *buttons, kept], js=KEPT_RUN, **quiet)
         done = started.then(_scene(handlers, methods), None, [view, controls.status, drawn], **streamed)
         runs.append(done)
         for after in (done.success, done.failure):
@@ -160,7 +175,7 @@ def connect(
     left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
     controls.stop.click(handlers.stop, left, left, **quiet)
     left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)
-    controls.preset.input(_choose_preset, controls.preset, [controls.document, controls.prompt], **quiet)
+    controls.preset.input(_choose_preset, controls.preset, controls.texts, **quiet)
     _remember_fields(demo, controls, quiet)
 
 
@@ -189,7 +204,7 @@ def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, pick
 
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:
     """Keep the settings and the preset in the URL, and what was typed over a reload (``page.js`` stores it)."""
-    fields, texts = [*controls.settings.values(), controls.preset], [controls.document, controls.prompt]
+    fields, texts = [*controls.settings.values(), controls.preset], controls.texts
 
     def from_url(request: gr.Request) -> dict[Component, Any]:
         query = {name: str(value) for name, value in dict(request.query_params).items()}
@@ -199,11 +214,10 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         }
         if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
             preset = presets.by_name(preset).name
-            document, prompt = _choose_preset(preset)
-            found |= {controls.preset: preset, controls.document: document, controls.prompt: prompt}
+            found |= {controls.preset: preset, **dict(zip(controls.texts, _choose_preset(preset), strict=True))}
         if own := query.get("prompt", "")[:MOST_LINKED]:
-            document = query.get("document", "")[:MOST_LINKED]
-            found |= {controls.prompt: own, controls.document: gr.update(value=document, visible=bool(document))}
+            document, expected = (query.get(name, "")[:MOST_LINKED] for name in ("document", "expected"))
+            found |= {controls.prompt: own, controls.document: document, controls.expected: expected}
         return found
 
     script = _url_script(controls)
@@ -225,8 +239,12 @@ def _url_script(controls: Controls) -> str:
 
 
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
-TYPED = "(...texts) => JSON.parse(sessionStorage.getItem('lookahead-typed') || 'null') || texts.slice(0, 2)"
+TYPED = """(...texts) => {
+  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
+  return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
+}"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
+KEPT_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.kept || ''"
 IF_OPEN = "(run) => document.querySelector('#figures .label-wrap.open') ? run : ''"
 """Gradio's plots leak some 50 DOM nodes each whenever they are drawn again, so nothing is drawn out of sight."""
 
@@ -238,13 +256,10 @@ def _scene(handlers: Handlers, methods: tuple[Method, ...]) -> Callable[..., Any
     return scene
 
 
-def _choose_preset(name: str) -> tuple[Any, Any]:
-    """The preset's document and prompt."""
+def _choose_preset(name: str) -> tuple[str, str, str]:
+    """The preset's document and prompt; no text is expected."""
     preset = presets.by_name(name)
-    return (
-        preset.document,
-        gr.update(value=preset.prompt, label="Question" if preset.grounded else "Prompt"),
-    )
+    return preset.document, preset.prompt, ""
 
 
 def _opened(event: gr.EventData) -> tuple[str, str]:

@@ -14,19 +14,21 @@ from app.page.events import QUEUE, Handlers, connect, connect_picker
 from app.page.model_picker import ModelPicker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
-from app.serve import learn, link_preview, modules, steps
+from app.run.studies import Studies
+from app.serve import lab_page, learn, link_preview, modules, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
+from app.serve.lab import Lab
 from app.serve.link_preview import LinkPreview
 from app.serve.modules import read
 from app.serve.question_thread import QuestionThread
 from app.serve.questions import server_functions
 from app.serve.queue_readers import QueueReaders
-from app.views.first_sight import first_sight
+from app.views.first_sight import example_lines, first_sight
 
 TITLE = (
     "<header><h1>Lookahead</h1><nav aria-label='Pages'><a href='./' aria-current='page'>Watch</a>"
-    "<a href='./learn'>Learn</a></nav>"
+    "<a href='./learn'>Learn</a><a href='./lab'>Lab</a></nav>"
     "</header>"
 )
 SESSIONS = 500
@@ -37,23 +39,35 @@ DELETED = (60, 300)
 """How often Gradio's files are looked through, and the age at which they are deleted, in seconds."""
 
 
-def launch(host: ModelHost, **options: Any) -> tuple[gr.Blocks, str]:
-    """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address."""
+def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> tuple[gr.Blocks, str]:
+    """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address.
+
+    Args:
+        studies: The studies of the lab; None begins with none.
+    """
     store, readers = RunStore(), QueueReaders()
     thread = QuestionThread(store)
     demo = build_demo(host, store, thread)
     course = learn.routes(learn.Course(host), thread)
     hosts = Hosts(options.get("server_name"), host.options.allow_host)
+    lab = Lab(host, thread, studies or Studies(host), hosts.on_space)
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
         app_kwargs={
-            "routes": [*steps.routes(store), modules.route(), link_preview.route(), *course],
+            "routes": [
+                *steps.routes(store),
+                *modules.routes(),
+                *link_preview.routes(),
+                *course,
+                *lab.routes(),
+                *lab_page.routes(host),
+            ],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),
-                Middleware(LinkPreview),
+                Middleware(LinkPreview, example_lines(store, presets.titles())),
             ],
-            "lifespan": readers.watching(demo._queue),
+            "lifespan": lab.watching(readers.watching(demo._queue)),
         },
         state_session_capacity=SESSIONS,
         max_file_size=MOST_UPLOAD,

@@ -1,4 +1,5 @@
-"""Prompts to start from, each also an example that was recorded: the paper's grounded question, and one that loses."""
+"""Prompts to start from, each also an example that was recorded: first those that drafts help most, last those that
+they slow down."""
 
 from __future__ import annotations
 
@@ -26,16 +27,11 @@ def count_words(text, limit):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A prompt with a name; ``document`` is the text that a grounded question is about."""
+    """A prompt with a name; ``document`` is the text that it is about."""
 
     name: str
     prompt: str
     document: str = ""
-
-    @property
-    def grounded(self) -> bool:
-        """Whether it has a document."""
-        return bool(self.document)
 
     @property
     def slug(self) -> str:
@@ -44,9 +40,9 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Edit code", f"{_CODE}\n\nAdd a comment to every line of this code."),
+    Preset("JSON", "Extract as JSON: built, engineer, keeper", _LIGHTHOUSE),
     Preset("Question", "Who built the first ferry, and when?", _FERRY),
-    Preset("JSON", f"{_LIGHTHOUSE}\n\nExtract as JSON: built, engineer, keeper"),
+    Preset("Edit code", "Add a comment to every line of this code.", _CODE),
     Preset(
         "Word problem",
         "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "

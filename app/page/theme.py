@@ -82,7 +82,9 @@ def theme() -> themes.Base:
 def head() -> str:
     """The head of the page: the page's own script, and links that have the browser load all modules at once."""
     modules = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
-    used = (name for name in modules if name not in NO_MODULES and (name in CARD or not name.startswith("learn/")))
+    used = (
+        name for name in modules if name not in NO_MODULES and (name in CARD or not name.startswith(("learn/", "lab/")))
+    )
     links = (f'<link rel="modulepreload" href=".{PREFIX}/web/{name}">' for name in used)
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
     script = f"<script>{read('page.js')}</script>"

@@ -69,7 +69,7 @@ def _make(host: ModelHost, run: StoredRun, prompt: str, beside: StoredRun | None
         record = host.with_texts(record, prompt)
         if beside is not None and beside.run is not None:
             record = _timed_again(host, run, record, beside, beside.run)
-        run.finish(record, _parted(host, None if beside is None else beside.run, record), problem)
+        run.finish(record, parted(host, None if beside is None else beside.run, record), problem)
     except Exception as error:  # a tokenizer that cannot spell the output
         logging.getLogger(__name__).warning("a run has no texts", exc_info=error)
         record = broken_off(run.request, host.info, run.steps, run.ends, "error")
@@ -91,7 +91,7 @@ def _timed_again(
     return record
 
 
-def _parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
+def parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
     """How close the decision was at the first token that differs; None if neither run contradicts the other."""
     if first is None:
         return None

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from app.model.error_line import error_line
 from app.model.host import ModelHost
+from app.serve.link_preview import picture_tags, root_of
 from app.serve.modules import PREFIX, WEB, read
 from app.serve.question_thread import QuestionThread
 from app.views import lesson_runs, typed_text
@@ -108,8 +109,10 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
     shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", escape(_sources()))
 
     async def page(request: Request) -> Response:
-        root = ".." if "chapter" in request.path_params else "."
-        return HTMLResponse(shell.replace("%ROOT%", root), headers={"Cache-Control": "no-cache"})
+        chapter = request.path_params.get("chapter")
+        picture = picture_tags(root_of(request, f"/learn/{chapter}" if chapter else "/learn"), "learn")
+        text = shell.replace("%ROOT%", ".." if chapter else ".").replace("%PICTURE%", picture)
+        return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
     async def style_sheet(request: Request) -> Response:
         headers = {"Cache-Control": "no-cache", "ETag": tag}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from app.serve.modules import PREFIX
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ICON = ASSETS / "icon.svg"
-PICTURE = f"{PREFIX}/picture.png"
+PICTURES = {f"{PREFIX}/{name}.png": ASSETS / f"{name}.png" for name in ("watch", "learn")}
+"""Pictures of the pages by their addresses."""
 TITLE = "Lookahead"
 LINE = "A Trie guesses the next tokens, the model checks them all in one forward pass. The same text, in fewer passes."
 _TAG = re.compile(rb'[ \t]*<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -24,37 +26,55 @@ _END = b"<script>window.gradio_config"
 """Where the part of Gradio's page ends that has such tags."""
 
 
-def route() -> Route:
-    """``PICTURE`` serves the picture."""
+def routes() -> list[Route]:
+    """The addresses of ``PICTURES``."""
 
-    async def picture(_: Request) -> FileResponse:
-        return FileResponse(ASSETS / "watch.png")
+    async def picture(request: Request) -> FileResponse:
+        return FileResponse(PICTURES[request.scope["path"].removeprefix(request.scope.get("root_path", ""))])
 
-    return Route(PICTURE, picture)
+    return [Route(path, picture) for path in PICTURES]
 
 
-def with_tags(page: bytes, root: str) -> bytes:
+def root_of(request: Request, route_path: str) -> str:
+    """The address of the app that serves this path, without a slash at its end."""
+    return get_root_url(request, route_path, getattr(request.app, "root_path", ""))  # pyright: ignore[reportArgumentType]
+
+
+def picture_tags(root: str, name: str) -> str:
+    """Tags that show the picture of a page, large."""
+    # Chats that know only these names take the texts from the others.
+    card = '<meta name="twitter:card" content="summary_large_image" />'
+    return f'<meta property="og:image" content="{escape(f"{root}{PREFIX}/{name}.png")}" />{card}'
+
+
+def with_tags(page: bytes, root: str, example: str = "", line: str = "") -> bytes:
     """Gradio's page with our tags in place of its own.
 
     Args:
         root: The address of the app, without a slash at its end.
+        example: The example that the address names; empty for none.
+        line: What there is to say of it.
     """
     head, end, rest = page.partition(_END)
-    picture = f"{root}{PICTURE}"
-    tags = {"og:title": TITLE, "og:description": LINE, "og:type": "website", "og:url": f"{root}/", "og:image": picture}
+    title, address = (f"{line} · {TITLE}", f"{root}/?example={example}") if line else (TITLE, f"{root}/")
+    tags = {"og:title": title, "og:description": LINE, "og:type": "website", "og:url": address}
     lines = [f'<meta property="{name}" content="{escape(value)}" />' for name, value in tags.items()]
-    # Chats that know only these names take the texts from the others.
-    lines += ['<meta name="twitter:card" content="summary_large_image" />', f"<title>{TITLE}</title>"]
+    lines += [picture_tags(root, "watch"), f"<title>{TITLE}</title>"]
     lines += [f'<meta name="description" content="{escape(LINE)}" />']
     ours = b"<head>" + "".join(lines).encode()
     return _TAG.sub(b"", head).replace(b"<head>", ours, 1) + end + rest
 
 
 class LinkPreview:
-    """ASGI middleware that puts our tags into the page."""
+    """ASGI middleware that puts our tags into the page.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        examples: What there is to say of each example, by its name.
+    """
+
+    def __init__(self, app: ASGIApp, examples: Mapping[str, str]) -> None:
         self.app = app
+        self.examples = examples
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
@@ -69,8 +89,9 @@ class LinkPreview:
             parts.append(message.get("body", b""))
             if message.get("more_body"):
                 return
-            root = get_root_url(Request(scope), "/", scope["app"].root_path)  # pyright: ignore[reportArgumentType]
-            body = with_tags(b"".join(parts), root)
+            request = Request(scope)
+            example = request.query_params.get("example", "")
+            body = with_tags(b"".join(parts), root_of(request, "/"), example, self.examples.get(example, ""))
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})

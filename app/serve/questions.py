@@ -34,11 +34,12 @@ Answer = dict[str, Any]
 
 MOST_CHIPS = 11
 """Tokens of a suffix that are shown one by one."""
-NOT_READ = {
-    "model": "the model itself found it likely after this token in an earlier pass",
-    "expected": "in the text that was expected",
+NOT_KNOWN = {
+    "model": "nowhere; the model itself found it likely after this token in an earlier pass",
+    "expected": "in the expected text",
+    "corpus": "in the corpus, a trie file that is not known here",
 }
-"""What is said of a draft token that comes from no trie, by its source."""
+"""What is said of a draft token whose place is not known, by its source."""
 MOST_SOUGHT = 200
 """Most characters of a text that is searched."""
 MOST_AT_ONCE = 1_000
@@ -169,24 +170,17 @@ def graph_file(store: RunStore, question: Answer) -> Answer:
 
 
 def node_seen(store: RunStore, question: Answer) -> Answer:
-    """Where the token of a draft node was read before."""
+    """Where the token of a draft node was read before; ``place``: which token of how many in an expected text."""
     run = _run(store, question)
     step = _step(run, question)
     draft = run.steps[step].draft
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise ValueError("only a draft token was read somewhere before")
-    if draft.sources[node] in NOT_READ:
-        raise ValueError(NOT_READ[draft.sources[node]])
-    if draft.sources[node] == "model":
-        raise ValueError("what the model itself found likely after the same token before; it was read nowhere")
-    if draft.sources[node] == "expected":
-        raise ValueError("in the text that was expected")
-    seen = where_seen(run, step, node)
-    if seen is None and draft.sources[node] == "corpus":
-        raise ValueError("in the corpus, a trie file that is not known here")
+    source = draft.sources[node]
+    seen = None if source == "model" else where_seen(run, step, node)
     if seen is None:
-        raise ValueError("neither in the prompt nor in an output that is still remembered")
+        raise ValueError(NOT_KNOWN.get(source, "neither in the prompt nor in an output that is still remembered"))
     ids = (*seen.before, *seen.after)
     # The run's own text comes first: a token by itself may lack its space or its capital.
     own = None if seen.start is None else _pieces(run, step)[seen.start : seen.start + len(ids)]
@@ -198,6 +192,7 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
         "before": "".join(words[:at]),
         "token": words[at],
         "after": "".join(words[at + 1 :]),
+        "place": None if seen.place is None else [seen.place + 1, len(run.request.expected_ids)],
     }
 
 

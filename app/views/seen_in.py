@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.run.stored_run import StoredRun
+from lookahead.sources.expected import ExpectedText
 from lookahead.trie import NO_TOKEN, ROOT, Trie
 from lookahead.trie.locus import Follower
 
@@ -23,6 +24,7 @@ class Seen:
         before: Tokens before it.
         after: The token itself and those after it.
         start: Index of the first of these tokens in the context; None if they are in another text.
+        place: Index of the token in the expected text; None if it is in another text.
     """
 
     where: str
@@ -30,12 +32,14 @@ class Seen:
     before: tuple[int, ...]
     after: tuple[int, ...]
     start: int | None = None
+    place: int | None = None
 
 
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
     """Where a draft node's token was read; None if that is not known.
 
-    A token from a corpus is searched in the corpus, any other token in the texts of this run and of earlier ones.
+    A token from a corpus is searched in the corpus, one from an expected text is where the draft read it there, and any
+    other is searched in the texts of this run and of earlier ones.
 
     Args:
         node: A node of the step's draft, not its root.
@@ -48,6 +52,9 @@ def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
     wanted = [*context, *(draft.token_ids[place] for place in draft.path(node))]
     if draft.sources[node] == "corpus":
         return where_in_corpus(stored.corpus, wanted)
+    if draft.sources[node] == "expected":
+        output = context[len(stored.prompt_ids) :]
+        return _where_expected(stored.request.expected_ids, output, wanted, len(draft.path(node)))
     return _where_in_texts(stored, context, wanted)
 
 
@@ -69,6 +76,19 @@ def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) ->
     matched, where, ids, place = best
     seen = _seen(where, matched, ids, place)
     return replace(seen, start=place - len(seen.before)) if ids is context else seen
+
+
+def _where_expected(expected: Sequence[int], output: Sequence[int], wanted: Sequence[int], depth: int) -> Seen | None:
+    """Where a node of that depth is in the expected text; None if the text has another token there.
+
+    A branch reads on, token by token, from where the output is in the text.
+    """
+    source = ExpectedText(expected)
+    source.follow(output)
+    place = source.locus()[0] + depth - 1
+    if place >= len(expected) or expected[place] != wanted[-1]:
+        return None
+    return replace(_seen("the expected text", _agreement(expected, place, wanted), expected, place), place=place)
 
 
 def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | None:

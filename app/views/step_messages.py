@@ -89,6 +89,7 @@ def head_data(run: StoredRun) -> dict[str, Any]:
         "prompt_ids": list(run.prompt_ids),
         "model": model_line(run.model),
         "drawn": not run.request.sampling.greedy,
+        "seed": run.request.sampling.seed,
         "settings": settings_line(run.method, run.config, run.request.sampling),
         "config": dataclasses.asdict(run.config),
         "limit": run.request.max_new_tokens,

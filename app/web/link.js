@@ -1,20 +1,23 @@
-// A link to what is on the stage: an example at a step, or a prompt to run; the pane to look at; what is hidden.
+// A link to what is on the stage: an example or a run of a study at a step, or a prompt to run; the pane to look at; what is hidden.
 
 /** Panes by the name that a link has for them; the values are those of `data-pane`. @type {Record<string, string>} */
 export const PANES = {
   text: 'written_text', tree: 'draft_tree', trie: 'live_trie', mask: 'attention_mask', numbers: 'numbers', race: 'race', 'what-if': 'what_if',
 };
-const MOST_TEXT = 1500; // characters of document and prompt together: addresses have about 2,000 everywhere
-const OF_THE_STAGE = ['example', 'step', 'pane', 'prompt', 'document'];
+const MOST_TEXT = 1500; // characters of all texts together: addresses have about 2,000 everywhere
+const OF_THE_STAGE = ['example', 'study', 'run', 'step', 'pane', 'prompt', 'document', 'expected'];
 
 /**
  * What an address asks for; a step or a pane that does not exist is left out.
- * @param {string} search @returns {{ example: string | null, step: number | null, pane: string | null, hide: string[], present: boolean }}
+ * @param {string} search @returns {{ example: string | null, study: string | null, run: string | null, step: number | null, pane: string | null, hide: string[], present: boolean }}
  */
 export function readLink(search) {
   const query = new URLSearchParams(search), step = query.get('step'), pane = query.get('pane');
+  const named = (/** @type {string} */ name) => (/^[\w.-]{1,100}$/.test(query.get(name) || '') ? query.get(name) : null);
   return {
     example: query.get('example'),
+    study: named('study'),
+    run: named('run'),
     step: step !== null && /^\d{1,6}$/.test(step) ? Number(step) : null,
     pane: pane !== null && Object.hasOwn(PANES, pane) ? pane : null,
     hide: (query.get('hide') || '').split(',').filter((word) => /^[\w-]+$/.test(word)),
@@ -23,11 +26,11 @@ export function readLink(search) {
 }
 
 /**
- * The address of what is shown, from the present one, which has the settings. A prompt that is too long for an address is left out.
- * @param {string} address @param {{ example?: string | null, step?: number, pane?: string | null, document?: string, prompt?: string }} shown
- * @returns {{ address: string, whole: boolean }} whether all of it is in the address
+ * The address of what is shown, from the present one, which has the settings. A text that is too long for an address is left out, the expected one first.
+ * @param {string} address @param {{ example?: string | null, step?: number, pane?: string | null, document?: string, prompt?: string, expected?: string }} shown
+ * @returns {{ address: string, missing: string }} the text that is not in the address; '' if all are
  */
-export function linkTo(address, { example, step, pane, document = '', prompt = '' }) {
+export function linkTo(address, { example, step, pane, document = '', prompt = '', expected = '' }) {
   const url = new URL(address), query = url.searchParams;
   for (const name of OF_THE_STAGE) query.delete(name);
   if (example) {
@@ -35,15 +38,16 @@ export function linkTo(address, { example, step, pane, document = '', prompt = '
     query.set('example', example);
     query.set('step', String(step || 0));
   }
-  const fits = prompt.length + document.length <= MOST_TEXT;
+  const asked = prompt.length + document.length, fits = asked <= MOST_TEXT, all = asked + expected.length <= MOST_TEXT;
   if (!example && fits && prompt) {
     query.delete('preset');
     query.set('prompt', prompt);
     if (document) query.set('document', document);
+    if (expected && all) query.set('expected', expected);
   }
   if (pane) query.set('pane', pane);
   url.hash = '';
-  return { address: url.toString(), whole: !!example || fits };
+  return { address: url.toString(), missing: example || all ? '' : fits ? 'expected text' : 'prompt' };
 }
 
 /** The address without what only the example on the stage had in it. */

@@ -1,5 +1,5 @@
 {
-  const FIELDS = ['#document textarea', '#prompt textarea'];
+  const FIELDS = ['#document textarea', '#prompt textarea', '#expected textarea'];
   const inField = ({ target }) => target instanceof Element && target.matches(FIELDS.join());
   // Typed, pasted or dropped: Gradio's own event comes late, and not for every one of them.
   document.addEventListener('input', (event) => {
@@ -8,7 +8,10 @@
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });
   // The drawer: the fields are one line of the bar until one of them is used.
-  const ask = (open) => document.querySelector('#ask')?.toggleAttribute('data-open', open);
+  const ask = (open) => {
+    if (!open) for (const field of document.querySelectorAll(FIELDS.join())) field.scrollTop = 0; // the one line is the first
+    return document.querySelector('#ask')?.toggleAttribute('data-open', open);
+  };
   const inside = ({ target }, places) => target instanceof Element && !!target.closest(places);
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && inside(event, '#ask')) { ask(false); event.target.blur(); }
@@ -20,7 +23,7 @@
     document.querySelector('#run:enabled')?.click();
   }, true);
   document.addEventListener('focusin', (event) => { if (inside(event, '#drawer')) ask(true); });
-  document.addEventListener('pointerdown', (event) => { if (!inside(event, '#ask')) ask(false); });
+  document.addEventListener('pointerdown', (event) => { if (!inside(event, '#ask, #model-picker')) ask(false); }); // on a phone the list of models is in the drawer
   document.addEventListener('click', (event) => {
     if (inside(event, '#run, #compare')) ask(false);
     if (!inside(event, '#gear') || !ask()) return;

@@ -5,14 +5,15 @@ import { all, make } from './lib/dom.js';
 
 const ON = 'presenting', ONE = 'presented';
 
-/** Parts of the page that `hide=` in the address can name, besides the panes. @type {Record<string, string>} */
+/** Parts of the Watch page that `hide=` in the address can name. @type {Record<string, string>} */
 const PARTS = {
+  ...Object.fromEntries(Object.entries(PANES).map(([name, pane]) => [name, '[data-pane=' + pane + ']'])),
   controls: '#ask', examples: '#preset', figures: '#figures', files: '[data-pane=run_files]', model: '#model-chip, #model-picker', settings: '#settings', tools: '#page-tools',
 };
 
-/** Hides the parts of the page with these names, also those that come later. @param {string[]} names */
-export function hideParts(names) {
-  const selectors = names.map((name) => (Object.hasOwn(PANES, name) ? '[data-pane=' + PANES[name] + ']' : Object.hasOwn(PARTS, name) ? PARTS[name] : '')).filter(Boolean);
+/** Hides the parts of the page with these names, also those that come later. @param {string[]} names @param {Record<string, string>} [parts] selectors by name */
+export function hideParts(names, parts = PARTS) {
+  const selectors = names.filter((name) => Object.hasOwn(parts, name)).map((name) => parts[name]);
   if (selectors.length) document.head.append(make('style', {}, selectors.join(', ') + ' { display: none !important; }'));
 }
 

@@ -1,9 +1,9 @@
 // The stage: the runs side by side, the one step that is looked at, playing; every pane draws that state.
 
-import { makeFeed, route } from './feed.js';
+import { makeFeed, route, runOfStudy } from './feed.js';
 import { addCards } from './learn/card.js';
 import { answerTo } from './lib/asker.js';
-import { all, one, save, within } from './lib/dom.js';
+import { all, one, put, save, within } from './lib/dom.js';
 import { PHASES, cutShort, hasDraft, plainBeside } from './lib/runs.js';
 import { tellingStep } from './lib/summary.js';
 import { PANES as LINKED, readLink, withoutExample } from './link.js';
@@ -52,6 +52,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   let scene = { ids: [], of: 0 };
   let announced = scene; // takes the stage when it has a run
   /** @type {string | null} */ let shown = null; // id of the run whose steps are looked at: the first of the scene until another is chosen
+  /** @type {string | null} */ let kept = null; // id of a run that stays, the first of every scene
   let chosen = false, recorded = false; // recorded: nothing of the runs is kept for a reload
   /** @type {Phase | null} */ let phase = null;
   let step = 0, speed = 3, speedChosen = false, following = true, playing = false, overTime = false, byHand = false;
@@ -77,8 +78,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function receive(/** @type {string} */ text) {
     const { scene: ids, of } = /** @type {StageValue} */ (JSON.parse(text || '{}'));
     if (!ids?.length) return;
-    if (!announced.ids.includes(ids[0])) {
-      if (announced !== scene) announced.ids.forEach(feed.drop);
+    if (!announced.ids.includes(ids[ids[0] === kept && ids.length > 1 ? 1 : 0])) {
+      if (announced !== scene) announced.ids.filter((id) => id !== kept).forEach(feed.drop);
       announced = { ids: [], of: 0 };
     }
     Object.assign(announced, { ids, of: of || ids.length });
@@ -90,7 +91,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function hear(/** @type {Run} */ run) {
     if (announced !== scene && announced.ids.includes(run.id)) setScene(announced);
     if (!scene.ids.includes(run.id)) return;
-    if (!chosen) shown = runs()[0].id;
+    if (!chosen) shown = (runs().find((other) => other.id !== kept) || run).id;
     if (run.id === shown && run.end) setSpeed(run);
     if (!recorded) {
       if (run.id === shown && following && step !== last()) { step = last(); phase = null; }
@@ -103,6 +104,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function setScene(/** @type {{ ids: string[], of: number }} */ next, asRecorded = false) {
     for (const id of scene.ids) if (!next.ids.includes(id)) feed.drop(id);
     scene = announced = next;
+    if (kept && !next.ids.includes(kept)) kept = null;
     shown = null;
     step = 0;
     chosen = summed = toRest = false;
@@ -120,8 +122,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** Finished runs take the stage: recorded, restored or opened ones. @returns {string} what is against it */
   function setMessages(/** @type {StepMessage[]} */ messages, asRecorded = false) {
     if (main() && !recorded && !over()) return 'A run is in progress; open the file when it has finished.';
-    const ids = messages.map((message) => message.run);
-    ids.forEach(feed.drop);
+    const opened = messages.map((message) => message.run), ids = kept && !opened.includes(kept) ? [kept, ...opened] : opened;
+    opened.forEach(feed.drop);
     setScene({ ids, of: ids.length }, true);
     messages.forEach(feed.take);
     recorded = asRecorded;
@@ -189,12 +191,31 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   async function openRun(/** @type {File} */ file) {
     const text = await file.text().catch(() => null);
     if (text === null) return 'cannot be read';
-    const answer = await answerTo(server.open_run({ text, note: 'opened from ' + file.name.slice(0, 40) }));
-    const problem = answer.error || setMessages(answer.messages);
+    const problem = await openText(text, 'opened from ' + file.name.slice(0, 40));
     if (problem) return problem;
     if (still.matches) go(Infinity); else play(true);
     await keep();
     return '';
+  }
+
+  /** The runs of a run file take the stage. @param {string} text @param {string} note @returns {Promise<string>} what is against it */
+  async function openText(text, note) {
+    const answer = await answerTo(server.open_run({ text, note }));
+    return answer.error || setMessages(answer.messages);
+  }
+
+  /** A run of a study takes the stage. @param {string} study @param {string} name @param {number} at @returns {Promise<string>} what is against it */
+  async function openOfStudy(study, name, at) {
+    const { text, error } = await runOfStudy(study, name);
+    const problem = text === undefined ? error || '' : await openText(text, 'a run of a study');
+    if (problem) put(one(element, '[data-file-hint]'), problem); else startAt(at);
+    return problem;
+  }
+
+  /** The run that is looked at stays beside those that come next, or no longer. */
+  function keepRun() {
+    kept = kept === null ? shown : null;
+    schedule();
   }
 
   async function restore() {
@@ -219,8 +240,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     const found = run.steps[step] || run, isOver = over();
     if (found !== lookedAt) pointed = pinned = null;
     lookedAt = found;
-    Object.assign(element.dataset, { run: run.id, steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
-    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed };
+    Object.assign(element.dataset, { run: run.id, kept: kept || '', steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
+    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed, kept };
     const late = pictures(), now = panes.filter(({ calm }) => late || !calm);
     for (const { pane } of now) pane.draw(state);
     byHand = drawing = false;
@@ -351,6 +372,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     pin(node) { if (!drawing) { pointed = pinned = node; show(); } },
     save: saveRun,
     open: openRun,
+    keep: keepRun,
   };
   const panes = all(element, '[data-pane]').map((box) => ({ pane: PANES[String(box.dataset.pane)](box, context), calm: CALM.includes(String(box.dataset.pane)) }));
   for (const id in IDS) one(element, IDS[id]).id = id;
@@ -377,8 +399,9 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** What the address asks for; the first example where it names none. */
   async function begin() {
-    const problem = link.example && await openExample(link.example, link.step ?? 1);
-    if (link.example && !problem) {
+    const linked = link.study && link.run ? openOfStudy(link.study, link.run, link.step ?? 1) : link.example && openExample(link.example, link.step ?? 1);
+    const problem = await linked;
+    if (linked && !problem) {
       if (link.pane) {
         if (element.querySelector('[data-tab="' + link.pane + '"]')) setTab(link.pane);
         one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });
@@ -389,7 +412,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
       startAt(still.matches ? Infinity : 1, !still.matches);
     } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
     if (link.present) presenter.present(true, link.pane);
-    if (!link.example) await restore();
+    if (!linked) await restore();
   }
   begin();
 

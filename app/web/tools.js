@@ -3,6 +3,7 @@
 import { savePane } from './export.js';
 import { linkTo, PANES } from './link.js';
 import { all, make, on, put, within } from './lib/dom.js';
+import { ofTimes } from './lib/speedup.js';
 
 /** @import { Example, Run } from './types' */
 
@@ -15,7 +16,7 @@ import { all, make, on, put, within } from './lib/dom.js';
  * @property {(on: boolean, pane?: string | null) => void} present
  */
 
-const TEXT_FIELDS = ['#document textarea', '#prompt textarea'];
+const TEXT_FIELDS = ['#document textarea', '#prompt textarea', '#expected textarea'];
 /** @type {[text: string, attributes: Record<string, string>][]} */ const PICTURES = [
   ['PNG', { 'data-picture': 'png', title: 'This pane as a PNG, on white' }],
   ['SVG', { 'data-picture': 'svg', title: 'This pane as an SVG, transparent' }],
@@ -31,13 +32,20 @@ export function mountTools(stage) {
   }
   const models = [...new Set(examples.map(({ model }) => model.split('/').pop()))].join(', ');
   document.addEventListener('pointerover', (event) => {
-    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, and its prompt');
+    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, with its speed beside greedy, and its prompt');
   });
+  document.head.append(make('style', {}, examples.filter(({ seconds }) => seconds.length > 1).map(speedRule).join('\n')));
   document.addEventListener('change', (event) => {
     const chosen = within(event, '#preset input');
     const example = examples.find(({ title }) => chosen instanceof HTMLInputElement && title === chosen.value);
     if (example) openExample(example.name);
   });
+}
+
+/** The rules that write behind the chip of an example how much faster its run was than greedy, or slower. @param {Example} example */
+function speedRule({ title, seconds: [mine, theirs] }) {
+  const { times, kind } = ofTimes(mine, theirs);
+  return '#preset label:has([value=' + CSS.escape(title) + '])::after { content: "' + times.replace('≈ ', '') + '"; margin-left: 5px; font-size: 11px; ' + (kind === 'faster' ? 'color: var(--ring); ' : '') + '}';
 }
 
 /** @param {Stage} stage */
@@ -48,11 +56,11 @@ function pageTools({ shown, present }) {
   on(show, 'click', () => present(true));
   on(copy, 'click', async () => {
     const { step, example } = shown(), typed = sessionStorage.getItem('lookahead-typed') !== null; // else the preset in the address says it
-    const [document, prompt] = TEXT_FIELDS.map((field) => (typed && /** @type {HTMLTextAreaElement | null} */ (globalThis.document.querySelector(field))?.value) || '');
-    const { address, whole } = linkTo(location.href, { step, example, document, prompt, pane: new URLSearchParams(location.search).get('pane') });
+    const [document, prompt, expected] = TEXT_FIELDS.map((field) => (typed && /** @type {HTMLTextAreaElement | null} */ (globalThis.document.querySelector(field))?.value) || '');
+    const { address, missing } = linkTo(location.href, { step, example, document, prompt, expected, pane: new URLSearchParams(location.search).get('pane') });
     const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
     history.replaceState(history.state, '', address);
-    put(says, (copied ? 'Copied' : 'The address bar has the link') + (whole ? '.' : ', without your prompt: it is too long for an address. Save the run instead.'));
+    put(says, (copied ? 'Copied' : 'The address bar has the link') + (missing ? ', without your ' + missing + ': too long for an address. Save the run instead.' : '.'));
     setTimeout(() => put(says, ''), 6000);
   });
   return make('div', { class: 'page-tools' }, copy, show, says);
@@ -62,7 +70,7 @@ function pageTools({ shown, present }) {
 function addPictures({ shown, present }, pane, name) {
   const box = pane.querySelector('[data-tools]');
   if (!box) return;
-  const buttons = PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text));
+  const buttons = [...PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text)), ...all(box, '[data-as-file]')];
   box.append(make('details', { class: 'pictures', 'aria-label': 'Picture of this pane' }, make('summary', { title: 'This pane as a picture, or by itself' }, '⤓'), make('span', {}, ...buttons)));
   on(box, 'click', (event) => {
     const kind = within(event, '[data-picture]')?.dataset.picture, { run, step } = shown();

@@ -50,6 +50,7 @@ export interface Head {
   prompt_ids?: number[]; // its token ids; without them nothing is marked in the text
   model: string;
   drawn?: boolean; // whether tokens were drawn, not the likeliest ones taken
+  seed?: number; // what decided the draws
   settings: string;
   config: Record<string, any>;
   limit: number;
@@ -102,7 +103,7 @@ export interface Knob {
 export interface Source { name: string; symbol: string; light: string; dark: string; help: string }
 
 /** A recorded run that is bundled with the page. */
-export interface Example { name: string; title: string; model: string }
+export interface Example { name: string; title: string; model: string; seconds: number[][] } // of every try of its runs
 
 export interface PageFacts { knobs: Knob[]; sources: Source[]; examples: Example[] }
 
@@ -131,7 +132,7 @@ export interface TrieView {
   corpus: { n_grams: number } | null;
 }
 
-export interface NodeSeen { where: string; matched: number; before: string; token: string; after: string }
+export interface NodeSeen { where: string; matched: number; before: string; token: string; after: string; place: [token: number, of: number] | null }
 
 export type Metrics = Record<string, number | null>;
 
@@ -166,6 +167,7 @@ export interface State {
   following?: boolean; // whether the newest step is shown as it comes
   byHand?: boolean; // whether the step was just chosen by hand
   summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
+  kept?: string | null; // id of a run that stays beside those that come next
   phase?: Phase | null; // how far the step is shown; null: whole
 }
 
@@ -182,6 +184,7 @@ export interface Context extends PageFacts {
   point?(node: number | null): void; // A draft node is pointed at (null: no more), or clicked
   pin?(node: number | null): void;
   save?(): Promise<string>; // saves the runs of the scene as a file; answers what there is to say about it
+  keep?(): void; // the run on the stage stays beside those that come next, or no longer
   open?(file: File): Promise<string>; // opens a run file; answers what was wrong with it
 }
 

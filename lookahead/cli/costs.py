@@ -7,6 +7,8 @@ from typing import Any
 
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, forward_passes, print_json, table
+from lookahead.runs.runfile import check_target
+from lookahead.study.machine_file import write_machine
 
 _EPILOG = """\
 T(n) is measured when a model first drafts on a machine; the passes of later runs correct it, and it is remembered.
@@ -17,6 +19,7 @@ bytes of weights / T(n), against a plain read of a large buffer now. It can exce
 examples:
   python -m lookahead costs
   python -m lookahead costs --model Qwen/Qwen2.5-0.5B-Instruct --measure --json
+  python -m lookahead costs --write this-machine.json
 """
 
 
@@ -31,12 +34,15 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("--measure", action="store_true", help="measure now, whatever is remembered")
+    parser.add_argument("--write", metavar="FILE", help="write T(n) to this file, for study --machine")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_model_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
+    if args.write is not None:
+        check_target(args.write)
     backend = options.load_backend(args)
     if backend.draft_shape == "none":
         raise UsageError("this model decodes one token at a time, so there is no T(n) to choose a width by")
@@ -51,6 +57,8 @@ def run(args: argparse.Namespace) -> None:
     info = model_info(backend, options.model_name(args))
     facts = {"model": info.name, "parameters": info.parameters, "device": info.device, "dtype": info.dtype}
     result = {**facts, **environment(backend.model), **report}
+    if args.write is not None:
+        write_machine(args.write, f"{info.name} on {_machine(info.device, result)}, {info.dtype}", known.costs)
     if args.json:
         print_json(result)
         return
@@ -84,6 +92,10 @@ def cost_table(report: dict[str, Any]) -> str:
         + ("" if read is None else f"; a pass reads {read / 1e6:,.0f} MB of weights")
     )
     return "\n".join(lines)
+
+
+def _machine(device: str, facts: dict[str, Any]) -> str:
+    return f"{facts['hardware']}" + (f", {facts['threads']} threads" if device == "cpu" else "")
 
 
 def _percent(share: float | None) -> str | None:

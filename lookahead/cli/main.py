@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lookahead import __version__
-from lookahead.cli import bench, check, costs, generate, make_trie, replay, trie
+from lookahead.cli import bench, check, costs, generate, make_trie, replay, study, trie
 from lookahead.cli.console import BAD_INPUT, BrokenOff, complain, note
 from lookahead.cli.options import Parser
 from lookahead.process import Ended, ends_like_ctrl_c, wait_briefly
@@ -44,7 +44,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"lookahead {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (generate, bench, check, costs, replay, make_trie, trie):
+    for command in (generate, bench, study, check, costs, replay, make_trie, trie):
         command.add_parser(commands)
     return parser
 

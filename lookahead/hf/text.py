@@ -100,7 +100,7 @@ class Vocabulary:
             raw: Take the text as it is, without a chat template.
         """
         if not raw and self._chats:
-            return self._chat_ids([{"role": "user", "content": text}])
+            return self.encode_chat([{"role": "user", "content": text}])
         with _one_line("the tokenizer cannot encode the prompt"):
             ids = list(self._tokenizer(text)["input_ids"])  # type: ignore[arg-type]
         bos_id = self._tokenizer.bos_token_id
@@ -132,16 +132,20 @@ class Vocabulary:
     def _chats(self) -> bool:
         return self._own_template or self._tokenizer.chat_template is not None
 
-    def _chat_ids(self, message: list[dict[str, str]]) -> list[int]:
-        """The message as the chat template writes it, special tokens and BOS included."""
+    def encode_chat(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> list[int]:
+        """Messages as the chat template writes them, special tokens and BOS included.
+
+        Args:
+            tools: Descriptions of the tools that the model may call, as JSON schemas.
+        """
         tokenizer: Any = self._tokenizer
         if isinstance(tokenizer.chat_template, dict) and "default" not in tokenizer.chat_template:
             names = ", ".join(map(str, tokenizer.chat_template))
             raise BackendError(f"none of its chat templates ({names}) is the default; {_RAW}")
         with _one_line("its chat template refused the prompt", _RAW):
             if self._own_template:
-                return list(tokenizer.apply_chat_template(message)["input_ids"])
-            prompt = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+                return list(tokenizer.apply_chat_template(messages, tools=tools)["input_ids"])
+            prompt = tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
             return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
     def template_fault(self) -> str | None:

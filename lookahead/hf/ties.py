@@ -11,6 +11,38 @@ from lookahead.hf.backend import HFBackend
 from lookahead.hf.sampling import Dice
 from lookahead.records import TokenGap
 
+MOST_LOGITS = 1 << 28
+"""Numbers in the logits of a whole output, 1 GB; near ties of a longer one are not counted."""
+
+
+def near_ties(backend: HFBackend, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> int | None:
+    """Tokens of a greedy output at which two passes of other widths may choose differently, from one separate pass.
+
+    These are the places where the two best scores are no further apart than the noise of this model (as ``TokenGap``
+    has it). 0 where passes are exact; None if the model takes no drafts, or the output is too long.
+    """
+    verdict, model, count = backend.exactness, backend.model, len(output_ids)
+    if verdict is None or count * backend.vocab_size > MOST_LOGITS:
+        return None
+    if verdict.largest_noise == 0 or not count:
+        return 0
+    prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
+    context = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=model.device)
+    keep = {"logits_to_keep": count} if backend.rules.keeps_logits else {}
+    with torch.inference_mode():
+        logits = model(input_ids=context[:, :-1], use_cache=False, **keep).logits[0, -count:]  # type: ignore[operator]
+        scores = logits.to(copy=True, dtype=torch.float32)
+        processors = backend.rules.processors(prompt, context.shape[1] + 1, GREEDY)
+        for row in range(count if processors else 0):
+            before = context[:, : len(prompt_ids) + row]
+            scores[row] = processors(before, scores[row : row + 1])[0]  # type: ignore[arg-type]
+        best, places = scores.topk(2, dim=-1)
+        largest = logits.gather(-1, places).abs().amax(-1)
+    gaps, sizes = (best[:, 0] - best[:, 1]).tolist(), largest.tolist()
+    spacing = torch.finfo(logits.dtype).eps
+    found = (TokenGap(gap, spacing * size, verdict.largest_noise) for gap, size in zip(gaps, sizes, strict=True))
+    return sum(gap.near_tie for gap in found)
+
 
 def token_gap(
     backend: HFBackend,

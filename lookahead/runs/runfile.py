@@ -123,15 +123,19 @@ def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
             raise SchemaError(f"greedy.{name}: not the same as the run's")
 
 
-def save(run: RunRecord, path: str | Path) -> None:
+def save(run: RunRecord, path: str | Path, greedy: RunRecord | None = None, parted: TokenGap | None = None) -> None:
     """Write a run file, whole or not at all.
+
+    Args:
+        greedy: Plain decoding of the same prompt, to be kept beside it.
+        parted: As in ``RunPair``.
 
     Raises:
         RunFileError: If the record contradicts itself or the file cannot be written.
     """
     check_target(path)
     try:
-        text = to_json(run)
+        text = to_json(run, greedy, parted)
     except RunFileError as error:
         raise RunFileError(f"{path}: not written: {error}") from None
     try:

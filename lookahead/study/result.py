@@ -65,7 +65,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         speedup: ``plain_seconds / seconds``.
         modelled_seconds: The same by T(n) and drafting time.
         modelled_speedup: Plain decoding by T(1), divided by ``modelled_seconds``.
-        near_ties: Tokens at which two passes of other widths may choose differently; None if it was not measured.
+        near_ties: Tokens at which two passes of other widths may choose differently, where ``study`` measured greedy
+            runs; otherwise 1 if plain decoding beside the run parted from it at such a token, 0 if it did not; None if
+            neither is known.
         by_source: Source -> its draft tokens.
         by_depth: Depth in ranges (``1``, ``2``, ``3-4`` ...) -> its draft tokens.
         by_match_length: Match length in the same ranges -> its draft tokens.

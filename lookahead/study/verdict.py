@@ -24,7 +24,7 @@ FEWEST = 4
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
-    "outranked": ("decoding_length", "ranking", "prompt_weight"),
+    "outranked": ("ranking", "prompt_weight"),
     "pays": ("budget",),
     "width": ("decoding_length",),
     "branch_length": ("branch_length",),
@@ -290,12 +290,13 @@ def machines(
         corpus: Tries of the points that start with a corpus.
         jobs: Processes; None takes one per processor.
         drafting: Time of the drafts; None measures it once, on this machine.
-        most: As for ``explore``.
+        most: As in ``explore``.
     """
     drafting = drafting or timed_drafting(samples, own.config)
     found = []
     for name, costs in curves.items():
-        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting, most=most)
+        every = [own, *points]
+        first, *others = explore(samples, every, own.config, costs, corpus, jobs, drafting=drafting, most=most)
         found.append(machine(name, costs, drafting, first, others))
     return tuple(found)
 

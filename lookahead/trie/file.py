@@ -114,6 +114,22 @@ def load_trie(
     return trie
 
 
+def fingerprint_of(path: str | os.PathLike[str]) -> str:
+    """The fingerprint of the tokenizer that a trie file was made with, for material that names none.
+
+    Raises:
+        TrieFileError: If the file cannot be read or is not a trie file.
+    """
+    try:
+        with opened(path), safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except InputError as error:
+        raise TrieFileError(str(error)) from None
+    except (OSError, SafetensorError) as error:
+        raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
+    return header.get("fingerprint", "")
+
+
 class _Reader(Protocol):
     """The part of a backend that loading needs."""
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_p
 
 from app.model.host import ModelHost
 from app.options import AppOptions
+from app.page import presets
 from app.views.first_sight import RUNS
 from lookahead.hf.session import TreeSession
 from lookahead.runs import runfile
@@ -104,11 +105,11 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
 @pytest.fixture(scope="session")
 def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of the run that is shown first, without greedy decoding, which lies in ``NAME.greedy.json``."""
-    folder, pair = tmp_path_factory.mktemp("recorded"), runfile.load_pair(RUNS / "edit-code.json")
+    folder, pair = tmp_path_factory.mktemp("recorded"), runfile.load_pair(RUNS / f"{presets.PRESETS[0].slug}.json")
     assert pair.greedy is not None
-    runfile.save(pair.greedy, folder / "edit-code.greedy.json")
-    runfile.save(pair.run, folder / "edit-code.json")
-    return folder / "edit-code.json"
+    runfile.save(pair.greedy, folder / "first.greedy.json")
+    runfile.save(pair.run, folder / "first.json")
+    return folder / "first.json"
 
 
 @pytest.fixture

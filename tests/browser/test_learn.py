@@ -309,3 +309,21 @@ def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     page.locator("[data-card=draft] a").click()
     page.wait_for_url("**/learn/draft")
     expect(page.locator("[data-chapter=mask]")).to_have_class("begun")
+
+
+def test_presenting_and_hidden_parts_stay_from_chapter_to_chapter(course: Open) -> None:
+    page = course("mask?hide=question,nothing")
+    expect(page.locator(".asked")).to_be_hidden()
+    page.click("[data-present]")
+    for part in (".top", ".chapters", ".course-foot"):
+        expect(page.locator(part)).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile(r"/learn/verify\?hide=question.*&present=1"))
+    page.wait_for_selector("[data-drawn]")
+    expect(page.locator(".top")).to_be_hidden()
+    expect(page.locator(".picture")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
+    expect(page.locator(".top")).to_be_visible()
+    expect(page.locator(".asked")).to_be_hidden()
+    assert "present" not in page.url

@@ -139,9 +139,19 @@ SEEN = """() => {
 }"""
 
 
+KNOWN = """() => [
+  document.querySelector('#numbers [data-metric=forward_passes]').dataset.value,
+  document.querySelector('#race [data-lane=lookahead] .count').textContent.match(/\\d+ of/)[0],
+  document.querySelector('#scrubber').parentElement.querySelector('.t-ahead').getAttribute('x'),
+  getComputedStyle(document.querySelector('[data-trie-says]')).visibility,
+]"""
+"""The passes that numbers, race and timeline know of, and whether the Trie tells what the step added."""
+
+
 def test_the_phases_of_a_step_are_played_by_the_space_bar(opened: Callable[..., Page]) -> None:
     page = opened(reduced_motion="reduce")
     _go(page, 14)
+    assert page.evaluate(KNOWN) == ["15", "15 of", "15", "visible"]
     shown: list[str] = []
     for name, more in (("Retrieve", ""), ("Draft", "nodes"), ("Verify", "verdicts mask"), ("Accept", "own text")):
         page.keyboard.press(" ")
@@ -153,6 +163,8 @@ def test_the_phases_of_a_step_are_played_by_the_space_bar(opened: Callable[..., 
             seen.pop("verdicts")  # out of sight with its node
         assert sorted(part for part, there in seen.items() if there) == sorted(shown)
         assert page.locator(".flight").count() == 0, "reduced motion"
+        known = ["15", "15 of", "15", "visible"] if name == "Accept" else ["14", "14 of", "14", "hidden"]
+        assert page.evaluate(KNOWN) == known, "nothing tells the outcome before the last phase"
     page.keyboard.press(" ")
     expect(page.locator("[data-step-count]")).to_contain_text("step 15 /")
     expect(page.locator("#sentence")).to_contain_text("Retrieve")

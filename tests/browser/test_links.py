@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 ENDS = re.compile(r"\d+ tokens in \d+ passes: .* greedy here.*the same text\.")
+FINISHED = "document.querySelector('#stage [data-run]').dataset.state === 'finished'"
 
 
 def _stage(page: Page, name: str) -> str:
@@ -54,11 +55,17 @@ def test_a_typed_prompt_travels(open_page: Callable[..., Page]) -> None:
         "/?example=unknown&max_new_tokens=8", reduced_motion="reduce"
     )  # no such example: the first one is shown
     page.locator("#prompt textarea").fill("What is 1 < 2 & 3?")
+    page.locator("#expected textarea").fill("1 < 2\n2 < 3")
     page.keyboard.press("Control+Enter")
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.state === 'finished'")
     page.click("#copy-link")
     other = open_page("/?" + urlsplit(page.url).query, reduced_motion="reduce")
     expect(other.locator("#prompt textarea")).to_have_value("What is 1 < 2 & 3?")
+    expect(other.locator("#expected textarea")).to_have_value("1 < 2\n2 < 3")
+    page.reload()
+    expect(page.locator("#expected textarea")).to_have_value("1 < 2\n2 < 3")
+    page.locator("#preset label", has_text="Story").click()
+    expect(page.locator("#expected textarea")).to_have_value("")
 
 
 def test_the_end_of_a_run_sums_it_up(open_page: Callable[..., Page]) -> None:
@@ -117,3 +124,26 @@ def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[...
     expect(page.locator("#trie")).to_be_visible()
     expect(page.locator("#draft-tree")).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_runs_that_draw_are_never_called_greedy_and_share_the_trie(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?preset=Story&temperature=0.8&seed=1&max_new_tokens=24", reduced_motion="reduce")
+    expect(page.locator("#prompt textarea")).to_have_value(presets.by_name("Story").prompt)
+    page.click("#compare")
+    page.wait_for_function(FINISHED)
+    said = page.inner_text("#stage") + page.get_attribute("#numbers [data-metric=same]", "title")  # type: ignore[operator]
+    assert not re.search("greedy", said, re.IGNORECASE)
+    assert page.inner_text("#race [data-lane=plain] .name") == "Plain"
+    page.keyboard.press("Home")
+    expect(page.locator("#sentence")).to_contain_text("dice of seed 1 drew")
+    page.wait_for_selector("#run:enabled")
+    page.click("#gear")
+    page.locator("#seed input").first.fill("2")
+    page.keyboard.press("Tab")
+    page.wait_for_url(re.compile("seed=2"))
+    before = page.get_attribute("#stage [data-run]", "data-run")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(f"document.querySelector('#stage [data-run]').dataset.run !== '{before}' && {FINISHED}")
+    expect(page.locator("[data-about]")).to_contain_text("warm: drafts from 1 earlier answer, too, whatever their seed")
+    expect(page.locator("[data-about]")).to_contain_text("seed 2")
+    expect(page.locator("[data-trie-hint]")).to_contain_text("Also drafting from 1 earlier output")

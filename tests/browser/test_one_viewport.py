@@ -116,6 +116,23 @@ def test_the_prompt_is_a_line_that_opens_a_drawer(open_page: Callable[..., Page]
     assert page.evaluate("document.activeElement === document.body"), "the keys belong to the stage again"
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_of_a_prompt_of_many_lines_the_line_shows_the_first(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(width=width, reduced_motion="reduce")
+    page.wait_for_selector("#run:enabled")
+    for name in ("#prompt", "#document"):
+        field = page.locator(f"{name} textarea")
+        field.fill("def f():\n    return 1\n" * 9)
+        field.press("Control+End")
+        page.keyboard.press("Escape")
+        second, height, top = field.evaluate(
+            "(field) => { const style = getComputedStyle(field); return [parseFloat(style.paddingTop) +"
+            " parseFloat(style.lineHeight), field.clientHeight, field.scrollTop]; }"
+        )
+        assert second >= height
+        assert top == 0
+
+
 def test_figures_and_what_if_lie_over_the_panes(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
     recorded(page)

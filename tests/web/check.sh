@@ -15,6 +15,6 @@ fi
 
 failed=0
 node node_modules/typescript/bin/tsc --project . || failed=1
-(cd ../.. && node tests/web/node_modules/eslint/bin/eslint.js --max-warnings 0 --config tests/web/eslint.config.js app/web tests/web) || failed=1
+(cd ../.. && node tests/web/node_modules/eslint/bin/eslint.js --max-warnings 0 --config tests/web/eslint.config.js app/web lookahead/report tests/web) || failed=1
 node --test || failed=1
 exit "$failed"

@@ -5,7 +5,7 @@ const MARKUP = ['innerHTML', 'outerHTML', 'insertAdjacentHTML'];
 const markupRule = MARKUP.map((property) => ({ property, message: 'Text reaches the page through textContent.' }));
 
 export default [
-  { files: ['app/web/**/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['app/web/**/*.js', 'lookahead/report/*.js'], languageOptions: { globals: globals.browser } },
   // Bodies of functions, which Gradio calls with these names.
   { files: ['app/web/boot.js', 'app/web/page.js', 'app/web/url.js'], languageOptions: { globals: Object.fromEntries(['element', 'props', 'server', 'trigger', 'watch', 'NAMES', 'DEFAULTS'].map((name) => [name, 'readonly'])) } },
   js.configs.recommended,

@@ -13,18 +13,31 @@ const run = (id, method, tokens, end = {}) => ({
 test('runs side by side have names of their own', () => {
   const names = namesOf([run('a', 'lookahead', []), run('b', 'plain', []), run('c', 'lookahead', [])]);
   assert.deepEqual([...names.values()], ['Lookahead', 'Greedy', 'Lookahead 2']);
+  const other = (id, config, model = 'a · 1M') => ({ ...run(id, 'lookahead', []), head: { config: { ...HEAD.config, ...config }, model } });
+  const apart = (...runs) => [...namesOf(runs).values()];
+  assert.deepEqual(apart(other('a', {}), other('c', { decoding_length: 4 })), ['width 64', 'width 4']);
+  assert.deepEqual(apart(other('a', {}), other('b', {}, 'b · 2M')), ['a', 'b']);
+  assert.deepEqual(apart(other('a', { sources: [] }), other('b', {})), ['from nothing', 'from prompt']);
+});
+
+test('two models are compared by what they wrote, not by token ids', () => {
+  const first = run('a', 'lookahead', [[1], [2]]), second = run('b', 'lookahead', [[8], [9]]);
+  first.head = { ...HEAD, model: 'a · 1M' };
+  second.head = { ...HEAD, model: 'b · 1M' };
+  second.steps.forEach((step, i) => { step.emitted[0][1] = 't' + (i + 1); });
+  assert.equal(compared(first, second).same, true);
 });
 
 test('where tokens are drawn the plain run is not called greedy, and the dice have their say', () => {
-  const drawn = { ...HEAD, drawn: true };
+  const drawn = { ...HEAD, drawn: true, seed: 7 };
   const plain = { ...run('b', 'plain', [[1], [2]]), head: drawn };
   assert.deepEqual([...namesOf([plain]).values()], ['Plain']);
   const say = (one) => sentence(one, 1).map(([words]) => words).join('');
   plain.steps[1].draft = { parent: [-1] };
-  assert.equal(say(plain), 'Plain decoding: one pass, one token that the dice gave.');
+  assert.equal(say(plain), 'Plain decoding: one pass gives the odds, dice of seed 7 draw one token.');
   const guessed = { ...run('a', 'lookahead', [[1], [2, 3]]), head: drawn };
   Object.assign(guessed.steps[1], { draft: { parent: [-1, 0] }, path: [1] });
-  assert.equal(say(guessed), 'The Trie guessed 1 token. In one pass the model gave every token its chance and the dice chose: 1 right, then 1 that the dice gave.');
+  assert.equal(say(guessed), 'The Trie guessed 1 token. One pass gave the odds of every next token, the dice of seed 7 drew: 1 as guessed, then 1 of their own.');
 });
 
 test('the first token that differs is found across steps', () => {

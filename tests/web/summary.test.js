@@ -9,7 +9,7 @@ const step = (ids, drafted = 0, right = 0) => ({
   draft: { parent: [-1, ...Array(drafted).fill(0)] },
 });
 const run = (method, steps, seconds, more = {}) => ({
-  id: method, method, steps: [{ ...step([0]), draft: null }, ...steps],
+  id: method, method, head: {}, steps: [{ ...step([0]), draft: null }, ...steps],
   end: { finish_reason: 'eos', seconds, tokens: 9, ...more },
 });
 const ids = (count) => Array.from({ length: count }, (_, i) => i + 1);
@@ -42,11 +42,21 @@ test('the end says what the run amounts to', () => {
   assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
 });
 
+test('where tokens are drawn nothing is called greedy', () => {
+  const head = { drawn: true }, mine = { ...fast(1), head }, theirs = { ...plain(4), head };
+  const texts = [said(mine, theirs), said(mine), said(theirs), said(mine, { ...theirs, end: { finish_reason: 'cancelled' } }), said({ ...fast(9), head }, theirs)];
+  for (const text of texts) assert.doesNotMatch(text, /greedy/i);
+  assert.match(texts[0], /times faster than plain decoding here, the same text\.$/);
+});
+
 test('a loop and an empty text are not boasted of', () => {
   assert.equal(loopStart([5, 6, ...Array(30).fill([1, 2, 3]).flat()]), 2);
   assert.equal(loopStart(ids(90)), null);
   assert.equal(loopStart([1, 2, 1, 2, 1, 2]), null);
   assert.match(said(run('lookahead', [step(Array(40).fill(7), 40, 39)], 1), plain(9)), /^The model repeats itself from token 2 on/);
+  const deeper = Array.from({ length: 9 }, (_, i) => [[7, '{'], [100 + i, ' '.repeat(i)], [8, 'a'], [9, ':']]).flat();
+  const nested = run('lookahead', [{ ...step([], 40, 35), emitted: deeper.map(([id, text]) => [id, text, 'accepted']) }], 1);
+  assert.match(said(nested, plain(9)), /^The model repeats itself from token 2 on/);
   const empty = run('lookahead', [], 1);
   empty.steps[0].emitted = [[0, '', 'bonus']];
   assert.match(said(empty, plain(1)), /^The model wrote nothing/);

@@ -1,6 +1,8 @@
 // The course's page: the chapter that the address names, its picture, its question, and the way to the others.
 
 import { all, make, one, put } from '../lib/dom.js';
+import { readLink } from '../link.js';
+import { hideParts } from '../present.js';
 import { CHAPTERS, MINUTES } from './chapters.js';
 import { makeProgress } from './progress.js';
 import { questionOf } from './question.js';
@@ -8,10 +10,13 @@ import { ask } from './server.js';
 
 /** @import { Chapter, Lesson, Picture } from './types' */
 
+/** Parts of the page that `hide=` in the address can name. @type {Record<string, string>} */
+const PARTS = { chapters: '.chapters', pages: '.top nav', tools: '.top button', text: '.text', task: '.task', question: '.asked', picture: '.picture', foot: '.course-foot' };
+
 const FIELDS = 'input, textarea, select, [contenteditable], [role=slider], .canvas';
 
 const progress = makeProgress();
-const query = location.search; // the theme, and what else a link says, stays
+let query = location.search; // the theme, and what else a link says, stays
 const named = location.pathname.match(/\/learn\/([^/]+)\/?$/)?.[1];
 const at = Math.max(0, CHAPTERS.findIndex(({ slug }) => slug === named));
 const chapter = CHAPTERS[at];
@@ -88,8 +93,22 @@ async function draw(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson
   box.dataset.drawn = '';
 }
 
+/** Large type without the page around it, also in the chapters that follow. */
+function present(/** @type {boolean} */ on) {
+  document.documentElement.classList.toggle('presenting', on);
+  const presented = (/** @type {string} */ address) => {
+    const url = new URL(address);
+    if (on) url.searchParams.set('present', '1'); else url.searchParams.delete('present');
+    return url.href;
+  };
+  for (const link of /** @type {HTMLAnchorElement[]} */ (all(document, 'a:not(.skip)[href]'))) link.href = presented(link.href);
+  history.replaceState(history.state, '', presented(location.href));
+  query = location.search;
+}
+
 function onKey(/** @type {KeyboardEvent} */ event) {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (event.key === 'Escape') present(false);
   const typing = event.target instanceof Element && event.target.closest(FIELDS);
   if (!by || typing || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   const to = CHAPTERS[at + by];
@@ -109,5 +128,9 @@ async function copyLink() {
 
 showNavigation();
 showChapter();
+const link = readLink(query);
+hideParts(link.hide, PARTS);
+if (link.present) present(true);
+one(document, '[data-present]').addEventListener('click', () => present(true));
 document.addEventListener('keydown', onKey);
 one(document, '[data-copy]').addEventListener('click', copyLink);

@@ -25,14 +25,37 @@ export const draftsOff = (/** @type {Run} */ run) => run.head.config.decoding_le
 /** What a run without drafts is called beside this one: greedy, unless tokens are drawn. */
 export const plainName = (/** @type {Run} */ run) => (run.head.drawn ? 'Plain' : 'Greedy');
 
-/** The names of runs that are shown side by side, by id: "Greedy", "Lookahead", "Lookahead 2". */
+/** The same inside a sentence. */
+export const plainWords = (/** @type {Run} */ run) => (run.head.drawn ? 'plain decoding' : 'greedy');
+
+/** The last step whose outcome is shown: of one that is played phase by phase nothing is known before the last phase. */
+export const knownStep = (/** @type {State} */ { step, phase }) => (phase && phase !== 'accept' ? step - 1 : step);
+
+/** The names of runs that are shown side by side, by id: "Greedy", "Lookahead"; of several that draft what tells them apart. */
 export function namesOf(/** @type {Run[]} */ runs) {
   /** @type {Record<string, number>} */ const seen = {};
+  const drafting = runs.filter((run) => run.method === 'lookahead');
+  const apart = FACTS.filter((fact) => new Set(drafting.map(fact)).size > 1).slice(0, MOST_FACTS);
   return new Map(runs.map((run) => {
-    const count = (seen[run.method] = (seen[run.method] || 0) + 1);
-    return [run.id, (run.method === 'plain' ? plainName(run) : 'Lookahead') + (count > 1 ? ' ' + count : '')];
+    const own = apart.length ? apart.map((fact) => fact(run)).join(', ') : 'Lookahead', name = run.method === 'plain' ? plainName(run) : own;
+    const count = (seen[name] = (seen[name] || 0) + 1);
+    return [run.id, name + (count > 1 ? ' ' + count : '')];
   }));
 }
+
+export const modelOf = (/** @type {Run} */ run) => (run.head.model || '').split(' · ')[0];
+
+const MOST_FACTS = 2;
+const WORDS = { decoding_length: 'width', branch_length: 'branches', sources: 'from' };
+
+/** What two runs may differ in, in words. @type {((run: Run) => string)[]} */
+const FACTS = [
+  modelOf,
+  ...['decoding_length', 'strategy', 'budget', 'ranking', 'sources', 'branch_length'].map((name) => (/** @type {Run} */ run) => {
+    const value = run.head.config[name], words = /** @type {Record<string, string>} */ (WORDS)[name];
+    return (words ? words + ' ' : '') + (Array.isArray(value) ? value.join('+') || 'nothing' : value ?? 'any');
+  }),
+];
 
 /** The plain run beside a lookahead run. */
 export const plainBeside = (/** @type {State} */ { run, runs = [] }) => (run.method === 'plain' ? undefined : runs.find((other) => other.method === 'plain'));
@@ -81,7 +104,8 @@ export function compared(run, other) {
   const mine = run.steps.flatMap((step) => step.emitted), theirs = other.steps.flatMap((step) => step.emitted);
   const most = Math.min(mine.length, theirs.length);
   let place = 0;
-  while (place < most && mine[place][0] === theirs[place][0]) place++;
+  const by = modelOf(run) === modelOf(other) ? 0 : 1;  // another model has other token ids
+  while (place < most && mine[place][by] === theirs[place][by]) place++;
   const found = { mine, theirs, place, same: place === most && (mine.length === theirs.length || !whole(run) || !whole(other)) };
   comparisonsOf(run).set(other, found);
   return found;

@@ -1,6 +1,6 @@
 // How much faster one run was than another, no more exact than their times allow.
 
-import { whole } from './runs.js';
+import { plainWords, whole } from './runs.js';
 
 /** @import { Run } from '../types' */
 
@@ -17,9 +17,13 @@ const COARSE = 0.75; // and up to which a half does
  * @param {Run | undefined} run @param {Run | undefined} other @param {string} [name] what the other one is called
  * @returns {Speedup | null}
  */
-export function speedup(run, other, name = 'greedy') {
+export function speedup(run, other, name = run && plainWords(run)) {
   if (!run || !other || !whole(run) || !whole(other) || !(run.end.seconds > 0)) return null;
-  const mine = triesOf(run, other), theirs = triesOf(other, run);
+  return ofTimes(triesOf(run, other), triesOf(other, run), name);
+}
+
+/** The same of the seconds of their tries alone. @param {number[]} mine @param {number[]} theirs @param {string} [name] @returns {Speedup} */
+export function ofTimes(mine, theirs, name = 'greedy') {
   const ratio = mean(theirs) / mean(mine), tries = Math.min(mine.length, theirs.length);
   const off = tries > 1 ? 0 : ONCE;
   const low = Math.min(...theirs) / Math.max(...mine) * (1 - off), high = Math.max(...theirs) / Math.min(...mine) * (1 + off);

@@ -1,6 +1,6 @@
 // What a run amounts to, in one sentence, and the step that shows it best.
 
-import { brokeOff, compared, hasDraft, sumsAt, whole } from './runs.js';
+import { brokeOff, compared, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
 import { speedup } from './speedup.js';
 import { number, passes, percent, plural } from './text.js';
 
@@ -9,18 +9,18 @@ import { number, passes, percent, plural } from './text.js';
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
 
-/** The sentence at the end of a run; `plain` is greedy decoding of the same prompt, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
+/** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
   const made = plural(tokens.length, 'token') + ' in ' + passes(run.steps.length);
   if (!whole(run)) return [['The run ' + brokeOff(run) + ': ' + made + '.']];
   if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
-  if (run.method === 'plain') return [[made + ': greedy decoding writes one token per pass.']];
-  const loop = loopStart(tokens.map(([id]) => id));
-  if (loop !== null) return [['The model repeats itself from token ' + (loop + 1) + ' on'], [', and a loop is easy to guess: ' + made + ' say little about other texts.']];
-  if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times greedy decoding, too.']];
+  if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
+  const seen = tokens.filter(([, text]) => text.trim()), loop = loopStart(seen.map(([id]) => id)); // loops may be indented ever deeper
+  if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess: ' + made + ' say little about other texts.']];
+  if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
   const fast = speedup(run, plain);
-  if (!fast) return [[made + '. Greedy decoding did not end, so the times are not compared.']];
+  if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
   /** @type {Pieces} */ const ending = compared(run, plain).same ? [[', the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
   if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
   return [[made + ': '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];

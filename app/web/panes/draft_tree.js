@@ -1,7 +1,7 @@
 // The draft tree of a step: the accepted path on top, the model's own token at its end, and a card at the node that is
 // looked at. Where nothing was drafted, what could have been.
 
-import { all, button, draw, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, save, set, within } from '../lib/dom.js';
+import { all, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, within } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors, contextAt, draftsOff, followers, hasDraft, ownToken, pieceOf } from '../lib/runs.js';
 import { cells, label, percent, plural } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
@@ -10,7 +10,7 @@ import { describe, mount as mountDetails } from './node_details.js';
 /** @import { DraftStep, Mount, Run, State, Step } from '../types' @import { Node } from '../lib/tree_picture' */
 
 const MARKUP = `
-<div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><span class="tools" data-tools><button type="button" class="link" data-svg title="This picture as a file">SVG</button></span></div>
+<div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><span class="tools" data-tools></span></div>
 <div class="canvas" data-tree-box>
   <svg data-tree role="group" aria-label="Draft tree of this step; up and down move among its nodes"></svg>
   <p class="why" data-tree-none></p>
@@ -25,8 +25,6 @@ const MARKUP = `
 
 const CELL = 7.25, SMALL_CELL = 6.1;
 const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5 };
-const MARGIN = 12; // around the picture in a file
-const STYLES = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'font-family', 'font-size', 'font-weight'];
 const KINDS = ['ghost', 'unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, ghost: 4, root: 0 };
 const MOST_GHOSTS = 4;
@@ -35,7 +33,7 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'draft-tree');
   /** @type {SVGElement} */ const svg = one(box, '[data-tree]');
-  const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]'), download = button(box, '[data-svg]');
+  const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]');
   const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]');
   /** @type {State | null} */ let drawn = null;
   /** @type {number | null} */ let at = null; // the node of the card
@@ -49,14 +47,12 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
   });
   on(place, 'click', (event) => { if (!within(event, '[data-node], [data-detail]')) context.pin?.(null); });
   on(place, 'scroll', putCard, true);
-  on(download, 'click', () => { if (drawn) saveTree(svg, place, drawn.step); });
 
   function drawStep(/** @type {Step | undefined} */ step, /** @type {Run} */ run) {
     const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
     for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
     put(none, step ? whyEmpty(step, run) : '');
     put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
-    download.disabled = !step;
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
     const nodes = step ? nodesOf(step, run) : [];
     drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
@@ -161,19 +157,4 @@ function mark(/** @type {Element} */ svg, /** @type {Step | undefined} */ step, 
   for (const other of all(svg, '.linked')) other.classList.remove('linked');
   if (!hasDraft(step) || node === null || node >= step.draft.parent.length) return;
   for (const at of ancestors(step.draft.parent, node)) nodeAt(svg, at).classList.add('linked');
-}
-
-/** The tree as a file, with the colours that it has on screen. */
-function saveTree(/** @type {SVGElement} */ svg, /** @type {HTMLElement} */ box, /** @type {number} */ step) {
-  const copy = /** @type {SVGElement} */ (svg.cloneNode(true));
-  const parts = 'rect, path, text, tspan', originals = svg.querySelectorAll(parts);
-  copy.querySelectorAll(parts).forEach((node, i) => {
-    const style = getComputedStyle(originals[i]);
-    set(node, Object.fromEntries(STYLES.map((name) => [name, style.getPropertyValue(name)])));
-  });
-  const [width, height] = ['width', 'height'].map((name) => Number(svg.getAttribute(name)) + 2 * MARGIN);
-  set(copy, { width, height, viewBox: [-MARGIN, -MARGIN, width, height].join(' '), xmlns: 'http://www.w3.org/2000/svg' });
-  copy.prepend(draw('rect', { x: -MARGIN, y: -MARGIN, width, height, fill: getComputedStyle(box).backgroundColor }));
-  copy.querySelectorAll('text').forEach((node) => node.setAttribute('xml:space', 'preserve'));
-  save('draft-tree-step-' + step + '.svg', new XMLSerializer().serializeToString(copy), 'image/svg+xml');
 }

@@ -34,7 +34,7 @@ const MARKUP = `
 function memory(/** @type {Run} */ run) {
   if (run.method === 'plain' || draftsOff(run) || (run.head.earlier ?? null) === null) return '';
   const from = [run.head.earlier ? plural(run.head.earlier, 'earlier answer') : '', run.head.corpus ? 'a corpus' : ''].filter(Boolean);
-  return from.length ? 'warm: drafts from ' + from.join(' and ') + ', too' : 'cold: the Trie began empty';
+  return from.length ? 'warm: drafts from ' + from.join(' and ') + ', too' + (run.head.drawn && run.head.earlier ? ', whatever their seed' : '') : 'cold: the Trie began empty';
 }
 
 /** A run of another model than that of the examples beside it. @param {Run} run @param {Example[]} examples */
@@ -47,23 +47,26 @@ function otherModel(run, examples) {
 export function sentence(run, at) {
   const step = run.steps[at];
   if (!step) return [[run.end ? 'The run ' + brokeOff(run) + '.' : 'The model is reading the prompt …']];
-  const { drawn } = run.head;
-  if (!hasDraft(step)) return [[drawn ? 'The model read the prompt in one pass, and the dice gave the first token.' : 'The model read the prompt in one pass and wrote the first token.']];
+  const { drawn } = run.head, dice = drawn ? diceOf(run) : '';
+  if (!hasDraft(step)) return [[drawn ? 'The model read the prompt in one pass; ' + dice + ' drew the first token by its odds.' : 'The model read the prompt in one pass and wrote the first token.']];
   const guessed = step.draft.parent.length - 1;
-  if (!guessed && run.method === 'plain') return [[drawn ? 'Plain decoding: one pass, one token that the dice gave.' : 'Greedy decoding: one pass, one token.']];
-  if (!guessed) return [[whyNoDraft(run, step.left_out) + (drawn ? ' The dice gave 1 token.' : ' The model wrote 1 token.')]];
+  if (!guessed && run.method === 'plain') return [[drawn ? 'Plain decoding: one pass gives the odds, ' + dice + ' draw one token.' : 'Greedy decoding: one pass, one token.']];
+  if (!guessed) return [[whyNoDraft(run, step.left_out) + (drawn ? ' The ' + dice + ' drew 1 token by the model’s odds.' : ' The model wrote 1 token.')]];
   const right = step.path.length;
   const inner = new Set(step.draft.parent);
   const leaves = step.draft.parent.filter((_, i) => !inner.has(i)).length;
   const branches = leaves > 1 ? ' on ' + leaves + ' branches' : '';
-  const verdict = right === guessed && right > 1 ? 'all ' + right + ' right' : right ? right + ' right' : 'none right';
+  const as = drawn ? ' as guessed' : ' right', verdict = right === guessed && right > 1 ? 'all ' + right + as : right ? right + as : 'none' + as;
   /** @type {[words: string, kind?: string][]} */
-  const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 that the dice gave' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
+  const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 of their own' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
-    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + (drawn ? '. In one pass the model gave every token its chance and the dice chose: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
+    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + (drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
 }
+
+/** What draws the tokens of a run above temperature 0. */
+const diceOf = (/** @type {Run} */ run) => 'dice' + (run.head.seed === undefined ? '' : ' of seed ' + run.head.seed);
 
 /** What happens in a phase of a step, before its outcome is known. @param {Run} run @param {number} at @param {Phase} phase @returns {[words: string, kind?: string][]} */
 function inPhase(run, at, phase) {

@@ -12,7 +12,7 @@ const MARKUP = `
 <div class="head">
   <h2>Live Trie</h2>
   <form class="search" data-search><input type="search" placeholder="Find a text" aria-label="Find a text in the Trie" maxlength="200"><button type="submit">Find</button></form>
-  <span class="tools" data-tools><button type="button" class="link" data-graphml title="The neighbourhood of the match, for graph tools">GraphML</button></span>
+  <span class="tools" data-tools><button type="button" class="link" data-graphml data-as-file title="The neighbourhood of the match, for graph tools">GraphML</button></span>
 </div>
 <div class="canvas">
   <p class="legend" data-signs></p>

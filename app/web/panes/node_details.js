@@ -10,6 +10,9 @@ import { label, ordinal, percent, plural, visible } from '../lib/text.js';
 const ASK_AFTER = 80; // milliseconds that a node must be pointed at before the server is asked
 /** @type {Record<string, string>} */ const STATUS_WORDS = { ...STATUS, u: 'not reached' };
 
+/** What is said of a source that counts nothing. @type {Record<string, string>} */
+const GUESSED = { model: ', its probability found in an earlier pass', expected: ', the next token of the expected text' };
+
 /** @type {Mount} */
 export function mount(box, context) {
   const facts = make('div'), hint = make('p', { class: 'hint' }, 'Point at a node, or click it, for its details and where it was read before.');
@@ -62,7 +65,7 @@ function nodeFacts(step, node, seen, sources) {
   const parts = [make('p', {}, after === null || after === undefined ? 'What the model would write after it depends on the path' : 'After it the model would write ' + label(after, 40))];
   if (node) {
     const sign = sources.filter(({ name }) => name === draft.source[node]).flatMap((source) => [signOf(source), ' ']);
-    rows.push(...row('Source', ...sign, draft.source[node] + ', counted ' + plural(draft.count[node], 'time')));
+    rows.push(...row('Source', ...sign, draft.source[node] + (GUESSED[draft.source[node]] || ', counted ' + plural(draft.count[node], 'time'))));
     const rank = ordinal(ranksOf(step)[node]) + ' of ' + (draft.p.length - 1);
     parts.unshift(make('p', {}, 'Chance of reaching this token: ' + (100 * draft.p[node]).toFixed(1) + ' % (' + rank + ')'));
     if (seen) parts.push(make('p', { 'data-seen': '' }, ...readIn(seen)));
@@ -74,7 +77,8 @@ function readIn(/** @type {string | Seen} */ seen) {
   if (typeof seen === 'string') return [seen];
   if (seen.error) return ['Where it was read: ' + seen.error];
   const agree = seen.matched === 0 ? 'only this token matches' : 'with the ' + (seen.matched === 1 ? 'token' : seen.matched + ' tokens') + ' before it';
-  return ['Read in ' + seen.where + ' (' + agree + '): ', make('q', {}, visible(seen.before), make('mark', {}, visible(seen.token)), visible(seen.after))];
+  const place = seen.place ? ', token ' + seen.place[0] + ' of ' + seen.place[1] : '';
+  return ['Read in ' + seen.where + place + ' (' + agree + '): ', make('q', {}, visible(seen.before), make('mark', {}, visible(seen.token)), visible(seen.after))];
 }
 
 /** A node's source, probability and rank, in words. */

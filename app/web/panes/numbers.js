@@ -1,7 +1,7 @@
 // What a run amounts to at a step: tiles of numbers, and where the time of a step is spent.
 
 import { all, fill, make, mark, one, put } from '../lib/dom.js';
-import { compared, plainBeside, sumsAt, whole } from '../lib/runs.js';
+import { compared, knownStep, plainBeside, plainName, sumsAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { number, percent } from '../lib/text.js';
 
@@ -23,12 +23,12 @@ const MARKUP = `
 const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
 
 /** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
-  ['mean_accepted_tokens', 'tokens per pass', 'written per pass after the prompt; greedy is exactly 1.0', 1, ''],
+  ['mean_accepted_tokens', 'tokens per pass', 'written per pass after the prompt; plain decoding is exactly 1.0', 1, ''],
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
   ['forward_passes', 'passes', 'through the model, the one over the prompt included', 0, ''],
   ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prompt’s pass included', 1, ''],
-  ['speedup', 'faster here', 'wall clock of greedy / of lookahead, end to end', 1, '×'],
-  ['same', 'text as greedy', 'whether greedy decoding wrote the same tokens', 0, ''],
+  ['speedup', 'faster here', 'wall clock of plain decoding / of lookahead, end to end', 1, '×'],
+  ['same', 'text as greedy', 'whether plain decoding wrote the same tokens', 0, ''],
   ['decode_speedup', 'Decode speedup', 'the same after the first token', 2, '×'],
   ['retrieve_ms', 'Retrieve', 'asking the Trie, mean time per step', 3, 'ms'],
   ['forward_ms', 'Forward', 'the pass through the model', 3, 'ms'],
@@ -43,12 +43,12 @@ const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
   const tiles = METRICS.map(([name, title, meaning]) => (FOUR.includes(name)
     ? make('div', { 'data-metric': name, 'data-value': '', title: meaning }, make('dt', {}, title), make('dd', {}, '–'))
     : make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning))));
-  const beside = make('small');
+  const beside = make('small'), same = tiles[METRICS.findIndex(([name]) => name === 'same')].children[0];
   tiles.forEach((tile) => one(box, FOUR.includes(String(tile.dataset.metric)) ? '[data-tiles]' : '[data-rest]').append(tile));
   one(box, '[data-metric=forward_passes]').append(make('dd', { class: 'beside' }, beside));
   return {
     draw(state) {
-      const { run } = state, step = state.summed ? run.steps.length - 1 : state.step, plain = plainBeside(state);
+      const { run } = state, step = state.summed ? run.steps.length - 1 : knownStep(state), plain = plainBeside(state);
       if (!run.steps[step]) return;
       const values = numbersAt(run, step, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
@@ -58,6 +58,7 @@ const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
         const text = fast || (name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits));
         put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
       });
+      put(same, 'text as ' + plainName(run).toLowerCase());
       put(beside, run.method === 'plain' || values.tokens < 2 ? '' : 'not ' + values.tokens);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
       put(hint, speedSays(run, plain));

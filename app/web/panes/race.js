@@ -1,7 +1,7 @@
 // The race: a lane per run, whether they wrote the same, and which was faster. A lane's name puts its run on the stage.
 
 import { all, fill, make, mark, on, one, put, within } from '../lib/dom.js';
-import { compared, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
+import { compared, knownStep, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
@@ -41,7 +41,7 @@ export function mount(box, context) {
         place.replaceChildren(...lanes.map((lane) => lane.row));
       }
       for (const button of all(box, '[data-over]')) mark(button, 'aria-pressed', String((button.dataset.over === 'time') === !!state.overTime));
-      drawLanes(lanes, runs, state);
+      drawLanes(lanes, runs, { ...state, step: knownStep(state) });
       put(hint, hintOf(runs, names, !!state.overTime));
       const ended = runs.slice(1).filter((other) => runs[0].end && other.end);
       const pairs = runs[0].id + ': ' + ended.map((run) => run.id).join(' ');
@@ -119,7 +119,7 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
     return 'Not the same tokens: ' + name.toLowerCase() + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
       ', ' + theirs + ' ' + other.end.tokens + ' in ' + other.steps.length + ' and ' + clock(other.end.seconds) + '.';
   }
-  const fast = speedup(run, other, theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
+  const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
   return 'Same ' + plural(run.end.tokens, 'token') + ' in ' + passes(run.steps.length) + ' instead of ' + other.steps.length + ': ' +
     (fast ? fast.words + ' here' : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }

@@ -1,6 +1,7 @@
 // The timeline: a bar per pass (accepted, the model's own, wasted) that is also the scrubber; play, one step, speed.
 
 import { fill, input, mark, on, one, put, set, within } from '../lib/dom.js';
+import { knownStep } from '../lib/runs.js';
 
 /** @import { Mount, Step } from '../types' */
 
@@ -57,11 +58,12 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
       playing = !!state.playing;
       slider.max = String(last);
       slider.value = String(at);
+      mark(box, 'data-phase', state.phase || '');
       mark(slider, 'aria-valuetext', 'step ' + at + ' of ' + last + (state.phase ? ', ' + state.phase : ''));
       const now = performance.now();
       if (!state.live || !state.following || state.byHand || now - drawnAt > CALM_MILLISECONDS) {
         drawnAt = now;
-        drawBars(state.run.steps, at, state.live ? LEAST_LIVE : LEAST);
+        drawBars(state.run.steps, at, state.live ? LEAST_LIVE : LEAST, knownStep(state));
       }
       put(count, state.run.steps[at] ? 'step ' + at + ' / ' + last : '–');
       put(play, playing ? '❚❚' : '▶');
@@ -90,7 +92,7 @@ function bars(place, slider) {
     paths[2] += bar(i, OWN + height(right), OWN + height(drafted));
   }
 
-  return (/** @type {Step[]} */ steps, /** @type {number} */ at, /** @type {number} */ least) => {
+  return (/** @type {Step[]} */ steps, /** @type {number} */ at, /** @type {number} */ least, /** @type {number} */ known) => {
     const tallest = steps.slice(drawn === steps ? many : 0).reduce((most, { draft }) => Math.max(most, draft ? draft.parent.length - 1 : 0), drawn === steps ? most : 0);
     if (drawn !== steps || tallest > most) {
       drawn = steps;
@@ -109,6 +111,6 @@ function bars(place, slider) {
       slider.style.width = (100 * steps.length / room).toFixed(3) + '%';
     }
     set(now, { x: at, height: TALL });
-    set(ahead, { x: at + 1, width: Math.max(0, room - at - 1), height: TALL });
+    set(ahead, { x: known + 1, width: Math.max(0, room - known - 1), height: TALL });
   };
 }

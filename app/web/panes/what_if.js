@@ -1,11 +1,12 @@
 // What if: other settings on the finished run, replayed without the model.
 
 import { asker } from '../lib/asker.js';
-import { fill, make, on, one, put, signOf } from '../lib/dom.js';
+import { fill, make, on, one, put } from '../lib/dom.js';
+import { controlOf } from '../lib/knobs.js';
 import { isOver } from '../lib/runs.js';
 import { number, passes } from '../lib/text.js';
 
-/** @import { Knob, Mount, Run, Source, State, WhatIf } from '../types' */
+/** @import { Mount, State, WhatIf } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -48,7 +49,7 @@ const MARKUP = `
 
   function reset() {
     if (!drawn) return;
-    for (const control of controls) control.set(drawn.run.head.config[control.knob.name], drawn.run);
+    for (const control of controls) control.set(drawn.run.head.config[control.knob.name], drawn.run.head.corpus);
     replay();
   }
 
@@ -66,47 +67,6 @@ const MARKUP = `
       if (setFor !== run.id) { setFor = run.id; reset(); }
       else if (waits && isOver(state)) replay();
     },
-  };
-}
-
-/** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, run: Run): void, tell(): void }} Control */
-
-/** A control for a setting, made from its description. @param {Knob} knob @param {Source[]} sources @returns {Control} */
-function controlOf(knob, sources) {
-  const { name, kind, label, help, choices } = knob;
-  if (kind === 'choices') return boxesOf(knob, sources);
-  const counts = kind === 'whole' || kind === 'number', range = { min: knob.optional ? 0 : knob.low, max: knob.high, step: kind === 'whole' ? 1 : 'any' };
-  const field = /** @type {HTMLInputElement} */ (make(kind === 'choice' ? 'select' : 'input', {
-    'data-knob': name, 'aria-label': label, ...(counts ? { type: 'range', ...range } : kind === 'switch' ? { type: 'checkbox' } : {}),
-  }, ...(kind === 'choice' ? choices.map((choice) => make('option', {}, choice)) : [])));
-  const out = make('output', { 'data-out': name });
-  const value = () => (kind === 'switch' ? field.checked : counts ? Number(field.value) : field.value);
-  const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
-  return {
-    knob, value, tell,
-    element: make('label', {}, make('span', {}, label + ' ', ...(counts ? [out] : [])), field, make('small', {}, help)),
-    set(now) {
-      if (kind === 'switch') field.checked = !!now; else field.value = String(now ?? 0);
-      tell();
-    },
-  };
-}
-
-/** Several sources of several: a box for each. @param {Knob} knob @param {Source[]} sources @returns {Control} */
-function boxesOf(knob, sources) {
-  const fields = knob.choices.map((choice) => /** @type {HTMLInputElement} */ (make('input', { type: 'checkbox', 'data-source-knob': choice })));
-  const boxes = knob.choices.map((choice, i) => make('label', { class: 'check' }, fields[i], ...sources.filter(({ name }) => name === choice).map(signOf), choice));
-  return {
-    knob,
-    element: make('fieldset', {}, make('legend', {}, knob.label), make('span', {}, ...boxes), make('small', {}, knob.help)),
-    value: () => knob.choices.filter((_, i) => fields[i].checked),
-    set(now, run) {
-      knob.choices.forEach((choice, i) => {
-        fields[i].checked = now.includes(choice);
-        boxes[i].hidden = choice === 'corpus' && !run.head.corpus;
-      });
-    },
-    tell() { /* the boxes show it */ },
   };
 }
 

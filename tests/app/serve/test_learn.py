@@ -40,6 +40,7 @@ def test_a_chapter_has_an_address_of_its_own(client: TestClient, path: str, root
     assert f'href="{root}/"' in page.text
     assert "%" not in page.text.replace("100%", "")
     assert "<script>" not in page.text, "no inline script"
+    assert f'og:image" content="http://testserver{PREFIX}/learn.png"' in page.text
 
 
 def test_the_style_sheet_is_asked_for_again_only_if_it_changed(client: TestClient) -> None:

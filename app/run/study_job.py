@@ -1,0 +1,96 @@
+"""What the page's process and the process of a study tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.costs import PassCosts
+from lookahead.records import ModelInfo, RunRecord, TokenGap
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRequest:
+    """What a visitor asks for.
+
+    Attributes:
+        name: Name of the file.
+        text: Its content.
+        settings: Draft settings of the study, by name; those that are left out are the runs' own, or the defaults.
+        other: Draft settings to compare with, by name; None if there is nothing to compare.
+        sampling: How tokens are chosen.
+        max_new_tokens: Most tokens of a run.
+        plain: Whether plain decoding of every prompt is timed, too.
+        sweep: Whether other settings are tried by replay.
+    """
+
+    name: str
+    text: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    other: Mapping[str, Any] | None = None
+    sampling: Sampling = GREEDY
+    max_new_tokens: int = 128
+    plain: bool = True
+    sweep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StudyJob:
+    """A request as the process of the study gets it.
+
+    Attributes:
+        request: The request; its text lies in ``FOLDER/material/NAME``.
+        folder: A folder of this study alone.
+        most_prompts: Most prompts that are taken.
+        model: The model of the page.
+        costs: T(n) of this machine; None if it was not measured.
+        sources: What its runs can draft from.
+        trie: The file of the corpus that its runs draft from, too; None if there is none.
+        most_seconds: How long replays may take.
+    """
+
+    request: StudyRequest
+    folder: Path
+    most_prompts: int
+    model: ModelInfo
+    costs: PassCosts | None
+    sources: tuple[str, ...]
+    trie: str | None
+    most_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the process of the study wants to have run.
+
+    Attributes:
+        place: Number of the prompt in the material, from 1.
+        text: The prompt; empty if there is only ids.
+        prompt_ids: Its tokens.
+        config: Settings of the drafts.
+    """
+
+    place: int
+    text: str
+    prompt_ids: tuple[int, ...]
+    config: LookaheadConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The runs of one prompt, or why there are none.
+
+    Attributes:
+        run: The run.
+        plain: Plain decoding of the same prompt, if that was asked for.
+        parted: How close the decision was where the two differ.
+        problem: Why there is no run, in one line.
+    """
+
+    run: RunRecord | None = None
+    plain: RunRecord | None = None
+    parted: TokenGap | None = None
+    problem: str = ""

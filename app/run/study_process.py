@@ -1,0 +1,268 @@
+"""The process of one study (see ``studies.py``): reads the material, asks for runs, sums up, tries other settings.
+
+It talks to the page's process over standard input and output, in pickles: both ends are this program.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import sys
+from dataclasses import replace
+from math import inf
+from time import monotonic
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec.structs import replace as replaced
+
+from app.model.error_line import error_line
+from app.run.study_job import Made, StudyJob, Wanted
+from lookahead.config import GREEDY
+from lookahead.runs import runfile
+from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study.grid import AXES, Point, explore
+from lookahead.study.material import Sample, sample_of
+from lookahead.study.reading import read_material
+from lookahead.study.result import Row, Study
+from lookahead.study.rows import total_of
+from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
+from lookahead.study.verdict import verdict
+from lookahead.trie.file import fingerprint_of, load_trie
+
+NICENESS = 5
+"""The engine's passes go first."""
+SUMMED_SECONDS = 1.0
+"""Least time between two sums over what there is so far."""
+
+SWEEP = {name: values for name, values in AXES.items() if name != "ranking"} | {"decoding_length": (4, 8, 16, 32, 64)}
+"""What a visitor's sweep tries: a third of what the command tries, for visitors share the machine."""
+
+
+class StoppedError(Exception):
+    """The study was stopped."""
+
+
+class Parent:
+    """The page's process.
+
+    Args:
+        ask: Where its answers come from.
+        tell: Where it reads.
+    """
+
+    def __init__(self, ask: BinaryIO, tell: BinaryIO) -> None:
+        self._ask, self._tell = ask, tell
+        self.stopped = False
+
+    def stop(self, *_: object) -> None:
+        """A signal to stop has come."""
+        self.stopped = True
+
+    def hear(self) -> Any:
+        """What it says next; the end of this process if it has gone."""
+        try:
+            return pickle.load(self._ask)
+        except EOFError:
+            raise SystemExit from None
+
+    def say(self, kind: str, value: Any = None) -> None:
+        """Tell it something."""
+        pickle.dump((kind, value), self._tell)
+        self._tell.flush()
+
+    def asked(self, kind: str, value: Any) -> Any:
+        """Its answer to a question."""
+        self.say(kind, value)
+        return self.hear()
+
+
+class Progress:
+    """Tells how far one part of the work is, and how long it will take."""
+
+    def __init__(self, parent: Parent, what: str, of: int) -> None:
+        self._parent, self._what, self._of = parent, what, of
+        self._begun = self._told = monotonic()
+        self.tell(0)
+
+    def tell(self, done: int, now: bool = True) -> None:
+        """So many are done; said at most four times a second unless it is important ``now``."""
+        if not now and monotonic() - self._told < 0.25:
+            return
+        self._told = monotonic()
+        left = (self._told - self._begun) / done * (self._of - done) if done else None
+        self._parent.say("progress", {"done": done, "of": self._of, "seconds_left": left, "what": self._what})
+
+
+def main() -> None:
+    """Do one study."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is none of the parent's business
+    parent = Parent(sys.stdin.buffer, out)
+    signal.signal(signal.SIGTERM, parent.stop)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    job: StudyJob = parent.hear()
+    os.chdir(job.folder / "material")  # so that messages name the file alone
+    try:
+        work = Work(parent, job)
+        work.run()
+        work.finish()
+        parent.say("end")
+    except Exception as error:  # the visitor gets one line
+        logging.getLogger(__name__).info("a study broke off", exc_info=error)
+        parent.say("error", error_line(error))
+
+
+class Work:
+    """One study: its samples with what is known of them so far.
+
+    Args:
+        parent: Makes the runs.
+        job: What was asked for.
+    """
+
+    def __init__(self, parent: Parent, job: StudyJob) -> None:
+        self._parent, self._job = parent, job
+        self._finishing: Progress | None = None
+        self.samples = read_material(job.request.name, job.most_prompts + 1)
+        self.found: list[Sample] = []
+        self.notes: list[str] = []
+        if len(self.samples) > job.most_prompts:
+            del self.samples[job.most_prompts :]
+            self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
+        self.rows: list[Row] = []
+        given, self.costs, self.machine = dict(job.request.settings), job.costs, "this machine"
+        self.model, self.sampling = job.model, job.request.sampling
+        self.recorded = all(sample.output_ids is not None for sample in self.samples)
+        if self.recorded:
+            self._take_recorded()
+        else:
+            given.setdefault("sources", job.sources)
+        self.config = base_config(self.samples, given, self.costs is not None)
+        self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
+        self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+
+    def _take_recorded(self) -> None:
+        """Nothing will run: model and times are those of the recording, as far as it has them."""
+        newest = max(recorded(self.samples), key=lambda run: run.created, default=None)
+        self.model, self.sampling = (newest.model, newest.sampling) if newest else (None, GREEDY)
+        if costs := recorded_costs(self.samples):
+            self.costs, self.machine = costs, "the machine of the runs"
+        elif self.costs:
+            name = self._job.model.name
+            self.notes.append(f"The recording has no times: they are modelled by T(n) of {name} on this machine.")
+
+    def run(self) -> None:
+        """Run what has no output yet; tell what there is now and then."""
+        what = "replaying" if self.recorded else "running"
+        progress, due = Progress(self._parent, what, len(self.samples)), 0.0
+        for place, sample in enumerate(self.samples, start=1):
+            try:
+                self._check()
+                found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
+                self.rows += make_study([found], self._options()).rows
+                self.found.append(found)
+            except StoppedError as error:
+                self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
+                break
+            except ValueError as error:
+                self.notes.append(f"{sample.name} did not run: {error}")
+            progress.tell(place, now=sample.output_ids is None)
+            if self.found and monotonic() >= due:
+                begun = monotonic()
+                self._tell(self._so_far())
+                due = monotonic() + max(SUMMED_SECONDS, 10 * (monotonic() - begun))
+        if not self.found:
+            raise ValueError(self.notes[-1])
+
+    def finish(self) -> None:
+        """Tell what all of it amounts to, and what other settings would do if that was asked for."""
+        other = self._job.request.other
+        self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
+        try:
+            self._check()
+            study = make_study(self.found, self._options(self._job.request.sweep), self._tick)
+            if other is not None:
+                point = Point(replace(self.config, **other))
+                (found,) = explore(self.found, [point], self.config, self.costs, self.corpus, jobs=1)
+                study = replaced(study, variants=(replaced(found, label="B"), *study.variants))
+        except StoppedError as error:
+            if len(self.found) == len(self.samples):
+                self.notes.append(f"{error} before other settings were tried.")
+            study = self._so_far()
+        self._tell(study)
+
+    def _check(self) -> None:
+        """Raise StoppedError if the study was stopped, or takes too long."""
+        if self._parent.stopped:
+            raise StoppedError("Stopped")
+        if monotonic() > self._deadline:
+            raise StoppedError(f"Stopped by the limit of this page, {self._job.most_seconds:.0f} s of computing,")
+
+    def _tick(self, what: str, done: int, of: int) -> None:
+        self._check()
+        self._finishing = self._finishing if self._finishing and done > 1 else Progress(self._parent, what, of)
+        self._finishing.tell(done, now=False)
+
+    def _options(self, sweep: bool = False) -> StudyOptions:
+        return StudyOptions(
+            title=self._job.request.name,
+            config=self.config,
+            costs=self.costs,
+            machine=self.machine,
+            sampling=self.sampling,
+            model=self.model,
+            corpus=self.corpus,
+            axes=SWEEP if sweep else {},
+            peers=sweep,
+            notes=tuple(self.notes),
+        )
+
+    def _so_far(self) -> Study:
+        """The study as far as it has come."""
+        last = make_study(self.found[-1:], self._options())
+        told = verdict(self.rows, self.config, self.costs, last.draft_seconds)
+        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=())
+
+    def _tell(self, study: Study) -> None:
+        self._parent.say("study", msgspec.json.encode(study))
+
+    def _made(self, place: int, sample: Sample) -> Sample:
+        """The sample with its run, and its run file in ``runs``.
+
+        Raises:
+            StoppedError: If the study was stopped.
+            ValueError: If the prompt cannot run.
+        """
+        prompt_ids = sample.prompt_ids or self._parent.asked("encode", sample.text)
+        if isinstance(prompt_ids, str):
+            raise ValueError(prompt_ids)
+        answer: Made | None = self._parent.asked("run", Wanted(place, sample.text, prompt_ids, self.config))
+        if answer is None:
+            raise StoppedError("Stopped")
+        if answer.run is None:
+            raise ValueError(answer.problem)
+        pair = RunPair(answer.run, answer.plain, answer.parted)
+        return self._saved(place, sample_of(sample, pair), pair)
+
+    def _kept(self, place: int, sample: Sample) -> Sample:
+        """The sample as it is; a recorded run gets a run file as well."""
+        run = sample.run
+        if run is None:
+            return sample
+        return self._saved(place, sample, RunPair(run, sample.plain if run.method == "lookahead" else None))
+
+    def _saved(self, place: int, sample: Sample, pair: RunPair) -> Sample:
+        name = f"{place:04}.json"
+        try:
+            runfile.save(pair.run, self._job.folder / "runs" / name, pair.greedy, pair.parted)
+        except RunFileError:  # larger than a run file may be: there is nothing to open, but all to count
+            return sample
+        return replace(sample, run_file=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,324 @@
+"""The lab at ``/lab``: its page, and the studies that visitors start there.
+
+``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` and
+answers ``{"id"}``; ``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"progress"}``, ``{"study"}``,
+``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
+
+A cookie names the visitor's session. Nobody else can read its studies, and they are forgotten with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import msgspec
+import orjson
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from app.model.error_line import error_line
+from app.model.host import ModelHost
+from app.run.settings import offered_here
+from app.run.studies import BusyError, LiveStudy, Studies, StudyRequest
+from app.serve.question_thread import QuestionThread
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, chosen, settings_of
+from lookahead.costs import PassCosts
+from lookahead.study.result import Machine, Study
+from lookahead.study.table import to_csv
+
+COOKIE = "lookahead-lab"
+LOOK_SECONDS = 1.0
+POLL_SECONDS = 0.2
+STUDY_SECONDS = 0.5
+"""Least time between two ``{"study"}`` of a stream; a large one is sent less often."""
+MOST_BYTES_PER_SECOND = 2_000_000
+"""Of a stream, roughly."""
+_SESSION = re.compile(r"[\w-]{20,64}")
+_FILE_NAME = re.compile(r"[^\w .,()+=@-]")
+
+Answering = Callable[[Request, str], Awaitable[Response]]
+
+
+class Lab:
+    """What the lab answers from.
+
+    Args:
+        host: The model.
+        thread: Writes tables and reports.
+        studies: The studies of all visitors.
+        on_space: Whether the page is shown inside a page of Hugging Face, where a cookie must say so.
+    """
+
+    def __init__(self, host: ModelHost, thread: QuestionThread, studies: Studies, on_space: bool = False) -> None:
+        self.host = host
+        self.thread = thread
+        self.studies = studies
+        self.on_space = on_space
+        self._measuring = asyncio.Lock()
+
+    # ------------------------------------------------------------------ questions
+
+    async def open(self, request: Request, session: str) -> Response:
+        """The page with a study that a program has started: ``/lab/open?key=KEY&study=ID``."""
+        study = self.studies.get(session, request.query_params.get("study", ""))
+        return RedirectResponse("../lab" if study is None else f"../lab?study={study.study_id}", 303)
+
+    async def start(self, request: Request, session: str) -> Response:
+        """Start a study."""
+        asked = await asyncio.to_thread(self.study_request, await request.body())
+        study = await asyncio.to_thread(self.studies.start, session, asked)
+        return JSONResponse({"id": study.study_id})
+
+    def study_request(self, body: bytes) -> StudyRequest:
+        """The request in a body.
+
+        Raises:
+            ValueError: If it is not one.
+        """
+        values = orjson.loads(body)
+        if not isinstance(values, dict) or not isinstance(values.get("text"), str):
+            raise ValueError('need a JSON object with "name" and "text", the content of the file')
+        if not values["text"].strip():
+            raise ValueError("The file is empty. Drop a file with prompts, a trace, or a run file.")
+        given = values.get("settings") or [{}]
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given) or len(given) > 2:
+            raise ValueError("settings: need one or two objects of settings")
+        most = {"max_new_tokens": values["max_new_tokens"]} if "max_new_tokens" in values else {}
+        own, *others = [self._settings(one) for one in given]
+        drafts = settings_of(LookaheadConfig).keys()
+        return StudyRequest(
+            name=_file_name(values.get("name")),
+            text=values["text"],
+            settings={name: own[name] for name in own.keys() & drafts},
+            other={name: others[0][name] for name in others[0].keys() & drafts} if others else None,
+            sampling=chosen(Sampling, own),
+            max_new_tokens=chosen(RunSettings, {**own, **self._settings(most)}).max_new_tokens,
+            plain=_switch(values, "plain", True),
+            sweep=_switch(values, "sweep", False),
+        )
+
+    def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The settings of one object, checked."""
+        known = offered_here(self.host, "endpoint") | offered_here(self.host, "what-if")
+        unknown = next((name for name in given if name not in known), None)
+        if unknown is not None:
+            raise ValueError(f"settings: there is no setting {str(unknown)[:40]!r}")
+        return {name: known[name].from_plain(value) for name, value in given.items()}
+
+    async def costs(self, _: Request, __: str) -> Response:
+        """Measure T(n) again."""
+        if self._measuring.locked():
+            raise BusyError("T(n) is being measured already.")
+        async with self._measuring:
+            measured = self.host.thread.start(partial(self.host.pass_costs, True), threading.Event())
+            costs = await asyncio.wrap_future(measured)
+        if costs is None:
+            raise ValueError("This model decodes one token at a time, so there is no T(n) to measure.")
+        return JSONResponse({"machine": machine(costs)})
+
+    async def list(self, _: Request, session: str) -> Response:
+        """The studies of the session, the oldest first."""
+        mine = self.studies.of(session)
+        found = [{"id": one.study_id, "title": one.request.name, "over": one.over.is_set()} for one in mine]
+        return JSONResponse({"studies": found})
+
+    def study(self, request: Request, session: str) -> LiveStudy:
+        """The study that a request names.
+
+        Raises:
+            LookupError: If this session has no such study.
+        """
+        study = self.studies.get(session, request.path_params["id"])
+        if study is None:
+            raise LookupError("This study is no longer on the server. Start it again.")
+        return study
+
+    async def events(self, request: Request, session: str) -> Response:
+        """The progress of a study, and what it has found so far."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        study = self.study(request, session)
+        return StreamingResponse(_events(study), media_type="text/event-stream", headers=headers)
+
+    async def stop(self, request: Request, session: str) -> Response:
+        """Stop a study; what it has is summed up."""
+        self.study(request, session).stop()
+        return JSONResponse({})
+
+    async def forget(self, request: Request, session: str) -> Response:
+        """Forget a study and delete its files."""
+        await asyncio.to_thread(self.studies.forget, self.study(request, session))
+        return JSONResponse({})
+
+    async def run(self, request: Request, session: str) -> Response:
+        """A run file of a study."""
+        file = self.study(request, session).run_file(request.path_params["name"])
+        if file is None:
+            raise LookupError("This study has no such run.")
+        return FileResponse(file, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def export(self, request: Request, session: str) -> Response:
+        """A study as JSON, as CSV, or as a report of its own in HTML."""
+        study, kind = self.study(request, session), request.path_params["kind"]
+        if kind not in TYPES:
+            raise LookupError("A study can be had as .json, .csv or .html.")
+        while study.result is None and not study.over.is_set():  # a page that was loaded again wants to see it
+            await asyncio.sleep(POLL_SECONDS)
+        if study.result is None:
+            raise LookupError(study.problem or "This study has found nothing.")
+        data = study.result
+        if kind != "json":
+            write = WRITERS[kind]
+            data = await self.thread.ask(lambda: write(msgspec.json.decode(study.result or b"", type=Study)).encode())
+        name = f"{study.request.name.rsplit('.', 1)[0]}-study.{kind}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        if kind == "html":  # it is opened from the disk; opened here, it would have the page's rights
+            headers["Content-Security-Policy"] = "sandbox allow-scripts"
+        return Response(data, media_type=TYPES[kind], headers=headers)
+
+    # ------------------------------------------------------------------ routes
+
+    def routes(self) -> list[Route]:
+        """Everything under ``/lab`` but the page itself."""
+
+        def route(path: str, answer: Answering, method: str = "GET") -> Route:
+            return Route(f"/lab{path}", self._answering(answer), methods=[method])
+
+        return [
+            route("/open", self.open),
+            route("/costs", self.costs, "POST"),
+            route("/studies", self.list),
+            route("/studies", self.start, "POST"),
+            route("/studies/{id}/events", self.events),
+            route("/studies/{id}/stop", self.stop, "POST"),
+            route("/studies/{id}/runs/{name}", self.run),
+            route("/studies/{id:str}.{kind:str}", self.export),
+            route("/studies/{id}", self.forget, "DELETE"),
+        ]
+
+    def _answering(self, answer: Answering) -> Callable[[Request], Awaitable[Response]]:
+        """The answer with the session's cookie; what is wrong in one line."""
+
+        async def answered(request: Request) -> Response:
+            session = self.session_of(request)
+            try:
+                response = await answer(request, session)
+            except LookupError as error:
+                response = JSONResponse({"error": str(error.args[0])}, 404)
+            except BusyError as error:
+                response = JSONResponse({"error": str(error)}, 429)
+            except ValueError as error:
+                response = JSONResponse({"error": error_line(error)}, 400)
+            except Exception as error:  # whatever a pass or a table may raise
+                logging.getLogger(__name__).warning("the lab failed", exc_info=error)
+                response = JSONResponse({"error": error_line(error)}, 500)
+            return self.with_session(request, response, session)
+
+        return answered
+
+    def session_of(self, request: Request) -> str:
+        """The name of the session that asks; a new one if it has none."""
+        invited = self.studies.invited.get(request.query_params.get("key", ""))
+        known = invited or request.cookies.get(COOKIE, "")
+        return known if _SESSION.fullmatch(known) else secrets.token_urlsafe(24)
+
+    def with_session(self, request: Request, response: Response, session: str) -> Response:
+        """The answer, with the cookie if the browser has none."""
+        if request.cookies.get(COOKIE) != session:
+            where = "SameSite=None; Secure; Partitioned" if self.on_space else "SameSite=Lax"
+            response.headers.append("set-cookie", f"{COOKIE}={session}; Path=/; HttpOnly; {where}")
+        return response
+
+    def watching(self, lifespan: Callable[[Any], AbstractAsyncContextManager[None]]) -> Any:
+        """The lifespan of the app in which studies that nobody follows are ended."""
+
+        @asynccontextmanager
+        async def longer(app: Any) -> AsyncIterator[None]:
+            watch = asyncio.create_task(self._watch())
+            try:
+                async with lifespan(app):
+                    yield
+            finally:
+                watch.cancel()
+                self.studies.close()
+
+        return longer
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.to_thread(self.studies.look, monotonic())
+
+
+def machine(costs: PassCosts) -> dict[str, Any]:
+    """T(n) of this machine, and the tokens per pass that pay for each width."""
+    known = Machine(
+        name="this machine",
+        lengths=costs.lengths,
+        seconds=costs.seconds,
+        break_even=tuple(1 + costs.break_even(length) for length in costs.lengths),
+    )
+    return msgspec.to_builtins(known)
+
+
+def _csv(study: Study) -> str:
+    return to_csv(study.rows)
+
+
+def _html(study: Study) -> str:
+    from lookahead.report.report import to_html
+
+    return to_html(study)
+
+
+WRITERS: dict[str, Callable[[Study], str]] = {"csv": _csv, "html": _html}
+TYPES = {"json": "application/json", "csv": "text/csv", "html": "text/html"}
+
+
+async def _events(study: LiveStudy) -> AsyncIterator[bytes]:
+    """The events of a study until it is over."""
+    told: Any = None
+    shown: bytes | None = None
+    due = 0.0
+    with study.read():
+        while True:
+            over, progress, result = study.over.is_set(), study.progress, study.result
+            if progress is not told:
+                told = progress
+                yield _event(orjson.dumps({"progress": progress}))
+            if result is not None and result is not shown and (over or monotonic() >= due):
+                shown = result
+                due = monotonic() + max(STUDY_SECONDS, len(result) / MOST_BYTES_PER_SECOND)
+                yield _event(b'{"study":' + result + b"}")
+            if over:
+                if study.problem:
+                    yield _event(orjson.dumps({"error": study.problem}))
+                yield _event(b'{"end":true}')
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _event(data: bytes) -> bytes:
+    return b"data: " + data + b"\n\n"
+
+
+def _file_name(name: Any) -> str:
+    """The name of a file as messages and exports may have it."""
+    last = re.split(r"[\\/]", name)[-1] if isinstance(name, str) else ""
+    return _FILE_NAME.sub("_", last)[:80].strip(" .") or "study"
+
+
+def _switch(values: dict[str, Any], name: str, default: bool) -> bool:
+    value = values.get(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: need true or false")
+    return value

@@ -1,0 +1,71 @@
+// What is studied: a file that was chosen or dropped, pasted text, or built-in prompts.
+
+import { button, input, on, one, put } from '../lib/dom.js';
+
+/** @typedef {{ name: string, text: string }} Material */
+
+const MOST_BYTES = 64_000_000, KEPT = 'lookahead-lab', MOST_KEPT = 1_000_000;
+
+/** @param {string} samples built-in prompts, as JSONL @param {(material: Material) => void} taken @param {(problem: string) => void} failed */
+export function mountMaterial(samples, taken, failed) {
+  const card = one(document, '[data-card=material]'), file = input(document, '[data-file]');
+  const paste = /** @type {HTMLTextAreaElement} */ (one(document, '[data-paste]')), use = button(document, '[data-use-paste]');
+
+  function take(/** @type {Material} */ material) {
+    put(one(document, '[data-material]'), nameOf(material));
+    card.hidePopover();
+    try { sessionStorage.setItem(KEPT, material.text.length > MOST_KEPT ? '' : JSON.stringify(material)); } catch { /* storage is blocked or full: only not kept */ }
+    taken(material);
+  }
+
+  async function read(/** @type {File} */ chosen) {
+    if (chosen.size > MOST_BYTES) return failed(chosen.name + ': larger than 64 MB. Study a part of it here, or all of it with “python -m lookahead study”.');
+    try {
+      take({ name: chosen.name, text: await chosen.text() });
+    } catch {
+      failed(chosen.name + ': could not be read. Choose it again.');
+    }
+  }
+
+  on(file, 'change', () => {
+    const chosen = file.files?.[0];
+    if (chosen) read(chosen);
+    file.value = '';
+  });
+  on(paste, 'input', () => { use.disabled = !paste.value.trim(); });
+  on(use, 'click', () => take({ name: nameFor(paste.value), text: paste.value }));
+  use.disabled = true;
+  const built = one(document, '[data-samples]');
+  put(built, 'Use ' + linesOf(samples) + ' built-in prompts');
+  on(built, 'click', () => take({ name: 'built-in.jsonl', text: samples }));
+  hearDrops(read);
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) || 'null');
+    if (typeof kept?.name === 'string' && typeof kept.text === 'string') take(kept);
+  } catch { /* nothing kept */ }
+}
+
+/** A file may be dropped anywhere. @param {(file: File) => void} read */
+function hearDrops(read) {
+  const files = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files');
+  const over = (/** @type {boolean} */ now) => document.body.classList.toggle('dropping', now);
+  on(document.body, 'dragover', (event) => { if (files(event)) { event.preventDefault(); over(true); } });
+  on(document.body, 'dragleave', (event) => { if (!event.relatedTarget) over(false); });
+  on(document.body, 'drop', (event) => {
+    over(false);
+    if (!files(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files[0]) read(event.dataTransfer.files[0]);
+  });
+}
+
+const linesOf = (/** @type {string} */ text) => text.split('\n').filter((line) => line.trim()).length;
+
+/** Pasted text has no name: that of the kind it looks like. */
+const nameFor = (/** @type {string} */ text) => (/^\s*[{[]/.test(text) ? 'pasted.jsonl' : 'pasted.txt');
+
+/** @param {Material} material */
+function nameOf({ name, text }) {
+  const short = name.length > 28 ? name.slice(0, 14) + '…' + name.slice(-12) : name, lines = linesOf(text);
+  return short + (/\.(jsonl|txt)$/i.test(name) ? ' · ' + lines.toLocaleString('en-US') + (lines === 1 ? ' line' : ' lines') : '');
+}

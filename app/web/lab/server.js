@@ -1,0 +1,51 @@
+// The server side of the page: studies that run there, and T(n).
+
+/** @import { Machine, Study } from '../../../lookahead/report/study' */
+
+export const ROOT = location.pathname.replace(/\/lab\/?$/, ''); // wherever the app is served
+const STUDIES = ROOT + '/lab/studies';
+
+/** @typedef {{ name: string, text: string, settings: Record<string, any>[], plain: boolean, sweep: boolean, max_new_tokens: number }} Order */
+/** @typedef {{ done: number, of: number, seconds_left: number | null, what: string }} Progress */
+/** @typedef {{ progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
+
+export const fileOf = (/** @type {string} */ id, /** @type {string} */ kind) => STUDIES + '/' + encodeURIComponent(id) + '.' + kind;
+
+/** Where a run of a study can be watched. @param {string} id @param {string} run @param {number | null} step */
+export const watchAddress = (id, run, step) => ROOT + '/?' + new URLSearchParams({ study: id, run, step: String(step ?? 0) });
+
+/** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
+export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
+
+export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));
+
+/** @returns {Promise<{ machine?: Machine, error?: string }>} */
+export const measure = () => answered(fetch(ROOT + '/lab/costs', { method: 'POST' }));
+
+/** A study that is kept, or the example. @param {string | null} id @returns {Promise<any>} */
+export const kept = (id) => answered(fetch(id === null ? new URL('../../lab/example.json', import.meta.url) : fileOf(id, 'json')));
+
+/** The answer's JSON; `{error}` where there is none. @param {Promise<Response>} asked */
+async function answered(asked) {
+  try {
+    const response = await asked, answer = await response.json().catch(() => null);
+    if (answer && typeof answer === 'object' && (response.ok || answer.error)) return answer;
+    return { error: response.status === 413 ? 'The file is too large for this server.' : response.status === 404 ? 'This study is no longer on the server.' : 'The server refused the request (' + response.status + ').' };
+  } catch {
+    return { error: 'The server did not answer.' };
+  }
+}
+
+/** Hears what becomes of a study until its end. @param {string} id @param {(news: News) => void} heard @returns {() => void} stops listening */
+export function listen(id, heard) {
+  const events = new EventSource(STUDIES + '/' + encodeURIComponent(id) + '/events');
+  events.onmessage = ({ data }) => {
+    const news = JSON.parse(data);
+    if (news.end || news.error) events.close();
+    heard(news);
+  };
+  events.onerror = () => {
+    if (events.readyState === EventSource.CLOSED) heard({ error: 'The connection to the study broke. Reload the page to see it again.' });
+  };
+  return () => events.close();
+}

@@ -1,0 +1,82 @@
+// Settings A and B: controls made from the library's descriptions, in cards that open from the bar.
+
+import { all, on, one, put } from '../lib/dom.js';
+import { controlOf } from '../lib/knobs.js';
+
+/** @import { Knob, Source } from '../types' */
+
+/** @typedef {Record<string, any>} Config */
+
+/** @param {Knob[]} knobs @param {Source[]} sources @param {boolean} corpus @param {() => void} changed */
+export function mountSettings(knobs, sources, corpus, changed) {
+  const defaults = Object.fromEntries(knobs.map((knob) => [knob.name, knob.default]));
+  /** @type {{ a: Config, b: Config | null }} */ const now = { a: { ...defaults }, b: null };
+  const cards = { a: cardOf('a'), b: cardOf('b') };
+
+  function cardOf(/** @type {'a' | 'b'} */ name) {
+    const controls = knobs.map((knob) => controlOf(knob, sources)), box = one(document, '[data-knobs=' + name + ']');
+    box.append(...controls.map((control) => control.element));
+    on(box, 'input', () => {
+      for (const control of controls) control.tell();
+      now[name] = Object.fromEntries(controls.map(({ knob, value }) => [knob.name, value()]));
+      tell();
+    });
+    return { set(/** @type {Config} */ config) { for (const control of controls) control.set(config[control.knob.name], corpus); } };
+  }
+
+  /** Takes settings over; what they do not name stays as in A. @param {'a' | 'b'} name @param {Config | null} config */
+  function set(name, config) {
+    const known = config && Object.fromEntries(knobs.filter((knob) => knob.name in config).map((knob) => [knob.name, config[knob.name] ?? 0]));
+    if (name === 'a') now.a = { ...defaults, ...known };
+    else now.b = known && { ...now.a, ...known };
+    if (now[name]) cards[name].set(/** @type {Config} */ (now[name]));
+    tell();
+  }
+
+  function tell() {
+    put(one(document, '[data-says=a]'), words(now.a));
+    put(one(document, '[data-says=b]'), now.b ? words(now.b) : '');
+    one(document, '.second').hidden = !now.b;
+    one(document, '[data-add-b]').hidden = !!now.b;
+    changed();
+  }
+
+  /** What is not the default, or the width and the budget. @param {Config} config */
+  function words(config) {
+    const other = knobs.filter(({ name, default: usual }) => !['budget', 'decoding_length'].includes(name) && String(config[name]) !== String(usual));
+    return [config.budget, config.decoding_length, ...other.map(({ name }) => (Array.isArray(config[name]) ? config[name].join('+') || 'no sources' : name === 'branch_length' ? 'branch ' + config[name] : config[name]))].join(' · ');
+  }
+
+  on(one(document, '[data-add-b]'), 'click', () => { set('b', {}); openCard('b', one(document, '[data-open=b]')); });
+  on(one(document, '[data-drop-b]'), 'click', () => { set('b', null); one(document, '[data-add-b]').focus(); });
+  on(one(document, '[data-reset=a]'), 'click', () => set('a', {}));
+  on(one(document, '[data-reset=b]'), 'click', () => set('b', {}));
+  set('a', {});
+  set('b', null);
+  return { set, list: () => [now.a, ...(now.b ? [now.b] : [])] };
+}
+
+/** Opens a card under the button that asks for it. @param {string} name @param {HTMLElement} button */
+export function openCard(name, button) {
+  const card = one(document, '[data-card=' + name + ']'), { left, bottom } = button.getBoundingClientRect();
+  card.style.setProperty('--left', Math.max(12, Math.min(left, innerWidth - 640)) + 'px');
+  card.style.setProperty('--top', bottom + 6 + 'px');
+  card.showPopover(); // closed by Escape or a press elsewhere
+  /** @type {HTMLElement | null} */ (card.querySelector('input:not([type=file]), select, textarea, button'))?.focus({ preventScroll: true });
+}
+
+/** The buttons that open and close cards. */
+export function connectCards() {
+  for (const button of all(document, '[data-open]')) on(button, 'click', () => openCard(String(button.dataset.open), button));
+  for (const button of all(document, '[data-close]')) on(button, 'click', () => /** @type {HTMLElement} */ (button.closest('[popover]')).hidePopover());
+}
+
+/** @param {Knob} limit @returns {import('../lib/knobs.js').Control} */
+export function limitControl(limit) {
+  const control = controlOf(limit, []), box = one(document, '[data-limit]');
+  box.append(control.element);
+  on(box, 'input', control.tell);
+  control.set(limit.default, false);
+  return control;
+}
+

@@ -1,0 +1,298 @@
+"""``study``: many prompts, what their drafts accepted, where acceptance was lost, and which settings would pay."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lookahead.atomic import write_whole
+from lookahead.cli import options
+from lookahead.cli.console import UsageError, forward_passes, note, print_json, progress
+from lookahead.cli.study_report import report
+from lookahead.config import LookaheadConfig, offered, settings_of
+from lookahead.inputs import InputError
+from lookahead.process import everything_stays
+from lookahead.runs import runfile
+from lookahead.study.axes import parse_axes
+from lookahead.study.folder import RUNS, TABLE, StudyFolder
+from lookahead.study.grid import AXES
+from lookahead.study.machine_file import read_machine
+from lookahead.study.material import Sample
+from lookahead.study.reading import read_material
+from lookahead.study.result import Machine, Study
+from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
+from lookahead.study.table import to_csv
+from lookahead.study.trace import write_trace
+
+if TYPE_CHECKING:
+    from lookahead.study.recording import PromptRunner
+    from lookahead.trie import Trie
+
+MOST_REPLAYED = 2_000_000
+"""Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
+
+_EPILOG = """\
+INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
+or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, recorded traffic of another
+engine (vLLM, SGLang, llama.cpp, TGI, Ray Data, OpenAI-style text; assets/docs/traffic.md), or a folder of those.
+Prompts run on the model, each with drafts and plainly, and every prompt starts with an empty trie. Their runs are kept
+in the folder of --out, as run files and one SQLite table; the same command continues a study that was stopped. A trace,
+run files and a study's folder need no model.
+
+Other settings are replayed on the outputs. --grid names them: NAME=VALUE,VALUE with spaces between names. "all" means
+every value of a choice; several sources of one value are joined by +; start is cold (an empty trie for every prompt),
+warm (the outputs of the prompts before it are known) or corpus (--trie).
+
+examples:
+  python -m lookahead study prompts.jsonl --csv rows.csv --html report.html
+  python -m lookahead study prompts-study --grid "decoding_length=8,16,32 strategy=all" --peers
+  python -m lookahead study trace.jsonl --machine other-machine.json --json
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.add_command(
+        commands,
+        "study",
+        run,
+        help="find out why acceptance is what it is, whether drafts pay, and what would be better",
+        description="Run or replay many prompts: what was accepted, where it was lost, which settings would pay.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        "material", metavar="INPUT", help="prompts, a trace, run files, recorded traffic, or a folder of those"
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="DIR", help="tokenizer for traffic of other engines that was recorded as text"
+    )
+    parser.add_argument("--limit", type=options.count(), metavar="N", help="take the first N prompts only")
+    parser.add_argument("--out", metavar="DIR", help="keep the runs here (default: NAME-study in this folder)")
+    parser.add_argument("--no-plain", action="store_true", help="do not run prompts plainly as well")
+    explored = parser.add_argument_group("what is explored")
+    explored.add_argument("--grid", metavar="AXES", help='settings to replay; "none" replays no others')
+    explored.add_argument("--peers", action="store_true", help="also compute other methods on the same material")
+    explored.add_argument(
+        "--machine", action="append", default=[], metavar="FILE", help="also tell for this T(n) of costs --write"
+    )
+    written = parser.add_argument_group("output")
+    written.add_argument("--csv", metavar="FILE", help="write a row per prompt")
+    written.add_argument("--html", metavar="FILE", help="write a report with pictures, in one file")
+    written.add_argument("--write-trace", metavar="FILE", help="write prompts and outputs as token ids")
+    written.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    options.add_model_options(parser)
+    options.add_run_options(parser)
+    options.add_draft_options(parser, "generate")
+    # Recorded runs have settings of their own: what is not given is theirs.
+    parser.set_defaults(**dict.fromkeys(_draft_settings()))
+
+
+def _draft_settings() -> list[str]:
+    return list(offered("generate", settings_of(LookaheadConfig)))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    axes, stop, sampling = _axes(args), options.check_stop(args.stop), options.sampling_from(args)
+    for path in (args.csv, args.html, args.write_trace):
+        if path is not None:
+            runfile.check_target(path)
+    options.check_trie(args)
+    machines = [read_machine(path) for path in args.machine]
+    heard: list[str] = []
+    samples = read_material(args.material, args.limit, args.tokenizer, heard.append)
+    waiting = any(sample.output_ids is None for sample in samples)
+    given = {name: getattr(args, name) for name in _draft_settings() if getattr(args, name) is not None}
+    try:
+        config = base_config(samples, given, timed=waiting or bool(machines))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if waiting:
+        material = _run_prompts(args, samples, config, stop, sampling)
+    else:
+        material = _recorded(args, samples, config, machines)
+        machines = machines if material.costs_are_own else machines[1:]
+    made = StudyOptions(
+        title="standard input" if args.material == "-" else os.path.basename(os.path.abspath(args.material)),
+        config=config,
+        costs=material.costs,
+        machine=material.machine,
+        sampling=material.sampling,
+        model=material.model,
+        corpus=material.corpus,
+        axes=axes,
+        peers=args.peers,
+        machines=machines,
+        notes=[*heard, *material.notes],
+        most_replayed=MOST_REPLAYED if args.grid is None else None,
+    )
+    with progress(len(material.samples), "prompt", "study") as bar:
+        study = make_study(material.samples, made, _shown(bar))
+    _write(args, study, material.samples)
+
+
+def _shown(bar: Any) -> Callable[[str, int, int], None]:
+    """Shows each part of the work on one bar, from its start to its end."""
+
+    shown = ""
+
+    def tick(what: str, done: int, of: int) -> None:
+        nonlocal shown
+        if what != shown:
+            shown = what
+            bar.set_description(what, refresh=False)
+            bar.reset(of)
+        bar.update(done - bar.n)
+
+    return tick
+
+
+def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
+    if args.grid == "none":
+        return {}
+    if args.grid is None:
+        return AXES
+    try:
+        axes = parse_axes(args.grid)
+    except ValueError as error:
+        raise UsageError(f"--grid: {error}") from None
+    if "corpus" in axes.get("start", ()) and args.trie is None:
+        raise UsageError("--grid: start=corpus needs a trie file; name one with --trie")
+    return axes
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """Samples with outputs, and what is known about how they came to be."""
+
+    samples: list[Sample]
+    costs: Any
+    machine: str
+    sampling: Any
+    model: Any
+    corpus: Sequence[Trie]
+    notes: list[str]
+    costs_are_own: bool = True
+
+
+def _recorded(
+    args: argparse.Namespace, samples: list[Sample], config: LookaheadConfig, machines: Sequence[Machine]
+) -> _Material:
+    """Outputs that are there already; no model is loaded."""
+    if args.out is not None:
+        raise UsageError("--out keeps the runs of prompts; here all outputs are recorded and nothing runs")
+    from lookahead.config import GREEDY
+    from lookahead.costs import PassCosts
+
+    runs, notes = recorded(samples), []
+    newest = max(runs, key=lambda one: one.created) if runs else None
+    costs, machine = recorded_costs(samples), "the machine of the runs"
+    if (Path(args.material) / TABLE).is_file():
+        folder = StudyFolder.opened(args.material)
+        costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+        notes += folder.problems()
+        folder.close()
+    own = costs is not None
+    if costs is None and machines:
+        costs, machine = PassCosts(machines[0].lengths, machines[0].seconds), machines[0].name
+    if costs is None:
+        notes.append(
+            "no T(n) is known here, so nothing is said about time; --machine FILE gives one (costs --write FILE)"
+        )
+    if len({one.model for one in runs}) > 1:
+        notes.append("the runs are of different models; the times of one are modelled by the T(n) of the latest")
+    return _Material(
+        samples,
+        costs,
+        machine,
+        newest.sampling if newest else GREEDY,
+        newest.model if newest else None,
+        _corpus_of_anyone(args, config),
+        notes,
+        own,
+    )
+
+
+def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequence[Trie]:
+    """The tries of ``--trie`` where no tokenizer says whose they are."""
+    if args.trie is None:
+        return ()
+    from lookahead.trie.file import fingerprint_of, load_trie
+
+    return (load_trie(args.trie, fingerprint_of(args.trie), config.trie_capacity, config.trie_bytes),)
+
+
+def _run_prompts(
+    args: argparse.Namespace, samples: list[Sample], config: LookaheadConfig, stop: tuple[str, ...], sampling: Any
+) -> _Material:
+    """Runs the prompts that have no output on the options' model."""
+    backend = options.load_backend(args)
+    from lookahead.hf.measure import environment
+    from lookahead.study.recording import PromptRunner, RunPlan, plan_facts
+    from lookahead.trie.file import load_corpus
+
+    corpus = load_corpus(args.trie, backend, config)
+    plan = RunPlan(config, args.max_new_tokens, stop, sampling, args.raw, not args.no_plain, corpus, args.trie)
+    name = options.model_name(args)
+    path = Path(args.out or f"{'stdin' if args.material == '-' else Path(args.material).resolve().stem}-study")
+    with forward_passes():
+        folder = StudyFolder.resumed(path, plan_facts(backend, plan, name), samples)
+        runner = PromptRunner(backend, plan, name, folder.pass_costs)
+    facts = environment(backend.model)
+    machine = f"{facts['hardware']}, {facts['threads']} threads"
+    if folder.pass_costs is None and runner.pass_costs is not None:
+        folder.note("pass_costs", runner.pass_costs.to_json())
+        folder.note("machine", machine)
+    found, problems = _recording(runner, samples, folder, path)
+    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
+    if not found:
+        raise UsageError(f"no prompt could run; {problems[0]}")
+    return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, problems)
+
+
+def _recording(
+    runner: PromptRunner, samples: list[Sample], folder: StudyFolder, path: Path
+) -> tuple[list[Sample], list[str]]:
+    """``record`` with progress; where it is stopped, a line says how to go on."""
+    from lookahead.study.recording import record
+
+    total = sum(sample.output_ids is None for sample in samples)
+    kept = len(folder.done())
+    if kept:
+        note(f"{path}: {kept} of {total} prompts have run before")
+    try:
+        with everything_stays(), progress(total, "prompt", "run") as bar:
+            return record(runner, samples, folder, bar.update)
+    except BaseException:
+        note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command goes on there")
+        raise
+    finally:
+        folder.close()
+
+
+def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) -> None:
+    """The files that were asked for, then the result on stdout."""
+    files = {}
+    if args.csv is not None:
+        files[args.csv] = to_csv(study.rows).encode()
+    if args.html is not None:
+        from lookahead.report.report import to_html
+
+        files[args.html] = to_html(study).encode()
+    for path, data in files.items():
+        try:
+            write_whole(path, data)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    if args.write_trace is not None:
+        write_trace(args.write_trace, samples)
+    if args.json:
+        print_json(msgspec.to_builtins(study))
+    else:
+        print(report(study))

@@ -1,0 +1,73 @@
+// Where acceptance is lost: passes by the cause of their end, and draft tokens by source, depth and length of the match.
+
+import { choice, make, press } from './dom.js';
+import { CAUSES, number, percent, plural } from './words.js';
+
+/** @import { Accepted, Advice, Around, Source, Study } from './study' */
+
+/** @type {Record<string, 'by_source' | 'by_depth' | 'by_match_length'>} */
+const PARTS = { source: 'by_source', depth: 'by_depth', match: 'by_match_length' };
+
+/** @param {HTMLElement} box @param {Around} around */
+export function mountBars(box, around) {
+  /** @type {Study | null} */ let study = null;
+  let by = 'cause';
+  const rows = make('div', { class: 'bars' }), says = make('p', { class: 'says' });
+  const names = { cause: 'cause', source: 'source', depth: 'depth', match: 'match length' };
+  box.append(make('div', { class: 'head' }, make('h2', {}, 'Where is it lost?'), make('span', { class: 'tools' }, choice('By', names, by, (value) => { by = value; render(); }))), make('div', { class: 'body' }, rows, says));
+
+  function render() {
+    if (!study) return;
+    rows.dataset.by = by;
+    if (by === 'cause') showCauses(rows, says, study, around);
+    else showAccepted(rows, says, Object.entries(study.total[PARTS[by]]), by, around.sources);
+  }
+
+  return { show(/** @type {Study} */ next) { study = next; render(); } };
+}
+
+/** @param {HTMLElement} rows @param {HTMLElement} says @param {Study} study @param {Around} around */
+function showCauses(rows, says, { total, advice }, around) {
+  const most = Math.max(1, ...total.losses.map(({ passes }) => passes)), sum = total.losses.reduce((all, { passes }) => all + passes, 0);
+  rows.replaceChildren(...total.losses.map(({ cause, passes, tokens }) => {
+    const [name, means] = CAUSES[cause] || [cause, ''], cure = advice.find((one) => one.cause === cause && one.gain !== null);
+    return make('div', { class: 'bar-row', 'data-cause': cause, title: means }, make('span', { class: 'name' }, name), bar([['x', passes / most]]),
+      make('span', { class: 'value' }, make('b', {}, percent(passes / sum)), ' ' + plural(passes, 'pass', 'passes')), make('span', { class: 'small' }, ...cureOf(tokens, cure, around)));
+  }));
+  says.textContent = total.losses.length ? 'A pass ends at the first token that no draft held. Each such token has one cause.' : 'Nothing was lost, or the search was not recorded.';
+}
+
+/** What would win the tokens of a cause back. @param {number} tokens @param {Advice | undefined} cure @param {Around} around */
+function cureOf(tokens, cure, around) {
+  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'nothing to win';
+  if (!cure) return [words];
+  const gain = signed(Number(cure.gain)) + ' % speed';
+  return around.use && Object.keys(cure.config).length ? [gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + ', ' + gain];
+}
+
+/** @param {Advice} advice */
+export const gainText = ({ gain, low, high }) => (gain === null ? '' : signed(gain) + ' %' + (low === null || high === null ? '' : ' (' + signed(low) + ' to ' + signed(high) + ')'));
+
+/** A ratio as a change. */
+const signed = (/** @type {number} */ ratio) => (ratio >= 1 ? '+' : '−') + number(Math.abs(100 * (ratio - 1)), Math.abs(ratio - 1) < 0.0495 ? 1 : 0);
+
+/** @param {HTMLElement} rows @param {HTMLElement} says @param {[string, Accepted][]} parts @param {string} by @param {Source[]} sources */
+function showAccepted(rows, says, parts, by, sources) {
+  const most = Math.max(1, ...parts.map(([, { drafted }]) => drafted));
+  rows.replaceChildren(...parts.map(([name, { drafted, checked, accepted }]) => make('div', { class: 'bar-row', 'data-part': name },
+    make('span', { class: 'name' }, ...nameOf(name, by, sources)),
+    bar([['a', accepted / most], ['x', (checked - accepted) / most], ['u', (drafted - checked) / most]]),
+    make('span', { class: 'value' }, make('b', {}, checked ? percent(accepted / checked) : '–'), ' of ' + number(checked, 0)), make('span', { class: 'small' }))));
+  says.replaceChildren(make('span', { class: 'legend' }, ...[['a', 'accepted'], ['x', 'rejected'], ['u', 'not reached']].map(([kind, words]) => make('span', {}, make('i', { class: kind }), words))), parts.length ? ' ' : 'No draft tokens.');
+}
+
+/** @param {string} name @param {string} by @param {Source[]} sources */
+function nameOf(name, by, sources) {
+  if (by === 'depth') return ['depth ' + name];
+  if (by === 'match') return ['match of ' + name];
+  const found = sources.find((source) => source.name === name);
+  return found ? [make('span', { style: 'color: light-dark(' + found.light + ', ' + found.dark + ')', title: found.help }, found.symbol), ' ' + name] : [name];
+}
+
+/** A bar of pieces, each a share of its whole width. @param {[kind: string, share: number][]} pieces */
+const bar = (pieces) => make('span', { class: 'bar' }, ...pieces.filter(([, share]) => share > 0).map(([kind, share]) => make('i', { class: kind, style: 'width: ' + (100 * share).toFixed(2) + '%' })));

@@ -1,0 +1,161 @@
+// Does it pay? Tokens per pass that a width needs, T(n) / T(1) with drafting, and where the settings are.
+
+import { draw, make, picker } from './dom.js';
+import { number, plural, settingsText, times } from './words.js';
+
+/** @import { Machine, Study, Variant } from './study' */
+
+/** @typedef {{ x: number, y: number, needed: number, pays: boolean, name: string, kind: string, says: string }} Point x: tokens in a pass, y: tokens that it brings */
+
+const LEFT = 38, RIGHT = 14, TOP = 22, BOTTOM = 38, MOST_POINTS = 60;
+
+/** @param {HTMLElement} box */
+export function mountBreakEven(box) {
+  /** @type {Study | null} */ let study = null;
+  let chosen = '';
+  const svg = draw('svg', { role: 'img' }), plot = make('div', { class: 'plot' }, svg), says = make('span', {});
+  const where = make('span', {});
+  box.append(plot, make('p', { class: 'says' }, where, says));
+  new ResizeObserver(render).observe(plot);
+
+  function render() {
+    if (!study) return;
+    const machine = study.machines.find(({ name }) => name === chosen) || study.machines[0];
+    plot.hidden = !machine;
+    if (!machine) {
+      says.textContent = 'Whether it pays depends on T(n), the time of a pass of n tokens. It is not known for these outputs: measure it, or give a file that “costs” wrote.';
+      return;
+    }
+    const points = pointsOf(study, machine);
+    if (plot.clientWidth > 80) drawPlot(svg, plot.clientWidth, Math.max(120, plot.clientHeight), machine, points);
+    says.replaceChildren(...saysOf(study, machine, points[0]));
+  }
+
+  return {
+    show(/** @type {Study} */ next) {
+      study = next;
+      const names = study.machines.map(({ name }) => name);
+      if (!names.includes(chosen)) chosen = names[0] || '';
+      where.replaceChildren(...(names.length > 1 ? [picker('Machine', names, chosen, (name) => { chosen = name; render(); }), ' '] : []));
+      render();
+    },
+  };
+}
+
+/** @param {Study} study @param {Machine} machine @param {Point | undefined} own */
+function saysOf({ total, machines }, machine, own) {
+  if (!own) return ['No pass had a draft.'];
+  const best = machine !== machines[0] && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
+  const wide = number(1 + total.drafted / total.passes, 1) + ' tokens wide on average';
+  return [make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: '), 'a pass takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens (' + wide + ').' + best];
+}
+
+/**
+ * The study's own settings first, then B, peers and the grid. A point's width is that of a pass which takes as long as its passes on average: passes
+ * of many widths together cost other than one of their mean width. On another machine only what was computed for it is known.
+ * @param {Study} study @param {Machine} machine @returns {Point[]}
+ */
+export function pointsOf({ total, variants, machines }, machine) {
+  if (!total.passes || total.tokens_per_pass === null) return [];
+  const here = machine === machines[0];
+  const own = pointOf(machine, 'A', 'own', 'A', 1 + total.drafted / total.passes, total.tokens_per_pass, here ? total.modelled_speedup : machine.modelled_speedup);
+  const known = variants.filter((one) => one.tokens_per_pass !== null && one.drafted_per_pass !== null && (here || one.label === machine.best));
+  const named = known.filter(({ label, peer }) => label === 'B' || peer || !here), grid = known.filter((one) => !named.includes(one)).slice(0, MOST_POINTS);
+  const point = (/** @type {Variant} */ one, /** @type {string} */ name) => {
+    const more = settingsText(one.config), words = one.label + (more && more !== one.label ? ' (' + more + ')' : '');
+    return pointOf(machine, name, name === '' ? 'grid' : one.peer ? 'peer' : 'second', words, 1 + Number(one.drafted_per_pass), Number(one.tokens_per_pass), here ? one.modelled_speedup : machine.best_speedup);
+  };
+  return [own, ...named.map((one) => point(one, one.label)), ...grid.map((one) => point(one, ''))];
+}
+
+/** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
+function pointOf(machine, name, kind, words, width, y, speedup) {
+  const needed = speedup ? y / speedup : neededAt(machine, width);
+  return { x: speedup ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
+}
+
+const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));
+
+/** What a pass of a width has to bring, between two measured widths in proportion. @param {Machine} machine @param {number} width */
+export function neededAt(machine, width) {
+  return between(machine.lengths, neededOf(machine), width);
+}
+
+/** The width of which a pass needs so many tokens. @param {Machine} machine @param {number} needed */
+function widthFor(machine, needed) {
+  return between(neededOf(machine), machine.lengths, needed);
+}
+
+/** The value at a place of a line through points. @param {number[]} xs ascending @param {number[]} ys @param {number} x */
+function between(xs, ys, x) {
+  const next = xs.findIndex((known) => known >= x);
+  if (next <= 0) return ys[next < 0 ? ys.length - 1 : 0];
+  return ys[next - 1] + (ys[next] - ys[next - 1]) * (x - xs[next - 1]) / (xs[next] - xs[next - 1]);
+}
+
+/** @param {SVGElement} svg @param {number} width @param {number} height @param {Machine} machine @param {Point[]} points */
+function drawPlot(svg, width, height, machine, points) {
+  const most = Math.max(8, ...points.map((point) => point.x)), lengths = machine.lengths.filter((_, i) => i === 0 || machine.lengths[i - 1] < most);
+  const end = lengths[lengths.length - 1], needs = lengths.map((length) => neededAt(machine, length));
+  const low = 0.8 * Math.min(1, ...points.map((point) => point.y));
+  const high = Math.max(1.5, ...points.map((point) => point.y), Math.min(Math.max(...needs), 1.4 * Math.max(...points.map((point) => point.y), 1))) * 1.08;
+  const x = (/** @type {number} */ value) => LEFT + (width - LEFT - RIGHT) * Math.min(1, Math.log(Math.max(1, value)) / Math.log(end));
+  const y = (/** @type {number} */ value) => height - BOTTOM - (height - BOTTOM - TOP) * Math.max(0, Math.min(1, (value - low) / (high - low)));
+  const curve = 'M' + lengths.map((length, i) => x(length).toFixed(1) + ' ' + y(needs[i]).toFixed(1)).join('L');
+  const ticks = ticksTo(high).filter((tick) => tick >= low), wide = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].filter((length) => length <= end);
+  svg.replaceChildren(
+    draw('path', { class: 'faster', d: curve + 'V' + TOP + 'H' + x(1) + 'Z' }),
+    ...ticks.flatMap((tick) => [draw('path', { class: 'grid', d: 'M' + LEFT + ' ' + y(tick) + 'H' + (width - RIGHT) }), draw('text', { class: 'tick', x: LEFT - 7, y: y(tick) + 4, 'text-anchor': 'end' }, String(tick))]),
+    ...wide.map((length) => draw('text', { class: 'tick', x: x(length), y: height - BOTTOM + 16, 'text-anchor': 'middle' }, String(length))),
+    draw('text', { class: 'axis', x: LEFT, y: 12 }, 'tokens a pass brings'),
+    draw('text', { class: 'axis', x: width - RIGHT, y: height - 5, 'text-anchor': 'end' }, 'tokens in the pass →'),
+    draw('path', { class: 'needed', d: curve }),
+    ...points.toReversed().map((point) => dot(point, x(point.x), y(point.y))),
+    ...labels(points, x, y, lengths.map((length, i) => [x(length), y(needs[i])]), { left: LEFT, right: width - RIGHT, top: TOP, bottom: height - BOTTOM }),
+  );
+  svg.setAttribute('width', String(width));
+  svg.setAttribute('height', String(height));
+  const pays = points.filter((point) => point.pays).length;
+  svg.setAttribute('aria-label', 'Tokens that a pass brings by its width; ' + pays + ' of ' + plural(points.length, 'setting') + ' above what is needed. ' + points.filter(({ name }) => name).map(({ says }) => says).join('; '));
+}
+
+/** @param {Point} point @param {number} cx @param {number} cy */
+function dot({ kind, says, pays }, cx, cy) {
+  const shape = kind === 'peer' ? draw('path', { d: 'M' + cx + ' ' + (cy - 6) + 'l6 6l-6 6l-6 -6z' }) : draw('circle', { cx, cy, r: kind === 'grid' ? 3.5 : 8 });
+  return draw('g', { class: 'dot ' + kind + (pays ? '' : ' below') }, draw('title', {}, says), shape);
+}
+
+/**
+ * Names beside their points and below the curve: each at the first place where neither another name nor a point nor the curve is.
+ * @param {Point[]} points @param {(value: number) => number} x @param {(value: number) => number} y @param {number[][]} curve @param {{ left: number, right: number, top: number, bottom: number }} room
+ */
+function labels(points, x, y, curve, room) {
+  const named = points.filter(({ name }) => name), around = (/** @type {Point} */ { x: a, y: b }, /** @type {number} */ r) => [x(a) - r, y(b) - r, x(a) + r, y(b) + r];
+  /** @type {number[][]} */ const taken = named.map((point) => around(point, 8));
+  for (const [i, [x2, y2]] of curve.entries()) {
+    const [x1, y1] = curve[Math.max(0, i - 1)];
+    for (let share = 0; share < 1; share += 0.2) taken.push([x1 + share * (x2 - x1) - 1, y1 + share * (y2 - y1) - 1, x1 + share * (x2 - x1) + 1, y1 + share * (y2 - y1) + 1]);
+  }
+  const put = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[][]} */ places) => {
+    const wide = 7 * name.length, boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
+    const free = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
+    const place = places.find((one) => free(boxOf(one))) || places[0];
+    taken.push(boxOf(place));
+    return draw('text', { class: kind, x: place[0], y: place[1] }, name);
+  };
+  const beside = (/** @type {Point} */ { name, x: a, y: b }) => {
+    const [cx, cy, wide] = [x(a), y(b), 7 * name.length];
+    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36]];
+  };
+  const needed = 'needed: T(n) / T(1)', below = curve.toReversed().flatMap(([cx, cy]) => [18, 26, 36].flatMap((down) => [[cx - 3 * needed.length, cy + down], [cx + 6, cy + down]]));
+  const names = named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point)));
+  taken.push(...points.map((point) => around(point, 4)));
+  return [...names, put(needed, 'needed-name', [...below, [room.right - 7 * needed.length, room.bottom - 6]])];
+}
+
+/** Round numbers from 0 to at most `most`, about five of them. */
+export function ticksTo(/** @type {number} */ most) {
+  const rough = most / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) || rough;
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)));
+}

@@ -1,0 +1,88 @@
+// A study as lookahead/study/result.py writes it, and what the pictures hand to each other. Types only.
+
+export interface Accepted { drafted: number; checked: number; accepted: number }
+
+export interface Loss { cause: string; passes: number; tokens: number }
+
+/** One prompt, or all of them. */
+export interface Row {
+  name: string;
+  text: string;
+  category: string;
+  run: string | null;
+  tokens: number;
+  passes: number;
+  tokens_per_pass: number | null;
+  drafted: number;
+  accepted: number;
+  empty: number;
+  wasted: number;
+  seconds: number | null;
+  plain_seconds: number | null;
+  speedup: number | null;
+  modelled_seconds: number | null;
+  modelled_speedup: number | null;
+  near_ties: number | null;
+  by_source: Record<string, Accepted>;
+  by_depth: Record<string, Accepted>;
+  by_match_length: Record<string, Accepted>;
+  losses: Loss[];
+  worst_step: number | null;
+}
+
+export interface Variant {
+  label: string;
+  peer: boolean;
+  config: Record<string, any>;
+  start: string;
+  tokens_per_pass: number | null;
+  drafted_per_pass: number | null;
+  modelled_speedup: number | null;
+  each: (number | null)[];
+}
+
+export interface Advice { text: string; config: Record<string, any>; start: string; gain: number | null; low: number | null; high: number | null; cause: string }
+
+export interface Machine { name: string; lengths: number[]; seconds: number[]; modelled_speedup: number | null; best: string; best_speedup: number | null; break_even: number[] }
+
+export interface Verdict { text: string; pays: boolean | null; speedup: number | null; low: number | null; high: number | null; prompts_that_pay: number; reason: string }
+
+export interface Study {
+  created: string;
+  program_version: string;
+  title: string;
+  model: Record<string, any> | null;
+  config: Record<string, any>;
+  sampling: Record<string, any>;
+  draft_seconds: number | null;
+  verdict: Verdict;
+  advice: Advice[];
+  rows: Row[];
+  total: Row;
+  variants: Variant[];
+  machines: Machine[];
+  notes: string[];
+}
+
+/** Something that draft tokens can come from, in its colours. */
+export interface Source { name: string; symbol: string; light: string; dark: string; help: string }
+
+/** What the pictures may use of the page around them; a report has the sources alone. */
+export interface Around {
+  sources: Source[];
+  address?(row: Row): string | null; // where a row can be watched
+  use?(config: Record<string, any>): void; // takes settings over, to run them
+}
+
+/** A picture in a box of its own. */
+export interface Picture { show(study: Study): void }
+
+export interface Column {
+  name: string;
+  title: string;
+  help: string;
+  value(row: Row, at: number): number | string | null; // what it is sorted by; at: the row's place in the file
+  text(row: Row, at: number): string;
+  more?: boolean; // shown only with all columns
+  kind?(row: Row, at: number): string; // class of the cell
+}

@@ -1,0 +1,51 @@
+// Numbers and names as words.
+
+/** @import { Row, Study } from './study' */
+
+/** What keeps a token out of a draft: its name, and what that means. @type {Record<string, [name: string, means: string]>} */
+export const CAUSES = {
+  unseen: ['never seen', 'No source had seen the token after this text: no setting drafts it.'],
+  outranked: ['another guess drafted', 'A source had seen the token, but the draft held other guesses there.'],
+  pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.'],
+  width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.'],
+  branch_length: ['cut by branch_length', 'The branch was as long as allowed.'],
+  strategy: ['cut by the strategy', 'The strategy allows no branch there.'],
+  pruned: ['pruned', 'It had been seen, but the trie was full and forgot it.'],
+};
+
+const MARKS = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g; // marks that would reorder or hide their neighbours
+
+/** A text in one line: breaks and control characters as blanks, hiding marks and halves of characters visible. */
+export const oneLine = (/** @type {string} */ text) => text.replace(/[\s\x00-\x1f\x7f\u2028\u2029]+/g, ' ').replace(MARKS, (letter) => '⟨' + letter.charCodeAt(0).toString(16) + '⟩').trim(); // eslint-disable-line no-control-regex
+
+export function number(/** @type {number | null | undefined} */ value, digits = 2) {
+  if (value === null || value === undefined || !isFinite(value)) return '–';
+  return value >= 1000 || !digits ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);
+}
+
+/** @param {number | null | undefined} share 0 to 1 */
+export const percent = (share) => (share === null || share === undefined || !isFinite(share) ? '–' : (share > 0 && share < 0.01 ? '< 1' : String(Math.round(100 * share))) + ' %');
+
+export const times = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? '–' : number(value) + '×');
+
+/** @param {number} count @param {string} noun @param {string} [more] its plural, where that is not noun + s */
+export const plural = (count, noun, more) => number(count, 0) + ' ' + (count === 1 ? noun : more || noun + 's');
+
+export function clock(/** @type {number | null | undefined} */ seconds) {
+  if (seconds === null || seconds === undefined) return '–';
+  if (seconds < 0.01) return (1000 * seconds).toFixed(1) + ' ms';
+  if (seconds < 1) return (1000 * seconds).toFixed(0) + ' ms';
+  return seconds < 100 ? seconds.toFixed(1) + ' s' : Math.round(seconds / 60) + ' min';
+}
+
+/** Settings as a few words. @param {Record<string, any>} config */
+export const settingsText = (config) => Object.entries(config).map(([name, value]) => name + ' ' + (value === null ? 'free' : Array.isArray(value) ? value.join('+') || 'none' : String(value))).join(' · ');
+
+/** Whether the speedups of a study's rows were measured, or computed from T(n). */
+export const measured = (/** @type {Study} */ { rows }) => rows.some(({ speedup }) => speedup !== null);
+
+/** Times faster than plain decoding: measured if it was, else by T(n). */
+export const speedupOf = (/** @type {Row} */ { speedup, modelled_speedup: modelled }) => speedup ?? modelled;
+
+/** The class of a number that pays above 1. */
+export const paying = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? '' : value >= 1.005 ? 'pays' : value < 0.995 ? 'loses' : '');

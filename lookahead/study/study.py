@@ -1,0 +1,180 @@
+"""Composes a study: samples, T(n) and options in, one ``Study`` out. Nothing here loads a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+import msgspec
+
+import lookahead
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.costs import PassCosts
+from lookahead.records import ModelInfo, RunRecord
+from lookahead.study.grid import Point, explore, grid, timed_drafting
+from lookahead.study.losses import losses
+from lookahead.study.material import Sample
+from lookahead.study.peers import peers
+from lookahead.study.result import Machine, Row, Study, Variant
+from lookahead.study.rows import decode_steps_of, row_from, total_of
+from lookahead.study.verdict import advice, machine, machines, verdict
+from lookahead.trie import Trie
+
+FEW_REPLAYED = 100_000
+"""Output tokens times settings that are replayed before other processes would have started."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """What a study is made with.
+
+    Attributes:
+        title: Name of what is studied.
+        config: The study's own draft settings.
+        costs: T(n); None if none is known, and then drafts are as wide as the settings allow.
+        machine: What the machine of ``costs`` is called.
+        sampling: How tokens were chosen.
+        model: The model; None if there is none.
+        corpus: Read-only tries to draft from.
+        axes: Settings to explore: name -> values (``start``: cold, warm, corpus); empty explores nothing.
+        peers: Whether other methods are computed on the same material.
+        machines: T(n) of other machines.
+        notes: Lines for the result.
+        jobs: Processes that replay; None takes one per processor.
+        most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
+            all on all samples.
+    """
+
+    title: str
+    config: LookaheadConfig
+    costs: PassCosts | None = None
+    machine: str = "this machine"
+    sampling: Sampling = GREEDY
+    model: ModelInfo | None = None
+    corpus: Sequence[Trie] = ()
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    peers: bool = False
+    machines: Sequence[Machine] = ()
+    notes: Sequence[str] = ()
+    jobs: int | None = None
+    most_replayed: int | None = None
+
+
+Tick = Callable[[str, int, int], object]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = lambda what, done, of: None) -> Study:
+    """The study of these samples, each with its output.
+
+    Args:
+        tick: Called as the work goes on, for a progress bar.
+    """
+    rows, drafts = _rows(samples, options, tick)
+    draft_seconds = median(drafts) if drafts else None
+    config, costs, total = options.config, options.costs, total_of(rows)
+    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    found = Study(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        program_version=lookahead.__version__,
+        title=options.title,
+        model=None if options.model is None else _plain(options.model),
+        config=_plain(config),
+        sampling=_plain(options.sampling),
+        draft_seconds=draft_seconds,
+        verdict=verdict(rows, config, costs, draft_seconds, chain),
+        rows=tuple(rows),
+        total=total,
+        notes=tuple(options.notes),
+    )
+    return _explored(found, samples, options, tick) if total.passes else found
+
+
+def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple[list[Row], list[float]]:
+    """A row per sample, with its losses, and the time of every draft."""
+    config, costs, corpus = options.config, options.costs, options.corpus
+    rows, drafts = [], []
+    for sample in samples:
+        steps = decode_steps_of(sample, config, costs, corpus)
+        lost, worst_step = losses(sample, config, costs, corpus=corpus)
+        row = row_from(sample, steps, config, costs)
+        rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
+        drafts += [step.timings.retrieve_seconds for step in steps]
+        tick("prompts", len(rows), len(samples))
+    return rows, drafts
+
+
+def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> Study:
+    """The study with other settings and methods on the same samples, and what that says about each machine."""
+    config, costs, corpus, most = options.config, options.costs, options.corpus, options.most_replayed
+    points = grid(options.axes, config) if options.axes else []
+    jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
+    drafting, own = timed_drafting(samples, config), Point(config)
+    what = f"{len(points)} settings" if points else "summing up"
+    first, *variants = explore(
+        samples, [own, *points], config, costs, corpus, jobs, lambda done, of: tick(what, done, of), drafting, most
+    )
+    told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
+    here = () if costs is None else (machine(options.machine, costs, drafting, first, variants),)
+    curves = {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}
+    if options.peers:
+        variants += peers(samples, config, costs, corpus=corpus, jobs=jobs, drafting=drafting)
+    return msgspec.structs.replace(
+        study,
+        advice=told if points else (),
+        variants=tuple(variants),
+        machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting, most)),
+        notes=(*study.notes, *_left_out(study, variants)),
+    )
+
+
+def _left_out(study: Study, variants: Sequence[Variant]) -> Iterator[str]:
+    """A note on how many samples every setting was replayed on, if that is not all of them."""
+    decoded = [place for place, row in enumerate(study.rows) if row.passes]
+    every = [place for place in decoded if all(one.each[place] is not None for one in variants if not one.peer)]
+    if len(every) < len(decoded):
+        yield (
+            f"every setting was replayed on {len(every)} of {len(decoded)} prompts drawn at random, and the best ones "
+            "on all; settings that are named (--grid) are replayed on all"
+        )
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON would give them back."""
+    return msgspec.json.decode(msgspec.json.encode(record))
+
+
+# ------------------------------------------------------------------ what recorded runs say
+
+
+def recorded(samples: Iterable[Sample]) -> list[RunRecord]:
+    """The runs with drafts among the samples; plain ones if there are no others."""
+    runs = [sample.run for sample in samples if sample.run is not None]
+    return [run for run in runs if run.method == "lookahead"] or runs
+
+
+def base_config(samples: Sequence[Sample], given: Mapping[str, Any], timed: bool) -> LookaheadConfig:
+    """The settings of a study: those given, the others those of most of its runs, or the defaults.
+
+    Args:
+        timed: Whether T(n) is known; if not, traces are drafted with a fixed budget, as in ``replay``.
+
+    Raises:
+        ValueError: If a value is not one of its setting.
+    """
+    configs = Counter(run.config for run in recorded(samples))
+    known = configs.most_common(1)[0][0] if configs else LookaheadConfig()
+    values = {one.name: getattr(known, one.name) for one in fields(known)} | dict(given)
+    if not timed and not configs:
+        values["budget"] = "fixed"
+    return LookaheadConfig(**values)
+
+
+def recorded_costs(samples: Iterable[Sample]) -> PassCosts | None:
+    """The T(n) that the latest of the runs was made with; None if none had one."""
+    known = [(run.created, place, run.pass_costs) for place, run in enumerate(recorded(samples)) if run.pass_costs]
+    return max(known, key=lambda one: one[:2])[2] if known else None

@@ -1,0 +1,42 @@
+"""llama.cpp's server: ``/completion`` with ``return_tokens``, and its OpenAI-compatible endpoints run with ``-v``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lookahead.traffic.exchange import Answer, Fields, Pieces, Reader
+
+
+def _own(chunk: Fields) -> Fields:
+    """The fields of ``/completion``; with ``-v`` the OpenAI response has them too, though not that of a stream."""
+    inner = chunk.get("__verbose")
+    return inner if isinstance(inner, dict) and inner.get("tokens") else chunk
+
+
+def _matches(chunk: Fields) -> bool:
+    own = _own(chunk)
+    return isinstance(own.get("content"), str) and isinstance(own.get("tokens"), list) and "stop" in own
+
+
+def _answers(chunks: Sequence[Fields]) -> list[Answer]:
+    """One for each ``index``: a request may have several prompts."""
+    found: dict[object, tuple[Pieces, Fields]] = {}
+    for own in (_own(chunk) for chunk in chunks if _matches(chunk)):
+        pieces, _ = found.get(own.get("index"), (Pieces(), own))
+        pieces.add(own["tokens"], own["content"])
+        found[own.get("index")] = pieces, own
+    answers = []
+    for pieces, last in found.values():
+        answer = pieces.answer()
+        answer.prompt, answer.tokens = last.get("prompt"), last.get("tokens_predicted")
+        answer.prompt_tokens = last.get("tokens_evaluated")
+        answers.append(answer)
+    return answers
+
+
+READER = Reader(
+    "llama.cpp",
+    _matches,
+    _answers,
+    'send llama.cpp "return_tokens": true and the prompt as ids (/tokenize)',
+)

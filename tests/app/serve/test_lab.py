@@ -1,0 +1,309 @@
+"""The lab's studies over HTTP: who may see them, what they find, how they end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app.model.host import ModelHost
+from app.model.runs import RunRequest
+from app.run.store import RunStore
+from app.run.studies import Studies
+from app.serve.lab import Lab
+from app.serve.question_thread import QuestionThread
+from lookahead import LookaheadConfig, RunRecord
+from lookahead.costs import KnownCosts, PassCosts
+from lookahead.runs import runfile
+from lookahead.study.result import Study
+
+PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
+TRACE = "".join(
+    json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, 7, 5, 6, number]}) + "\n" for number in (1, 2)
+)
+
+
+@pytest.fixture(scope="module")
+def lab(host: ModelHost) -> Iterator[Lab]:
+    thread, found = QuestionThread(RunStore()), Studies(host)
+    yield Lab(host, thread, found)
+    found.close()
+    thread.close()
+
+
+@pytest.fixture
+def client(lab: Lab) -> TestClient:
+    """A visitor."""
+    return visitor(lab)
+
+
+def visitor(lab: Lab) -> TestClient:
+    return TestClient(Starlette(routes=lab.routes()), raise_server_exceptions=False)
+
+
+def started(client: TestClient, text: str = PROMPTS, **asked: Any) -> str:
+    answer = client.post("/lab/studies", json={"name": "prompts.jsonl", "text": text, "max_new_tokens": 12, **asked})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id"]
+
+
+def followed(client: TestClient, study: str) -> list[dict[str, Any]]:
+    """The events of a study until its end."""
+    with client.stream("GET", f"/lab/studies/{study}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        return [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line]
+
+
+def found_by(client: TestClient, study: str) -> Study:
+    """What a study found, after its end."""
+    events = followed(client, study)
+    assert [event for event in events if "error" in event] == []
+    assert events[-1] == {"end": True}
+    return msgspec.convert([event["study"] for event in events if "study" in event][-1], Study)
+
+
+def problem_of(client: TestClient, study: str) -> str:
+    """What is said of a study that broke off."""
+    (line,) = [event["error"] for event in followed(client, study) if "error" in event]
+    return line
+
+
+class Gate:
+    """A model whose runs wait until the gate is opened; it notes the prompts in the order of their runs."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self._generate = host.generate
+        self.open, self.begun = threading.Event(), threading.Event()
+        self.prompts: list[tuple[int, ...]] = []
+
+    def __call__(self, request: Any, cancelled: threading.Event, take: Any) -> Any:
+        self.prompts.append(request.prompt_ids)
+        self.begun.set()
+        while not self.open.wait(0.01) and not cancelled.is_set():
+            pass
+        return self._generate(request, cancelled, take)
+
+
+@pytest.fixture
+def gate(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    found = Gate(host)
+    monkeypatch.setattr(host, "generate", found)
+    return found
+
+
+def test_prompts_run_on_the_model_and_their_runs_can_be_opened(client: TestClient) -> None:
+    study = started(client, settings=[{}, {"decoding_length": 4}])
+    found = found_by(client, study)
+    assert [row.category for row in found.rows] == ["sum", "sum"]
+    assert all(row.tokens and row.plain_seconds for row in found.rows)
+    assert found.variants[0].label == "B"
+    assert found.variants[0].config == {"decoding_length": 4}
+    assert len(found.variants[0].each) == 2
+    assert found.machines[0].lengths[0] == 1
+    run = client.get(f"/lab/studies/{study}/runs/{found.rows[1].run}")
+    pair = runfile.pair_from_json(run.text)
+    assert pair.greedy is not None
+    assert pair.run.texts is not None
+    assert pair.run.texts.prompt == "Add 3 and 3."
+
+
+def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
+    found = found_by(client, started(client, TRACE, settings=[{"decoding_length": 8}]))
+    assert len(found.rows) == 2
+    assert found.rows[0].tokens == 7
+    assert found.config["decoding_length"] == 8
+    assert not gate.prompts
+
+
+@pytest.fixture(scope="module")
+def recording(lab: Lab, run: RunRecord) -> tuple[TestClient, str, Study]:
+    """A visitor, the study of a run file, and what it found."""
+    client = visitor(lab)
+    study = started(client, runfile.to_json(run))
+    return client, study, found_by(client, study)
+
+
+def test_a_run_file_can_be_opened_again(recording: tuple[TestClient, str, Study], run: RunRecord) -> None:
+    client, study, found = recording
+    (row,) = found.rows
+    assert row.run is not None
+    assert runfile.from_json(client.get(f"/lab/studies/{study}/runs/{row.run}").text) == run
+
+
+def test_exports(recording: tuple[TestClient, str, Study]) -> None:
+    client, study, found = recording
+    answer = client.get(f"/lab/studies/{study}.json")
+    assert msgspec.json.decode(answer.content, type=Study) == found
+    assert "prompts-study.json" in answer.headers["content-disposition"]
+    lines = client.get(f"/lab/studies/{study}.csv").text.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("name,")
+    assert client.get(f"/lab/studies/{study}.exe").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"prompt": "a"}\n{"prompt": 1}\n', "bad.jsonl, line 2: prompt"),
+        ('{"prompt": [1], "output": "x"}', "bad.jsonl, line 1: output"),
+    ],
+)
+def test_a_bad_file_is_one_line_that_names_the_file_alone(client: TestClient, text: str, words: str) -> None:
+    body = json.dumps({"name": "../../etc/bad.jsonl", "text": text})
+    line = problem_of(client, client.post("/lab/studies", content=body).json()["id"])
+    assert words in line
+    assert "/" not in line.split(":")[0]
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"text": ""}, "empty"),
+        ({"text": None}, "JSON object"),
+        ({"settings": "A"}, "settings"),
+        ({"settings": [{}, {}, {}]}, "settings"),
+        ({"settings": [{"wings": 2}]}, "no setting 'wings'"),
+        ({"settings": [{"decoding_length": 100_000}]}, "decoding_length=100000"),
+        ({"settings": [{}, {"strategy": "both"}]}, "strategy='both'"),
+        ({"max_new_tokens": 1_000_000}, "max_new_tokens=1000000"),
+        ({"plain": "yes"}, "plain"),
+    ],
+)
+def test_a_bad_request_is_one_line(client: TestClient, asked: dict[str, Any], words: str) -> None:
+    answer = client.post("/lab/studies", json={"name": "a.jsonl", "text": PROMPTS, **asked})
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"text": "\\udcff"}'])
+def test_a_body_that_is_no_object_is_one_line(client: TestClient, body: bytes) -> None:
+    answer = client.post("/lab/studies", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_a_prompt_that_is_too_long_is_a_note(client: TestClient) -> None:
+    found = found_by(client, started(client, PROMPTS + json.dumps({"prompt": "word " * 90_000}) + "\n", plain=False))
+    assert len(found.rows) == 2
+    assert any("prompts.jsonl:3 did not run" in note for note in found.notes)
+
+
+def test_a_file_cannot_take_the_place_of_a_module(client: TestClient) -> None:
+    """The visitor names the file; Python must not import it."""
+    body = {"name": "msgspec.py", "text": "raise SystemExit('imported')", "max_new_tokens": 2}
+    found = found_by(client, client.post("/lab/studies", json=body).json()["id"])
+    assert found.rows[0].text.startswith("raise SystemExit")
+
+
+def test_another_session_sees_nothing(lab: Lab, recording: tuple[TestClient, str, Study]) -> None:
+    client, study, found = recording
+    other = visitor(lab)
+    for path in (".json", ".csv", "/events", f"/runs/{found.rows[0].run}"):
+        assert other.get(f"/lab/studies/{study}{path}").status_code == 404
+    assert other.post(f"/lab/studies/{study}/stop").status_code == 404
+    assert other.delete(f"/lab/studies/{study}").status_code == 404
+    assert other.get("/lab/studies").json() == {"studies": []}
+    assert [one["id"] for one in client.get("/lab/studies").json()["studies"]] == [study]
+    forged = TestClient(client.app, cookies={"lookahead-lab": "x"})
+    assert forged.get(f"/lab/studies/{study}.json").status_code == 404
+
+
+def test_fifty_studies_at_once_are_refused_in_one_line_but_for_a_few(lab: Lab, gate: Gate) -> None:
+    visitors = [visitor(lab) for _ in range(50)]
+    body = {"name": "prompts.jsonl", "text": PROMPTS, "max_new_tokens": 2}
+    answers = [one.post("/lab/studies", json=body) for one in visitors]
+    most = lab.host.options.max_studies
+    assert [answer.status_code for answer in answers] == [200] * most + [429] * (50 - most)
+    assert answers[-1].json()["error"].endswith("Try again in a few minutes.")
+    again = visitors[0].post("/lab/studies", json=body)
+    assert "A study of yours is running" in again.json()["error"]
+    gate.open.set()
+    for one, answer in zip(visitors[:most], answers, strict=False):
+        assert len(found_by(one, answer.json()["id"]).rows) == 2
+
+
+def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: Gate) -> None:
+    gate.open.set()
+    text = "".join(json.dumps({"prompt": f"Say {number}."}) + "\n" for number in range(300))
+    study = started(client, text, plain=False)
+    with client.stream("GET", f"/lab/studies/{study}/events") as stream:
+        stopped = False
+        events = []
+        for line in stream.iter_lines():
+            if line:
+                events.append(json.loads(line.removeprefix("data: ")))
+            if not stopped and any("study" in event for event in events):
+                stopped = client.post(f"/lab/studies/{study}/stop").status_code == 200
+    assert stopped
+    found = msgspec.convert([event["study"] for event in events if "study" in event][-1], Study)
+    assert 0 < len(found.rows) < 300
+    assert any(note.startswith("Stopped after") for note in found.notes)
+
+
+def test_a_study_that_nobody_follows_ends_and_a_session_that_is_gone_is_forgotten(
+    lab: Lab, client: TestClient, gate: Gate
+) -> None:
+    study = started(client)
+    live = lab.studies._studies[study]
+    assert gate.begun.wait(30)
+    live._unread_since -= 100
+    lab.studies.look(monotonic())
+    assert live.over.wait(30)
+    folder = live.folder
+    assert folder.is_dir()
+    live._unread_since -= 10_000
+    lab.studies.look(monotonic() + 10_000)
+    assert not folder.exists()
+    assert client.get(f"/lab/studies/{study}.json").status_code == 404
+
+
+def test_a_run_on_the_page_waits_for_one_run_of_a_study_at_most(host: ModelHost, lab: Lab, gate: Gate) -> None:
+    first, second = visitor(lab), visitor(lab)
+    studies = [started(one, plain=False) for one in (first, second)]
+    assert gate.begun.wait(30)
+    watched = host.encode("Watch me.")
+    cancelled = threading.Event()
+    request = RunRequest(watched, LookaheadConfig(), 2)
+    run = host.thread.start(lambda: host.generate(request, cancelled, lambda *_: None), cancelled)
+    gate.open.set()
+    run.result(60)
+    for one, study in zip((first, second), studies, strict=True):
+        found_by(one, study)
+    assert gate.prompts.index(watched) == 1
+    assert len(gate.prompts) == 5
+
+
+def test_the_time_of_a_pass_is_measured_again(client: TestClient, host: ModelHost, monkeypatch: Any) -> None:
+    known = KnownCosts(PassCosts((1, 64), (0.01, 0.05)), 0.0)
+    monkeypatch.setattr(host.backend, "known_costs", lambda longest, again: known if again else None)
+    monkeypatch.setattr(host, "costs", host.costs)
+    machine = client.post("/lab/costs").json()["machine"]
+    assert (machine["lengths"], machine["seconds"], machine["break_even"]) == ([1, 64], [0.01, 0.05], [1, 5])
+    assert host.costs is known.measured
+    monkeypatch.setattr(host, "costs", None)
+    assert "no T(n)" in client.post("/lab/costs").json()["error"]
+
+
+def test_replays_that_take_too_long_end_with_what_there_is(
+    client: TestClient, host: ModelHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "options", replace(host.options, max_study_seconds=0))
+    assert "Stopped by the limit of this page" in problem_of(client, started(client, TRACE, sweep=True))
+
+
+def test_a_sweep_tries_other_settings_and_peers(client: TestClient) -> None:
+    found = found_by(client, started(client, TRACE, settings=[{}, {"decoding_length": 2}], sweep=True))
+    assert found.variants[0].label == "B"
+    assert len(found.variants) > 20
+    assert all(len(variant.each) == 2 for variant in found.variants)
+    assert found.total.losses
+    assert found.verdict.text

@@ -1,0 +1,221 @@
+"""The Lab: a file runs to its end, a table sorts and opens runs, exports hold it, hostile text stays text, a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.serve.lab_page import EXAMPLE
+from lookahead.report.report import to_html
+from lookahead.study.result import Row, Study
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = '</script><img src=x onerror="hurt=1"> ${hurt=1} \u202eabc <b>bold</b>'
+PROMPTS = "".join(json.dumps({"prompt": text, "category": "sum"}) + "\n" for text in ("Add 2 and 2.", HOSTILE))
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def lab(browser: Browser, app_url: str) -> Iterator[Open]:
+    """Opens the page; at the end no page may have logged an error or asked another host."""
+    wrong: list[str] = []
+    contexts = []
+
+    def opened(address: str = "", width: int = 1280, height: int = 800, **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on(
+            "request", lambda request: None if request.url.startswith((app_url, "file:")) else wrong.append(request.url)
+        )
+        page.add_init_script("window.hurt = 0;")
+        page.goto(address or f"{app_url.rstrip('/')}/lab")
+        page.wait_for_selector("[data-verdict]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [one for one in wrong if not re.search("40[04] ", one)] == []
+
+
+@pytest.fixture(scope="module")
+def example() -> Study:
+    """The bundled study."""
+    return msgspec.json.decode(EXAMPLE.read_bytes(), type=Study)
+
+
+def choose(page: Page, text: str, name: str = "prompts.jsonl") -> None:
+    """A file of this text, dropped onto the page."""
+    page.evaluate(
+        """([name, text]) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([text], name));
+          for (const kind of ['dragover', 'drop']) {
+            document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+          }
+        }""",
+        [name, text],
+    )
+    expect(page.locator("[data-material]")).to_contain_text(name)
+
+
+def run(page: Page, **switches: bool) -> None:
+    for name in ("plain", "sweep"):
+        page.locator(f"[data-{name}]").set_checked(switches.get(name, False))
+    page.locator("[data-run]").click()
+
+
+def ended(page: Page) -> None:
+    page.wait_for_selector("body:not([data-running])")
+    expect(page.locator("[data-problem]")).to_be_hidden()
+
+
+def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_url: str, tmp_path: Path) -> None:
+    page = lab()
+    expect(page.locator("[data-about]")).to_contain_text("This is an example")
+    expect(page.locator("[data-run]")).to_be_hidden()
+    assert page.locator("tbody tr.opens a").first.get_attribute("href", timeout=5000)
+    page.locator("[data-open=material]").click()
+    page.locator("[data-card=material] [data-knob=max_new_tokens]").fill("12")
+    page.keyboard.press("Escape")
+    choose(page, PROMPTS)
+    page.locator("[data-add-b]").click()
+    page.locator("[data-card=b] [data-knob=decoding_length]").fill("4")
+    page.keyboard.press("Escape")
+    run(page, plain=True)
+    expect(page.locator("[data-stop]")).to_be_visible()
+    ended(page)
+    assert "study=" in page.url
+    rows = page.locator("tbody tr[data-row]")
+    expect(rows).to_have_count(2)
+    expect(page.locator("td.c-second").first).not_to_have_text("–")
+    expect(rows.filter(has_text="onerror")).to_have_count(1)
+    assert page.locator("main img, main script").count() == 0
+    saved = {}
+    for kind in ("csv", "json", "html"):
+        with page.expect_download() as download:
+            page.locator(f"[data-export={kind}]").click()
+        saved[kind] = tmp_path / f"study.{kind}"
+        download.value.save_as(saved[kind])
+    study = msgspec.json.decode(saved["json"].read_bytes(), type=Study)
+    assert len(saved["csv"].read_text("utf-8").splitlines()) >= 3
+    report = lab(saved["html"].as_uri())
+    expect(report.locator("tbody tr[data-row]")).to_have_count(2)
+    assert (report.evaluate("window.hurt"), page.evaluate("window.hurt")) == (0, 0)
+    address = rows.first.locator("a").get_attribute("href")
+    row = next(one for one in study.rows if f"run={one.run}&" in f"{address}&")
+    rows.first.locator("td").nth(1).click()
+    page.wait_for_url(re.compile(rf"\?study=.*&run={row.run}&step={row.worst_step or 0}"))
+    page.wait_for_selector("#numbers [data-metric]")
+    expect(page.locator("[data-step-count]")).to_contain_text(f"step {row.worst_step or 0} ")
+    page.go_back()
+    page.wait_for_selector("[data-verdict]")
+    expect(page.locator("tbody tr[data-row]")).to_have_count(2)  # the study is still there
+    page.goto(f"{app_url.rstrip('/')}/lab?study=gone")
+    expect(page.locator("[data-problem]")).to_contain_text("no longer on the server")
+
+
+def report_of(example: Study, rows: tuple[Row, ...], file: Path, text: str = "") -> str:
+    """The address of a report of these rows."""
+    study = msgspec.structs.replace(example, rows=rows, title=text or example.title, notes=(text,))
+    file.write_text(to_html(study), encoding="utf-8")
+    return file.as_uri()
+
+
+def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, example: Study, tmp_path: Path) -> None:
+    rows = tuple(
+        msgspec.structs.replace(example.rows[place % len(example.rows)], name=f"trace.jsonl:{place + 1}")
+        for place in range(3000)
+    )
+    page = lab(report_of(example, rows, tmp_path / "many.html"))
+    expect(page.locator("[data-count]")).to_have_text("3,000 prompts")
+    assert page.locator("tbody tr[data-row]").count() < 80
+    page.locator("[data-sort=prompt]").click()
+    first = page.locator("tbody tr[data-row]").first
+    expect(first).to_have_attribute("data-place", "0")
+    name = first.get_attribute("data-row")
+    page.locator("[data-sort=prompt]").click()
+    expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
+    assert first.get_attribute("data-row") != name
+    first.focus()
+    page.keyboard.press("End")
+    expect(page.locator("tbody tr:focus")).to_have_attribute("data-row", str(name))
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("tbody tr:focus")).to_have_attribute("data-place", "2998")
+    took = page.evaluate(
+        """async () => {
+          const box = document.querySelector('[data-rows]'), begun = performance.now();
+          for (let i = 0; i < 50; i += 1) { box.scrollTop = i * 900; await new Promise(requestAnimationFrame); }
+          return (performance.now() - begun) / 50;
+        }"""
+    )
+    assert took < 200, "milliseconds a frame, on a busy machine"
+    page.get_by_label("Filter the prompts").fill("trace.jsonl:29")
+    expect(page.locator("[data-count]")).to_have_text(re.compile(r"^\d+ of 3,000 prompts"))
+
+
+def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: list[int]) -> None:
+    page = lab()
+    choose(page, PROMPTS * 40)
+    run(page)
+    expect(page.locator("tbody tr[data-row='prompts.jsonl:1']")).to_have_count(1)
+    page.locator("[data-stop]").click()
+    ended(page)
+    assert 0 < page.locator("tbody tr[data-row]").count() < 60
+    expect(page.locator("[data-run]")).to_be_visible()
+
+
+def test_what_is_wrong_is_one_line(lab: Open) -> None:
+    page = lab()
+    choose(page, '{"prompt": 5}\n')
+    run(page)
+    expect(page.locator("[data-problem]")).to_contain_text("prompts.jsonl")
+    expect(page.locator("[data-run]")).to_be_visible()
+    expect(page.locator("[data-about]")).to_be_visible()
+
+
+def test_the_lab_fits_a_phone(lab: Open) -> None:
+    page = lab(width=390, height=844, has_touch=True, color_scheme="dark")
+    assert "dark" in (page.get_attribute("html", "class") or "")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = page.eval_on_selector_all(
+        ".top nav a, .ask button, .ask .check, .study button, .study select, .study .search, .study tbody tr[data-row]",
+        """(found) => found.filter((one) => one.checkVisibility())
+          .map((one) => ({ text: one.textContent, box: one.getBoundingClientRect() }))
+          .filter(({ box }) => box.height < 43.5 || box.width < 24)
+          .map(({ text, box }) => `${text} ${box.width} x ${box.height}`)""",
+    )
+    assert small == []
+    page.locator("[data-open=a]").click()
+    card = page.locator("[data-card=a]")
+    expect(card).to_be_visible()
+    assert card.evaluate(
+        "(box) => box.getBoundingClientRect().bottom <= innerHeight + 1 && box.scrollWidth <= box.clientWidth"
+    )
+    page.keyboard.press("Escape")
+    for name in ("grid", "ranking"):
+        page.locator(f"[data-value={name}]").click()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_report_of_hostile_text_is_inert(lab: Open, example: Study, tmp_path: Path) -> None:
+    text = HOSTILE + "\u2028\ud800"
+    row = msgspec.structs.replace(example.rows[0], name=text, text=text)
+    page = lab(report_of(example, (row,), tmp_path / "report.html", text))
+    expect(page.locator("tbody tr[data-row]")).to_have_count(1)
+    expect(page.locator("tbody th")).to_contain_text("onerror")
+    assert page.evaluate("window.hurt") == 0
+    assert page.locator("img").count() == 0
+    for view in ("grid", "ranking", "source"):
+        page.locator(f"[data-value={view}]").click()

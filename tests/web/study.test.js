@@ -1,0 +1,58 @@
+// The pure parts of a study's pictures.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { neededAt, pointsOf, ticksTo } from '../../lookahead/report/break_even.js';
+import { axesOf } from '../../lookahead/report/grid.js';
+import { columnsOf } from '../../lookahead/report/table.js';
+import { clock, number, oneLine, paying, percent } from '../../lookahead/report/words.js';
+
+const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2, 1.6, 2.4], break_even: [1, 1.2, 1.6, 2.4], modelled_speedup: 1.5, best: 'wide', best_speedup: 1.8 };
+const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };
+const variant = (more) => ({ label: 'wide', peer: false, config: {}, start: 'cold', tokens_per_pass: 2.2, drafted_per_pass: 7, modelled_speedup: 1.1, each: [1.1], ...more });
+const study = (more = {}) => ({ config: { decoding_length: 64, branch_length: null }, rows: [ROW], total: ROW, variants: [], machines: [MACHINE], ...more });
+
+test('what a width needs is between its neighbours', () => {
+  assert.equal(neededAt(MACHINE, 1), 1);
+  assert.equal(neededAt(MACHINE, 3), 1.4);
+  assert.equal(neededAt(MACHINE, 100), 2.4);
+  assert.equal(neededAt({ ...MACHINE, break_even: [] }, 8), 2.4);
+});
+
+test('a point is above the curve where its speedup is above 1, whatever its mean width', () => {
+  const [own, slow] = pointsOf(study({ variants: [variant({ label: 'B', modelled_speedup: 0.9 })] }), MACHINE);
+  assert.equal(own.needed, 1.6);
+  assert.equal(own.x, 4); // not 1 + 30 / 10 by luck: the width of which a pass needs 1.6
+  assert.equal(own.pays, true);
+  assert.equal(slow.pays, false);
+  assert.ok(slow.y < neededAt(MACHINE, slow.x) || slow.x === 8);
+});
+
+test('on another machine only what was computed for it is shown', () => {
+  const there = { ...MACHINE, name: 'there' }, shown = pointsOf(study({ machines: [MACHINE, there], variants: [variant({}), variant({ label: 'other' })] }), there);
+  assert.deepEqual(shown.map(({ name }) => name), ['A', 'wide']);
+});
+
+test('the axes are settings with more than one value, the study’s own among them', () => {
+  const grid = [variant({ config: { decoding_length: 8 } }), variant({ config: { branch_length: 4 } }), variant({ config: { branch_length: null }, start: 'warm' })];
+  assert.deepEqual(axesOf(study(), grid), { decoding_length: [8, 64], branch_length: [4, null], start: ['cold', 'cold', 'warm'].filter((value, i, all) => all.indexOf(value) === i) });
+  assert.deepEqual(axesOf(study(), [variant({ config: { decoding_length: 8 } })]), {});
+});
+
+test('a second setting brings a column, and a computed one of the first to compare it with', () => {
+  const names = (more) => columnsOf(study(more)).filter((column) => !column.more).map(({ name }) => name);
+  assert.deepEqual(names(), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'empty', 'speedup']);
+  assert.deepEqual(names({ variants: [variant({ label: 'B' })] }), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'speedup', 'first', 'second']);
+  assert.deepEqual(names({ variants: [variant({ label: 'B' })], machines: [] }), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'speedup', 'second']);
+});
+
+test('words', () => {
+  assert.equal(oneLine(' a\n\u202eb\u0000 '), 'a ⟨202e⟩b');
+  assert.equal(number(null), '–');
+  assert.equal(number(12345.6), '12,346');
+  assert.equal(percent(0.004), '< 1 %');
+  assert.equal(clock(0.0042), '4.2 ms');
+  assert.deepEqual([paying(1.01), paying(1), paying(0.9), paying(null)], ['pays', '', 'loses', '']);
+  assert.deepEqual(ticksTo(2.2), [0, 0.5, 1, 1.5, 2]);
+});
