@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 MOST_REPLAYED = 2_000_000
 """Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
 
-
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
 or one prompt as text), a trace ({"prompt": [ids], "output": [ids]} per line), run files, recorded traffic of another
@@ -154,8 +153,8 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         peers=args.peers,
         machines=machines,
         notes=[*heard, *material.notes],
-        most_replayed=MOST_REPLAYED if args.grid is None else None,
         jobs=cluster,
+        most_replayed=MOST_REPLAYED if args.grid is None else None,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
         return make_study(material.samples, made, _shown(bar)), material.samples

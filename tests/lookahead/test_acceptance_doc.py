@@ -81,9 +81,11 @@ def test_every_number_is_the_run_s(pair: RunPair) -> None:
             f"{run.seconds:.3f} - {run.first_token_seconds:.3f} = {row.seconds:.3f}"
         ),
         "tokens_per_second": f"{row.tokens} / {run.seconds:.3f} = {metrics.tokens_per_second(run):.3f}",
+        "plain_seconds": f"{row.plain_seconds:.3f}",
         "speedup": f"{row.plain_seconds:.3f} / {row.seconds:.3f} = {row.speedup:.3f}",
         "modelled_seconds": f"{row.modelled_seconds:.3f}",
         "modelled_speedup": f"{decoded * costs.at(1):.3f} / {row.modelled_seconds:.3f} = {row.modelled_speedup:.3f}",
+        "near_ties": f"{row.near_ties}",
         "break-even of 16": f"{1000 * costs.at(16):.1f} / {1000 * costs.at(1):.1f} = {needed:.3f}",
     }
     vllm = TEXT[TEXT.index("in_vllm_words") :]
