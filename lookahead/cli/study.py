@@ -268,7 +268,7 @@ def _run_prompts(
     found, runner, corpus, machine, notes = runs(args, samples, plan, path)
     note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
     if not found:
-        raise UsageError(f"no prompt could run; {notes[0]}")
+        raise UsageError(f"no prompt could run; {notes[-1]}")
     return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, notes)
 
 
@@ -316,7 +316,7 @@ def _recording(
     if kept:
         note(f"{path}: {kept} of {total} prompts have run before")
     try:
-        with everything_stays(), progress(total, "prompt", "run") as bar:
+        with everything_stays(), progress(total - kept, "prompt", "run") as bar:
             return record(runner, samples, folder, bar.update)
     except BaseException:
         note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command goes on there")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -216,9 +217,12 @@ def _computed(work: Work, parts: Sequence[tuple[int, int]], jobs: int) -> Iterat
         context = multiprocessing.get_context("spawn")
         try:
             with ProcessPoolExecutor(jobs, context, _keep, (work,)) as pool:
-                for rows in pool.map(_outcomes, parts):
-                    yield rows
-                    done += 1
+                try:
+                    for rows in pool.map(_outcomes, parts):
+                        yield rows
+                        done += 1
+                finally:
+                    pool.shutdown(cancel_futures=True)  # after Ctrl-C, too: nobody waits for the rest
         except BrokenProcessPool:
             pass  # the caller's main module cannot be imported again (a script without a guard): compute the rest here
     for first, end in parts[done:]:
@@ -232,6 +236,7 @@ _kept: Work | None = None
 def _keep(work: Work) -> None:
     global _kept
     _kept = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that shares out the work ends this one
 
 
 def _outcomes(part: tuple[int, int]) -> list[list[Outcome]]:

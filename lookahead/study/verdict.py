@@ -24,7 +24,7 @@ FEWEST = 4
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
-    "outranked": ("ranking", "prompt_weight"),
+    "outranked": ("decoding_length", "ranking", "prompt_weight"),
     "pays": ("budget",),
     "width": ("decoding_length",),
     "branch_length": ("branch_length",),

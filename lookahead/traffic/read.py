@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -32,9 +32,6 @@ from lookahead.traffic import parquet
 from lookahead.traffic.exchange import Answer, Exchange, Fields, Reader, content_text, events, exchange
 from lookahead.traffic.registry import READERS, reader_of
 from lookahead.traffic.retokenising import Retokeniser
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class _Ids(msgspec.Struct):
@@ -67,7 +64,7 @@ def is_traffic(start: bytes) -> bool:
 
 def read_traffic(
     path: str | os.PathLike[str],
-    tokenizer: str | os.PathLike[str] | PreTrainedTokenizerBase | None = None,
+    tokenizer: str | os.PathLike[str] | Any | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Iterator[Sample]:
     """The answered requests in a recording, in file order; one for each choice of a response.
@@ -86,7 +83,7 @@ def read_traffic(
 def traffic_in(
     data: bytes,
     path: str,
-    tokenizer: str | os.PathLike[str] | PreTrainedTokenizerBase | None = None,
+    tokenizer: str | os.PathLike[str] | Any | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Iterator[Sample]:
     """As ``read_traffic``, from the content of a file; ``path`` is its name in messages."""

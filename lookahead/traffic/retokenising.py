@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lookahead.inputs import InputError
 from lookahead.strict_json import SchemaError
 from lookahead.traffic.exchange import content_text
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class Retokeniser:
@@ -24,7 +21,7 @@ class Retokeniser:
         InputError: If there is no such tokenizer.
     """
 
-    def __init__(self, tokenizer: str | os.PathLike[str] | PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: str | os.PathLike[str] | Any) -> None:
         from lookahead.backend import BackendError
         from lookahead.hf.loading import load_tokenizer
         from lookahead.hf.text import Vocabulary
