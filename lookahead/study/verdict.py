@@ -10,7 +10,7 @@ import numpy as np
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.study.decisions import Findings, decide
-from lookahead.study.grid import Drafting, Point, explore, timed_drafting
+from lookahead.study.grid import Drafting, Jobs, Point, explore, timed_drafting
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.result import Advice, Loss, Machine, Row, Variant, Verdict
@@ -276,7 +276,7 @@ def machines(
     own: Point,
     points: Sequence[Point],
     corpus: Sequence[Trie] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     drafting: Drafting | None = None,
     most: int | None = None,
 ) -> tuple[Machine, ...]:
@@ -288,7 +288,7 @@ def machines(
         own: The study's own settings.
         points: Other settings, the best of which is named.
         corpus: Tries of the points that start with a corpus.
-        jobs: Processes; None takes one per processor.
+        jobs: As in ``explored``.
         drafting: Time of the drafts; None measures it once, on this machine.
         most: As in ``explore``.
     """
