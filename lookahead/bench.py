@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lookahead.config import GREEDY, LookaheadConfig, Sampling, settings_of
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
-from lookahead.metrics import decode_seconds, first_difference
+from lookahead.metrics import decode_seconds, first_difference, in_vllm_words, outcomes
 from lookahead.records import METHOD_WORDS, TimedRun
 from lookahead.runs.recorder import RecordedRun
 from lookahead.trie import Trie
@@ -25,6 +25,7 @@ REFERENCES = ("hf-greedy", "hf-prompt-lookup")
 WORDS = (*METHOD_WORDS, *REFERENCES)
 """Names of methods that a caller may use; results keep the caller's name."""
 REFERENCE = "hf-greedy"
+"""The method that the others are compared with; where it does not run, this library's own plain decoding."""
 SETTINGS = ("decoding_length", "branch_length", "strategy", "budget", "ranking")
 """Draft settings that a result names."""
 FIRST_RUN_TOKENS = 16
@@ -80,6 +81,12 @@ class Bench:
         # Method -> repeat -> prompt.
         self.runs: dict[str, list[list[TimedRun]]] = {method: [] for method in plan.methods}
 
+    @property
+    def reference(self) -> str | None:
+        """The method that the others are compared with; None if no method decodes plainly."""
+        plain = [name for name in self.runs if name == REFERENCE or METHOD_WORDS.get(name) == "plain"]
+        return max(plain, key=lambda name: name == REFERENCE, default=None)
+
     def run(self) -> None:
         """Run every prompt with every method, ``repeat`` times; the order of the methods rotates."""
         plan, methods = self._plan, list(self._plan.methods)
@@ -112,7 +119,8 @@ class Bench:
         run = RecordedRun(engine, prompt_ids, self._info, max_new_tokens=room, method=method, **more)
         emitted = [len(step.emitted_ids) for step in run]
         record = run.record()
-        return TimedRun(record.token_ids, record.seconds, decode_seconds(record), len(emitted), sum(emitted[1:]))
+        counts = (len(emitted), sum(emitted[1:]), outcomes(record.steps))
+        return TimedRun(record.token_ids, record.seconds, decode_seconds(record), *counts)
 
     def result(self) -> dict[str, Any]:
         """What ``bench --json`` prints."""
@@ -123,10 +131,11 @@ class Bench:
         decode_speedup = {name: self._speedup(name, "decode_seconds") for name in plan.methods}
         return {
             "methods": {name: self._method(name) for name in plan.methods},
+            "reference": self.reference,
             "speedup": {name: median(values) if values else None for name, values in speedup.items()},
             "decode_speedup": {name: median(values) if values else None for name, values in decode_speedup.items()},
             "decode_speedup_range": {name: [min(v), max(v)] if v else None for name, v in decode_speedup.items()},
-            "parted": {name: self._parted(name) for name in plan.methods} if REFERENCE in self.runs else None,
+            "parted": self.reference and {name: self._parted(name, self.reference) for name in plan.methods},
             "environment": {
                 "model": info.name,
                 **{name: getattr(info, name) for name in ("parameters", "device", "dtype")},
@@ -145,36 +154,58 @@ class Bench:
     def _method(self, name: str) -> dict[str, Any]:
         """One method's numbers: counts of the first repeat, medians over the repeats of the summed times."""
         first = self.runs[name][0]
-        tokens = sum(len(run.token_ids) for run in first)
-        seconds = median(self._totals(name, "seconds"))
-        decode_passes = sum(run.forward_passes - 1 for run in first)
+        seconds = median(self._seconds(name, "seconds"))
+        known = [run.outcomes for run in first if run.outcomes is not None]
         return {
-            "tokens": tokens,
+            **_counts(first),
             "seconds": seconds,
-            "decode_seconds": median(self._totals(name, "decode_seconds")),
-            "tokens_per_second": tokens / seconds,
-            "forward_passes": sum(run.forward_passes for run in first),
-            "mean_accepted_tokens": sum(run.decoded_tokens for run in first) / decode_passes if decode_passes else None,
-            "identical_to_hf_greedy": self._outputs(name) == self._outputs(REFERENCE)
-            if REFERENCE in self.runs
-            else None,
+            "decode_seconds": median(self._seconds(name, "decode_seconds")),
+            "tokens_per_second": sum(len(run.token_ids) for run in first) / seconds,
+            "identical_to_hf_greedy": self._identical(name, REFERENCE),
+            "identical_to_reference": self._identical(name, self.reference),
+            "vllm": in_vllm_words([one for steps in known for one in steps]) if known else None,
         }
 
-    def _totals(self, name: str, field: str) -> list[float]:
-        """Total seconds of all prompts, one sum per repeat."""
-        return [sum(getattr(run, field) for run in runs) for runs in self.runs[name]]
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per prompt and method: counts of the first repeat, medians over the repeats of times and speedups."""
+        return [
+            {
+                "prompt": place + 1,
+                "method": name,
+                **_counts([self.runs[name][0][place]]),
+                "seconds": median(self._seconds(name, "seconds", place)),
+                "decode_seconds": median(self._seconds(name, "decode_seconds", place)),
+                **{
+                    key: median(found) if (found := self._speedup(name, field, place)) else None
+                    for key, field in (("speedup", "seconds"), ("decode_speedup", "decode_seconds"))
+                },
+            }
+            for place in range(len(self._plan.prompts))
+            for name in self._plan.methods
+        ]
 
-    def _speedup(self, name: str, field: str) -> list[float]:
+    def _seconds(self, name: str, field: str, place: int | None = None) -> list[float]:
+        """Seconds of one prompt, or of all together (None), one number per repeat."""
+        of = slice(None) if place is None else slice(place, place + 1)
+        return [sum(getattr(run, field) for run in runs[of]) for runs in self.runs[name]]
+
+    def _speedup(self, name: str, field: str, place: int | None = None) -> list[float]:
         """Time of the reference divided by the method's, per repeat; empty without a reference or a time."""
-        reference = self._totals(REFERENCE, field) if REFERENCE in self.runs else []
-        pairs = zip(reference, self._totals(name, field), strict=False)
+        reference = self._seconds(self.reference, field, place) if self.reference else []
+        pairs = zip(reference, self._seconds(name, field, place), strict=False)
         return [of_reference / own for of_reference, own in pairs if own > 0]
+
+    def _identical(self, name: str, reference: str | None) -> bool | None:
+        """Whether all outputs are those of the other method; None if that one did not run."""
+        if reference is None or reference not in self.runs:
+            return None
+        return self._outputs(name) == self._outputs(reference)
 
     def _outputs(self, name: str) -> list[tuple[int, ...]]:
         """The outputs of every prompt in every repeat."""
         return [run.token_ids for runs in self.runs[name] for run in runs]
 
-    def _parted(self, name: str) -> list[dict[str, Any]]:
+    def _parted(self, name: str, reference: str) -> list[dict[str, Any]]:
         """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
 
         A gap that rounding explains is a near tie: one within ``noise``, the largest that was measured of this model
@@ -183,9 +214,9 @@ class Bench:
         from lookahead.hf.ties import token_gap
 
         found = []
-        outputs = zip(self._plan.prompts, self.runs[name][0], self.runs[REFERENCE][0], strict=True)
-        for number, (prompt_ids, run, reference) in enumerate(outputs, start=1):
-            ids, others = run.token_ids, reference.token_ids
+        outputs = zip(self._plan.prompts, self.runs[name][0], self.runs[reference][0], strict=True)
+        for number, (prompt_ids, run, other) in enumerate(outputs, start=1):
+            ids, others = run.token_ids, other.token_ids
             place = first_difference(ids, others)
             if place is None:
                 continue
@@ -196,3 +227,14 @@ class Bench:
             noise = gap and gap.noise
             found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "noise": noise, "near_tie": near})
         return found
+
+
+def _counts(runs: Sequence[TimedRun]) -> dict[str, Any]:
+    """Tokens, passes, and tokens per decode pass of these runs (None if they have none)."""
+    passes = sum(run.forward_passes for run in runs)
+    decoded, decodes = sum(run.decoded_tokens for run in runs), passes - len(runs)
+    return {
+        "tokens": sum(len(run.token_ids) for run in runs),
+        "forward_passes": passes,
+        "mean_accepted_tokens": decoded / decodes if decodes else None,
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from statistics import median
 from typing import Any, Literal, TypeVar, get_args
 
@@ -43,6 +43,11 @@ def decode_steps(steps: Iterable[StepRecord]) -> Iterator[tuple[StepRecord, Draf
             yield step, step.draft
 
 
+def outcomes(steps: Iterable[StepRecord]) -> tuple[tuple[int, int], ...]:
+    """Of every decode step, its draft tokens and the accepted ones (the root and the bonus are neither)."""
+    return tuple((len(draft) - 1, len(step.accepted_nodes)) for step, draft in decode_steps(steps))
+
+
 def forward_passes(steps: Iterable[StepRecord]) -> int:
     """Forward passes, the prefill included."""
     return sum(1 for _ in steps)
@@ -65,11 +70,11 @@ def acceptance_rate(steps: Iterable[StepRecord]) -> float:
     Raises:
         ValueError: If nothing was drafted.
     """
-    outcomes = [(len(draft) - 1, len(step.accepted_nodes)) for step, draft in decode_steps(steps)]
-    drafted = sum(nodes for nodes, _ in outcomes)
+    found = outcomes(steps)
+    drafted = sum(nodes for nodes, _ in found)
     if not drafted:
         raise ValueError("no draft token: the acceptance rate is not defined")
-    return sum(accepted for _, accepted in outcomes) / drafted
+    return sum(accepted for _, accepted in found) / drafted
 
 
 def draft_tokens_per_step(steps: Iterable[StepRecord]) -> float:
@@ -104,6 +109,31 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "decode_seconds": decode_seconds(run),
         "tokens_per_second": tokens_per_second(run),
         "finish_reason": run.finish_reason,
+    }
+
+
+def in_vllm_words(outcomes: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """The outcomes of decode steps by the names of vLLM's counters and logs; None if a ratio is not defined.
+
+    vLLM counts only the passes that had a draft: ``mean_acceptance_length`` is 1 + accepted tokens / drafts, and
+    ``mean_accepted_tokens`` the like over all decode steps. Position i of a draft is accepted if more than i of its
+    tokens are, on whatever branch. ``assets/docs/acceptance.md`` says which of the numbers compare.
+
+    >>> in_vllm_words([(3, 2), (3, 0), (0, 0)])["mean_acceptance_length"]
+    2.0
+    """
+    drafts = [(drafted, accepted) for drafted, accepted in outcomes if drafted]
+    drafted, accepted = (sum(column) for column in zip(*drafts, strict=True)) if drafts else (0, 0)
+    deepest = max((length for _, length in drafts), default=0)
+    per_position = [sum(length > place for _, length in drafts) for place in range(deepest)]
+    return {
+        "num_drafts": len(drafts),
+        "num_draft_tokens": drafted,
+        "num_accepted_tokens": accepted,
+        "num_accepted_tokens_per_pos": per_position,
+        "mean_acceptance_length": 1 + accepted / len(drafts) if drafts else None,
+        "draft_acceptance_rate": accepted / drafted if drafts else None,
+        "per_position_acceptance_rate": [count / len(drafts) for count in per_position],
     }
 
 
@@ -306,3 +336,26 @@ def undrafted(steps: Iterable[StepRecord]) -> Undrafted:
     accounts = [step.left_out for step, draft in decode_steps(steps) if len(draft) == 1 and step.left_out is not None]
     best = [account.best.probability for account in accounts if account.best is not None]
     return Undrafted(len(accounts), median(best) if best else None)
+
+
+def details(steps: Sequence[StepRecord]) -> dict[str, Any]:
+    """The numbers behind an acceptance rate, for JSON: what ``generate --details`` prints.
+
+    ``by_source``, ``by_depth`` and ``by_match_length`` hold draft tokens. ``not_drafted`` is empty and ``undrafted``
+    None if no step recorded it; ``mean_step`` (seconds per phase) is None without a decode step.
+    """
+    kinds = {
+        "by_source": acceptance_by_source(steps),
+        "by_depth": in_ranges(acceptance_by_depth(steps)),
+        "by_match_length": in_ranges(acceptance_by_match_length(steps)),
+    }
+    return {
+        **{
+            name: {label: asdict(kind) | {"rate": kind.rate} for label, kind in found.items()}
+            for name, found in kinds.items()
+        },
+        "not_drafted": (reasons := left_out_by_reason(steps)),
+        "undrafted": asdict(undrafted(steps)) if reasons else None,
+        "mean_step": asdict(mean_step_timings(steps)) if any(decode_steps(steps)) else None,
+        "vllm": in_vllm_words(outcomes(steps)),
+    }

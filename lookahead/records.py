@@ -245,6 +245,7 @@ class TimedRun:
         decode_seconds: Wall clock after the first pass.
         forward_passes: Forward passes, the prefill included.
         decoded_tokens: Tokens of the passes after the first.
+        outcomes: Of every pass after the first, its draft tokens and the accepted ones; None if they are not known.
     """
 
     token_ids: tuple[int, ...]
@@ -252,3 +253,4 @@ class TimedRun:
     decode_seconds: float
     forward_passes: int
     decoded_tokens: int
+    outcomes: tuple[tuple[int, int], ...] | None = None

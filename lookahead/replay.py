@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
-from lookahead.metrics import decode_steps
+from lookahead.metrics import decode_seconds, decode_steps
 from lookahead.records import RunRecord
 from lookahead.sources.model import ROW_BYTES
 from lookahead.trie import Trie
@@ -282,6 +283,23 @@ class RunSteps:
     widths: list[int]
     accepted: list[int]
     emitted: list[int]
+
+    def numbers(self, run: RunRecord) -> dict[str, Any]:
+        """Their ratios and passes, the run's prefill included; None if one is not defined.
+
+        ``decode_seconds`` is the run's real time, scaled by the T(n) of these passes over that of its own; None if the
+        run has no T(n).
+        """
+        steps, drafted, costs = len(self.widths), sum(self.widths) - len(self.widths), run.pass_costs
+        own = sum(costs.at(len(draft)) for _, draft in decode_steps(run.steps)) if costs else 0.0
+        scaled = decode_seconds(run) * sum(map(costs.at, self.widths)) / own if costs and own and steps else None
+        return {
+            "mean_accepted_tokens": sum(self.emitted) / steps if steps else None,
+            "acceptance_rate": sum(self.accepted) / drafted if drafted else None,
+            "draft_tokens_per_step": drafted / steps if steps else None,
+            "forward_passes": steps + (1 if run.steps else 0),
+            "decode_seconds": scaled,
+        }
 
 
 def recorded_steps(run: RunRecord) -> RunSteps:

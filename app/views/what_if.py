@@ -8,7 +8,6 @@ from typing import Any
 
 from lookahead import metrics
 from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, Setting, offered
-from lookahead.costs import PassCosts
 from lookahead.records import RunRecord
 from lookahead.replay import RunSteps, recorded_steps, replay_run
 from lookahead.trie import Trie
@@ -43,7 +42,7 @@ def answer(
     own = own or replayed(run, run.config, earlier, corpus)
     estimate = what_if(run, config, earlier, corpus)
     exact = run.method == "plain" or own == recorded_steps(run)
-    return {"real": real(run), "estimate": estimate, "exact": exact, "again": _passes(run, own)}
+    return {"real": real(run), "estimate": estimate, "exact": exact, "again": own.numbers(run)["forward_passes"]}
 
 
 def replayed(run: RunRecord, config: LookaheadConfig, earlier: Outputs = (), corpus: Sequence[Trie] = ()) -> RunSteps:
@@ -69,25 +68,7 @@ def what_if(
         ValueError: If the run is too long to be replayed here.
     """
     steps = replayed(run, config, earlier, corpus)
-    count, drafted = len(steps.widths), sum(steps.widths) - len(steps.widths)
-    return {
-        "mean_accepted_tokens": sum(steps.emitted) / count if count else None,
-        "acceptance_rate": sum(steps.accepted) / drafted if drafted else None,
-        "forward_passes": _passes(run, steps),
-        "draft_tokens_per_step": drafted / count if count else None,
-        "decode_seconds": _estimated_seconds(run, steps.widths, run.pass_costs) if run.pass_costs else None,
-        "emitted": steps.emitted,
-    }
-
-
-def _passes(run: RunRecord, steps: RunSteps) -> int:
-    return len(steps.widths) + (1 if run.steps else 0)
-
-
-def _estimated_seconds(run: RunRecord, widths: list[int], costs: PassCosts) -> float | None:
-    """The real decode time, scaled by the T(n) of these passes over the T(n) of the run's own passes."""
-    own = sum(costs.at(len(draft)) for _, draft in metrics.decode_steps(run.steps))
-    return metrics.decode_seconds(run) * sum(map(costs.at, widths)) / own if own and widths else None
+    return {**steps.numbers(run), "emitted": steps.emitted}
 
 
 def real(run: RunRecord) -> dict[str, Any]:

@@ -25,10 +25,11 @@ _EPILOG = f"""\
 Methods: greedy and lookahead are this library's, hf-greedy and hf-prompt-lookup are transformers' own generate().
 With --temperature all methods draw the same tokens, which depend on --seed, position and token alone.
 All methods run every prompt in turn, in rotating order; times are medians over the repeats. speedup is the wall
-clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without --warm the trie is
-empty for every prompt; with --warm it is kept from one prompt to the next and emptied before each repeat.
-If an output differs from hf-greedy's, "parted" in the JSON gives the first different token and the gap of the scores.
-The table says "near ties" if rounding explains all differences, and "no" if it does not: that is a bug. One
+clock of hf-greedy divided by the method's; decode_speedup is the same after the first token. Without hf-greedy among
+the methods greedy is the reference ("reference" in the JSON). Without --warm the trie is empty for every prompt; with
+--warm it is kept from one prompt to the next and emptied before each repeat.
+If an output differs from the reference's, "parted" in the JSON gives the first different token and the gap of the
+scores. The table says "near ties" if rounding explains all differences, and "no" if it does not: that is a bug. One
 exception: transformers looks for a --stop string token by token, so with a tokenizer that has a token for "a capital
 follows" (like the embedded model's) hf-greedy may not stop where the string ends in the text.
 
@@ -38,6 +39,7 @@ Its prompts are random tokens, or with --prompts the UTF-8 bytes of the texts.
 examples:
   python -m lookahead bench --prompts prompts.jsonl --repeat 5
   python -m lookahead bench --prompts prompts.jsonl --methods hf-greedy,lookahead --budget fixed --decoding-length 16
+  python -m lookahead bench --prompts prompts.jsonl --methods greedy,lookahead --rows
   python -m lookahead bench --shape qwen2.5-0.5b --dtype bfloat16 --max-new-tokens 64 --json
 """
 
@@ -68,6 +70,7 @@ def add_parser(commands: Any) -> None:
         help="how often every method runs every prompt (default: 3)",
     )
     parser.add_argument("--warm", action="store_true", help="keep the trie from one prompt to the next")
+    parser.add_argument("--rows", action="store_true", help="also print a row per prompt and method")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options.add_model_options(parser)
     options.add_run_options(parser)
@@ -95,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
         bench = Bench(backend, plan, name, bar.update)
         bench.run()
-        result = bench.result()
+        result = bench.result() | ({"rows": bench.rows()} if args.rows else {})
     if args.json:
         print_json(result)
     else:
@@ -135,7 +138,7 @@ def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | No
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:
-    """Whether the tokens are hf-greedy's; ``near ties`` if rounding explains every difference."""
+    """Whether the tokens are the reference's; ``near ties`` if rounding explains every difference."""
     return "near ties" if parted and all(place["near_tie"] for place in parted) else identical
 
 
@@ -153,7 +156,7 @@ def _report(result: dict[str, Any]) -> str:
             numbers["mean_accepted_tokens"],
             result["speedup"][name],
             result["decode_speedup"][name],
-            _same(numbers["identical_to_hf_greedy"], (result["parted"] or {}).get(name)),
+            _same(numbers["identical_to_reference"], (result["parted"] or {}).get(name)),
         )
         for name, numbers in result["methods"].items()
     ]
@@ -168,6 +171,8 @@ def _report(result: dict[str, Any]) -> str:
         *([f"draft verification: {environment['exactness']}"] if environment["exactness"] else []),
         "",
         table(header, rows),
+        *([f"speedup and same: compared with {result['reference']}"] if result["reference"] else []),
+        *(["", _rows(result["rows"])] if "rows" in result else []),
     ]
     if costs is not None:
         cells = " ".join(
@@ -175,3 +180,9 @@ def _report(result: dict[str, Any]) -> str:
         )
         lines += ["", f"T(n) in ms: {cells}"]
     return "\n".join(lines)
+
+
+def _rows(rows: list[dict[str, Any]]) -> str:
+    header = ("prompt", "method", "tokens", "passes", "MAT", "seconds", "speedup", "decode")
+    fields = ("prompt", "method", "tokens", "forward_passes", "mean_accepted_tokens", "seconds", "speedup")
+    return table(header, [[row[field] for field in (*fields, "decode_speedup")] for row in rows])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from lookahead import metrics
 from lookahead.cli.console import shown, table
-from lookahead.records import Reason, RunRecord, StepRecord
+from lookahead.records import Reason, RunRecord
 
 _BECAUSE: dict[Reason, str] = {
     "unseen": "nothing more was seen there",
@@ -18,44 +18,45 @@ _BECAUSE: dict[Reason, str] = {
 
 
 def details(run: RunRecord) -> str:
-    """A table of the draft tokens, one of what was not drafted (if known), and a line on the mean step."""
-    parts = [_accepted(run.steps), _left_out(run.steps), _times(run.steps)]
+    """Tables of ``metrics.details``: the draft tokens, what was not drafted (if known), and a line on the mean step."""
+    numbers = metrics.details(run.steps)
+    parts = [_accepted(numbers), _left_out(numbers), _times(numbers["mean_step"])]
     return "\n\n".join(part for part in parts if part)
 
 
-def _accepted(steps: Sequence[StepRecord]) -> str:
-    """Draft tokens by source, depth and match length."""
-    ranges = metrics.in_ranges
-    kinds = {f"source {name}": kind for name, kind in metrics.acceptance_by_source(steps).items()}
-    kinds |= {f"depth {label}": kind for label, kind in ranges(metrics.acceptance_by_depth(steps)).items()}
-    kinds |= {
-        f"match_length {label}": kind for label, kind in ranges(metrics.acceptance_by_match_length(steps)).items()
-    }
-    rows = [(name, kind.drafted, kind.checked, kind.accepted, kind.rate) for name, kind in kinds.items()]
-    header = ("draft tokens by", "drafted", "checked", "accepted", "rate")
-    return table(header, rows) if rows else "nothing was drafted"
+def _accepted(numbers: dict[str, Any]) -> str:
+    """Draft tokens by source, depth and match length, and in sum in the words of vLLM."""
+    rows = [
+        (f"{kind} {label}", *(found[column] for column in ("drafted", "checked", "accepted", "rate")))
+        for kind in ("source", "depth", "match_length")
+        for label, found in numbers[f"by_{kind}"].items()
+    ]
+    if not rows:
+        return "nothing was drafted"
+    vllm = numbers["vllm"]
+    per_position = " ".join(map(shown, vllm["per_position_acceptance_rate"])) or "-"
+    return (
+        f"{table(('draft tokens by', 'drafted', 'checked', 'accepted', 'rate'), rows)}\n"
+        f"as vLLM counts: {vllm['num_drafts']} drafts, mean acceptance length {shown(vllm['mean_acceptance_length'])}, "
+        f"draft acceptance rate {shown(vllm['draft_acceptance_rate'])}, per position {per_position}"
+    )
 
 
-def _left_out(steps: Sequence[StepRecord]) -> str:
+def _left_out(numbers: dict[str, Any]) -> str:
     """Why tokens were not drafted; empty if no step recorded it."""
-    counts = metrics.left_out_by_reason(steps)
+    counts, empty = numbers["not_drafted"], numbers["undrafted"]
     if not counts:
         return ""
     rows = [(_BECAUSE[reason], count) for reason, count in counts.items()]
-    empty = metrics.undrafted(steps)
-    line = f"steps without a draft: {empty.steps}"
-    if empty.median_probability is not None:
-        line += f"; median probability of their best guess: {shown(empty.median_probability)}"
+    line = f"steps without a draft: {empty['steps']}"
+    if empty["median_probability"] is not None:
+        line += f"; median probability of their best guess: {shown(empty['median_probability'])}"
     return f"{table(('not drafted because', 'times'), rows)}\n{line}"
 
 
-def _times(steps: Sequence[StepRecord]) -> str:
+def _times(mean: dict[str, float] | None) -> str:
     """Where the time of a decode step goes; empty if there is no decode step."""
-    if not any(metrics.decode_steps(steps)):
+    if mean is None:
         return ""
-    mean = metrics.mean_step_timings(steps)
-    return (
-        f"mean decode step: retrieve {1000 * mean.retrieve_seconds:.2f} ms, forward "
-        f"{1000 * mean.forward_seconds:.2f} ms, verify {1000 * mean.verify_seconds:.2f} ms, commit "
-        f"{1000 * mean.commit_seconds:.2f} ms"
-    )
+    phases = (f"{name} {1000 * mean[f'{name}_seconds']:.2f} ms" for name in ("retrieve", "forward", "verify", "commit"))
+    return f"mean decode step: {', '.join(phases)}"

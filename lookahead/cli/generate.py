@@ -18,6 +18,7 @@ from lookahead.process import everything_stays, uninterrupted
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
+from lookahead.strict_json import SchemaError, parse_json
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -63,7 +64,9 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="also say which draft tokens were accepted, what was not drafted and why, and where the time went",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, details included, instead of the text"
+    )
     options.add_model_options(parser)
     options.add_run_options(parser)
     options.add_draft_options(parser, "generate")
@@ -93,11 +96,35 @@ def run(args: argparse.Namespace) -> None:
 
 def _prompt(args: argparse.Namespace) -> str:
     """The prompt from the options, at least one character."""
-    prompt = args.prompt if args.prompt_file is None else read_text(args.prompt_file)
+    prompt = args.prompt if args.prompt_file is None else _one_prompt(args.prompt_file)
     options.check_text(prompt, "--prompt")
     if not prompt:
         raise UsageError("the prompt is empty; give it at least one character")
     return prompt
+
+
+def _one_prompt(path: str) -> str:
+    """The text of a file that holds one prompt.
+
+    Raises:
+        UsageError: If it holds a prompt per line, as JSON.
+    """
+    text = read_text(path)
+    if text.strip() and (path.endswith(".jsonl") or _holds_json_prompts(text)):
+        raise UsageError(
+            f"{path}: holds prompts as JSON, one per line, and generate takes one prompt as plain text; run them with "
+            f"study {path} or bench --prompts {path}"
+        )
+    return text
+
+
+def _holds_json_prompts(text: str) -> bool:
+    """Whether the first line is a row of a prompt file or of a trace."""
+    try:
+        row = parse_json(text.strip().partition("\n")[0])
+    except SchemaError:
+        return False
+    return isinstance(row, dict) and "prompt" in row
 
 
 def _prepared(
@@ -159,7 +186,7 @@ def _record(run: RecordedRun, broken_off: BaseException | None) -> RunRecord:
 def _report(args: argparse.Namespace, record: RunRecord, text: str) -> None:
     """Print the result (the text is out already, unless it is part of the JSON)."""
     if args.json:
-        print_json({"text": text, **metrics.summary(record)})
+        print_json({"text": text, **metrics.summary(record), "details": metrics.details(record.steps)})
     else:
         print()
         note(_sentence(record))

@@ -84,8 +84,8 @@ def _reader(described: Setting) -> Callable[[str], Any]:
     return read
 
 
-def _add_flags(parser: argparse._ArgumentGroup, settings: Mapping[str, Setting]) -> None:
-    """Add one flag per setting, built from its description."""
+def _add_flags(parser: argparse._ArgumentGroup, settings: Mapping[str, Setting], absent: bool = False) -> None:
+    """Add one flag per setting, built from its description; ``absent`` leaves out of the result what is not given."""
     for one in settings.values():
         default = ",".join(one.default) if one.kind == "choices" else one.none if one.default is None else one.default
         summary = f"{one.summary[:1].lower()}{one.summary[1:].rstrip('.')} (default: {default})"
@@ -94,7 +94,8 @@ def _add_flags(parser: argparse._ArgumentGroup, settings: Mapping[str, Setting])
             more = {"choices": one.choices}
         if one.kind == "switch":
             more = {"action": argparse.BooleanOptionalAction}
-        parser.add_argument(one.flag, default=one.default, help=summary.replace("%", "%%"), **more)
+        value = argparse.SUPPRESS if absent else one.default
+        parser.add_argument(one.flag, default=value, help=summary.replace("%", "%%"), **more)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -123,10 +124,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_flags(parser.add_argument_group("choice of tokens"), offered("generate", settings_of(Sampling)))
 
 
-def add_draft_options(parser: argparse.ArgumentParser, place: Place) -> None:
-    """The draft settings that are offered at a place, and ``--trie`` where a model runs."""
+def add_draft_options(parser: argparse.ArgumentParser, place: Place, absent: bool = False) -> None:
+    """The draft settings that are offered at a place, and ``--trie`` where a model runs.
+
+    Args:
+        absent: Whether a setting that is not given is absent from the arguments (else it has its default there).
+    """
     group = parser.add_argument_group("draft")
-    _add_flags(group, offered(place, settings_of(LookaheadConfig)))
+    _add_flags(group, offered(place, settings_of(LookaheadConfig)), absent)
     if place == "generate":
         group.add_argument("--trie", metavar="FILE", help="also draft from this file of make-trie (source: corpus)")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +34,16 @@ from lookahead.study.table import to_csv
 from lookahead.study.trace import write_trace
 
 if TYPE_CHECKING:
-    from lookahead.study.recording import PromptRunner
+    from lookahead.study.cluster import Cluster
+    from lookahead.study.recording import Runner, RunPlan
     from lookahead.trie import Trie
+
+    _Ran = tuple[list[Sample], Runner, Sequence[Trie], str, list[str]]
+    """Samples with their runs, what ran them, tries to draft from, the machine in words, notes."""
+
+MOST_REPLAYED = 2_000_000
+"""Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
+
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
@@ -72,6 +83,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--limit", type=options.count(), metavar="N", help="take the first N prompts only")
     parser.add_argument("--out", metavar="DIR", help="keep the runs here (default: NAME-study in this folder)")
     parser.add_argument("--no-plain", action="store_true", help="do not run prompts plainly as well")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="spread the work over this Ray cluster; auto: the one of this machine"
+    )
     explored = parser.add_argument_group("what is explored")
     explored.add_argument("--grid", metavar="AXES", help='settings to replay; "none" replays no others')
     explored.add_argument("--peers", action="store_true", help="also compute other methods on the same material")
@@ -96,6 +110,19 @@ def _draft_settings() -> list[str]:
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
+    if args.ray is None:
+        found = _study(args, None)
+    else:
+        from lookahead.study.cluster import Cluster
+
+        # What Ray has to say of its nodes it prints; stdout is for the result.
+        with redirect_stdout(sys.stderr), closing(Cluster(args.ray)) as cluster:
+            found = _study(args, cluster)
+    _write(args, *found)
+
+
+def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Sequence[Sample]]:
+    """The study that the options ask for, and its samples."""
     axes, stop, sampling = _axes(args), options.check_stop(args.stop), options.sampling_from(args)
     for path in (args.csv, args.html, args.write_trace):
         if path is not None:
@@ -111,7 +138,7 @@ def run(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if waiting:
-        material = _run_prompts(args, samples, config, stop, sampling)
+        material = _run_prompts(args, samples, config, stop, sampling, cluster)
     else:
         material = _recorded(args, samples, config, machines)
         machines = machines if material.costs_are_own else machines[1:]
@@ -127,10 +154,11 @@ def run(args: argparse.Namespace) -> None:
         peers=args.peers,
         machines=machines,
         notes=[*heard, *material.notes],
+        most_replayed=MOST_REPLAYED if args.grid is None else None,
+        jobs=cluster,
     )
     with progress(len(material.samples), "prompt", "study") as bar:
-        study = make_study(material.samples, made, _shown(bar))
-    _write(args, study, material.samples)
+        return make_study(material.samples, made, _shown(bar)), material.samples
 
 
 def _shown(bar: Any) -> Callable[[str, int, int], None]:
@@ -225,45 +253,71 @@ def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequ
 
 
 def _run_prompts(
-    args: argparse.Namespace, samples: list[Sample], config: LookaheadConfig, stop: tuple[str, ...], sampling: Any
+    args: argparse.Namespace,
+    samples: list[Sample],
+    config: LookaheadConfig,
+    stop: tuple[str, ...],
+    sampling: Any,
+    cluster: Cluster | None,
 ) -> _Material:
     """Runs the prompts that have no output on the options' model."""
+    from lookahead.study.recording import RunPlan
+
+    plan = RunPlan(config, args.max_new_tokens, stop, sampling, args.raw, not args.no_plain, (), args.trie)
+    path = Path(args.out or f"{'stdin' if args.material == '-' else Path(args.material).resolve().stem}-study")
+    runs = _run_here if cluster is None else partial(_run_on, cluster)
+    found, runner, corpus, machine, notes = runs(args, samples, plan, path)
+    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
+    if not found:
+        raise UsageError(f"no prompt could run; {notes[-1]}")
+    return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, notes)
+
+
+def _run_here(args: argparse.Namespace, samples: list[Sample], plan: RunPlan, path: Path) -> _Ran:
+    """Runs the prompts on this machine."""
     backend = options.load_backend(args)
     from lookahead.hf.measure import environment
-    from lookahead.study.recording import PromptRunner, RunPlan, plan_facts
+    from lookahead.study.recording import PromptRunner, plan_facts
     from lookahead.trie.file import load_corpus
 
-    corpus = load_corpus(args.trie, backend, config)
-    plan = RunPlan(config, args.max_new_tokens, stop, sampling, args.raw, not args.no_plain, corpus, args.trie)
+    plan = replace(plan, corpus=load_corpus(args.trie, backend, plan.config))
     name = options.model_name(args)
-    path = Path(args.out or f"{'stdin' if args.material == '-' else Path(args.material).resolve().stem}-study")
     with forward_passes():
         folder = StudyFolder.resumed(path, plan_facts(backend, plan, name), samples)
         runner = PromptRunner(backend, plan, name, folder.pass_costs)
     facts = environment(backend.model)
     machine = f"{facts['hardware']}, {facts['threads']} threads"
-    if folder.pass_costs is None and runner.pass_costs is not None:
-        folder.note("pass_costs", runner.pass_costs.to_json())
-        folder.note("machine", machine)
-    found, problems = _recording(runner, samples, folder, path)
-    note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
-    if not found:
-        raise UsageError(f"no prompt could run; {problems[0]}")
-    return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, problems)
+    found, problems = _recording(runner, samples, folder, path, machine)
+    return found, runner, plan.corpus, machine, problems
+
+
+def _run_on(cluster: Cluster, args: argparse.Namespace, samples: list[Sample], plan: RunPlan, path: Path) -> _Ran:
+    """Runs the prompts on the devices of a cluster."""
+    from lookahead.study.cluster import ClusterRunner, ModelName
+
+    model = ModelName(options.model_folder(args), options.model_name(args), args.device, args.dtype)
+    with closing(ClusterRunner(cluster, model, plan)) as runner:
+        folder = StudyFolder.resumed(path, runner.facts, samples)
+        runner.pass_costs = folder.pass_costs or runner.measure()
+        found, problems = _recording(runner, samples, folder, path, runner.machine)
+    return found, runner, _corpus_of_anyone(args, plan.config), runner.machine, [*runner.notes, *problems]
 
 
 def _recording(
-    runner: PromptRunner, samples: list[Sample], folder: StudyFolder, path: Path
+    runner: Runner, samples: list[Sample], folder: StudyFolder, path: Path, machine: str
 ) -> tuple[list[Sample], list[str]]:
     """``record`` with progress; where it is stopped, a line says how to go on."""
     from lookahead.study.recording import record
 
+    if folder.pass_costs is None and runner.pass_costs is not None:
+        folder.note("pass_costs", runner.pass_costs.to_json())
+        folder.note("machine", machine)
     total = sum(sample.output_ids is None for sample in samples)
     kept = len(folder.done())
     if kept:
         note(f"{path}: {kept} of {total} prompts have run before")
     try:
-        with everything_stays(), progress(total, "prompt", "run") as bar:
+        with everything_stays(), progress(total - kept, "prompt", "run") as bar:
             return record(runner, samples, folder, bar.update)
     except BaseException:
         note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command goes on there")

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from lookahead.atomic import write_whole
-from lookahead.inputs import InputError, read_bytes
+from lookahead.inputs import InputError, opened, read_bytes
 from lookahead.metrics import first_difference
 from lookahead.records import RunRecord, TokenGap
-from lookahead.runs.format import Header, PairPart, check_header, run_from, written
+from lookahead.runs.format import FORMAT, Header, PairPart, check_header, run_from, written
 from lookahead.runs.rules import check_run
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 
@@ -162,6 +162,16 @@ def check_target(path: str | Path) -> None:
         return
     except OSError as error:  # a name that is too long, for example
         raise RunFileError(f"{path}: cannot be written ({error.strerror or error}); name another file") from None
+
+
+def is_run_file(path: str | Path) -> bool:
+    """Whether a file calls itself a run file.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    with opened(path) as file:
+        return f'"{FORMAT}"'.encode() in file.read(MAX_FILE_BYTES)
 
 
 def load(path: str | Path) -> RunRecord:

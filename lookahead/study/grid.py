@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import product
 from statistics import median
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from lookahead.config import LookaheadConfig, settings_of
 from lookahead.costs import PassCosts
@@ -151,24 +152,42 @@ class Work:
         return by_sample
 
 
+class Elsewhere(Protocol):
+    """Other places than this machine that compute outcomes."""
+
+    @property
+    def jobs(self) -> int:
+        """How many parts they compute at the same time."""
+        ...
+
+    def outcomes(self, work: Work, parts: Sequence[tuple[int, int]]) -> Iterator[list[list[Outcome]]]:
+        """The outcomes of these parts (the first sample, and the one after the last), in their order."""
+        ...
+
+
+Jobs = int | Elsewhere | None
+"""Where settings are replayed: in so many processes, in one per processor (None), or in other places."""
+
+
 def explored(
     work: Work,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     tick: Callable[[int, int], object] | None = None,
     places: Sequence[int] | None = None,
 ) -> list[list[Outcome]]:
     """What each point does on each sample, a list per sample, computed by several processes.
 
     Args:
-        jobs: Processes; None takes one per processor that this process may use. 1 computes here.
+        jobs: Processes; None takes one per processor that this process may use. 1 computes here. Or other places.
         tick: Called with the samples that are done, and all of them.
         places: Which samples, in rising order; None takes all.
     """
     places = range(len(work.samples)) if places is None else places
-    jobs = min(jobs or len(os.sched_getaffinity(0)), len(places))
-    parts = _parts(places, max(1, min(8, -(-len(places) // (8 * max(1, jobs))))))
+    elsewhere, most = (None, jobs) if jobs is None or isinstance(jobs, int) else (jobs, jobs.jobs)
+    processes = min(most or len(os.sched_getaffinity(0)), len(places))
+    parts = _parts(places, max(1, min(8, -(-len(places) // (8 * max(1, processes))))))
     found: list[list[Outcome]] = []
-    for rows in _computed(work, parts, jobs):
+    for rows in elsewhere.outcomes(work, parts) if elsewhere else _computed(work, parts, processes):
         found += rows
         if tick is not None:
             tick(len(found), len(places))
@@ -198,9 +217,12 @@ def _computed(work: Work, parts: Sequence[tuple[int, int]], jobs: int) -> Iterat
         context = multiprocessing.get_context("spawn")
         try:
             with ProcessPoolExecutor(jobs, context, _keep, (work,)) as pool:
-                for rows in pool.map(_outcomes, parts):
-                    yield rows
-                    done += 1
+                try:
+                    for rows in pool.map(_outcomes, parts):
+                        yield rows
+                        done += 1
+                finally:
+                    pool.shutdown(cancel_futures=True)  # after Ctrl-C, too: nobody waits for the rest
         except BrokenProcessPool:
             pass  # the caller's main module cannot be imported again (a script without a guard): compute the rest here
     for first, end in parts[done:]:
@@ -214,6 +236,7 @@ _kept: Work | None = None
 def _keep(work: Work) -> None:
     global _kept
     _kept = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that shares out the work ends this one
 
 
 def _outcomes(part: tuple[int, int]) -> list[list[Outcome]]:
@@ -227,7 +250,7 @@ def explore(
     base: LookaheadConfig,
     costs: PassCosts | None,
     corpus: Sequence[Trie] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     tick: Callable[[int, int], object] | None = None,
     drafting: Drafting | None = None,
     most: int | None = None,
@@ -244,7 +267,7 @@ def explore(
         base: The study's own settings: a variant says in what it differs.
         costs: T(n); without it adaptive widths are full ones, and no time is modelled.
         corpus: Tries of the points that start with a corpus.
-        jobs: Processes; None takes one per processor.
+        jobs: As in ``explored``.
         tick: Called with the samples that are done, and all of them.
         drafting: Time of the drafts; None measures it on a few of the samples.
         most: Most output tokens, times points, to replay every point on; None replays all.

@@ -9,7 +9,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import ROOT_SOURCE, Chain, DraftTree
 from lookahead.drafter import NoDrafts
-from lookahead.study.grid import Drafting, Point, Start, Work, explored, timed_drafting, variant
+from lookahead.study.grid import Drafting, Jobs, Point, Start, Work, explored, timed_drafting, variant
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
 from lookahead.study.replayed import known_rows, replay_of
@@ -118,7 +118,7 @@ def peers(
     costs: PassCosts | None = None,
     start: Start = "cold",
     corpus: Sequence[Trie] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     drafting: Drafting | None = None,
 ) -> tuple[Variant, ...]:
     """Other methods on all samples.
@@ -134,7 +134,7 @@ def peers(
         costs: T(n); without it no time is modelled.
         start: What requests know before they start, for the paper's ranking.
         corpus: Tries, if they start with a corpus.
-        jobs: Processes; None takes one per processor.
+        jobs: As in ``explored``.
         drafting: Time of the drafts of this program; None measures it.
     """
     lookup = LookaheadConfig(decoding_length=LOOKUP_TOKENS + 1, budget="fixed")

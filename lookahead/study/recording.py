@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lookahead
 from lookahead.backend import PASS_ERRORS, failure_line
@@ -17,7 +17,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.inputs import InputError, excerpt
 from lookahead.metrics import first_difference
-from lookahead.records import RunRecord, TokenGap
+from lookahead.records import ModelInfo, RunRecord, TokenGap
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.folder import StudyFolder
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 class PromptError(ValueError):
     """A prompt cannot run; one line says why."""
+
+
+Ran = tuple[Sample, RunPair] | PromptError
+"""What became of a prompt: the sample with its run, and all its runs; or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,19 @@ class PromptRunner:
                 for method in self._methods(0):
                     self._record(method, prompt_ids, FIRST_RUN_TOKENS)
                 return
+
+    def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
+        """Place and runs of each of these prompts, in their order."""
+        self.warm_up([sample for _, sample in waiting])
+        for place, sample in waiting:
+            yield place, self.tried(sample, place)
+
+    def tried(self, sample: Sample, turn: int) -> Ran:
+        """The prompt's runs, or why it cannot run."""
+        try:
+            return self.run(sample, turn)
+        except PromptError as error:
+            return error
 
     def run(self, sample: Sample, turn: int = 0) -> tuple[Sample, RunPair]:
         """The prompt's runs, and the sample with them.
@@ -194,32 +211,43 @@ def plan_facts(backend: HFBackend, plan: RunPlan, name: str) -> dict[str, Any]:
     }
 
 
+class Runner(Protocol):
+    """What runs the prompts of a study: this machine, or a cluster."""
+
+    plan: RunPlan
+    info: ModelInfo
+    pass_costs: PassCosts | None
+
+    def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
+        """Place and runs of each of these prompts, as they are done."""
+        ...
+
+
 def record(
-    runner: PromptRunner, samples: Sequence[Sample], folder: StudyFolder, tick: Callable[[], object] = lambda: None
+    runner: Runner, samples: Sequence[Sample], folder: StudyFolder, tick: Callable[[], object] = lambda: None
 ) -> tuple[list[Sample], list[str]]:
     """The samples with their runs, those that have an output as they are, and a note for each that could not run.
 
-    A prompt that has run before is read from the folder.
+    A prompt that has run before is read from the folder; one whose run file is missing or damaged runs again.
 
     Args:
         tick: Called after each prompt that ran, for a progress bar.
     """
-    done, found = folder.done(), []
-    waiting = [one for place, one in enumerate(samples, start=1) if one.output_ids is None and place not in done]
-    runner.warm_up(waiting)
+    done, found = folder.done(), {}
     for place, sample in enumerate(samples, start=1):
         if sample.output_ids is not None:
-            found.append(sample)
-            continue
-        if place in done:
-            with suppress(InputError):  # a damaged run file: the prompt runs again
-                found.append(replace(folder.sample(place), name=sample.name, category=sample.category))
-                continue
+            found[place] = sample
+        elif place in done:
+            with suppress(InputError):
+                found[place] = replace(folder.sample(place), name=sample.name, category=sample.category)
+    waiting = [(place, sample) for place, sample in enumerate(samples, start=1) if place not in found]
+    for place, ran in runner.each(waiting):
+        sample = samples[place - 1]
         try:
-            ran, pair = runner.run(sample, place)
-            row = row_of(ran, runner.plan.config, runner.pass_costs)
-            found.append(folder.add(place, ran, pair, row))
+            if isinstance(ran, PromptError):
+                raise ran
+            found[place] = folder.add(place, *ran, row_of(ran[0], runner.plan.config, runner.pass_costs))
         except (PromptError, RunFileError) as error:
             folder.add_problem(place, sample, str(error))
         tick()
-    return found, folder.problems()
+    return [found[place] for place in sorted(found)], folder.problems()

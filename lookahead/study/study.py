@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from statistics import median
@@ -15,11 +15,11 @@ import lookahead
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo, RunRecord
-from lookahead.study.grid import Point, explore, grid, timed_drafting
+from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
-from lookahead.study.result import Machine, Row, Study
+from lookahead.study.result import Machine, Row, Study, Variant
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.verdict import advice, machine, machines, verdict
 from lookahead.trie import Trie
@@ -44,7 +44,9 @@ class StudyOptions:
         peers: Whether other methods are computed on the same material.
         machines: T(n) of other machines.
         notes: Lines for the result.
-        jobs: Processes that replay; None takes one per processor.
+        jobs: Processes that replay; None takes one per processor. Or a cluster.
+        most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
+            all on all samples.
     """
 
     title: str
@@ -58,7 +60,8 @@ class StudyOptions:
     peers: bool = False
     machines: Sequence[Machine] = ()
     notes: Sequence[str] = ()
-    jobs: int | None = None
+    jobs: Jobs = None
+    most_replayed: int | None = None
 
 
 Tick = Callable[[str, int, int], object]
@@ -107,13 +110,13 @@ def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple
 
 def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> Study:
     """The study with other settings and methods on the same samples, and what that says about each machine."""
-    config, costs, corpus = options.config, options.costs, options.corpus
+    config, costs, corpus, most = options.config, options.costs, options.corpus, options.most_replayed
     points = grid(options.axes, config) if options.axes else []
     jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
     drafting, own = timed_drafting(samples, config), Point(config)
     what = f"{len(points)} settings" if points else "summing up"
     first, *variants = explore(
-        samples, [own, *points], config, costs, corpus, jobs, lambda done, of: tick(what, done, of), drafting
+        samples, [own, *points], config, costs, corpus, jobs, lambda done, of: tick(what, done, of), drafting, most
     )
     told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
     here = () if costs is None else (machine(options.machine, costs, drafting, first, variants),)
@@ -124,8 +127,20 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
         study,
         advice=told if points else (),
         variants=tuple(variants),
-        machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting)),
+        machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting, most)),
+        notes=(*study.notes, *_left_out(study, variants)),
     )
+
+
+def _left_out(study: Study, variants: Sequence[Variant]) -> Iterator[str]:
+    """A note on how many samples every setting was replayed on, if that is not all of them."""
+    decoded = [place for place, row in enumerate(study.rows) if row.passes]
+    every = [place for place in decoded if all(one.each[place] is not None for one in variants if not one.peer)]
+    if len(every) < len(decoded):
+        yield (
+            f"every setting was replayed on {len(every)} of {len(decoded)} prompts drawn at random, and the best ones "
+            "on all; settings that are named (--grid) are replayed on all"
+        )
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.study.decisions import Findings, decide
-from lookahead.study.grid import Drafting, Point, explore, timed_drafting
+from lookahead.study.grid import Drafting, Jobs, Point, explore, timed_drafting
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.result import Advice, Loss, Machine, Row, Variant, Verdict
@@ -24,7 +24,7 @@ FEWEST = 4
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
-    "outranked": ("ranking", "prompt_weight"),
+    "outranked": ("decoding_length", "ranking", "prompt_weight"),
     "pays": ("budget",),
     "width": ("decoding_length",),
     "branch_length": ("branch_length",),
@@ -276,8 +276,9 @@ def machines(
     own: Point,
     points: Sequence[Point],
     corpus: Sequence[Trie] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     drafting: Drafting | None = None,
+    most: int | None = None,
 ) -> tuple[Machine, ...]:
     """What these samples would do on each machine; adaptive widths are replayed with the T(n) of each.
 
@@ -287,13 +288,15 @@ def machines(
         own: The study's own settings.
         points: Other settings, the best of which is named.
         corpus: Tries of the points that start with a corpus.
-        jobs: Processes; None takes one per processor.
+        jobs: As in ``explored``.
         drafting: Time of the drafts; None measures it once, on this machine.
+        most: As in ``explore``.
     """
     drafting = drafting or timed_drafting(samples, own.config)
     found = []
     for name, costs in curves.items():
-        first, *others = explore(samples, [own, *points], own.config, costs, corpus, jobs, drafting=drafting)
+        every = [own, *points]
+        first, *others = explore(samples, every, own.config, costs, corpus, jobs, drafting=drafting, most=most)
         found.append(machine(name, costs, drafting, first, others))
     return tuple(found)
 

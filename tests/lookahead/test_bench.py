@@ -28,6 +28,8 @@ NUMBERS = {
     "forward_passes",
     "mean_accepted_tokens",
     "identical_to_hf_greedy",
+    "identical_to_reference",
+    "vllm",
 }
 
 
@@ -54,7 +56,14 @@ def test_json_is_the_contract(tiny_model: Path, prompts: str, capsys: pytest.Cap
         assert 0 < numbers["decode_seconds"] < numbers["seconds"]
         assert result["speedup"][name] > 0
         assert result["decode_speedup"][name] > 0
+    assert result["reference"] == "hf-greedy"
     assert result["speedup"]["hf-greedy"] == 1.0
+    assert "rows" not in result
+    assert {name: numbers["vllm"] is None for name, numbers in result["methods"].items()} == {
+        "greedy": False, "lookahead": False, "hf-greedy": True, "hf-prompt-lookup": True,
+    }  # fmt: skip
+    assert result["methods"]["lookahead"]["vllm"]["mean_acceptance_length"] > 1
+    assert result["methods"]["greedy"]["vllm"]["num_drafts"] == 0
     plain = result["methods"]["hf-greedy"]
     assert plain["forward_passes"] == plain["tokens"]
     assert plain["mean_accepted_tokens"] == 1.0
@@ -97,6 +106,49 @@ def test_without_the_reference_there_is_no_speedup(
     assert list(result["methods"]) == ["lookahead"]
     assert result["speedup"] == {"lookahead": None}
     assert result["methods"]["lookahead"]["identical_to_hf_greedy"] is None
+
+
+@pytest.mark.parametrize("word", ["greedy", "plain"])
+def test_without_hf_greedy_this_library_s_plain_decoding_is_the_reference(
+    word: str, tiny_model: Path, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--prompts", prompts, "--model", str(tiny_model), "--max-new-tokens", "12", "--repeat", "2")
+    result = _json(capsys, *common, "--methods", f"lookahead,{word}", "--rows")
+    assert result["reference"] == word
+    assert result["speedup"][word] == 1.0
+    assert result["speedup"]["lookahead"] > 0
+    assert result["parted"] == {"lookahead": [], word: []}
+    ours = result["methods"]["lookahead"]
+    assert (ours["identical_to_hf_greedy"], ours["identical_to_reference"]) == (None, True)
+    rows = result["rows"]
+    assert [(row["prompt"], row["method"]) for row in rows] == [
+        (1, "lookahead"), (1, word), (2, "lookahead"), (2, word),
+    ]  # fmt: skip
+    for name, numbers in result["methods"].items():
+        of_method = [row for row in rows if row["method"] == name]
+        for field in ("tokens", "forward_passes"):
+            assert sum(row[field] for row in of_method) == numbers[field]
+        for row in of_method:
+            decodes = row["forward_passes"] - 1
+            assert row["mean_accepted_tokens"] == pytest.approx((row["tokens"] - 1) / decodes)
+            assert row["speedup"] > 0
+    assert all(row["speedup"] == row["decode_speedup"] == 1.0 for row in rows if row["method"] == word)
+    assert main(["bench", *common, "--methods", f"{word},lookahead", "--rows"]) == 0
+    printed = capsys.readouterr().out
+    assert f"compared with {word}" in printed
+    assert len([line for line in printed.splitlines() if line.split()[:2] in (["1", word], ["2", "lookahead"])]) == 2
+
+
+def test_a_row_is_the_median_of_its_own_repeats() -> None:
+    bench = _Calls(BenchPlan([[0], [1]], ["hf-greedy", "lookahead"], LookaheadConfig(), 4, repeat=3))
+
+    def runs(*seconds: float) -> list[TimedRun]:
+        return [TimedRun((5, 6, 7), each, each / 2, 2, 2, ((4, 1),)) for each in seconds]
+
+    bench.runs = {"hf-greedy": [runs(4, 8), runs(6, 8), runs(4, 8)], "lookahead": [runs(2, 1), runs(1, 2), runs(4, 8)]}
+    first, second = (row for row in bench.rows() if row["method"] == "lookahead")
+    assert (first["seconds"], first["decode_seconds"], first["speedup"]) == (2, 1, 2)  # the median of 2, 6 and 1
+    assert (second["seconds"], second["speedup"], second["mean_accepted_tokens"]) == (2, 4, 2.0)
 
 
 def test_an_output_that_differs_is_a_near_tie_or_a_bug() -> None:

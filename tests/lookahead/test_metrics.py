@@ -31,6 +31,35 @@ def test_counts_by_hand(golden: RunRecord) -> None:
     assert metrics.accepted_length_histogram(steps) == {0: 1, 2: 2}
 
 
+def test_the_words_of_vllm_by_hand(golden: RunRecord) -> None:
+    """Two passes with a draft (2 of 4 tokens accepted, 2 of 2), and one without, which vLLM does not count."""
+    assert metrics.outcomes(golden.steps) == ((4, 2), (0, 0), (2, 2))
+    assert metrics.in_vllm_words(metrics.outcomes(golden.steps)) == {
+        "num_drafts": 2,
+        "num_draft_tokens": 6,
+        "num_accepted_tokens": 4,
+        "num_accepted_tokens_per_pos": [2, 2],
+        "mean_acceptance_length": 3.0,
+        "draft_acceptance_rate": pytest.approx(4 / 6),
+        "per_position_acceptance_rate": [1.0, 1.0],
+    }
+    nothing = metrics.in_vllm_words([(0, 0)])
+    assert (nothing["mean_acceptance_length"], nothing["draft_acceptance_rate"]) == (None, None)
+    assert nothing["per_position_acceptance_rate"] == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda pair: (max(pair), min(pair)))))
+def test_the_words_of_vllm_say_the_same(outcomes: list[tuple[int, int]]) -> None:
+    """The positions add up to the length, and the length of vLLM is ours where every pass has a draft."""
+    words = metrics.in_vllm_words(outcomes)
+    assert sum(words["num_accepted_tokens_per_pos"]) == words["num_accepted_tokens"]
+    per_position = words["per_position_acceptance_rate"]
+    assert per_position == sorted(per_position, reverse=True)
+    if words["num_drafts"]:
+        assert words["mean_acceptance_length"] == pytest.approx(1 + sum(per_position))
+        assert words["mean_acceptance_length"] >= 1 + sum(accepted for _, accepted in outcomes) / len(outcomes)
+
+
 def test_node_statuses_by_hand(golden: RunRecord) -> None:
     statuses = [metrics.node_statuses(step) for step in golden.steps]
     assert statuses[0] == ()

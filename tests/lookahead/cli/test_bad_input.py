@@ -56,6 +56,10 @@ NO_MODEL_NEEDED = {
     "broken bytes": (["generate", "--prompt", "a\udcff"], "not UTF-8"),
     "missing prompt file": (["generate", "--prompt-file", "no/such/file"], "no/such/file: cannot be read"),
     "folder as prompt file": (["generate", "--prompt-file", "."], "cannot be read"),
+    "many prompts as one": (
+        ["generate", "--prompt-file", "assets/prompts/story.jsonl"],
+        "run them with study assets/prompts/story.jsonl or bench --prompts assets/prompts/story.jsonl",
+    ),
     "no temperature": (["generate", "--prompt", "a", "--temperature", "nan"], "--temperature: need a finite number"),
     "endless temperature": (["generate", "--prompt", "a", "--temperature", "inf"], "0 to 100, got 'inf'"),
     "negative temperature": (["generate", "--prompt", "a", "--temperature=-1"], "0 to 100, got '-1'"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lookahead import metrics
 from lookahead.cli.details import details
 from lookahead.cli.main import main
 from lookahead.records import Candidate, LeftOut
@@ -25,6 +27,20 @@ def test_every_kind_adds_up_to_what_was_drafted() -> None:
     assert ["source", "prompt", "4", "4", "4", "1.000"] in rows
     assert ["source", "corpus", "1", "1", "0", "0.000"] in rows
     assert "forward 2.50 ms" in time
+    assert table.splitlines()[-1] == (
+        "as vLLM counts: 2 drafts, mean acceptance length 3.000, draft acceptance rate 0.667, per position 1.000 1.000"
+    )
+
+
+def test_as_json_they_are_the_same_numbers() -> None:
+    run = runfile.load(GOLDEN)
+    numbers = json.loads(json.dumps(metrics.details(run.steps), allow_nan=False))
+    assert numbers["by_source"]["prompt"] == {"drafted": 4, "checked": 4, "accepted": 4, "rate": 1.0}
+    assert (numbers["not_drafted"], numbers["undrafted"]) == ({}, None)
+    assert numbers["mean_step"]["forward_seconds"] == pytest.approx(0.0025)
+    assert numbers["vllm"]["num_drafts"] == 2
+    nothing = metrics.details(run.steps[:1])
+    assert (nothing["by_depth"], nothing["mean_step"]) == ({}, None)
 
 
 def test_why_tokens_were_not_drafted_where_the_steps_say_it() -> None:

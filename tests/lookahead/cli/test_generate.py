@@ -21,6 +21,7 @@ KEYS = [
     "decode_seconds",
     "tokens_per_second",
     "finish_reason",
+    "details",
 ]
 
 
@@ -39,6 +40,9 @@ def test_json_is_the_contract_and_greedy_gives_the_same_tokens(
     assert len(result["token_ids"]) <= 40
     assert 0 < result["decode_seconds"] <= result["seconds"]
     greedy = _json(capsys, *common, "--method", "greedy")
+    assert sum(kind["accepted"] for kind in result["details"]["by_depth"].values()) > 0
+    assert result["details"]["undrafted"]["steps"] >= 0
+    assert greedy["details"]["by_source"] == {}
     assert greedy["token_ids"] == result["token_ids"]
     assert greedy["text"] == result["text"]
     assert greedy["mean_accepted_tokens"] == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,18 @@ def test_settings_replayed_together_do_what_each_does_alone(samples, points, cos
             earlier = [output_of(one) for one in samples[:place]] if point.start == "warm" else ()
             known = tries if point.start == "corpus" else ()
             assert outcome == alone(sample, point.config, costs, earlier, known)
+
+
+@pytest.mark.parametrize("costs", [None, FLAT])
+def test_settings_drawn_from_the_grid_on_text_with_many_ways_to_go_on(costs):
+    generator = random.Random(7)
+    phrases = [[generator.randrange(40) for _ in range(generator.randrange(2, 9))] for _ in range(12)]
+    text = [token_id for _ in range(90) for token_id in (*generator.choice(phrases), generator.randrange(40))]
+    sample = Sample("text", tuple(text[:250]), tuple(text[250:330]))
+    points = [replace(point.config, budget=budget) for point in grid() for budget in ("fixed", "adaptive")]
+    found = Jointly([text[330:420]]).outcomes(sample, points, costs)
+    for number in generator.sample(range(len(points)), 60):
+        assert found[number] == alone(sample, points[number], costs, [text[330:420]])
 
 
 @settings(max_examples=15)

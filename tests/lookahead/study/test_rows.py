@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from lookahead.records import ModelInfo, RunRecord
 from lookahead.replay import replay_rows
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunPair
+from lookahead.study.grid import FINALISTS
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
@@ -166,3 +168,12 @@ def test_a_study_is_json_both_ways():
     samples = [Sample("a", (1, 2, 3, 1, 2), (3, 1, 2, 3, 1, 2), category="x")]
     study = make_study(samples, StudyOptions("t", LookaheadConfig(), COSTS))
     assert msgspec.json.decode(msgspec.json.encode(study), type=Study) == study
+
+
+def test_a_limit_on_replays_is_told():
+    samples = [Sample(str(place), (1, 2, 3, 1, 2), (3, 1, 2, 3, 1, 2 + place)) for place in range(8)]
+    axes = {"decoding_length": tuple(range(2, 4 + FINALISTS))}
+    options = StudyOptions("t", LookaheadConfig(budget="fixed"), axes=axes)
+    assert make_study(samples, options).notes == ()
+    (note,) = make_study(samples, replace(options, most_replayed=(3 + FINALISTS) * 6 * 3)).notes
+    assert "replayed on 3 of 8 prompts" in note
