@@ -47,6 +47,7 @@ class ModelHost:
         notice: What the user should know about the model, above all why it decodes one token per pass; else empty.
         context_limit: Most tokens of prompt and output together; None if the model has no limit.
         costs: T(n) as it was when the model was loaded; None if it was not measured.
+        suggested_temperature: What the model's own settings suggest; None if they say nothing.
         generate: Makes a run; call it in the engine's thread.
         lends: Whether each run borrows a GPU.
     """
@@ -128,6 +129,7 @@ class ModelHost:
         """Run this model from now on."""
         self.name, self.backend, self.info, self.corpus = loaded.name, loaded.backend, loaded.info, loaded.corpus
         self.notice, self.costs = loaded.notice, loaded.costs
+        self.suggested_temperature = loaded.backend.rules.suggested_temperature
         self.context_limit = loaded.backend.context_limit
         self.sources = tuple(name for name in OFFERED if name != "corpus" or loaded.corpus)
         self.generate: Generate = partial(generate, loaded.backend, loaded.info, loaded.corpus)
@@ -167,6 +169,11 @@ class ModelHost:
         if os.path.exists(self.name):
             return os.path.abspath(self.name)
         return self.name if self.name in self.options.model else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is there; its facts are those of the one before while another is being loaded."""
+        return self._ready.is_set()
 
     @property
     def most_prompt_tokens(self) -> int:

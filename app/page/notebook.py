@@ -101,6 +101,7 @@ def open_lab(
     host = _host(model, tokenizer, max_new_tokens)
     studies = Studies(host)
     demo, url = launch(host, studies, server_port=port, inline=False, inbrowser=False, quiet=True)
+    host.prepare()  # after Gradio has tried its own page, which needs an answer within seconds
     if asked is None:
         return OpenLab(host, studies, demo, f"{url}lab", None)
     session, key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -110,7 +111,7 @@ def open_lab(
 
 
 def _host(model: Any, tokenizer: Any, max_new_tokens: int) -> ModelHost:
-    """The model as the page needs it; it is tried out and measured in its own thread, before the first run."""
+    """The model as the page needs it, not tried out yet."""
     from lookahead.hf.backend import HFBackend
     from lookahead.hf.describe import model_info
 
@@ -120,7 +121,6 @@ def _host(model: Any, tokenizer: Any, max_new_tokens: int) -> ModelHost:
     options = AppOptions(max_new_tokens=max(512, max_new_tokens), max_prompt_tokens=MAX_TOKENS)
     host = ModelHost(LoadedModel(info.name, backend, info, ()), options, EngineThread())
     host.offered = (host.name,)
-    host.prepare()
     return host
 
 

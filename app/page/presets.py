@@ -20,8 +20,12 @@ _CODE = """\
 def count_words(text, limit):
     counts = {}
     for word in text.split():
-        counts[word] = counts.get(word, 0) + 1
+        word = word.lower().strip(".,;!?")
+        if word:
+            counts[word] = counts.get(word, 0) + 1
     ranked = sorted(counts, key=counts.get, reverse=True)
+    for word in ranked[:limit]:
+        print(word, counts[word])
     return ranked[:limit]"""
 
 
@@ -40,9 +44,9 @@ class Preset:
 
 
 PRESETS = (
-    Preset("JSON", "Extract as JSON: built, engineer, keeper", _LIGHTHOUSE),
+    Preset("Edit code", "Rename limit to most.", _CODE),
     Preset("Question", "Who built the first ferry, and when?", _FERRY),
-    Preset("Edit code", "Add a comment to every line of this code.", _CODE),
+    Preset("JSON", "Extract as JSON: built, engineer, keeper", _LIGHTHOUSE),
     Preset(
         "Word problem",
         "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "

@@ -29,7 +29,7 @@ def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
     """The settings that this page offers at a place, by name, in the order of the page."""
     known = offered(place, settings_of(RunSettings, Sampling, LookaheadConfig, PageSettings))
     whose = "of all visitors" if host.options.share_trie else "of this tab"
-    suggested = host.backend.rules.suggested_temperature
+    suggested = host.suggested_temperature
     narrowed = {
         "temperature": lambda one: one if suggested is None else replace(one, help=f"{one.help} {OWN} {suggested:g}."),
         "max_new_tokens": lambda one: one.within(high=host.options.max_new_tokens),

@@ -42,6 +42,10 @@ KEPT_SECONDS = 3600.0
 """How long the studies of a session are kept after its last request."""
 MOST_KEPT = 3
 """Most studies of one session; a new one takes the place of its oldest."""
+MOST_STUDIES = 60
+"""Most studies of all sessions that are kept; the oldest finished one is forgotten first."""
+MOST_BYTES = 2_000_000_000
+"""Most bytes of their files, on the disk."""
 STOP_SECONDS = 10.0
 """How long a study that was stopped may take to sum up what it has."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +73,9 @@ class LiveStudy:
         problem: Why it broke off, in one line; empty if it did not.
         cancelled: The event that ends it.
         over: Whether it has ended.
+        process: Its process; None before it has begun.
+        stopped_at: When it was stopped first; 0.0 if it was not.
+        bytes: Size of its files; 0 until it is over.
     """
 
     def __init__(self, session: str, request: StudyRequest, model: str, followed: bool = True) -> None:
@@ -84,6 +91,7 @@ class LiveStudy:
         self.over = threading.Event()
         self.process: subprocess.Popen[bytes] | None = None
         self.stopped_at = 0.0
+        self.bytes = 0
         self._folder = TemporaryDirectory(prefix="lookahead-study-", ignore_cleanup_errors=True)
         self._readers = 0
         self._unread_since = monotonic()
@@ -188,8 +196,19 @@ class Studies:
             mine = [one for one in self._studies.values() if one.session == session]
             for old in mine[:-MOST_KEPT]:
                 self._forget(old)
+            self._make_room()
         threading.Thread(target=self._work, args=(study,), name="study", daemon=True).start()
         return study
+
+    def _make_room(self) -> None:
+        """Forget the oldest finished studies until the others are within the bounds."""
+        total = sum(study.bytes for study in self._studies.values())
+        for study in list(self._studies.values()):
+            if len(self._studies) <= MOST_STUDIES and total <= MOST_BYTES:
+                break
+            if study.over.is_set():
+                total -= study.bytes
+                self._forget(study)
 
     def get(self, session: str, study_id: str) -> LiveStudy | None:
         """The study with this id, if it is this session's."""
@@ -199,11 +218,6 @@ class Studies:
                 return None
             self._seen[session] = monotonic()
             return study
-
-    def of(self, session: str) -> list[LiveStudy]:
-        """The studies of a session, the oldest first."""
-        with self._lock:
-            return [study for study in self._studies.values() if study.session == session]
 
     def forget(self, study: LiveStudy) -> None:
         """Forget a study and delete its files."""
@@ -246,10 +260,12 @@ class Studies:
                 logging.getLogger(__name__).warning("a study broke off", exc_info=error)
                 study.problem = error_line(error)
         finally:
-            study.over.set()
             study.kill()
             if study.process is not None:
                 study.process.wait()
+            with suppress(OSError):  # the visitor may have had it deleted
+                study.bytes = sum(path.stat().st_size for path in study.folder.rglob("*"))
+            study.over.set()
 
     def _serve(self, study: LiveStudy) -> None:
         """Start the process of the study, and answer what it asks until it ends."""
@@ -262,7 +278,7 @@ class Studies:
             pickle.dump(value, tell)
             tell.flush()
 
-        host, costs = self._host, None
+        host = self._host
         if study.cancelled.is_set():
             return
         costs = host.thread.start(host.pass_costs, study.cancelled).result()
@@ -325,6 +341,8 @@ class Studies:
         """The runs of a prompt, made by the engine's thread when it is this study's turn; None if it was stopped."""
         methods: list[Method] = ["lookahead", "plain"] if study.request.plain else ["lookahead"]
         records: dict[Method, RunRecord] = {}
+        if self._host.lends:
+            return Made(problem="GPUs are lent here to single runs. Study a recording, or run the lab elsewhere.")
         try:
             for method in methods if wanted.place % 2 else reversed(methods):  # a machine that warms up favours neither
                 task = partial(self._generated, study, costs, wanted, method)

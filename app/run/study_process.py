@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import chdir
 from dataclasses import replace
 from math import inf
 from time import monotonic
@@ -24,6 +25,7 @@ from lookahead.config import GREEDY
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study.as_run import as_run
 from lookahead.study.grid import AXES, Point, explore
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
@@ -85,7 +87,7 @@ class Progress:
     """Tells how far one part of the work is, and how long it will take."""
 
     def __init__(self, parent: Parent, what: str, of: int) -> None:
-        self._parent, self._what, self._of = parent, what, of
+        self._parent, self.what, self._of = parent, what, of
         self._begun = self._told = monotonic()
         self.tell(0)
 
@@ -95,7 +97,7 @@ class Progress:
             return
         self._told = monotonic()
         left = (self._told - self._begun) / done * (self._of - done) if done else None
-        self._parent.say("progress", {"done": done, "of": self._of, "seconds_left": left, "what": self._what})
+        self._parent.say("progress", {"done": done, "of": self._of, "seconds_left": left, "what": self.what})
 
 
 def main() -> None:
@@ -107,7 +109,6 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     job: StudyJob = parent.hear()
-    os.chdir(job.folder / "material")  # so that messages name the file alone
     try:
         work = Work(parent, job)
         work.run()
@@ -150,13 +151,15 @@ class Work:
     def _read(self) -> list[Sample]:
         """The material; recorded text without token ids gets those of the page's model."""
         name, most = self._job.request.name, self._job.most_prompts + 1
-        try:
-            return read_material(name, most, note=self.notes.append)
-        except InputError:
-            if self._job.tokenizer is None:
-                raise
-        self.notes.clear()
-        return read_material(name, most, self._job.tokenizer, self.notes.append)
+        # Messages name the file alone. Nothing else happens in its folder: a visitor could name it like a module.
+        with chdir(self._job.folder / "material"):
+            try:
+                return read_material(name, most, note=self.notes.append)
+            except InputError:
+                if self._job.tokenizer is None:
+                    raise
+            self.notes.clear()
+            return read_material(name, most, self._job.tokenizer, self.notes.append)
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""
@@ -217,7 +220,8 @@ class Work:
 
     def _tick(self, what: str, done: int, of: int) -> None:
         self._check()
-        self._finishing = self._finishing if self._finishing and done > 1 else Progress(self._parent, what, of)
+        if self._finishing is None or self._finishing.what != what:
+            self._finishing = Progress(self._parent, what, of)
         self._finishing.tell(done, now=False)
 
     def _options(self, sweep: bool = False) -> StudyOptions:
@@ -267,8 +271,9 @@ class Work:
         return self._saved(place, sample_of(sample, pair), pair)
 
     def _kept(self, place: int, sample: Sample) -> Sample:
-        """The sample as it is; a recorded run gets a run file as well."""
-        run = sample.run
+        """The sample with a run file: of its recorded run, or of the replay of its output."""
+        steps = [] if sample.run else decode_steps_of(sample, self.config, self.costs, self.corpus)
+        run = sample.run or as_run(sample, steps, self.config, self.costs)
         if run is None:
             return sample
         return self._saved(place, sample, RunPair(run, sample.plain if run.method == "lookahead" else None))

@@ -126,12 +126,6 @@ class Lab:
             raise ValueError("This model decodes one token at a time, so there is no T(n) to measure.")
         return JSONResponse({"machine": machine(costs)})
 
-    async def list(self, _: Request, session: str) -> Response:
-        """The studies of the session, the oldest first."""
-        mine = self.studies.of(session)
-        found = [{"id": one.study_id, "title": one.request.name, "over": one.over.is_set()} for one in mine]
-        return JSONResponse({"studies": found})
-
     def study(self, request: Request, session: str) -> LiveStudy:
         """The study that a request names.
 
@@ -196,7 +190,6 @@ class Lab:
         return [
             route("/open", self.open),
             route("/costs", self.costs, "POST"),
-            route("/studies", self.list),
             route("/studies", self.start, "POST"),
             route("/studies/{id}/events", self.events),
             route("/studies/{id}/stop", self.stop, "POST"),

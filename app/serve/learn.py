@@ -59,6 +59,8 @@ class Course:
 
     def spell(self, text: str) -> list[tuple[int, str]]:
         """The tokens of a text by the model's tokenizer, special ones left out."""
+        if not self.host.ready:
+            raise ValueError("Another model is being loaded. Try again in a moment.")
         vocabulary = self.host.backend.vocabulary
         ids = vocabulary.shown(vocabulary.encode(text, raw=True))
         return list(zip(ids, self.host.texts(ids).prompt_pieces, strict=True)) if ids else []

@@ -26,7 +26,12 @@ const TEXT_FIELDS = ['#document textarea', '#prompt textarea', '#expected textar
 /** Mounts them in the boxes that the layout has for them: `#page-tools`, and `[data-tools]` in a pane. The chips of the prompts are those of the examples, too. @param {Stage} stage */
 export function mountTools(stage) {
   const { element, examples, openExample } = stage;
-  document.querySelector('#page-tools')?.append(pageTools(stage));
+  const tools = pageTools(stage), show = () => {
+    const place = document.querySelector('#page-tools');
+    if (place && !place.contains(tools)) place.append(tools);
+  };
+  new MutationObserver(show).observe(document.querySelector('#bar') || document.body, { childList: true, subtree: true }); // Gradio may draw the bar after the stage, or once more
+  show();
   for (const [name, pane] of Object.entries(PANES)) {
     for (const section of all(element, '[data-pane=' + pane + ']')) addPictures(stage, section, name);
   }

@@ -24,6 +24,10 @@ FLAGS = {
     "max-new-tokens": "9",
     "max-prompt-tokens": "99",
     "max-waiting": "3",
+    "max-studies": "2",
+    "max-study-prompts": "40",
+    "max-study-bytes": "5000",
+    "max-study-seconds": "60",
 }
 
 
@@ -123,3 +127,12 @@ def test_hosts_add_up_from_the_flag_and_the_environment(monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("LOOKAHEAD_ALLOW_HOST", "a.example b.example")
     assert parse([]).allow_host == ("a.example", "b.example")
+
+
+def test_studies_are_smaller_on_a_space_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse([]).max_study_prompts == AppOptions().max_study_prompts == 1000
+    monkeypatch.setenv("SPACE_ID", "a/b")
+    assert parse([]).max_study_prompts == 50
+    assert parse(["--max-study-prompts", "7"]).max_study_prompts == 7
+    monkeypatch.setenv("LOOKAHEAD_MAX_STUDY_BYTES", "1000")
+    assert parse([]).max_study_bytes == 1000

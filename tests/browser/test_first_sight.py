@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +43,26 @@ def test_reduced_motion_plays_nothing(open_page: Callable[..., Page]) -> None:
     page.wait_for_timeout(800)
     assert page.input_value("#scrubber") == position
     assert "the same text" in page.inner_text("#sentence")  # the end sums it up
+
+
+def test_the_chips_say_how_much_faster_or_slower_their_runs_were(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_selector("#preset label")
+    said = page.evaluate(
+        "[...document.querySelectorAll('#preset label')].map((e) => getComputedStyle(e, '::after').content)"
+    )
+    times = [float(text.strip('"').removesuffix("×")) for text in said]
+    assert times[0] == max(times) > 2, "the first sight is a telling one"
+    assert sum(value < 1 for value in times) >= 2, "those that lose say so"
+    assert page.inner_text("#sentence").endswith("the same text.")
+
+
+def test_tools_are_there_whenever_the_bar_was_drawn(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    expect(page.locator("#copy-link")).to_be_visible()
+    page.evaluate("document.querySelector('#page-tools').replaceChildren()")
+    expect(page.locator("#copy-link")).to_be_visible()
+    expect(page.locator("#present")).to_have_count(1)
 
 
 def test_every_control_has_a_name(open_page: Callable[..., Page]) -> None:

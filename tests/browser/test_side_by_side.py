@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -32,7 +33,9 @@ def test_a_run_of_a_study_opens_at_its_step_for_its_visitor_alone(open_page: Cal
     assert other.context.request.get(f"{base}/lab/studies/{study}.json").status == 404
 
 
-def test_a_run_that_is_kept_stays_beside_one_with_other_settings(open_page: Callable[..., Page]) -> None:
+def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
+    open_page: Callable[..., Page], recorded_run: Path
+) -> None:
     page = open_page("/?max_new_tokens=24&decoding_length=16", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc abc")
@@ -56,4 +59,11 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(open_page: Call
     page.click("#race .lane button.name >> nth=0")
     expect(page.locator("#stage [data-run]")).to_have_attribute("data-run", str(first))
     page.reload()
+    expect(page.locator("[data-about]")).to_contain_text("restored after a reload")
     expect(page.locator("#race .lane")).to_have_count(2)
+    page.click("[data-keep]")
+    page.set_input_files("#open-run", recorded_run)  # of another model
+    expect(page.locator("#race .lane button.name >> nth=1")).to_contain_text("SmolLM2")
+    assert page.locator("#race .lane button.name >> nth=0").inner_text() == "embedded"
+    page.click("[data-keep]")
+    expect(page.locator("[data-keep]")).to_have_text("Keep run")

@@ -137,19 +137,18 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     run = runfile.load(recorded_run)
     fact, adds = page.locator("[data-trie-fact]"), page.locator("[data-trie-says]")
     page.locator("#scrubber").fill("0")
-    expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\) at this step$"))
+    expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\)$"))
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
-        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} of them new")
-        expect(adds).to_contain_text(f"This step adds {run.steps[step].trie.added} n-gram")
-        expect(adds).to_contain_text("marked + at the next step")
+        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} new")
+        expect(adds).to_have_text(f"This step adds {run.steps[step].trie.added}.")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))
-    expect(adds).to_have_text(re.compile(r"^This step adds \d+ n-grams?\.$"))
+    expect(adds).to_have_text(re.compile(r"^This step adds \d+\.$"))
 
 
 def test_what_is_not_in_the_trie_yet_leaves_no_picture_of_another_step(page: Page) -> None:
     match, fact = page.locator("[data-match]"), page.locator("[data-trie-fact]")
-    page.locator("[data-search] input").fill("[word for")
+    page.locator("[data-search] input").fill("text.lower")
     page.locator("[data-search] button").click()
     expect(match.first).to_contain_text("Found: ")
     page.locator("#scrubber").fill("0")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { compared, contextAt, followers, namesOf, pieceOf, placeOfNode, placesRead, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
+import { compared, contextAt, followers, inSentence, namesOf, pieceOf, placeOfNode, placesRead, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
 import { sentence } from '../../app/web/panes/headline.js';
 
 const HEAD = { config: { decoding_length: 64, sources: ['prompt'] } };
@@ -16,7 +16,8 @@ test('runs side by side have names of their own', () => {
   const other = (id, config, model = 'a · 1M') => ({ ...run(id, 'lookahead', []), head: { config: { ...HEAD.config, ...config }, model } });
   const apart = (...runs) => [...namesOf(runs).values()];
   assert.deepEqual(apart(other('a', {}), other('c', { decoding_length: 4 })), ['width 64', 'width 4']);
-  assert.deepEqual(apart(other('a', {}), other('b', {}, 'b · 2M')), ['a', 'b']);
+  assert.deepEqual(apart(other('a', {}), other('b', { decoding_length: 4 }, 'org/b · 2M')), ['a', 'b']);
+  assert.deepEqual(['Lookahead 2', 'SmolLM2'].map(inSentence), ['lookahead 2', 'SmolLM2']);
   assert.deepEqual(apart(other('a', { sources: [] }), other('b', {})), ['from nothing', 'from prompt']);
 });
 

@@ -23,7 +23,7 @@ test('a speedup is no more exact than the times', () => {
   assert.equal(again([1, 1.1], [5, 5.5]), 'about 5 times faster than greedy');
   assert.equal(again([1, 1.3], [5, 5.5]), 'about 5 times faster than greedy');
   assert.equal(again([1, 1.2], [1.1, 1]), 'about as fast as greedy');
-  assert.equal(again([1, 1.001], [0.8, 0.801]), '0.8 times: slower than greedy');
+  assert.equal(again([1, 1.001], [0.8, 0.801]), '0.8 times as fast as greedy');
   assert.equal(speedup(fast(1), plain(1.05)).kind, 'same'); // one try: up to a tenth is noise
   assert.equal(speedup(fast(1), plain(1.4)).kind, 'faster');
   assert.equal(speedup(fast(1), plain(2, { finish_reason: 'cancelled' })), null);
@@ -37,7 +37,7 @@ test('the end says what the run amounts to', () => {
   assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), '9 tokens in 2 passes: 4.0 times faster than greedy here, the same text.');
   assert.match(said(fast(1)), /^9 tokens in 2 passes: 4\.5 tokens per pass\. Compare times/);
   const slow = run('lookahead', ids(8).map((id) => step([id], 15)), 3);
-  assert.equal(said(slow, plain(1)), '9 tokens in 9 passes: 0.3 times: slower than greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens, the same text.');
+  assert.equal(said(slow, plain(1)), '9 tokens in 9 passes: only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
   assert.match(said(run('lookahead', [step([7, 8])], 1), plain(1)), /but not the same text\.$/);
   assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
 });

@@ -35,7 +35,7 @@ export const knownStep = (/** @type {State} */ { step, phase }) => (phase && pha
 export function namesOf(/** @type {Run[]} */ runs) {
   /** @type {Record<string, number>} */ const seen = {};
   const drafting = runs.filter((run) => run.method === 'lookahead');
-  const apart = FACTS.filter((fact) => new Set(drafting.map(fact)).size > 1).slice(0, MOST_FACTS);
+  const differing = FACTS.filter((fact) => new Set(drafting.map(fact)).size > 1), apart = differing.slice(0, differing[0] === shortModel ? 1 : MOST_FACTS);
   return new Map(runs.map((run) => {
     const own = apart.length ? apart.map((fact) => fact(run)).join(', ') : 'Lookahead', name = run.method === 'plain' ? plainName(run) : own;
     const count = (seen[name] = (seen[name] || 0) + 1);
@@ -43,14 +43,18 @@ export function namesOf(/** @type {Run[]} */ runs) {
   }));
 }
 
-export const modelOf = (/** @type {Run} */ run) => (run.head.model || '').split(' · ')[0];
+/** The same inside a sentence: a word of ours in small letters, the name of a model as it is. */
+export const inSentence = (/** @type {string} */ name) => (/^(Lookahead|Greedy|Plain)\b/.test(name) ? name.toLowerCase() : name);
+
+const modelOf = (/** @type {Run} */ run) => (run.head.model || '').split(' · ')[0];
+const shortModel = (/** @type {Run} */ run) => modelOf(run).split('/').pop() || '';
 
 const MOST_FACTS = 2;
 const WORDS = { decoding_length: 'width', branch_length: 'branches', sources: 'from' };
 
 /** What two runs may differ in, in words. @type {((run: Run) => string)[]} */
 const FACTS = [
-  modelOf,
+  shortModel,
   ...['decoding_length', 'strategy', 'budget', 'ranking', 'sources', 'branch_length'].map((name) => (/** @type {Run} */ run) => {
     const value = run.head.config[name], words = /** @type {Record<string, string>} */ (WORDS)[name];
     return (words ? words + ' ' : '') + (Array.isArray(value) ? value.join('+') || 'nothing' : value ?? 'any');

@@ -30,7 +30,7 @@ export function ofTimes(mine, theirs, name = 'greedy') {
   const [shown, about] = rounded(ratio, (high - low) / 2);
   if ((low <= 1 && high >= 1) || Number(shown) === 1) return { ratio, low, high, tries, kind: 'same', times: '≈ 1×', words: 'about as fast as ' + name };
   const kind = ratio > 1 ? 'faster' : 'slower';
-  const words = (about ? 'about ' : '') + shown + ' times' + (kind === 'faster' ? ' faster than ' : ': slower than ') + name;
+  const words = (about ? 'about ' : '') + shown + ' times' + (kind === 'faster' ? ' faster than ' : ' as fast as ') + name;
   return { ratio, low, high, tries, kind, times: (about ? '≈ ' : '') + shown + '×', words };
 }
 

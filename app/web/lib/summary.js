@@ -8,6 +8,7 @@ import { number, passes, percent, plural } from './text.js';
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
+const MOST_BESIDE = 3; // further branches that make a step tell more, twice as much at most
 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
@@ -21,9 +22,9 @@ export function summary(run, plain) {
   if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
-  /** @type {Pieces} */ const ending = compared(run, plain).same ? [[', the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
+  /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
   if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
-  return [[made + ': '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+  return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */
@@ -48,15 +49,15 @@ export function loopStart(/** @type {number[]} */ ids) {
   return found;
 }
 
-/** The step to look at when a run has ended: where most was accepted, and of several the one with most beside it; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
+/** The step to look at when a run has ended: where most was accepted, by the branches that it was found among; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
 export function tellingStep(run, plain) {
   const lost = speedup(run, plain)?.kind === 'slower';
   let best = Math.max(0, run.steps.length - 1), most = -1;
   run.steps.forEach((step, i) => {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
-    const tree = new Set(step.draft.parent).size <= drafted ? 2 : 1; // it shows more than a chain: of one, every node but the last is a parent
-    const tells = lost ? drafted - 100 * right : tree * right + (right ? (drafted - right) / 1000 : 0);
+    const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes that are no parent; -1 is the root's
+    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE) / MOST_BESIDE) * right + (right ? (drafted - right) / 1000 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });
   return best;

@@ -111,7 +111,7 @@ function sizesOf(step, room, tall) {
   const sizeIn = (/** @type {number} */ margin) => Math.min(22, Math.floor((room - margin - block - 3) / count));
   const margin = count <= NAMED && sizeIn(names) >= 4 ? names : 0;
   const size = margin ? sizeIn(names) : Math.max(2, Math.min(sizeIn(0), Math.floor(tall / count)));
-  return { margin, block, size, high: margin ? Math.max(13, Math.min(22, Math.floor(tall / count))) : size, left: margin + block + 3 };
+  return { margin, block, size, high: margin ? Math.max(11, Math.min(22, Math.floor(tall / count))) : size, left: margin + block + 3 };
 }
 
 /** What of a cell is filled. */

@@ -18,7 +18,7 @@ const MARKUP = `
   return {
     draw(state) {
       const { run, step, playing, live } = state;
-      put(about, [run.head.note, run.head.model, otherModel(run, examples), run.head.settings, memory(run), brokeOff(run)].filter(Boolean).join(' · '));
+      put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;

@@ -16,9 +16,10 @@ const MARKUP = `
 </div>
 <div class="canvas">
   <p class="legend" data-signs></p>
+  <p class="fact" data-trie-hint role="status"></p>
   <div data-trie-box role="region" aria-label="What usually follows the last tokens; up and down move among the n-grams"></div>
 </div>
-<p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says></span><span class="fact" data-trie-hint role="status"></span></p>`;
+<p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says title="They are marked + at the next step"></span></p>`;
 
 const CELL = 6.7;
 const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15 };
@@ -73,7 +74,7 @@ export function mount(box, context) {
     asked = true;
     put(fact, answer.error ? '' : sizeOf(answer, steps[answer.step - 1]));
     put(hint, answer.error || waiting() || alsoDraftsFrom(answer, step));
-    adds = answer.error ? '' : 'This step adds ' + plural(step.trie[1], 'n-gram') + (answer.step < steps.length - 1 ? ', marked + at the next step.' : '.');
+    adds = answer.error ? '' : 'This step adds ' + number(step.trie[1], 0) + '.';
     tell(null);
     place.replaceChildren(...(answer.error ? [] : answer.levels.map((level) => levelOf(level, answer.levels[0], !!sought(), places))));
     marked = '';
@@ -160,9 +161,9 @@ const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 
 /** The tries are shown as the step found them: their newest n-grams are those of the step before. */
 function sizeOf(/** @type {TrieView} */ view, /** @type {Step | undefined} */ before) {
-  const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB) at this step';
+  const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB)';
   if (!before) return size;
-  return size + ', ' + number(before.trie[1], 0) + ' of them new' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
+  return size + ', ' + number(before.trie[1], 0) + ' new' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
 }
 
 /** What the run drafts from besides its own trie. */

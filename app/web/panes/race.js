@@ -1,7 +1,7 @@
 // The race: a lane per run, whether they wrote the same, and which was faster. A lane's name puts its run on the stage.
 
 import { all, fill, make, mark, on, one, put, within } from '../lib/dom.js';
-import { compared, knownStep, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
+import { compared, inSentence, knownStep, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
@@ -63,7 +63,7 @@ function lanesOf(/** @type {Run[]} */ runs, /** @type {Names} */ names, /** @typ
 
 /** @param {string} method @param {string} title @param {Run | null} run @param {boolean} chooses whether its name puts its run on the stage @returns {Lane} */
 function lane(method, title, run = null, chooses = false) {
-  const button = { type: 'button', class: 'name', title: 'Show the steps of this run', 'data-id': run?.id };
+  const button = { type: 'button', class: 'name', title: title + ': show the steps of this run', 'data-id': run?.id };
   const name = run && chooses ? make('button', button, title) : make('b', { class: 'name' }, title);
   const bar = make('i'), count = make('span', { class: 'count' });
   const row = make('div', { class: 'lane', 'data-lane': method, role: 'group', 'aria-label': title }, name, make('span', { class: 'track' }, bar), count);
@@ -112,11 +112,11 @@ function hintOf(/** @type {Run[]} */ runs, /** @type {Names} */ names, /** @type
 }
 
 function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type {string} */ name, /** @type {string} */ otherName) {
-  const theirs = otherName.toLowerCase();
+  const theirs = inSentence(otherName);
   if (!other.end) return otherName + ' is running now: ' + passes(other.steps.length) + '.';
   if (!whole(run) || !whole(other)) return 'One of the two runs did not finish, so their times are not compared.';
   if (!compared(run, other).same) {
-    return 'Not the same tokens: ' + name.toLowerCase() + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
+    return 'Not the same tokens: ' + inSentence(name) + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
       ', ' + theirs + ' ' + other.end.tokens + ' in ' + other.steps.length + ' and ' + clock(other.end.seconds) + '.';
   }
   const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';

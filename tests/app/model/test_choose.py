@@ -14,8 +14,10 @@ from app.model.host import HostError, ModelHost
 from app.options import AppOptions
 from app.page.events import COMPARE, Handlers
 from app.page.model_picker import chip, choosing
+from app.run.settings import offered_here
 from app.run.store import RunStore
 from app.serve.endpoints import _models
+from app.serve.learn import Course
 from tests.app.making import controls_of, finished, played, record_of
 
 
@@ -79,6 +81,9 @@ def test_a_prompt_waits_for_the_model(host: ModelHost, switching_model: Path, ti
     asker.start()
     asker.join(0.05)
     assert not found
+    assert offered_here(host, "page"), "a page that is opened meanwhile"
+    with pytest.raises(ValueError, match="is being loaded"):
+        Course(host).spell("abc")
     go.set()
     loading.result(60)
     asker.join(20)

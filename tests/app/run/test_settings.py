@@ -63,7 +63,7 @@ def test_the_temperature_that_a_model_asks_for_is_named_beside_the_control(
     host: ModelHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = offered_here(host, "page")["temperature"]
-    monkeypatch.setattr(host.backend.rules, "suggested_temperature", 0.6)
+    monkeypatch.setattr(host, "suggested_temperature", 0.6)
     here = offered_here(host, "page")
     assert here["temperature"].help == before.help + " The model's own settings say 0.6."
     assert list(here)[:3] == ["max_new_tokens", "temperature", "seed"], "the prominent ones"

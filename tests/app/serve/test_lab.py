@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
-from app.run import study_process
+from app.run import studies, study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
 from app.serve.lab import Lab
@@ -119,11 +120,14 @@ def test_prompts_run_on_the_model_and_their_runs_can_be_opened(client: TestClien
 
 
 def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
-    found = found_by(client, started(client, TRACE, settings=[{"decoding_length": 8}]))
+    study = started(client, TRACE, settings=[{"decoding_length": 8}])
+    found = found_by(client, study)
     assert len(found.rows) == 2
     assert found.rows[0].tokens == 10
     assert found.config["decoding_length"] == 8
     assert not gate.prompts
+    run = runfile.from_json(client.get(f"/lab/studies/{study}/runs/{found.rows[0].run}").text)
+    assert len(run.steps) == found.rows[0].passes + 1
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +218,7 @@ def test_another_session_sees_nothing(lab: Lab, recording: tuple[TestClient, str
         assert other.get(f"/lab/studies/{study}{path}").status_code == 404
     assert other.post(f"/lab/studies/{study}/stop").status_code == 404
     assert other.delete(f"/lab/studies/{study}").status_code == 404
-    assert other.get("/lab/studies").json() == {"studies": []}
-    assert [one["id"] for one in client.get("/lab/studies").json()["studies"]] == [study]
+    assert client.get(f"/lab/studies/{study}.json").status_code == 200
     forged = TestClient(client.app, cookies={"lookahead-lab": "x"})
     assert forged.get(f"/lab/studies/{study}.json").status_code == 404
 
@@ -312,8 +315,9 @@ def test_a_sweep_tries_other_settings_and_peers(client: TestClient) -> None:
     assert found.verdict.text
 
 
-def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its tokenizer is loaded only where the recording cannot be read without one."""
+    (tmp_path / "material").mkdir()
     given: list[str | None] = []
 
     def read(name: str, limit: int, tokenizer: str | None = None, note: Any = None) -> list[Any]:
@@ -326,11 +330,38 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
     monkeypatch.setattr(study_process, "read_material", read)
     for name, tokenizer, tried in (("ids", "t", [None]), ("text", "t", [None, "t"])):
         given.clear()
-        work = study_process.Work.__new__(study_process.Work)
-        work._job, work.notes = (
-            SimpleNamespace(request=SimpleNamespace(name=name), most_prompts=9, tokenizer=tokenizer),
-            [],
-        )
+        work: Any = study_process.Work.__new__(study_process.Work)
+        request = SimpleNamespace(name=name)
+        work._job = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
+        work.notes = []
         assert work._read() == [name]
         assert given == tried
         assert work.notes == [f"read with {tried[-1]}"]
+
+
+def test_a_page_that_lends_gpus_runs_no_prompts(
+    client: TestClient, host: ModelHost, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "lends", True)
+    assert "GPUs are lent here to single runs" in problem_of(client, started(client))
+    assert not gate.prompts
+
+
+def test_a_study_ends_when_another_model_is_loaded(
+    client: TestClient, host: ModelHost, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = started(client, plain=False)
+    assert gate.begun.wait(60)
+    monkeypatch.setattr(host, "info", replace(host.info, name="other"))
+    gate.open.set()
+    assert "Another model was loaded" in problem_of(client, study)
+    assert len(client.get(f"/lab/studies/{study}.json").json()["rows"]) == 1
+
+
+def test_the_oldest_finished_studies_make_room(lab: Lab, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = started(client, TRACE)
+    found_by(client, first)
+    assert lab.studies._studies[first].bytes > 0
+    monkeypatch.setattr(studies, "MOST_BYTES", 0)
+    second = started(visitor(lab), TRACE)
+    assert [*lab.studies._studies] == [second]
