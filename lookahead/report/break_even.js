@@ -48,7 +48,7 @@ function saysOf({ total, machines, verdict }, machine, own) {
   const best = machine !== machines[0] && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
   const wide = number(1 + total.drafted / total.passes, 1) + ' tokens wide on average';
   const close = machine === machines[0] && verdict.pays === null && verdict.text !== '';
-  const word = close ? make('b', {}, 'Too close to tell: ') : make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: ');
+  const word = close ? make('b', {}, 'Not certain: ') : make('b', { class: own.pays ? 'right' : 'wrong' }, own.pays ? 'It pays: ' : 'It does not pay: ');
   return [word, 'a pass takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens (' + wide + ').' + best];
 }
 
@@ -140,8 +140,9 @@ function labels(points, x, y, curve, room) {
   }
   const put = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[][]} */ places, otherwise = 0) => {
     const wide = 7 * name.length, boxOf = (/** @type {number[]} */ [left, base]) => [left, base - 11, left + wide, base + 3];
-    const free = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
-    const place = places.find((one) => free(boxOf(one))) || places[otherwise < 0 ? places.length - 1 : 0];
+    const inside = (/** @type {number[]} */ [left, top, right, bottom]) => left >= room.left && right <= room.right && top >= room.top && bottom <= room.bottom;
+    const free = (/** @type {number[]} */ [left, top, right, bottom]) => inside([left, top, right, bottom]) && taken.every(([a, b, c, d]) => right < a || left > c || bottom < b || top > d);
+    const place = places.find((one) => free(boxOf(one))) || (otherwise < 0 ? places[places.length - 1] : places.find((one) => inside(boxOf(one))) || places[0]);
     taken.push(boxOf(place));
     return draw('text', { class: kind, x: place[0], y: place[1] }, name);
   };

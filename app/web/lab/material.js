@@ -33,7 +33,7 @@ export function mountMaterial(samples, taken, failed) {
     file.value = '';
   });
   on(paste, 'input', () => { use.disabled = !paste.value.trim(); });
-  on(use, 'click', () => take({ name: nameFor(paste.value), text: paste.value }));
+  on(use, 'click', () => take(pasted(paste.value)));
   use.disabled = true;
   const built = one(document, '[data-samples]');
   put(built, 'Use ' + linesOf(samples) + ' built-in prompts');
@@ -61,11 +61,14 @@ function hearDrops(read) {
 
 const linesOf = (/** @type {string} */ text) => text.split('\n').filter((line) => line.trim()).length;
 
-/** Pasted text has no name: that of the kind it looks like. */
-const nameFor = (/** @type {string} */ text) => (/^\s*[{[]/.test(text) ? 'pasted.jsonl' : 'pasted.txt');
+/** Pasted text is JSON as it is, or else prompts, one in a line. @param {string} text @returns {Material} */
+function pasted(text) {
+  if (/^\s*[{[]/.test(text)) return { name: 'pasted.jsonl', text };
+  return { name: 'pasted.jsonl', text: text.split('\n').filter((line) => line.trim()).map((line) => JSON.stringify({ prompt: line.trim() }) + '\n').join('') };
+}
 
 /** @param {Material} material */
 function nameOf({ name, text }) {
   const short = name.length > 28 ? name.slice(0, 14) + '…' + name.slice(-12) : name, lines = linesOf(text);
-  return short + (/\.(jsonl|txt)$/i.test(name) ? ' · ' + lines.toLocaleString('en-US') + (lines === 1 ? ' line' : ' lines') : '');
+  return short + (/\.jsonl$/i.test(name) ? ' · ' + lines.toLocaleString('en-US') + (lines === 1 ? ' line' : ' lines') : '');
 }
