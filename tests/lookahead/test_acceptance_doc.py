@@ -13,8 +13,8 @@ from lookahead.replay import replay_run
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunPair
 from lookahead.study.decisions import DECISIONS
-from lookahead.study.losses import CAUSES
 from lookahead.study.material import Sample, sample_of
+from lookahead.study.result import CAUSE_NAMES
 from lookahead.study.rows import row_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +135,7 @@ def test_the_adaptive_budget_is_what_a_replay_says(pair: RunPair) -> None:
 
 
 def test_the_causes_are_those_of_a_study() -> None:
-    assert tuple(_table("cause")) == CAUSES
+    assert tuple(_table("cause")) == tuple(CAUSE_NAMES)
 
 
 def test_the_decision_tree_is_the_verdict_s() -> None:
