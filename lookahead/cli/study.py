@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +26,7 @@ from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
 from lookahead.study.folder import RUNS, TABLE, StudyFolder
-from lookahead.study.grid import AXES
+from lookahead.study.grid import AXES, grid
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample
 from lookahead.study.reading import read_material
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     _Ran = tuple[list[Sample], Runner, Sequence[Trie], str, list[str]]
     """Samples with their runs, what ran them, tries to draft from, the machine in words, notes."""
 
+SECONDS_PER_LINE = 15.0
+"""Time between two lines about a long work where stderr is not a terminal."""
 MOST_REPLAYED = 2_000_000
 """Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
 
@@ -156,22 +160,39 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         jobs=cluster,
         most_replayed=MOST_REPLAYED if args.grid is None else None,
     )
-    with progress(len(material.samples), "prompt", "study") as bar:
-        return make_study(material.samples, made, _shown(bar)), material.samples
+    early: list[Study] = []
+
+    def told(study: Study) -> None:
+        early.append(study)
+        if settings := len(grid(axes, config)) if axes else 0:
+            note(f"replaying {settings} settings; --grid names fewer, Ctrl-C prints what is known without them")
+
+    try:
+        with progress(len(material.samples), "prompt", "study") as bar:
+            return make_study(material.samples, made, _shown(bar), told), material.samples
+    except BaseException:
+        if early:
+            note("broken off: the result leaves out other settings")
+            _write(args, early[0], material.samples)
+        raise
 
 
 def _shown(bar: Any) -> Callable[[str, int, int], None]:
-    """Shows each part of the work on one bar, from its start to its end."""
+    """Shows each part of the work on one bar, from its start to its end; in lines where there is no terminal."""
 
-    shown = ""
+    shown, begun, due = "", 0.0, 0.0
 
     def tick(what: str, done: int, of: int) -> None:
-        nonlocal shown
+        nonlocal shown, begun, due
+        now = monotonic()
         if what != shown:
-            shown = what
+            shown, begun, due = what, now, now + SECONDS_PER_LINE
             bar.set_description(what, refresh=False)
             bar.reset(of)
         bar.update(done - bar.n)
+        if bar.disable and now >= due and 0 < done < of:
+            due = now + SECONDS_PER_LINE
+            note(f"{what}: {done} of {of}, about {(now - begun) * (of - done) / done:.0f} s left")
 
     return tick
 
@@ -317,7 +338,8 @@ def _recording(
         note(f"{path}: {kept} of {total} prompts have run before")
     try:
         with everything_stays(), progress(total - kept, "prompt", "run") as bar:
-            return record(runner, samples, folder, bar.update)
+            shown, done = _shown(bar), itertools.count(kept + 1)
+            return record(runner, samples, folder, lambda: shown("prompts run", next(done), total))
     except BaseException:
         note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command goes on there")
         raise

@@ -70,11 +70,17 @@ Tick = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and how much there is."""
 
 
-def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = lambda what, done, of: None) -> Study:
+def make_study(
+    samples: Sequence[Sample],
+    options: StudyOptions,
+    tick: Tick = lambda what, done, of: None,
+    told: Callable[[Study], object] = lambda study: None,
+) -> Study:
     """The study of these samples, each with its output.
 
     Args:
         tick: Called as the work goes on, for a progress bar.
+        told: Called with what is found before other settings are replayed: rows, sums, losses and verdict.
     """
     rows, drafts = _rows(samples, options, tick)
     draft_seconds = median(drafts) if drafts else None
@@ -93,6 +99,7 @@ def make_study(samples: Sequence[Sample], options: StudyOptions, tick: Tick = la
         total=total,
         notes=tuple(options.notes),
     )
+    told(found)
     return _explored(found, samples, options, tick) if total.passes else found
 
 
