@@ -32,6 +32,10 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "pruned": ("trie_capacity", "trie_bytes"),
 }
 """Cause of a loss -> the settings that could win it back."""
+_PAYS = (
+    "Nothing to win on this machine, where a wider pass costs more time than such tokens save; where T(n) is flatter "
+    "the same outputs accept more (--machine FILE tells)."
+)
 
 
 def interval(before: Sequence[float], after: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
@@ -216,8 +220,12 @@ def advice(
         tried = [
             one for one in others if set(one.config) <= set(names) and ("start" in names or one.start == own.start)
         ]
+        said = None
         if tried:
             said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
+        elif loss.cause == "pays":
+            said = Advice(text=_PAYS, cause=loss.cause)
+        if said is not None:
             share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
             found.append(_with_text(said, share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]))
     if found[0].gain is not None:

@@ -204,6 +204,14 @@ def test_each_cause_gets_the_setting_that_wins_it_back_or_hears_that_there_is_no
     assert "nothing to win here" in found[-1].text
 
 
+def test_what_does_not_pay_on_a_machine_is_said_to_be_right_there():
+    own = variant("own", [1.0] * 8)
+    tried = [variant("wide", [1.2] * 8, {"decoding_length": 64})]
+    found = advice(own, tried, [50] * 8, [Loss("pays", 3, 9), Loss("unseen", 1, 0)])
+    assert [one.cause for one in found] == ["", "pays"]
+    assert found[1].text.startswith("Too improbable to pay, 75 % of the passes: nothing to win on this machine")
+
+
 def test_what_is_slower_on_the_other_half_is_never_recommended():
     """The first half that is chosen on is drawn by the seed, so this is tried with several."""
     own = variant("own", [1.0] * 8)
