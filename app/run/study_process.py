@@ -224,6 +224,7 @@ class Work:
 
     def _tick(self, what: str, done: int, of: int) -> None:
         self._check()
+        what = "summing up" if what == "prompts" else what
         if self._finishing is None or self._finishing.what != what:
             self._finishing = Progress(self._parent, what, of)
         self._finishing.tell(done, now=False)
