@@ -102,7 +102,7 @@ def main() -> None:
         config = LookaheadConfig(decoding_length=setting[0], strategy=setting[1], budget="fixed")
         engines[setting] = LookaheadEngine(backend, config, Drafter(config))
     names = ("prompts", "runs", "outputs_differ", "generate_differs", "rows", "rows_differ", "tokens", "passes")
-    counts = dict.fromkeys(names, 0)
+    counts: dict[str, int] = dict.fromkeys(names, 0)
     with suppress(KeyboardInterrupt):  # the counts of the prompts so far are printed
         for text in story_prompts(args.prompts):
             ids = backend.encode(text)
