@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lookahead.study.result import CAUSE_NAMES
+
 SHORT_OUTPUT = 16
 """Outputs of fewer tokens on average are short: the prefill takes most of the time, and a run learns little."""
 STEEP = 1.6
@@ -93,11 +95,13 @@ class Branch:
             "bent_at": findings.bent_at,
             "drafting_percent": 100 * findings.drafting,
             "off": " and ".join(findings.off),
-            "cut": findings.cut,
+            "cut": CAUSE_NAMES[findings.cut],
             "cut_percent": 100 * findings.share(*CUTS),
         }
-        return self.text.format_map(values | percent)
+        return self.text.format_map(values | percent | CAUSE_NAMES)
 
+
+_NAMED = {cause: f'"{name}"' for cause, name in CAUSE_NAMES.items()}
 
 DECISIONS: tuple[Branch, ...] = (
     Branch(
@@ -105,99 +109,113 @@ DECISIONS: tuple[Branch, ...] = (
         "no output has a second token",
         lambda found: found.passes == 0,
         "No output has a second token, so nothing was drafted.",
-        "Study outputs of several tokens: raise --max-new-tokens, or look at the notes of the study.",
+        "Study outputs of several tokens: raise --max-new-tokens, or read the notes of the study.",
     ),
     Branch(
         "fine",
         "it is surely faster than plain decoding",
         lambda found: found.pays is True,
         "A pass brings {tokens_per_pass:.2f} tokens.",
-        "Nothing has to change; the advice says whether another setting is faster still.",
+        "Nothing has to change; the advice of the study says whether another setting is faster still.",
     ),
     Branch(
         "sources off",
         "the prompt or the output is not among the sources",
         lambda found: bool(found.off),
         "The settings leave out what drafts come from: {off}.",
-        "Switch the sources on again.",
+        "Switch them on again: leave out --sources, or tick prompt and output under Sources on the page.",
     ),
     Branch(
         "short outputs",
         f"outputs have fewer than {SHORT_OUTPUT} tokens on average",
         lambda found: found.output_tokens < SHORT_OUTPUT,
         "Outputs have {output_tokens:.0f} tokens on average: there is little to draft, and little to learn from.",
-        "Look at requests with longer answers; short ones spend their time in the prefill, which drafts do not change.",
+        "Study requests with longer answers, or raise --max-new-tokens if it cut them; short ones spend their time "
+        "in the prefill, which drafts do not change.",
     ),
     Branch(
         "busy machine",
         f"T(n) has a length whose time can hardly be, and at least {MOSTLY:.0%} of the passes have no draft, or at "
-        f"least {MUCH:.0%} ended for what pays",
+        f"least {MUCH:.0%} ended as {_NAMED['pays']}",
         lambda found: found.bent_at is not None and (found.empty >= MOSTLY or found.share("pays") >= MUCH),
         "T(n) looks measured on a busy machine (see T({bent_at})); {empty_percent:.0f} % of the passes have no draft.",
-        "Measure T(n) again while nothing else runs (costs --measure), then study again.",
+        "Measure T(n) again while nothing else runs (costs --measure, with the same --model and --dtype), then "
+        "study the prompts again into another folder (study --out).",
     ),
     Branch(
         "wide passes cost too much",
         f"T(2) is more than {STEEP} times T(1)",
         lambda found: found.steep is not None and found.steep > STEEP,
         "A pass of 2 tokens takes {steep:.1f} times as long as one of 1 token here, so a draft has to be nearly sure.",
-        "Use a dtype or a device with a flatter T(n): float32 on a CPU without bfloat16 units, a GPU, more threads.",
+        "Make T(n) flatter: --device cuda, --dtype float32 on a CPU without bfloat16 units, more threads "
+        "(OMP_NUM_THREADS). Until then keep --budget adaptive.",
     ),
     Branch(
         "chain model",
         "the model takes one branch and reads rejected ones again",
         lambda found: found.chain,
         "This model takes one branch per pass, and after a rejection it reads the accepted tokens again.",
-        "Expect gains only where long copies occur; a model with attention in every layer takes whole trees.",
+        "Use it where outputs copy long passages, or choose a --model with attention in every layer: it takes whole "
+        "trees.",
     ),
     Branch(
         "slow drafts",
         f"drafting takes at least {SLOW_DRAFTS:.0%} of the time of a pass of one token",
         lambda found: found.drafting >= SLOW_DRAFTS,
         "Making a draft takes {drafting_percent:.0f} % of the time of a pass of one token.",
-        "Draft less (a smaller decoding_length); passes this short leave little time for drafts.",
+        "Draft less: --decoding-length 8, or --budget adaptive (decoding_length and Budget on the page); passes "
+        "this short leave little time for drafts.",
     ),
     Branch(
         "pruned",
-        f"at least {MUCH:.0%} of the passes ended at a token that had been seen and was pruned",
+        f"at least {MUCH:.0%} of the passes ended as {_NAMED['pruned']}",
         lambda found: found.share("pruned") >= MUCH,
         "{pruned_percent:.0f} % of the passes ended at a token that had been seen and was pruned.",
-        "Raise trie_capacity and trie_bytes.",
+        "Raise trie_capacity and trie_bytes. They have no flag: in Python, LookaheadConfig(trie_capacity=8_000_000, "
+        "trie_bytes=2_000_000_000). Or keep less: a smaller --trie file, bench without --warm.",
     ),
     Branch(
         "cut by the settings",
-        f"at least {MUCH:.0%} of the passes were cut by the width, by branch_length or by the strategy",
+        f"at least {MUCH:.0%} of the passes ended as {' or '.join(_NAMED[cause] for cause in CUTS)}",
         lambda found: found.share(*CUTS) >= MUCH,
-        "{cut_percent:.0f} % of the passes were cut by the settings, most of them by {cut}.",
-        "Raise decoding_length or branch_length, or use the hierarchical strategy, where the advice says that it wins.",
+        "{cut_percent:.0f} % of the passes were cut by the settings, most of them {cut}.",
+        "Only where the advice of the study says that it is faster: raise --decoding-length or --branch-length, or "
+        "take --strategy hierarchical (the controls of these names on the page).",
     ),
     Branch(
         "too few repeats",
-        f"at least {MOSTLY:.0%} of the passes ended at a token that no source had seen there",
+        f"at least {MOSTLY:.0%} of the passes ended as {_NAMED['unseen']}",
         lambda found: found.share("unseen") >= MOSTLY,
-        "{unseen_percent:.0f} % of the passes ended at a token that no source had seen there: outputs repeat little.",
-        "Give it more to copy from: earlier outputs (one session for all), a corpus (--trie), an expected text.",
+        "{unseen_percent:.0f} % of the passes ended at a token that no source had seen there ({unseen}): outputs "
+        "repeat little.",
+        "Give it more to copy from. Earlier outputs: one LookaheadEngine for all requests, bench --warm, Keep the "
+        "trie between runs on the page (study --grid start=warm says what they bring). A corpus: make-trie, then "
+        "--trie FILE. The text that the output will be like: generate --expected FILE, Expected text on the page.",
     ),
     Branch(
         "nothing pays",
-        f"at least {MUCH:.0%} of the passes ended for what pays",
+        f"at least {MUCH:.0%} of the passes ended as {_NAMED['pays']}",
         lambda found: found.share("pays") >= MUCH,
-        "{pays_percent:.0f} % of the passes ended at a token that was less probable than what pays for a wider pass.",
-        "On this machine that is right; on one with a flatter T(n) the same outputs accept more.",
+        "{pays_percent:.0f} % of the passes ended at a token that was {pays}: a wider pass would have taken longer.",
+        "Keep --budget adaptive here, and make T(n) flatter (as for wide passes). To learn what another machine "
+        "would bring: costs --write FILE there, study --machine FILE here.",
     ),
     Branch(
-        "outranked",
-        f"at least {MUCH:.0%} of the passes ended where the draft held other tokens",
+        CAUSE_NAMES["outranked"],
+        f"at least {MUCH:.0%} of the passes ended as {_NAMED['outranked']}",
         lambda found: found.share("outranked") >= MUCH,
-        "{outranked_percent:.0f} % of the passes ended where the draft held other tokens than the model chose.",
-        "Text like this has several ways to go on; a corpus of the same kind makes the right one more frequent.",
+        "{outranked_percent:.0f} % of the passes ended where the draft held other tokens than the model chose "
+        "({outranked}).",
+        "Make the right token more frequent: a corpus of the same kind (make-trie, then --trie FILE). Or let other "
+        'guesses in beside it: study --grid "decoding_length=16,32,64 ranking=all".',
     ),
     Branch(
         "mixed",
         "none of the above",
         lambda found: True,
         "No single cause stands out.",
-        "Look at the worst prompts, step by step.",
+        'Open the run of the worst prompt (in the folder of study --out) on the page, at the step under "lost most at" '
+        "in its table; the advice of the study has one setting to try per cause.",
     ),
 )
 """The branches, the first to ask at the top; the last always holds."""

@@ -6,49 +6,78 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lookahead import metrics
+from lookahead.cli.main import main
 from lookahead.replay import replay_run
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunPair
 from lookahead.study.decisions import DECISIONS
+from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.result import CAUSE_NAMES
 from lookahead.study.rows import row_of
+from lookahead.study.verdict import verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "assets" / "docs" / "acceptance.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 WORDS = " ".join(TEXT.split())
+RUN = ROOT / "assets" / "runs" / "question.json"
+MEASURED = (DOCUMENT.parent / "measurements.md").read_text(encoding="utf-8")
+
+CODES = {name: code for code, name in CAUSE_NAMES.items()}
 
 
 def _table(heading: str) -> dict[str, list[str]]:
     """The rows of the first table whose first heading is this one, by their first cell."""
     rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
     assert rows, heading
-    cells = [[cell.strip() for cell in line.strip("|\n").split(" | ")] for line in rows[1].splitlines()]
+    cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in rows[1].splitlines()]
     return {first.strip("` "): rest for first, *rest in cells}
 
 
 @pytest.fixture(scope="module")
 def pair() -> RunPair:
-    return runfile.load_pair(ROOT / "assets" / "runs" / "edit-code.json")
+    return runfile.load_pair(RUN)
+
+
+def test_the_examples_are_of_one_run() -> None:
+    assert set(re.findall(r"assets/runs/[\w.-]+", TEXT)) == {"assets/runs/question.json"}
 
 
 def test_the_pass_by_hand(pair: RunPair) -> None:
     run = pair.run
-    step = run.steps[7]
+    step = run.steps[13]
     assert step.draft is not None
     assert run.texts is not None
-    assert [run.texts.tokens[token] for token in (step.draft.token_ids[0], *step.emitted_ids)] == [" for", " word", ","]
+    words = [run.texts.tokens[token] for token in step.draft.token_ids]
+    written = [run.texts.tokens[token] for one in run.steps[:14] for token in one.emitted_ids]
+    assert "".join(written).endswith(" The Harlow ferry was built by the ship")
+    assert [words[0], *written[-4:]] == [" was", " built", " by", " the", " ship"]
+    assert len(step.emitted_ids) == 4
     statuses = metrics.node_statuses(step)
     assert {status: statuses.count(status) for status in ("accepted", "rejected", "unchecked")} == {
-        "accepted": 1, "rejected": 2, "unchecked": 12,
+        "accepted": 3, "rejected": 3, "unchecked": 9,
     }  # fmt: skip
-    assert run.texts.tokens[step.draft.token_ids[2]] == " in"
-    assert [node for node, parent in enumerate(step.draft.parents) if parent == 1] == [2, 15]
-    assert "It drafted 15, checked 3 and accepted 1." in TEXT
+    branches = {}  # last node -> the tokens to it
+    for node, (word, parent) in enumerate(zip(words, step.draft.parents, strict=True)):
+        branches[node] = [*branches.get(parent, []), word.strip() or "␣"]
+    ends = [" ── ".join(words) for node, words in branches.items() if node not in step.draft.parents]
+    drawn = re.search(r"was ─┬.*?(?=\n```)", TEXT, re.DOTALL)
+    assert drawn
+    middle, side, last = drawn[0].splitlines()
+    root, inner = middle.split(" ─┬─ ")[:2]
+    assert sorted(ends) == sorted(
+        [
+            middle.replace("─┬─", "──"),
+            f"{root} ── {inner} ── {side.split('└─ ')[1]}",
+            f"{root} ── {last.split('└─ ')[1]}",
+        ]
+    )
+    assert "It drafted 15, checked 6 and accepted 3." in TEXT
 
 
 def test_every_number_is_the_run_s(pair: RunPair) -> None:
@@ -57,7 +86,7 @@ def test_every_number_is_the_run_s(pair: RunPair) -> None:
     assert run.pass_costs is not None
     assert run.first_token_seconds is not None
     steps, costs = run.steps, run.pass_costs
-    row = row_of(sample_of(Sample("edit-code.json", ()), pair), run.config, costs)
+    row = row_of(sample_of(Sample(RUN.name, ()), pair), run.config, costs)
     words = metrics.in_vllm_words(metrics.outcomes(steps))
     decoded, needed = row.tokens - 1, 1 + costs.break_even(16)
     assert row.seconds is not None
@@ -112,15 +141,18 @@ def test_the_splits_are_the_run_s(pair: RunPair) -> None:
         numbers = found[name]
         for label, accepted, drafted in re.findall(r"([\w-]+) (\d+) of (\d+)", cells[-1].replace(":", "")):
             assert (numbers[label]["accepted"], numbers[label]["drafted"]) == (int(accepted), int(drafted)), label
-        for label, count in re.findall(r"([a-z_]+) (\d+)(?:,|$)", cells[-1] if name == "not_drafted" else ""):
-            assert numbers[label] == int(count)
+        for label, count in re.findall(r"([a-z_ ]+) (\d+)(?:,|$)", cells[-1] if name == "not_drafted" else ""):
+            assert numbers[CODES[label.strip()]] == int(count)
     assert {name: kind["drafted"] for name, kind in found["by_source"].items()} == {
-        "prompt": 385, "model": 148, "output": 22,
+        "prompt": 342, "model": 146, "output": 82,
     }  # fmt: skip
     depth = found["by_depth"]["1"]
     drafts = found["vllm"]["num_drafts"]
     assert f"{depth['drafted']} / {drafts} = {depth['drafted'] / drafts:.1f} tokens for the first position" in WORDS
     assert f"rate of depth 1 is {depth['accepted']} / {depth['drafted']} = {depth['rate']:.3f}" in WORDS
+    first = depth["accepted"] / drafts
+    assert f"was among them in {depth['accepted']} / {drafts} = {first:.3f} of the drafts" in WORDS
+    assert f"right in {100 * first:.1f} % of its drafts would report {first:.3f}." in WORDS
 
 
 def test_the_adaptive_budget_is_what_a_replay_says(pair: RunPair) -> None:
@@ -134,9 +166,63 @@ def test_the_adaptive_budget_is_what_a_replay_says(pair: RunPair) -> None:
     assert adaptive["decode_seconds"] < fixed["decode_seconds"]
 
 
-def test_the_causes_are_those_of_a_study() -> None:
-    assert tuple(_table("cause")) == tuple(CAUSE_NAMES)
+def test_where_the_run_lost_acceptance_is_what_a_study_says(pair: RunPair) -> None:
+    run, table = pair.run, _table("cause")
+    sample = sample_of(Sample(RUN.name, ()), pair)
+    lost, _ = losses(sample, run.config, run.pass_costs)
+    assert {name: cells[0].strip("`") for name, cells in table.items()} == {
+        name: code for code, name in CAUSE_NAMES.items()
+    }
+    assert {CODES[name]: cells[-1] for name, cells in table.items() if cells[-1]} == {
+        one.cause: f"{one.passes} passes, {one.tokens} tokens" for one in lost
+    }
+    row = msgspec.structs.replace(row_of(sample, run.config, run.pass_costs), losses=lost)
+    width, ended = next(one.passes for one in lost if one.cause == "width"), sum(one.passes for one in lost)
+    said = verdict([row], run.config, run.pass_costs)
+    assert f"{100 * width / ended:.0f} % of the passes were cut by the settings" in said.text
+    assert (
+        f'verdict on this run is "{said.reason}", as {width} of {ended} passes are {100 * width / ended:.0f} %' in WORDS
+    )
+
+
+def test_other_widths_are_what_a_replay_says(pair: RunPair) -> None:
+    run = pair.run
+    wide, own, narrow = (replay_run(run, replace(run.config, decoding_length=n)).numbers(run) for n in (32, 16, 8))
+    length, seconds = "mean_accepted_tokens", "decode_seconds"
+    assert (
+        f"with 32 nodes the run has {wide[length]:.1f} tokens per pass and takes {wide[seconds]:.1f} s instead of "
+        f"{own[seconds]:.1f} s, with 8 nodes {narrow[length]:.1f} tokens per pass and {narrow[seconds]:.1f} s"
+    ) in WORDS
+
+
+def test_typical_ranges_are_the_measured_ones() -> None:
+    """A failure means that ``measurements.md`` has newer figures than the table of ranges."""
+    ranges = _table("kind of text")
+    traces = {
+        (name, int(width)): (float(cold), float(shared))
+        for name, width, cold, shared in re.findall(
+            r"^\| (\w+) \| (16|64) \| ([\d.]+) \|.*?\|.*?\| ([\d.]+) \|", MEASURED, re.M
+        )
+    }
+    names = {"chat": "chat", "word problems": "math", "questions to passages": "rag", "edits of code": "code_edit"}
+    for kind, name in names.items():
+        full = [f"{traces[name, n][0]:.1f} ({100 * (traces[name, n][0] - 1) / (n - 1):.0f} %)" for n in (16, 64)]
+        assert ranges[kind][2:] == [*full, f"{traces[name, 64][1]:.1f}"], kind
+    live = re.search(r"\| \| (chat .*) \|\n.*\n\| lookahead \| (.*) \|\n", MEASURED)
+    assert live
+    for kind, cell in zip(live[1].split(" | "), live[2].split(" | "), strict=True):
+        speedup, length = map(float, re.findall(r"[\d.]+", cell))
+        assert ranges[kind][:2] == [f"{length:.1f}", f"{speedup:.1f}"], kind
 
 
 def test_the_decision_tree_is_the_verdict_s() -> None:
-    assert _table("reason") == {branch.reason: [branch.when, branch.then] for branch in DECISIONS}
+    plain = {reason: [cell.replace("`", "") for cell in cells] for reason, cells in _table("reason").items()}
+    assert plain == {branch.reason: [branch.when, branch.then] for branch in DECISIONS}
+
+
+def test_every_flag_of_a_remedy_is_one_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("generate", "bench", "study", "costs"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+    known = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.M))
+    assert set(re.findall(r"--[a-z-]+", "".join(branch.then for branch in DECISIONS))) <= known
