@@ -48,11 +48,14 @@ def test_the_readme_example_runs(tiny_model: Path, capsys: pytest.CaptureFixture
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     engine, transformers = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     known: dict[str, Any] = {}
+    printed = []
     for example in (engine, transformers):
         code = example.replace("assets/model", str(tiny_model)).replace("max_new_tokens=128", "max_new_tokens=20")
         exec(compile(code, "README.md", "exec"), known)
-    assert float(capsys.readouterr().out.split()[-1]) >= 1.0
+        printed.append(capsys.readouterr().out)
+    assert float(printed[0].split()[-1]) >= 1.0
     assert known["output"].shape[1] == known["inputs"].input_ids.shape[1] + 20
+    assert "about a dog" in printed[1]
 
 
 def test_the_space_front_matter_pins_what_the_requirements_pin() -> None:
