@@ -200,7 +200,9 @@ class _Walk:
         search = JointSearch(self._sources(setting), confidence, self._output[done - 1])
         root = 1.0 if cut.rule is None else confidence.correction
         following = self._output[done : self._end]
-        search.serve([cut for _, cut in group], setting.config.strategy, root, following, self._sure_roots())
+        # The rows of all nodes are recycled, so none of them only fills up a draft.
+        sure_roots = self._sure_roots() if setting.recycled is None else 0
+        search.serve([cut for _, cut in group], setting.config.strategy, root, following, sure_roots)
         probabilities = search.grown.probabilities
         learned: dict[Hashable, Confidence] = {}
         for setting, cut in group:

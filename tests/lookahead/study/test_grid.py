@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +16,11 @@ from lookahead.replay import recorded_steps, replay_rows
 from lookahead.study.grid import AXES, FINALISTS, Drafting, Point, Work, differences, explore, explored, grid, label
 from lookahead.study.joint import Jointly, Outcome
 from lookahead.study.material import Sample
+from lookahead.study.reading import read_material
 from lookahead.study.replayed import output_of, replayed
 from tests.lookahead.study.samples import FLAT, STEEP, configs, corpus, recorded, traces
+
+ROOT = Path(__file__).resolve().parents[3]
 
 BASE = LookaheadConfig()
 
@@ -78,6 +82,17 @@ def test_a_runs_own_settings_are_what_it_did():
     own = Jointly().outcomes(Sample("run", run.prompt_ids, run=run), [run.config], run.pass_costs)[0]
     assert (sorted(own.widths.elements()), own.accepted) == (sorted(steps.widths), sum(steps.accepted))
     assert own.tokens == sum(steps.emitted)
+
+
+@pytest.mark.parametrize("name", ["word-problem", "story", "question"])
+def test_full_drafts_of_a_real_model_whose_rows_are_recycled(name):
+    """Every node of a draft leaves a row, so a search for full drafts may not end before its last node."""
+    (sample,) = read_material(ROOT / "assets" / "runs" / f"{name}.json")
+    run = sample.run
+    configs = [replace(run.config, decoding_length=width, budget="fixed") for width in (8, 16, 32)]
+    for found, config in zip(Jointly().outcomes(sample, configs, run.pass_costs), configs, strict=True):
+        alone = list(replayed(sample, config, run.pass_costs))
+        assert (found.passes, found.tokens) == (len(alone), sum(step.emitted for step in alone)), config
 
 
 def test_a_bounded_trie_that_is_pruned_while_the_output_grows():
