@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,16 @@ def test_what_the_readme_says_of_commands_and_files_is_so() -> None:
     assert [flag for flag in flags if f'"{flag}"' not in literal and f'"{flag[2:]}"' not in literal] == []
 
 
-def test_the_readme_example_runs(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_example_runs(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     engine, transformers = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     known: dict[str, Any] = {}
     printed = []
     for example in (engine, transformers):
-        code = example.replace("assets/model", str(tiny_model)).replace("max_new_tokens=128", "max_new_tokens=20")
+        code = example.replace("assets/model", str(folder)).replace("max_new_tokens=128", "max_new_tokens=20")
         exec(compile(code, "README.md", "exec"), known)
         printed.append(capsys.readouterr().out)
     assert float(printed[0].split()[-1]) >= 1.0
