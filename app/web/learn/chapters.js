@@ -58,7 +58,7 @@
       'Each guess gets an estimated probability. Down a branch they multiply: every token must be right for the next one to count.',
       'The draft tree is built best first: always the most probable guess that is left joins next, deeper or beside. The width limits the tokens of the pass; the last written token, the root, is one of them.',
     ],
-    task: 'Find the smallest width at which the tree has two branches.',
+    task: 'Guess what joins next, then widen by one. At which width has the tree two branches?',
     question: {
       ask: 'A guess has 60 %. The token after it has 50 % if that guess is right. How likely is it that the model gets there?',
       options: [
@@ -89,7 +89,7 @@
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
       'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
-    task: 'Walk: click the child that the model chose, or say that none is.',
+    task: 'Walk: click the child that the model chose, or say that none is. Then step 2.',
     question: {
       ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
       options: [
