@@ -15,7 +15,9 @@ export async function recorded(lesson) {
   const { run: id, method, head, steps, end } = answer.message;
   if (!head) return { error: 'The recording has no head.' };
   const about = 'A recorded run (' + answer.name + ') of ' + answer.model + ', drafted again ' + head.config.decoding_length + ' tokens wide. ␣ is a space, ⏎ a line break.';
-  return { run: { id, method, head, steps, end }, step: answer.step, walks: answer.walks, about };
+  /** Of the matched tokens the root alone is shown: the tree needs the room. */
+  const shown = steps.map((step) => ({ ...step, match: Math.min(1, step.match) }));
+  return { run: { id, method, head, steps: shown, end }, step: answer.step, walks: answer.walks, about };
 }
 
 /** The same run with another draft at one step. @param {Run} run @param {DraftStep} step @returns {Run} */
@@ -31,7 +33,7 @@ export const endOf = (/** @type {string} */ text, most = MOST_AROUND) => (text.l
 export function around(run, alone = false) {
   const prompt = make('span', {}), written = make('span', {}), root = make('mark', {});
   const asked = run.head.prompt.join('').replace(/<\|[^|]*\|>(system|user|assistant)?/g, '').trim();
-  put(prompt, visible(endOf(asked)));
+  put(prompt, visible(endOf(asked.replace(/\s+/g, ' '))));
   const element = make('div', { class: 'around', 'data-around': '' }, make('p', {}, make('b', {}, 'Prompt '), prompt));
   if (!alone) element.append(make('p', {}, make('b', {}, 'Written so far '), written, root));
   return {

@@ -47,7 +47,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
 
   function show(/** @type {Planted} */ answer) {
     nodes = answer.nodes;
-    drawTree({ run: withStep(run, /** @type {DraftStep} */ (answer.step)), step: at });
+    drawTree({ run: withStep(run, /** @type {DraftStep} */ ({ ...answer.step, match: before.match })), step: at });
     reveal(place, nodes[1] ?? nodes[0]);
     text.replaceChildren(visible(answer.texts.past), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
     put(same, answer.same ? '✓ Same text as plain decoding, which writes one token per pass without drafts: the branch changed the number of passes at most.' : '✗ Not the text of plain decoding.');
@@ -84,7 +84,7 @@ function inWords(/** @type {Planted} */ { nodes, known, cut, accepted, emitted, 
 }
 
 const tableOf = (/** @type {HTMLElement} */ rows) => make('table', { class: 'results', 'data-results': '' },
-  make('thead', {}, make('tr', {}, ...['Planted', 'Accepted', 'This pass wrote', 'Text'].map((name) => make('th', { scope: 'col' }, name)))), rows);
+  make('thead', {}, make('tr', {}, ...['Planted', 'Accepted', 'Written', 'Text'].map((name) => make('th', { scope: 'col' }, name)))), rows);
 
 /** @param {string} name @param {Planted | null} answer @param {number} [written] tokens, where nothing was planted */
 function rowOf(name, answer, written = answer?.emitted ?? 0) {
