@@ -7,7 +7,7 @@ import { questionOf } from './question.js';
 
 /** @import { Chapter } from './types' */
 
-const PHONE = 700, EDGE = 16, TOP = 60; // pixels
+const PHONE = 700, EDGE = 16, TOP = 60, GAP = 6, LOWEST = 220; // pixels
 
 /** The address of a chapter, wherever the app is served. */
 const addressOf = (/** @type {Chapter} */ { slug }) => new URL('../../../../learn/' + slug, import.meta.url).href;
@@ -38,8 +38,11 @@ export function addCards(/** @type {HTMLElement} */ box) {
 
 /** Puts a card in the corner of the window where it covers least of the pane that it explains and of the Run button. */
 function putBeside(/** @type {HTMLElement} */ card, /** @type {HTMLElement} */ pane) {
-  if (innerWidth <= PHONE) return pane.scrollIntoView({ block: 'start' }); // the card is at the foot of the window
-  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect();
+  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect(), { top: over, bottom: under } = pane.getBoundingClientRect();
+  if (innerWidth <= PHONE) { // as wide as the window: above the pane or below it
+    const from = run ? run.bottom + GAP : 0, above = over - GAP - from, below = innerHeight - under - GAP;
+    return void Object.assign(card.style, { inset: above > below ? from / zoom + 'px 0 auto 0' : 'auto 0 0 0', maxHeight: Math.max(LOWEST, above, below) / zoom + 'px' });
+  }
   const right = innerWidth - width - EDGE, low = innerHeight - height - EDGE;
   const covered = (/** @type {number[]} */ [left, top]) => shared(left, top, width, height, pane.getBoundingClientRect()) + (run ? 9 * shared(left, top, width, height, run) : 0);
   const corners = [[right, TOP], [EDGE, TOP], [right, low], [EDGE, low]].map((corner) => ({ corner, cost: covered(corner) }));

@@ -10,7 +10,7 @@ import { around, endOf, panesIn, recorded, reveal, withStep, writtenBefore } fro
 
 const MOST = 4; // tokens of a branch, as the server says
 const FRAME = 2.5; // from a node to the frame that says it was planted
-const SHORT = 26;
+const SHORT = 26, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const found = await recorded(lesson);
@@ -24,7 +24,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   box.append(
     make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => plant(null), { 'data-plant-right': '' })),
     place, says, tableOf(rows),
-    make('div', { class: 'well' }, given.element, make('p', { class: 'fact' }, 'The whole answer; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about),
+    make('div', { class: 'well' }, given.element, make('p', { class: 'fact' }, 'The answer; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about),
   );
   const drawTree = panesIn(place, { draft_tree }, {}, lesson, frame);
   on(field.field, 'keydown', (event) => { if (event.key === 'Enter' && !event.isComposing) { event.preventDefault(); plant(field.field.value); } });
@@ -49,7 +49,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     nodes = answer.nodes;
     drawTree({ run: withStep(run, /** @type {DraftStep} */ ({ ...answer.step, match: before.match })), step: at });
     reveal(place, nodes[1] ?? nodes[0]);
-    text.replaceChildren(visible(answer.texts.past), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
+    text.replaceChildren(visible(endOf(answer.texts.past, MOST_PAST)), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
     put(same, answer.same ? '✓ Same text as plain decoding, which writes one token per pass without drafts: the branch changed the number of passes at most.' : '✗ Not the text of plain decoding.');
     same.dataset.same = answer.same ? 'yes' : 'no';
   }
@@ -67,7 +67,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   }
 
   const pieces = run.steps.slice(at + 1).flatMap(({ emitted }) => emitted.map(([, piece]) => piece)).join(''), written = before.emitted.map(([, piece]) => piece).join('');
-  show({ step: before, nodes: [], known: 0, cut: false, accepted: 0, emitted: before.emitted.length, before: before.emitted.length, same: true, texts: { past: writtenBefore(run, at).slice(-120), after: '', now: written, rest: pieces } });
+  show({ step: before, nodes: [], known: 0, cut: false, accepted: 0, emitted: before.emitted.length, before: before.emitted.length, same: true, texts: { past: writtenBefore(run, at).slice(-MOST_PAST - 1), after: '', now: written, rest: pieces } });
   put(says, 'Without a planted branch this pass writes ' + plural(before.emitted.length, 'token') + '.');
   list();
 }
