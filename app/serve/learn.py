@@ -72,7 +72,7 @@ class Course:
         return lesson_runs.start(*self.telling)
 
     def plant(self, question: Answer) -> Answer:
-        """That run's step with a branch of the visitor's own."""
+        """That run's step with a branch of the visitor's own, or with the right one where no text is given."""
         if self.telling is None or type(question.get("step")) is not int:
             raise ValueError("step: need the index of a step")
         return lesson_runs.planted(self.telling[0].again, question["step"], question.get("text"))

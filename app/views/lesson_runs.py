@@ -29,6 +29,8 @@ MOST_LETTERS = 80
 """Longest planted text."""
 MOST_TOKENS = 250
 """Most tokens of an output that are replayed for one width."""
+MOST_WALKS = 6
+"""Most steps of a recording that are walked down."""
 MOST_ROWS = 4
 """Most recorded runs beside the typed text."""
 UNKNOWN = -1
@@ -85,8 +87,8 @@ def drafted_again(run: RunRecord) -> RunRecord:
 
 
 def telling(found: Sequence[Recording]) -> tuple[Recording, int] | None:
-    """The recording and step that teach most: several branches, tokens accepted, rejected and not reached, and more
-    output after it; the first of equal ones. None if nothing was drafted."""
+    """The recording and step that teach most: several branches, tokens accepted, rejected and not reached, no token
+    drafted twice, and more output after it; the first of equal ones. None if nothing was drafted."""
     places = [(one, step.index) for one in found for step in one.again.steps if step.draft]
     return max(places, key=lambda place: _tells(*place), default=None)
 
@@ -107,6 +109,7 @@ def _tells(recording: Recording, index: int) -> float:
         statuses.count("rejected") > 1,
         _output_left(run, index) > MOST_PLANTED,
         2 * all(text.strip().isalnum() for text in texts) or all(text.strip() for text in texts),
+        2 * (_twice(step) == 0),
     )
     return sum(goals)
 
@@ -115,12 +118,32 @@ def _output_left(run: StoredRun, index: int) -> int:
     return sum(len(step.emitted_ids) for step in run.steps[index + 1 :])
 
 
+def walks(run: StoredRun, first: int) -> list[int]:
+    """Steps to walk down: the first, then one whose guesses are all wrong if there is one, then others with more than
+    one child to choose from; at most ``MOST_WALKS``."""
+    wrong, partly = [], []
+    for step in run.steps:
+        draft = step.draft
+        if draft is None or step.index == first or len(draft) < 4 or len(set(draft.parents)) < 4:
+            continue
+        (partly if step.accepted_nodes else wrong).append(step.index)
+    wrong.sort(key=lambda index: _twice(run.steps[index]))
+    return [first, *wrong[:1], *partly][:MOST_WALKS]
+
+
+def _twice(step: StepRecord) -> int:
+    """How many draft tokens are drafted at another node, too."""
+    draft = step.draft
+    return 0 if draft is None else len(draft) - len(set(draft.token_ids))
+
+
 def start(recording: Recording, step: int) -> dict[str, Any]:
-    """The recording for the page: its message, and the step to begin with."""
+    """The recording for the page: its message, the step to begin with, and the steps to walk down."""
     return {
         "name": recording.name,
         "model": model_line(recording.run.model),
         "step": step,
+        "walks": walks(recording.again, step),
         "message": since(recording.again, 0),
     }
 
@@ -128,24 +151,27 @@ def start(recording: Recording, step: int) -> dict[str, Any]:
 # ------------------------------------------------------------------ planting
 
 
-def planted(run: StoredRun, index: int, text: Any) -> dict[str, Any]:
+def planted(run: StoredRun, index: int, text: str | None) -> dict[str, Any]:
     """A step with a branch of the visitor's own at the end of its accepted path, verified by the engine's own code.
 
-    An empty text plants what the recorded output says next, so the right branch.
+    None for the text plants what the recorded output says next, so the right branch.
 
     Raises:
-        ValueError: If the step has no draft or the text is too long.
+        ValueError: If the step has no draft, or the text is blank or too long.
     """
     step = run.steps[index] if 0 <= index < len(run.steps) else None
     if step is None or step.draft is None:
         raise ValueError("this step has no draft")
-    if not isinstance(text, str) or len(text) > MOST_LETTERS:
+    if text is not None and (not isinstance(text, str) or len(text) > MOST_LETTERS):
         raise ValueError(f"a branch of at most {MOST_LETTERS} characters")
+    if text is not None and not text.strip():
+        raise ValueError("Type something first.")
     done = sum(len(one.emitted_ids) for one in run.steps[:index])
     output_ids = tuple(token_id for one in run.steps for token_id in one.emitted_ids)
     pieces = [piece for data in steps_data(run) for _, piece, _ in data["emitted"]]
     start = done + len(step.accepted_nodes)
-    branch = _branch(text, output_ids[start:-1], pieces[start:-1])
+    typed = _branch(text, output_ids[start:-1], pieces[start:-1])
+    branch = typed[:MOST_PLANTED]
     tree, nodes, invented = _with_branch(step, branch, run)
     targets = _targets(step, tree, nodes, output_ids[start:])
     verdict = verify(tree, targets)
@@ -161,34 +187,40 @@ def planted(run: StoredRun, index: int, text: Any) -> dict[str, Any]:
     return {
         "step": step_data(changed, pieces[done : done + len(emitted)], token_text, 0.0),
         "nodes": nodes,
+        "known": sum(node < len(step.draft) for node in nodes),
+        "cut": text is not None and len(typed) > MOST_PLANTED,
         "accepted": len(set(nodes) & set(verdict.accepted_nodes)),
         "emitted": len(emitted),
         "before": len(step.emitted_ids),
         "same": same,
         "texts": {
             "past": "".join(pieces[:done])[-120:],
+            "after": "".join(pieces[:start])[-30:],
             "now": "".join(pieces[done : done + len(emitted)]),
             "rest": "".join(pieces[done + len(emitted) :]),
         },
     }
 
 
-def _branch(text: str, ids: Sequence[int], pieces: Sequence[str]) -> list[tuple[int | None, str]]:
-    """A planted text as tokens: the output's own as far as it says the same, then words; all of it if it is empty.
+def _branch(text: str | None, ids: Sequence[int], pieces: Sequence[str]) -> list[tuple[int | None, str]]:
+    """A planted text as tokens: the output's own as far as it says the same, then words; the output for None.
 
     An id is None where the recording knows no token of that text.
     """
+    own = list(zip(ids, pieces, strict=True))
+    if text is None:
+        return [*own[:MOST_PLANTED]]
     found: list[tuple[int | None, str]] = []
     text = rest = text.strip()
-    for token_id, piece in zip(ids, pieces, strict=True):
+    for token_id, piece in own:
         wanted = piece if rest != text else piece.lstrip()
-        if len(found) == MOST_PLANTED or (text and not (rest and rest.startswith(wanted))):
+        if not (rest and rest.startswith(wanted)):
             break
         found.append((token_id, piece))
         rest = rest[len(wanted) :]
-    if text and rest == text:  # nothing but the spaces before it agreed
+    if rest == text:  # nothing but the spaces before it agreed
         found.clear()
-    return [*found, *((None, word) for word in re.findall(r"\s*\S+", rest))][:MOST_PLANTED]
+    return [*found, *((None, word) for word in re.findall(r"\s*\S+", rest))]
 
 
 def _with_branch(

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lookahead.config import LookaheadConfig
-from lookahead.drafter import MAX_DEPTH, Drafter
+from lookahead.drafter import MAX_DEPTH, Drafter, Request
+from lookahead.search.confidence import level_class
 from lookahead.sources.tries import OwnTrie
 from lookahead.trie import ROOT, Trie
 from lookahead.trie.view import neighbourhood
@@ -158,6 +159,24 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
         "branches": _branches(tree.parents),
         "expected": tree.expected_tokens(),
         "best": best and {**asdict(best), "text": text.texts[best.token_id]},
+        "first": _first_guess(request, text),
+    }
+
+
+def _first_guess(request: Request, text: Typed) -> dict[str, Any] | None:
+    """Where the most probable guess has its probability from: how often it followed the suffix, of how many times, and
+    the confidence that the next token is one of those seen (``search/confidence.py``). None without a match."""
+    source = request.sources[0]
+    level = next(source.levels(source.locus()), None)
+    if level is None or not level[0]:
+        return None
+    length, total, single, _ = level
+    weight, token_id, place = source.candidates(level)[0]
+    return {
+        "text": text.texts[token_id],
+        "times": source.origin(place).times,
+        "of": round(total * source.origin(place).times / weight),
+        "confidence": request.confidence.of(source).values[level_class(length, total, single, 0)],
     }
 
 

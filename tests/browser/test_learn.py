@@ -103,14 +103,22 @@ def do_suffix(page: Page) -> None:
 
 
 def do_draft(page: Page) -> None:
+    expect(page.locator(".gram")).to_have_count(2)  # the next one is not told beforehand
+    expect(page.locator("[data-says]")).to_contain_text("1.30 tokens")
+    expect(page.locator("[data-why]")).to_contain_text("Why 30 % for “cat”? It came next 2 of 3 times, × 45 %")
+    page.locator("[data-reveal]").click()
+    expect(page.locator(".gram.ghost")).to_contain_text("slept")
     slide(page, 9)
-    expect(page.locator(".gram:not(.ghost)")).to_have_count(9)
+    expect(page.locator(".gram")).to_have_count(9)
     expect(page.locator("[data-noticed]")).to_have_text("")
-    slide(page, 3)
-    assert "At 3 tokens" in noticed(page)
-    expect(page.locator(".gram.ghost")).to_have_count(1)
+    slide(page, 4)
+    assert "At 4 tokens a second branch joins: “dog” (15 %)" in noticed(page)
+    expect(page.locator(".gram.ghost")).to_have_count(0)
+    expect(page.locator(".factor")).to_have_text(["× 30 %", "× 62 %", "× 15 %"])
+    slide(page, 5)
+    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
     page.locator("[data-value=characters]").click()
-    expect(page.locator(".gram.root")).to_contain_text("e")
+    expect(page.locator(".gram.root")).to_contain_text("d")
 
 
 def do_mask(page: Page) -> None:
@@ -119,6 +127,9 @@ def do_mask(page: Page) -> None:
     for parent in parents[1:]:
         depths.append(depths[parent] + 1)
     stranger = next(node for node, depth in enumerate(depths) if depth < node)  # guesses of others are before it
+    expect(page.locator("[data-says]")).to_contain_text("Point at")
+    expect(page.locator("[data-status=accepted], [data-status=rejected], .wanted, .n-bonus")).to_have_count(0)
+    expect(page.locator(".m-stranger")).to_have_count(0)
     page.locator(f"[data-row='{stranger}']").click()
     expect(page.locator("[data-says]")).to_contain_text("sees the text so far")
     expect(page.locator("[data-noticed]")).to_have_text("")
@@ -129,6 +140,10 @@ def do_mask(page: Page) -> None:
     expect(page.locator("[data-noticed]")).to_have_text("")
     page.locator(f"[data-row='{stranger}']").click()
     assert "With a causal mask" in noticed(page)
+    more = sum(node - depth for node, depth in enumerate(depths))  # cells that the tree mask has not
+    assert (page.locator(".m-stranger").get_attribute("d") or "").count("M") == more
+    page.locator("[data-row='1']").click()
+    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
     causal = page.locator("[data-positions] b").all_inner_texts()
     assert [int(place) - int(causal[0]) for place in causal] == list(range(len(causal)))
 
@@ -154,21 +169,46 @@ def do_verify(page: Page) -> None:
         page.locator("[data-none]").click()
     assert wrong
     assert f"{len(path)} accepted" in noticed(page)
+    expect(page.locator("[data-walk]")).to_have_text("Step 1 of 6")
     page.locator("[data-another]").click()
-    expect(page.locator(statuses.format("accepted"))).to_have_count(0)
+    expect(page.locator("[data-walk]")).to_have_text("Step 2 of 6")
+    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    page.locator("[data-none]").click()
+    expect(page.locator("[data-says]")).to_contain_text("Every guess was wrong")
+    assert "1 token from one pass: 0 accepted and 1 bonus." in noticed(page)
+    assert page.locator("[data-tree-box]").evaluate("(box) => box.scrollLeft") == 0
     page.locator("[data-again]").click()
     expect(page.locator("[data-none]")).to_be_enabled()
+    page.locator("[data-before]").click()
+    expect(page.locator("[data-walk]")).to_have_text("Step 1 of 6")
+    expect(page.locator("[data-before]")).to_be_disabled()
 
 
 def do_lossless(page: Page) -> None:
     before = page.inner_text("[data-passage]")
-    page.locator("[data-branch]").fill("<img src=x> zebra")
-    page.locator("[data-plant]").click()
-    expect(page.locator(".planted")).to_have_count(3)
+    says, field, plant = page.locator("[data-says]"), page.locator("[data-branch]"), page.locator("[data-plant]")
+    for blank in ("", "   "):
+        field.fill(blank)
+        plant.click()
+        expect(says).to_have_text("Type something first.")
+        expect(page.locator(".planted")).to_have_count(0)
+    field.fill("<img src=x> zebra")
+    plant.click()
+    expect(page.locator(".planted .frame")).to_have_count(3)
+    expect(page.locator(".planted .behind:not(.wanted)")).to_have_text([re.compile("planted")] * 3)
     expect(page.locator("[data-status=accepted].planted")).to_have_count(0)
+    expect(says).to_contain_text(re.compile("^Planted after “….+”: the first planted token was rejected"))
     expect(page.locator("[data-noticed]")).to_have_text("")
+    field.fill("zebra")
+    plant.click()
+    expect(says).to_contain_text("the planted token was rejected. The pass wrote")
+    field.fill("one two three four five")
+    plant.click()
+    expect(says).to_contain_text("the first 4 tokens are used")
     page.locator("[data-plant-right]").click()
-    expect(page.locator("[data-says]")).to_contain_text("4 of 4 planted tokens accepted")
+    expect(says).to_contain_text("all 4 planted tokens were accepted")
+    expect(page.locator("[data-result=wrong] td").nth(1)).to_have_text("0 of 4")
+    expect(page.locator("[data-result=right] td").nth(1)).to_have_text("4 of 4")
     assert "The text is the same" in noticed(page)
     assert page.inner_text("[data-passage]") == before
     expect(page.locator("[data-same=yes]")).to_be_visible()
@@ -242,9 +282,13 @@ def test_chapters_follow_each_other_by_links_and_arrows(course: Open, app_url: s
     expect(page.locator("h1")).to_have_text("1 · One token, one pass")
 
 
-@pytest.mark.parametrize("slug", ["pass", "mask", "lossless", "pay"])
+@pytest.mark.parametrize("slug", ["pass", "draft", "mask", "verify", "lossless", "pay"])
 def test_a_chapter_fits_a_phone(slug: str, course: Open) -> None:
-    page = course(slug, width=390, height=844, has_touch=True)
+    page = course(slug, width=390, height=844, has_touch=True, is_mobile=True)
+    if slug == "mask":
+        expect(page.locator("[data-says]")).to_contain_text("Tap a token")
+        expect(page.locator(".canvas.more")).to_have_count(1)  # the tree is wider than the phone, and says so
+    assert page.evaluate("document.querySelector('.top').scrollWidth") <= 390
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('main'))")
     sizes = page.eval_on_selector_all(
@@ -300,6 +344,13 @@ def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     button.click()
     card = page.locator("[data-card=mask]")
     expect(card).to_be_visible()
+    expect(card.locator(".signs")).to_contain_text("Yellow column")
+    covered = card.evaluate(
+        "(card) => ['[data-pane=attention_mask]', '#run'].filter((name) => {"
+        "const a = card.getBoundingClientRect(), b = document.querySelector(name).getBoundingClientRect();"
+        "return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; })"
+    )
+    assert covered == []
     expect(card.locator("h2")).to_have_text("5 · One pass, many branches")
     card.locator("[data-answer]").first.click()
     expect(card.locator(".verdict")).to_contain_text("Right")
@@ -309,6 +360,14 @@ def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     page.locator("[data-card=draft] a").click()
     page.wait_for_url("**/learn/draft")
     expect(page.locator("[data-chapter=mask]")).to_have_class("begun")
+
+
+@pytest.mark.parametrize("slug", ["draft", "mask", "verify", "lossless"])
+def test_a_presented_picture_is_not_cut(slug: str, course: Open) -> None:
+    page = course(f"{slug}?present=1", width=1280, height=720)
+    box = page.locator(".picture")
+    assert box.evaluate("(box) => box.getBoundingClientRect().bottom <= innerHeight + 1")
+    assert box.evaluate("(box) => box.scrollHeight <= box.clientHeight + 1")
 
 
 def test_presenting_and_hidden_parts_stay_from_chapter_to_chapter(course: Open) -> None:

@@ -7,6 +7,8 @@ import { questionOf } from './question.js';
 
 /** @import { Chapter } from './types' */
 
+const PHONE = 700, EDGE = 16, TOP = 60, GAP = 6, LOWEST = 220; // pixels
+
 /** The address of a chapter, wherever the app is served. */
 const addressOf = (/** @type {Chapter} */ { slug }) => new URL('../../../../learn/' + slug, import.meta.url).href;
 
@@ -19,18 +21,39 @@ export function addCards(/** @type {HTMLElement} */ box) {
       const pane = box.querySelector('[data-pane="' + name + '"]'), place = pane?.querySelector('.head') || pane;
       if (!place) continue;
       const button = make('button', { type: 'button', class: 'explain', 'data-explain': chapter.slug, 'aria-label': 'What is this? ' + chapter.title, title: 'What is this?' }, '?');
-      on(button, 'click', () => open(chapter));
+      on(button, 'click', () => open(chapter, /** @type {HTMLElement} */ (pane)));
       place.append(button);
     }
   }
 
-  function open(/** @type {Chapter} */ chapter) {
+  function open(/** @type {Chapter} */ chapter, /** @type {HTMLElement} */ pane) {
     card?.remove();
     card = cardOf(chapter, () => progress.note(chapter.slug, 'right'));
     box.append(card);
     card.showPopover(); // closed by Escape or a click elsewhere
+    putBeside(card, pane);
     card.focus();
   }
+}
+
+/** Puts a card in the corner of the window where it covers least of the pane that it explains and of the Run button. */
+function putBeside(/** @type {HTMLElement} */ card, /** @type {HTMLElement} */ pane) {
+  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect(), { top: over, bottom: under } = pane.getBoundingClientRect();
+  if (innerWidth <= PHONE) { // as wide as the window: above the pane or below it
+    const from = run ? run.bottom + GAP : 0, above = over - GAP - from, below = innerHeight - under - GAP;
+    return void Object.assign(card.style, { inset: above > below ? from / zoom + 'px 0 auto 0' : 'auto 0 0 0', maxHeight: Math.max(LOWEST, above, below) / zoom + 'px' });
+  }
+  const right = innerWidth - width - EDGE, low = innerHeight - height - EDGE;
+  const covered = (/** @type {number[]} */ [left, top]) => shared(left, top, width, height, pane.getBoundingClientRect()) + (run ? 9 * shared(left, top, width, height, run) : 0);
+  const corners = [[right, TOP], [EDGE, TOP], [right, low], [EDGE, low]].map((corner) => ({ corner, cost: covered(corner) }));
+  const { corner: [left, top] } = corners.reduce((best, other) => (other.cost < best.cost ? other : best));
+  Object.assign(card.style, { inset: 'auto', left: left / zoom + 'px', top: top / zoom + 'px' });
+}
+
+/** The area in which a box and a rectangle cover each other. @param {number} left @param {number} top @param {number} width @param {number} height @param {DOMRect} other */
+function shared(left, top, width, height, other) {
+  const across = Math.min(left + width, other.right) - Math.max(left, other.left), down = Math.min(top + height, other.bottom) - Math.max(top, other.top);
+  return Math.max(0, across) * Math.max(0, down);
 }
 
 /** @param {Chapter} chapter @param {() => void} right called when its question was answered */
@@ -39,7 +62,7 @@ function cardOf(chapter, right) {
   const close = make('button', { type: 'button', class: 'link', 'aria-label': 'Close' }, '✕');
   const link = make('a', { href: addressOf(chapter) }, 'Try it in the course ›');
   const head = make('div', { class: 'chapter-card-head' }, title, close);
-  const card = make('aside', { class: 'chapter-card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter.question, right), link);
+  const card = make('aside', { class: 'chapter-card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...(chapter.signs ? [make('p', { class: 'signs' }, chapter.signs)] : []), ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter.question, right), link);
   on(close, 'click', () => card.hidePopover());
   return card;
 }

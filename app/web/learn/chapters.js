@@ -21,7 +21,7 @@
     },
   },
   {
-    slug: 'trie', title: 'The Trie grows', panes: ['live_trie'],
+    slug: 'trie', title: 'The Trie grows', panes: ['live_trie'], signs: '+ and a blue frame: new or counted again since the last step. The number: how often it was read. Yellow: the ending of the text that was found.',
     text: [
       'The guesses come from a Trie: a tree of all short token sequences read so far. Every new token is added after the last one, two and three tokens.',
       'A sequence read twice shares one path, and its count says 2. Nothing is trained; adding a token takes microseconds.',
@@ -53,12 +53,12 @@
     },
   },
   {
-    slug: 'draft', title: 'From Trie to draft tree', panes: ['draft_tree'],
+    slug: 'draft', title: 'From Trie to draft tree', panes: ['draft_tree'], signs: '%: chance that all tokens up to this one are right. ✓ accepted, ✗ rejected (≠ what the model chose), ○ not reached, + the model’s own token.',
     text: [
       'Each guess gets an estimated probability. Down a branch they multiply: every token must be right for the next one to count.',
       'The draft tree is built best first: always the most probable guess that is left joins next, deeper or beside. The width limits the tokens of the pass; the last written token, the root, is one of them.',
     ],
-    task: 'Find the smallest width at which the tree has two branches.',
+    task: 'Guess what joins next, then widen by one. At which width has the tree two branches?',
     question: {
       ask: 'A guess has 60 %. The token after it has 50 % if that guess is right. How likely is it that the model gets there?',
       options: [
@@ -69,7 +69,7 @@
     },
   },
   {
-    slug: 'mask', title: 'One pass, many branches', panes: ['attention_mask'],
+    slug: 'mask', title: 'One pass, many branches', panes: ['attention_mask'], signs: 'A row is a token with its position; its filled cells are what it sees. Yellow column: all tokens before the root. ✓ accepted, ✗ rejected, ○ not reached.',
     text: [
       'All branches go through the model in one pass, in one row of tokens. A causal mask would let each token see everything before it, guesses of other branches included.',
       'The tree mask hides them: a token sees the text so far, its own ancestors and itself. Two guesses for the same place in the text get the same position.',
@@ -84,12 +84,12 @@
     },
   },
   {
-    slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'],
+    slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'], signs: 'Each colour is explained above the text. Yellow: the ending that the Trie knew, and where it had read it. ␣ is a space, ⏎ a line break.',
     text: [
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
       'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
-    task: 'Walk: click the child that the model chose, or say that none is.',
+    task: 'Walk: click the child that the model chose, or say that none is. Then step 2.',
     question: {
       ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
       options: [

@@ -3,25 +3,32 @@
 import { draw } from '../lib/dom.js';
 import { cells, label } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
+import { fit } from './fit.js';
 
 const CELL = 7.25;
 const STYLE = { gap: 22, height: 31, box: 24, radius: 6, x: 9, y: 16 };
 
-/** @typedef {{ text: string, parent: number, small?: string, kind?: string, says?: string }} Gram kind: a class of the box */
+/** With room for a factor on every line. */
+const WIDE = { ...STYLE, gap: 58, height: 40 };
+
+/** @typedef {{ text: string, parent: number, small?: string, factor?: string, kind?: string, says?: string }} Gram factor: what is on the line to it; kind: a class of the box */
 
 /**
  * Draws a tree into an SVG element, parents first.
- * @param {SVGElement} svg @param {Gram[]} grams @param {number} room @param {(node: number) => number} [rank] as in layOut
+ * @param {SVGElement} svg @param {Gram[]} grams @param {(node: number) => number} [rank] as in layOut
  */
-export function drawGrams(svg, grams, room, rank) {
+export function drawGrams(svg, grams, rank) {
   const nodes = grams.map(({ text, parent, small = '', kind = '', says = '' }, i) => {
     const name = text ? label(text, 14) : parent < 0 ? 'root' : '∅';
     const width = Math.round(cells(name) * CELL + cells(small) * CELL * 0.92 + 18);
     const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
     return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), width, attributes };
   });
-  const style = { ...STYLE, room };
+  const style = grams.some(({ factor }) => factor) ? WIDE : STYLE;
   drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
+  const placed = /** @type {{ x: number, y: number }[]} */ (/** @type {unknown} */ (nodes)); // drawTree gave every node its place
+  svg.append(...grams.flatMap(({ factor }, i) => (factor ? [draw('text', { class: 'factor', x: placed[i].x - 4, y: placed[i].y + style.box / 2 - 4, 'text-anchor': 'end' }, factor)] : [])));
+  fit(svg, style === WIDE ? 1.2 : 1);
 }
 
 /** An empty picture with a name. */

@@ -77,6 +77,7 @@ function showChapter() {
       task.classList.add('done');
       note('task');
     },
+    moved() { if (task.classList.contains('done')) put(noticed, '✓ Done.'); },
   };
   draw(picture, lesson);
 }

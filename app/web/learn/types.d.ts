@@ -14,6 +14,7 @@ export interface Chapter {
   task: string;
   question: Question;
   panes: string[]; // names of the panes of the Watch page that it explains
+  signs?: string; // what the signs of those panes mean
 }
 
 /** What a chapter's picture may use. */
@@ -21,6 +22,7 @@ export interface Lesson {
   sources: Source[];
   ask<T>(name: string, question: object): Promise<Answer<T>>;
   done(noticed: string): void; // the task was done; in words what there is to see
+  moved(): void; // what was noticed can no longer be seen
 }
 
 export type Picture = (box: HTMLElement, lesson: Lesson) => void | Promise<void>;
@@ -40,13 +42,14 @@ export interface Suffixes { tokens: string[]; levels: SuffixLevel[]; most: numbe
 export interface Drafted {
   text: string[]; parent: number[]; p: number[]; count: number[];
   match: number; branches: number; expected: number; best: { text: string; probability: number; parent: number } | null;
+  first: { text: string; times: number; of: number; confidence: number } | null; // why the first guess is that probable
 }
 
-export interface Recorded { name: string; model: string; step: number; message: StepMessage }
+export interface Recorded { name: string; model: string; step: number; walks: number[]; message: StepMessage }
 
 export interface Planted {
-  step: Step; nodes: number[]; accepted: number; emitted: number; before: number; same: boolean;
-  texts: { past: string; now: string; rest: string };
+  step: Step; nodes: number[]; known: number; cut: boolean; accepted: number; emitted: number; before: number; same: boolean;
+  texts: { past: string; after: string; now: string; rest: string };
 }
 
 export interface PayRow { name: string; tokens: number; passes: number; per_pass: number; width: number; needed: number; times_faster: number }

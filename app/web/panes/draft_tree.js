@@ -98,7 +98,7 @@ function draftNodes(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
     const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
     const says = { role: 'button', tabindex: i ? -1 : 0, 'data-node': i, 'data-status': kind, 'data-suffix': i ? 0 : step.match };
     const text = i ? label(draft.text[i]) : rootText(step, run);
-    /** @type {Node['small']} */ const small = i ? [[' ' + percent(draft.p[i]).replace(' ', '\u202f')]] : [];
+    /** @type {Node['small']} */ const small = i ? [[' ' + (draft.source[i] === 'planted' ? 'planted' : percent(draft.p[i]).replace(' ', '\u202f'))]] : [];
     if (wanted !== null) small.push([' ≠ ' + label(wanted, 10), '', 'behind wanted']);
     return nodeOf(parent, kind, SIGN[letter], text, small, { ...says, 'aria-label': SIGN[letter] + label(draft.text[i]) + (wanted === null ? '' : ' ≠ ' + label(wanted, 10)) + ': ' + describe(step, i) });
   });

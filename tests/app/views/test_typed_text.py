@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.serve.modules import WEB
 from app.views.typed_text import DEPTH, MOST_LETTERS, MOST_TOKENS, draft_answer, suffix_answer, trie_answer
 
 TEXT = st.text("ab ", max_size=24)
@@ -66,6 +67,33 @@ def test_a_narrower_draft_is_the_beginning_of_a_wider_one() -> None:
         assert narrow["text"] == wide["text"][:width]
         assert narrow["best"]["text"] == wide["text"][width]
         assert narrow["best"]["parent"] == wide["parent"][width]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a b a c a", ("c", 1, 2)),
+        ("x the cat sat. y the cat sat, z the cat ran; the cat", ("sat", 2, 3)),
+        ("one two one", ("two", 1, 1)),
+    ],
+)
+def test_the_first_guess_says_where_its_probability_is_from(text: str, says: tuple[str, int, int]) -> None:
+    answer = draft_answer({"text": text, "width": 2}, no_model)
+    first = answer["first"]
+    assert (first["text"], first["times"], first["of"]) == says
+    assert first["text"] == answer["text"][1]
+    assert first["times"] / first["of"] * first["confidence"] == pytest.approx(answer["p"][1])
+
+
+def test_without_a_match_nothing_is_said_of_the_first_guess() -> None:
+    assert draft_answer({"text": "a b c", "width": 2}, no_model)["first"] is None
+
+
+def test_the_chapters_own_text_grows_deeper_first_and_then_beside() -> None:
+    source = (WEB / "learn/lessons/draft.js").read_text()
+    text = source.split("const TEXT = '")[1].split("'")[0]
+    answer = draft_answer({"text": text, "width": 4}, no_model)
+    assert answer["parent"] == (-1, 0, 1, 0)
 
 
 def test_the_models_own_tokens_are_spelled_by_its_tokenizer() -> None:

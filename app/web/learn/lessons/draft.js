@@ -3,38 +3,44 @@
 import { asker } from '../../lib/asker.js';
 import { make, put } from '../../lib/dom.js';
 import { label, percent, plural } from '../../lib/text.js';
-import { slider, textField, tokenChoice } from '../fields.js';
+import { press, slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Drafted, Lesson } from '../types' */
 
-const TEXT = 'the cat sat on the mat, the cat sat on the sofa, and now the cat sat on the';
+/** Its draft grows deeper first, then beside. */
+const TEXT = 'the old cat slept on the mat. the old cat slept on the sofa. the old dog ran off. now the old';
 const WIDEST = 16;
 
 export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  let tokens = 'words', width = 2;
+  let tokens = 'words', width = 2, shown = false;
   /** @type {Drafted | null} */ let drawn = null;
   const field = textField('Text so far', TEXT, look, { rows: 2, 'data-text': '' });
   const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token'));
   const svg = picture('Draft tree, nodes in the order in which they joined'), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'Draft tree' }, svg);
-  const next = make('p', { class: 'hint', 'data-next-best': '' });
-  box.append(field.element, make('div', { class: 'controls' }, wide.element, tokenChoice((value) => { tokens = value; look(); })), canvas, says, next);
+  const next = make('p', { class: 'hint', 'data-next-best': '', role: 'status' }), why = make('p', { class: 'hint', 'data-why': '' });
+  const reveal = press('Show what joins next', () => { shown = true; drawNow(); }, { 'data-reveal': '' });
+  box.append(field.element, make('div', { class: 'controls' }, wide.element, reveal, tokenChoice((value) => { tokens = value; look(); })), canvas, says, why, next);
 
   /** @type {ReturnType<typeof asker<{ text: string, tokens: string, width: number }, Drafted>>} */
   const ask = asker((question) => lesson.ask('draft', question), (answer, question) => {
-    if (answer.error) { drawn = null; svg.replaceChildren(); put(says, answer.error); put(next, ''); return; }
+    if (answer.error) { drawn = null; svg.replaceChildren(); put(says, answer.error); put(next, ''); put(why, ''); reveal.disabled = true; return; }
     drawn = answer;
     show(answer, question);
   });
 
-  function look() { ask({ text: field.field.value, tokens, width }); }
+  function look() {
+    shown = false;
+    lesson.moved();
+    ask({ text: field.field.value, tokens, width });
+  }
 
   function show(/** @type {Drafted} */ draft, /** @type {{ text: string, tokens: string, width: number }} */ question) {
     drawNow();
-    put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(1) + ' tokens (1 of the model’s own + the sum of all probabilities).'
+    put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(2) + ' tokens (1 of the model’s own + the sum of all probabilities).'
       : 'The root alone: a pass as in plain decoding, 1 token.');
-    put(next, draft.best ? 'Dashed: the next to join, “' + label(draft.best.text) + '”, is not part of the draft yet.' : draft.p.length < question.width ? 'The Trie knows nothing more here.' : '');
+    put(why, whyOf(draft));
     compare(draft, question);
   }
 
@@ -42,21 +48,32 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   async function compare(/** @type {Drafted} */ draft, /** @type {{ text: string, tokens: string, width: number }} */ question) {
     if (draft.branches < 2 || draft.p.length < question.width) return;
     const less = await /** @type {ReturnType<typeof lesson.ask<Drafted>>} */ (lesson.ask('draft', { ...question, width: question.width - 1 }));
-    if (!less.error && less.branches < 2) lesson.done('At ' + question.width + ' tokens a second branch is more probable than making the first one longer.');
+    if (drawn !== draft || less.error || less.branches > 1) return;
+    lesson.done('At ' + question.width + ' tokens a second branch joins: “' + label(draft.text.at(-1) ?? '') + '” (' + percent(draft.p.at(-1) ?? 0) + ') is more probable than making the first one longer.');
   }
 
   function drawNow() {
     if (!drawn) return;
-    const { text, parent, p } = drawn;
+    const { text, parent, p, best } = drawn;
+    /** What a guess adds: its probability if all before it are right. */
+    const factor = (/** @type {number} */ own, /** @type {number} */ above) => '× ' + percent(above ? own / p[above] : own);
     const grams = text.map((piece, i) => ({
-      text: piece, parent: parent[i], small: i ? '  ' + percent(p[i]) : '', kind: i ? (i === text.length - 1 ? 'new' : '') : 'root',
+      text: piece, parent: parent[i], small: i ? '  ' + percent(p[i]) : '', factor: i ? factor(p[i], parent[i]) : '', kind: i ? (i === text.length - 1 ? 'new' : '') : 'root',
       says: i ? 'number ' + i + ', ' + percent(p[i]) : 'the last written token',
     }));
-    const { best } = drawn;
-    if (best) grams.push({ text: best.text, parent: best.parent, small: '  ' + percent(best.probability), kind: 'ghost', says: 'next to join' });
-    drawGrams(svg, grams, Math.max(200, canvas.clientWidth - 26));
+    if (best && shown) grams.push({ text: best.text, parent: best.parent, small: '  ' + percent(best.probability), factor: factor(best.probability, best.parent), kind: 'ghost', says: 'next to join' });
+    reveal.disabled = !best || shown;
+    put(next, !best ? (p.length < width ? 'The Trie knows nothing more here.' : '') : shown ? 'Dashed: the next to join, “' + label(best.text) + '”. It is not part of the draft yet.' : 'Which guess joins next: one deeper, or one beside?');
+    drawGrams(svg, grams);
   }
 
   new ResizeObserver(drawNow).observe(canvas);
   look();
+}
+
+/** Where the probability of the first guess is from. */
+function whyOf(/** @type {Drafted} */ { first }) {
+  if (!first) return '';
+  const { text, times, of, confidence } = first;
+  return 'Why ' + percent(times / of * confidence) + ' for “' + label(text) + '”? It came next ' + times + ' of ' + plural(of, 'time') + ', × ' + percent(confidence) + ': how sure the Trie is after a match like this. The rest is kept for other tokens, such as those never seen here.';
 }

@@ -1,50 +1,93 @@
 // A branch of the visitor's own in a recorded draft, verified by the engine: the verdicts change, the text does not.
 
-import { all, make, on, put } from '../../lib/dom.js';
+import { all, draw, make, on, put } from '../../lib/dom.js';
 import { plural, visible } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
 import { press, textField } from '../fields.js';
-import { panesIn, recorded, reveal, withStep } from '../recorded.js';
+import { around, endOf, panesIn, recorded, reveal, withStep, writtenBefore } from '../recorded.js';
 
 /** @import { DraftStep } from '../../types' @import { Lesson, Planted } from '../types' */
+
+const MOST = 4; // tokens of a branch, as the server says
+const FRAME = 2.5; // from a node to the frame that says it was planted
+const SHORT = 26, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const found = await recorded(lesson);
   if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, step: at, about } = found;
-  let wrong = false, right = false;
-  const field = textField('Your branch', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
+  const { run, step: at, about } = found, before = /** @type {DraftStep} */ (run.steps[at]);
+  /** @type {number[]} */ let nodes = [];
+  /** The last result of a wrong and of a right branch. @type {Record<'wrong' | 'right', [string, Planted] | null>} */ const results = { wrong: null, right: null };
+  const field = textField('Your branch (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), place = make('div', {}), text = make('p', { class: 'passage', 'data-passage': '' });
-  const same = make('p', { class: 'badge', 'data-same': '' });
+  const same = make('p', { class: 'fact', 'data-same': '' }), rows = make('tbody', {}), given = around(run, true);
   box.append(
-    make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => plant(''), { 'data-plant-right': '' })),
-    place, says, make('div', { class: 'well' }, make('p', { class: 'fact' }, 'The whole text; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about),
+    make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => plant(null), { 'data-plant-right': '' })),
+    place, says, tableOf(rows),
+    make('div', { class: 'well' }, given.element, make('p', { class: 'fact' }, 'The answer; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about),
   );
-  const drawTree = panesIn(place, { draft_tree }, {}, lesson);
+  const drawTree = panesIn(place, { draft_tree }, {}, lesson, frame);
   on(field.field, 'keydown', (event) => { if (event.key === 'Enter' && !event.isComposing) { event.preventDefault(); plant(field.field.value); } });
 
-  async function plant(/** @type {string} */ branch) {
+  async function plant(/** @type {string | null} */ branch) {
+    if (branch !== null && !branch.trim()) return put(says, 'Type something first.');
     const answer = await /** @type {ReturnType<typeof lesson.ask<Planted>>} */ (lesson.ask('plant', { step: at, text: branch }));
     if (answer.error) return put(says, answer.error);
     show(answer);
-    const verdict = answer.accepted ? answer.accepted + ' of ' + plural(answer.nodes.length, 'planted token') + ' accepted' : 'All ' + plural(answer.nodes.length, 'planted token') + ' rejected or not reached';
-    put(says, verdict + '. The pass wrote ' + plural(answer.emitted, 'token') + (answer.emitted === answer.before ? ', as without them.' : ' instead of ' + answer.before + '.'));
-    wrong ||= !answer.accepted;
-    right ||= answer.accepted > 0;
-    if (wrong && right && answer.same) lesson.done('Wrong tokens were rejected, right ones saved time. The text is the same both times.');
+    put(says, inWords(answer));
+    results[answer.accepted ? 'right' : 'wrong'] = [branch === null ? 'what the model will write' : '“' + branch.trim() + '”', answer];
+    list();
+    if (results.wrong && results.right && answer.same) lesson.done('Wrong tokens were rejected, right ones saved time. The text is the same both times.');
+  }
+
+  function list() {
+    const tried = [results.wrong, results.right].flatMap((result) => (result ? [rowOf(...result)] : []));
+    rows.replaceChildren(rowOf('nothing', null, before.emitted.length), ...tried);
   }
 
   function show(/** @type {Planted} */ answer) {
-    drawTree({ run: withStep(run, /** @type {DraftStep} */ (answer.step)), step: at });
-    for (const node of answer.nodes) for (const box of all(place, '[data-node="' + node + '"]')) box.classList.add('planted');
-    reveal(place, answer.nodes[1] ?? answer.nodes[0]);
-    text.replaceChildren(visible(answer.texts.past), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
-    put(same, answer.same ? 'same text ✓' : '✗ another text');
+    nodes = answer.nodes;
+    drawTree({ run: withStep(run, /** @type {DraftStep} */ ({ ...answer.step, match: before.match })), step: at });
+    reveal(place, nodes[1] ?? nodes[0]);
+    text.replaceChildren(visible(endOf(answer.texts.past, MOST_PAST)), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
+    put(same, answer.same ? '✓ Same text as plain decoding, which writes one token per pass without drafts: the branch changed the number of passes at most.' : '✗ Not the text of plain decoding.');
     same.dataset.same = answer.same ? 'yes' : 'no';
   }
 
-  drawTree({ run, step: at });
-  const step = run.steps[at], pieces = (/** @type {number} */ from, /** @type {number} */ to) => run.steps.slice(from, to).flatMap(({ emitted }) => emitted.map(([, piece]) => piece)).join('');
-  show({ step, nodes: [], accepted: 0, emitted: step.emitted.length, before: step.emitted.length, same: true, texts: { past: pieces(0, at).slice(-120), now: pieces(at, at + 1), rest: pieces(at + 1, run.steps.length) } });
-  put(says, 'Without a planted branch this pass writes ' + plural(step.emitted.length, 'token') + '.');
+  /** The same frame around every planted node, whatever became of it. */
+  function frame() {
+    for (const node of nodes) {
+      for (const group of all(place, '[data-node="' + node + '"]')) {
+        if (group.classList.contains('planted')) continue;
+        group.classList.add('planted');
+        const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(group.querySelector('rect')?.getAttribute(name)));
+        group.prepend(draw('rect', { class: 'frame', x: x - FRAME, y: y - FRAME, width: width + 2 * FRAME, height: height + 2 * FRAME, rx: 8 }));
+      }
+    }
+  }
+
+  const pieces = run.steps.slice(at + 1).flatMap(({ emitted }) => emitted.map(([, piece]) => piece)).join(''), written = before.emitted.map(([, piece]) => piece).join('');
+  show({ step: before, nodes: [], known: 0, cut: false, accepted: 0, emitted: before.emitted.length, before: before.emitted.length, same: true, texts: { past: writtenBefore(run, at).slice(-MOST_PAST - 1), after: '', now: written, rest: pieces } });
+  put(says, 'Without a planted branch this pass writes ' + plural(before.emitted.length, 'token') + '.');
+  list();
+}
+
+/** What became of a branch, in sentences. */
+function inWords(/** @type {Planted} */ { nodes, known, cut, accepted, emitted, before, texts }) {
+  const all = nodes.length, one = all === 1;
+  const verdict = accepted === all ? (one ? 'the planted token was accepted' : 'all ' + all + ' planted tokens were accepted')
+    : accepted ? accepted + ' of ' + all + ' planted tokens were accepted' : one ? 'the planted token was rejected' : 'the first planted token was rejected, so the others were not reached';
+  return (cut ? 'Long branch: the first ' + MOST + ' tokens are used. ' : '')
+    + 'Planted after “' + visible(endOf(texts.after, SHORT)) + '”: ' + verdict + '. '
+    + (known ? (known === all ? 'The draft held ' + (one ? 'it' : 'them') + ' already. ' : 'The draft held ' + known + ' of them already. ') : '')
+    + 'The pass wrote ' + plural(emitted, 'token') + (emitted === before ? ', as without ' + (one ? 'it.' : 'them.') : ' instead of ' + before + '.');
+}
+
+const tableOf = (/** @type {HTMLElement} */ rows) => make('table', { class: 'results', 'data-results': '' },
+  make('thead', {}, make('tr', {}, ...['Planted', 'Accepted', 'Written', 'Text'].map((name) => make('th', { scope: 'col' }, name)))), rows);
+
+/** @param {string} name @param {Planted | null} answer @param {number} [written] tokens, where nothing was planted */
+function rowOf(name, answer, written = answer?.emitted ?? 0) {
+  const accepted = answer ? answer.accepted + ' of ' + answer.nodes.length : '–';
+  return make('tr', answer ? { 'data-result': answer.accepted ? 'right' : 'wrong' } : {}, ...[name, accepted, plural(written, 'token'), answer && !answer.same ? '✗ another' : answer ? '✓ the same' : 'plain decoding’s'].map((words) => make('td', {}, words)));
 }

@@ -45,12 +45,13 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
 
   function drawNow() {
     if (!drawn) return;
-    const { tokens: all, levels } = drawn, room = Math.max(200, canvas.clientWidth - 26);
-    canvas.replaceChildren(...levels.slice(0, 3).map((level, i) => {
-      const svg = picture('What followed the ' + lastOf(level.length));
-      drawGrams(svg, gramsOf(all, level), room);
+    const { tokens: all, levels } = drawn;
+    const pictures = levels.slice(0, 3).map((level) => picture('What followed the ' + lastOf(level.length)));
+    canvas.replaceChildren(...pictures.map((svg, i) => {
+      const level = levels[i];
       return make('div', { class: 'level', 'data-level': level.length }, make('p', { class: 'match' }, (i ? 'Then, after the ' : 'First, after the ') + lastOf(level.length)), svg);
     }));
+    pictures.forEach((svg, i) => drawGrams(svg, gramsOf(all, levels[i]))); // there, each is fitted
   }
 
   new ResizeObserver(drawNow).observe(canvas);

@@ -71,7 +71,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       text: piece, parent: trie.parent[i], small: trie.count[i] > 1 && i ? ' ×' + trie.count[i] : '',
       kind: i ? (trie.new[i] ? 'new' : '') + (trie.count[i] > 1 ? ' often' : '') : 'root', says: i ? 'read ' + plural(trie.count[i], 'time') : '',
     }));
-    drawGrams(svg, grams, Math.max(200, canvas.clientWidth - 26), (node) => trie.id[node]);
+    drawGrams(svg, grams, (node) => trie.id[node]);
   }
 
   new ResizeObserver(() => { if (drawn) drawNow(drawn.trie); }).observe(canvas);

@@ -1,26 +1,27 @@
 // The walk down a recorded draft tree: the visitor looks for the model's choice, node by node.
 
 import { make, put } from '../../lib/dom.js';
-import { hasDraft, ownToken } from '../../lib/runs.js';
+import { ownToken } from '../../lib/runs.js';
 import { label, plural } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
 import { press } from '../fields.js';
-import { panesIn, recorded, reveal, withStep } from '../recorded.js';
+import { around, panesIn, recorded, reveal, withStep } from '../recorded.js';
 
 /** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const found = await recorded(lesson);
   if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, about } = found;
+  const { run, about, walks } = found, given = around(run);
   let at = found.step, step = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let path = [];
   /** @type {Set<number>} */ let wrong = new Set();
   let over = false;
   const chose = make('p', { class: 'chose', 'data-chose': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const none = press('None of these', () => say(null), { 'data-none': '' }), again = press('Again', () => go(at), { 'data-again': '' });
-  const more = press('Another step', () => go(later()), { 'data-another': '' }), place = make('div', {});
-  box.append(chose, make('div', { class: 'controls' }, none, again, more), place, says, make('p', { class: 'hint' }, about));
+  const back = press('‹', () => go(walks[walks.indexOf(at) - 1]), { 'data-before': '', 'aria-label': 'Step before' }), more = press('›', () => go(walks[walks.indexOf(at) + 1]), { 'data-another': '', 'aria-label': 'Another step' });
+  const count = make('span', { class: 'fact', 'data-walk': '', role: 'status' }), place = make('div', {});
+  box.append(chose, make('div', { class: 'controls' }, none, again, make('span', { class: 'pick' }, back, count, more)), place, says, given.element, make('p', { class: 'hint' }, about));
   const drawTree = panesIn(place, { draft_tree }, { pin(node) { if (node) say(node); } }, lesson);
 
   const here = () => path.at(-1) ?? 0;
@@ -28,16 +29,19 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   /** The step's own verdict: the next accepted node, or null where the model went its own way. */
   const right = () => step.path[path.length] ?? null;
 
-  /** A later step with a choice to make; the first one again after the last. */
-  const later = () => run.steps.find((one) => one.i > at && hasDraft(one) && one.path.length && one.draft.parent.length > 3)?.i ?? found.step;
-
   function go(/** @type {number} */ to) {
     at = to;
     step = /** @type {DraftStep} */ (run.steps[at]);
     path = [];
     wrong = new Set();
     over = false;
+    const place = walks.indexOf(at);
+    back.disabled = place < 1;
+    more.disabled = place === walks.length - 1;
+    put(count, 'Step ' + (place + 1) + ' of ' + walks.length);
     put(says, '');
+    given.show(step);
+    lesson.moved();
     show();
   }
 
@@ -61,8 +65,8 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     over = true;
     const own = ownToken(step), written = plural(step.emitted.length, 'token');
     show();
-    put(says, '✓ ' + plural(path.length, 'token') + ' accepted' + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
-    lesson.done(written + ' from one pass: ' + path.length + ' accepted' + (own ? ' and 1 bonus.' : '.'));
+    put(says, '✓ ' + (path.length ? plural(path.length, 'token') + ' accepted' : 'Every guess was wrong: no token accepted') + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
+    lesson.done(written + ' from one pass: ' + path.length + ' accepted' + (own ? ' and 1 bonus.' : '.') + (walks.indexOf(at) ? '' : ' In step 2, every guess is wrong.'));
   }
 
   /** The step as far as it has been walked: what is not known yet looks as if it had not been reached. */
@@ -73,7 +77,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const wants = draft.wants.map((text, i) => (done.has(i) ? text : null));
     const emitted = over ? step.emitted : step.emitted.slice(0, path.length);
     drawTree({ run: withStep(run, { ...step, draft: { ...draft, status, wants }, path, emitted }), step: at, node: over ? null : here() });
-    reveal(place, kids()[0] ?? here());
+    reveal(place, over ? 0 : kids()[0] ?? here());
     const choice = draft.wants[here()];
     chose.replaceChildren(...(over ? ['The walk is over.'] : ['After ', make('b', {}, label(draft.text[here()])), ' the model chose ', make('b', { class: 'choice' }, label(choice ?? ''))]));
     none.disabled = over;

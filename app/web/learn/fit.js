@@ -1,0 +1,30 @@
+// A tree as large as its box allows: made smaller, to a bound; one that is wider still scrolls, with a sign.
+
+import { on } from '../lib/dom.js';
+
+const LEAST = 0.8;
+const PADDING = 26;
+
+/** @type {WeakSet<Element>} */ const heard = new WeakSet();
+
+/** Fits a picture, whose attributes say its own size, into the canvas around it. @param {SVGElement} svg @param {number} [most] times its own size where there is room */
+export function fit(svg, most = 1) {
+  const canvas = /** @type {HTMLElement | null} */ (svg.closest('.canvas')), width = Number(svg.getAttribute('width')), height = Number(svg.getAttribute('height'));
+  if (!canvas?.clientWidth || !width) return;
+  const room = canvas.clientWidth - PADDING, scale = Math.max(LEAST, Math.min(most, room / width));
+  svg.setAttribute('viewBox', '0 0 ' + width + ' ' + height);
+  svg.style.width = scale * width + 'px';
+  svg.style.height = scale * height + 'px';
+  tell(canvas);
+  if (!heard.has(canvas)) on(canvas, 'scroll', () => tell(canvas), true);
+  heard.add(canvas);
+}
+
+/** Whether there is more than fits, and more to the right: the edge fades there. */
+function tell(/** @type {HTMLElement} */ canvas) {
+  canvas.classList.toggle('wider', canvas.scrollWidth > canvas.clientWidth + 1);
+  canvas.classList.toggle('more', canvas.scrollLeft + canvas.clientWidth < canvas.scrollWidth - 3);
+}
+
+/** How many times as large as its own size a picture is shown. */
+export const scaleOf = (/** @type {SVGElement} */ svg) => (parseFloat(svg.style.width) || Number(svg.getAttribute('width'))) / Number(svg.getAttribute('width'));
