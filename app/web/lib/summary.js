@@ -1,6 +1,6 @@
 // What a run amounts to, in one sentence, and the step that shows it best.
 
-import { brokeOff, compared, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
+import { brokeOff, compared, decoded, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
 import { speedup } from './speedup.js';
 import { number, passes, percent, plural } from './text.js';
 
@@ -13,18 +13,19 @@ const MOST_BESIDE = 3; // further branches that make a step tell more, twice as 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
-  const made = plural(tokens.length, 'token') + ' in ' + passes(run.steps.length);
-  if (!whole(run)) return [['The run ' + brokeOff(run) + ': ' + made + '.']];
+  const after = decoded(run), made = 'After the first token, ' + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
+  if (!whole(run)) return [['The run ' + brokeOff(run) + '. ' + made + '.']];
   if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
   if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
   const seen = tokens.filter(([, text]) => text.trim()), loop = loopStart(seen.map(([id]) => id)); // loops may be indented ever deeper
-  if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess: ' + made + ' say little about other texts.']];
-  if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
+  if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess. ' + made + ' say little about other texts.']];
+  if (!after.passes) return [['The model wrote 1 token, in the prompt’s pass.']];
+  if (!plain) return [[made + ': ' + number(after.tokens / after.passes, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
   /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
-  if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
-  return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+  if (fast.kind !== 'slower') return [[made + ': the whole run '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
+  return [[made + ': the whole run only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */

@@ -52,7 +52,7 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
     for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
     put(none, step ? whyEmpty(step, run) : '');
-    put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
+    put(fact, hasDraft(step) ? matched(step, run) : '');
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
     const nodes = step ? nodesOf(step, run) : [];
     drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
@@ -146,8 +146,8 @@ function nodeOf(parent, kind, sign, text, small, attributes) {
 function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
   if (step.draft.parent.length < 2 && (run.method === 'plain' || draftsOff(run) || !step.match)) return 'no draft';
   if (step.draft.parent.length < 2) return 'no draft after a match of ' + plural(step.match, 'token');
-  if (step.match) return 'drafted after a match of ' + plural(step.match, 'token');
-  return 'drafted from the most frequent tokens (no match)';
+  const guessed = plural(step.draft.parent.length - 1, 'token') + ' guessed ';
+  return guessed + (step.match ? 'after a match of ' + plural(step.match, 'token') : 'from the most frequent ones (no match)');
 }
 
 const nodeAt = (/** @type {Element} */ svg, /** @type {number} */ node) => one(svg, '[data-node="' + node + '"]');
