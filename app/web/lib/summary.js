@@ -8,7 +8,7 @@ import { number, passes, percent, plural } from './text.js';
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
-const MOST_BESIDE = 3; // further branches that make a step tell more, twice as much at most
+const MOST_BESIDE = 3, MOST_RIGHT = 6; // further branches, and accepted tokens, that make a step tell more
 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
@@ -50,7 +50,7 @@ export function loopStart(/** @type {number[]} */ ids) {
   return found;
 }
 
-/** The step to look at when a run has ended: where most was accepted, by the branches that it was found among; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
+/** The step to look at when a run has ended: several branches of which some tokens were accepted, or else where most was; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
 export function tellingStep(run, plain) {
   const lost = speedup(run, plain)?.kind === 'slower';
   let best = Math.max(0, run.steps.length - 1), most = -1;
@@ -58,7 +58,7 @@ export function tellingStep(run, plain) {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
     const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes that are no parent; -1 is the root's
-    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE) / MOST_BESIDE) * right + (right ? (drafted - right) / 1000 : 0);
+    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE)) * Math.min(right, MOST_RIGHT) + right / 100 + (right ? (drafted - right) / 1e5 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });
   return best;
