@@ -8,7 +8,7 @@ import { number, passes, percent, plural } from './text.js';
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
-const MOST_BESIDE = 3, MOST_RIGHT = 6; // further branches, and accepted tokens, that make a step tell more
+const MOST_BESIDE = 3, MOST_RIGHT = 4; // further branches, and accepted tokens, that make a step tell more
 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {

@@ -72,9 +72,9 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
   /** Where the button scrolls to: the end of the accepted path, then that of the tree, then back to the root. */
   function nextPlace() {
     const ends = all(svg, '.n-accepted, .n-bonus').map((node) => node.getBoundingClientRect().right), box = place.getBoundingClientRect();
-    const left = Math.min(beyond(), place.scrollLeft + Math.max(0, ...ends) - box.right + STYLE.gap);
-    if (place.scrollLeft + 2 >= beyond()) return 0;
-    return left > place.scrollLeft + 2 ? left : beyond();
+    const most = beyond(), left = place.scrollLeft + Math.max(0, ...ends) - box.right + STYLE.gap;
+    if (place.scrollLeft + 2 >= most) return 0;
+    return left > place.scrollLeft + 2 && left < most - 2 * STYLE.gap ? left : most;
   }
 
   /** Whether more of the tree is to the right. */
