@@ -226,7 +226,7 @@ def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_r
 
 def test_where_two_whole_runs_part_the_race_says_so(page: Page, recorded_run: Path, tmp_path: Path) -> None:
     run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
-    same = f"the same {len(run.token_ids) - 1} tokens in {len(run.steps) - 1} passes instead of"
+    same = f"Same {len(run.token_ids) - 1} tokens in {len(run.steps) - 1} passes instead of"
     expect(page.locator("[data-race-hint]")).to_contain_text(same)
     steps = list(greedy.steps[:10])
     other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])

@@ -175,7 +175,7 @@ function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
   if (step.draft.parent.length < 2 && (run.method === 'plain' || draftsOff(run) || !step.match)) return 'no draft';
   if (step.draft.parent.length < 2) return 'no draft after a match of ' + plural(step.match, 'token');
   const guessed = plural(step.draft.parent.length - 1, 'token') + ' guessed ';
-  return guessed + (step.match ? 'after a match of ' + plural(step.match, 'token') : 'from the most frequent ones (no match)');
+  return guessed + (step.match ? 'after a match of ' + step.match : 'from the most frequent ones (no match)');
 }
 
 const nodeAt = (/** @type {Element} */ svg, /** @type {number} */ node) => one(svg, '[data-node="' + node + '"]');

@@ -59,7 +59,7 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
         put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
       });
       put(same, 'text as ' + plainName(run).toLowerCase());
-      put(beside, run.method === 'plain' || !values.emitted ? '' : 'not ' + values.emitted);
+      put(beside, run.method === 'plain' || values.emitted <= values.decode_steps ? '' : 'not ' + values.emitted);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
       put(hint, speedSays(run, plain));
       const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);

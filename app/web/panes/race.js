@@ -120,7 +120,7 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
       ', ' + theirs + ' ' + count(other) + ' and ' + clock(other.end.seconds) + '.';
   }
   const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
-  return 'After the first token, the same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
+  return 'Same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
     (fast ? fast.words + ' here' : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }
 

@@ -20,7 +20,7 @@ class FullThread(QuestionThread):
 
 
 def test_closed_figures_wait_for_nothing(host: ModelHost) -> None:
-    """A run that is opened asks for its figures; where they are closed, that cannot fail, however busy the server is."""
+    """A run that is opened asks for its figures; where they are closed, that cannot fail, however busy all is."""
     store = RunStore()
     demo = build_demo(host, store, FullThread(store))
     asked = [one.fn for one in demo.fns.values() if one.name == "figures" and one.fn]
