@@ -122,7 +122,12 @@ OTHER_MODEL = (
 STATUS = "<p role='status'>Ready.</p>"
 STATUS_SCRIPT = """
 const line = element.querySelector('p');
-watch('value', () => { line.textContent = line.title = props.value; });
+const show = () => {
+  line.textContent = line.title = props.value;
+  line.toggleAttribute('data-idle', props.value === 'Ready.'); // a phone has no room for it
+};
+watch('value', show);
+show();
 """
 GROUPS_SCRIPT = """
 const bar = element.closest('#ask');

@@ -115,6 +115,18 @@ class Handlers:
 
         return all_figures(stored.run)
 
+    def opened(self, event: gr.EventData) -> tuple[Any, ...]:
+        """The status line, the run that the stage has just opened, no preset, and the run's own texts in the fields.
+
+        The fields stay as they are where the run brings no prompt of its own, as after a reload.
+        """
+        run_id = str(getattr(event, "run", ""))
+        stored = self.store.get(run_id)
+        texts = stored.run.texts if stored and stored.run else None
+        if texts is None or not getattr(event, "fields", False):
+            return "Ready.", run_id, *(gr.skip() for _ in range(4))
+        return "Ready.", run_id, None, "", texts.prompt, ""
+
     def busy(self, kept: str, request: gr.Request) -> tuple[Any, ...]:
         """The status line and the buttons of a tab whose run is queued, and the run that it keeps."""
         self.tabs.arrive(_tab(request))
@@ -145,6 +157,8 @@ def connect(
     """
 
     async def figures(run_id: str) -> tuple[Any, ...]:
+        if not run_id:  # closed: nothing to wait for in the thread, which refuses what waits too long
+            return (gr.skip(),) * len(plots)
         try:
             return await thread.ask(partial(handlers.figures, run_id))
         except Exception as error:
@@ -169,7 +183,9 @@ def connect(
         runs.append(done)
         for after in (done.success, done.failure):
             after(_ready, None, buttons, **quiet).success(figures, drawn, plots, js=IF_OPEN, **quiet)
-    opened = view.select(_opened, None, [controls.status, drawn], **quiet)
+    fields = [controls.preset, *controls.texts]
+    opened = view.select(handlers.opened, None, [controls.status, drawn, *fields], **quiet)
+    opened.then(None, fields, None, js=KEEP_TYPED, **quiet)
     opened.then(figures, drawn, plots, js=IF_OPEN, **quiet)
     place.expand(figures, drawn, plots, js=SHOWN_RUN, **quiet)
     left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
@@ -239,6 +255,10 @@ def _url_script(controls: Controls) -> str:
 
 
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
+KEEP_TYPED = """(preset, ...texts) => {
+  if (!preset) sessionStorage.setItem('lookahead-typed', JSON.stringify(texts.slice(0, 3)));
+}"""
+"""The texts of a run that was opened stay over a reload, as typed ones do."""
 TYPED = """(...texts) => {
   const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
   return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
@@ -260,11 +280,6 @@ def _choose_preset(name: str) -> tuple[str, str, str]:
     """The preset's document and prompt; no text is expected."""
     preset = presets.by_name(name)
     return preset.document, preset.prompt, ""
-
-
-def _opened(event: gr.EventData) -> tuple[str, str]:
-    """The status line, and the run that the stage has just opened."""
-    return "Ready.", str(getattr(event, "run", ""))
 
 
 def _ready() -> tuple[Any, Any, Any]:

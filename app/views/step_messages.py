@@ -176,7 +176,7 @@ def how_it_ended(run: StoredRun) -> str:
         "stop": "reached a stop string",
     }
     made = f"{_count(tokens, 'token', 'tokens')} in {_count(count, 'forward pass', 'forward passes')}"
-    return f"{name}: {made}, {record.seconds:.2f} s, {ended[record.finish_reason]}."
+    return f"{name}: {made}, the prompt's included, {record.seconds:.2f} s, {ended[record.finish_reason]}."
 
 
 def _count(count: int, one: str, more: str) -> str:

@@ -120,14 +120,14 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   }
 
   /** Finished runs take the stage: recorded, restored or opened ones. @returns {string} what is against it */
-  function setMessages(/** @type {StepMessage[]} */ messages, asRecorded = false) {
+  function setMessages(/** @type {StepMessage[]} */ messages, asRecorded = false, withFields = false) {
     if (main() && !recorded && !over()) return 'A run is in progress; open the file when it has finished.';
     const opened = messages.map((message) => message.run), ids = kept && !opened.includes(kept) ? [kept, ...opened] : opened;
     opened.forEach(feed.drop);
     setScene({ ids, of: ids.length }, true);
     messages.forEach(feed.take);
     recorded = asRecorded;
-    if (!asRecorded) trigger('select', { run: shown });
+    if (!asRecorded) trigger('select', { run: shown, fields: withFields });
     return '';
   }
 
@@ -201,7 +201,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** The runs of a run file take the stage. @param {string} text @param {string} note @returns {Promise<string>} what is against it */
   async function openText(text, note) {
     const answer = await answerTo(server.open_run({ text, note }));
-    return answer.error || setMessages(answer.messages);
+    return answer.error || setMessages(answer.messages, false, true);
   }
 
   /** A run of a study takes the stage. @param {string} study @param {string} name @param {number} at @returns {Promise<string>} what is against it */

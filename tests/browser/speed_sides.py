@@ -101,7 +101,7 @@ class App:
                 *_, last = (line for line in steps if line.startswith(b"data: "))
             next(line for line in events if b'"process_completed"' in line)
         numbers = json.loads(last.removeprefix(b"data: "))["end"]
-        return 1000 * numbers["seconds"] / numbers["forward_passes"]
+        return 1000 * numbers["seconds"] / (numbers["decode_steps"] + 1)
 
     def _run_index(self) -> int:
         ids = {part["props"].get("elem_id"): part["id"] for part in self.config["components"]}
@@ -155,7 +155,7 @@ class Browser:
         page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
         draws = page.evaluate("window.draws.filter((draw) => draw[1] > 0)")
         numbers = page.evaluate(
-            "['tokens_per_second', 'forward_passes', 'mean_accepted_tokens'].map((name) =>"
+            "['tokens_per_second', 'decode_steps', 'mean_accepted_tokens'].map((name) =>"
             " +document.querySelector('#numbers [data-metric=' + name + ']').dataset.value)"
         )
         tokens = page.locator("#ribbon .group [data-place]").count()

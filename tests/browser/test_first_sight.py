@@ -30,7 +30,7 @@ def test_nothing_overflows_light_or_dark(open_page: Callable[..., Page], width: 
     assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     outside = page.evaluate(
-        "[...document.querySelectorAll('body *')].filter((e) => !e.closest('svg') &&"
+        "[...document.querySelectorAll('body *')].filter((e) => !e.closest('svg, #preset .wrap') &&"
         " e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert outside == []
@@ -55,6 +55,77 @@ def test_the_chips_say_how_much_faster_or_slower_their_runs_were(open_page: Call
     assert times[0] == max(times) > 2, "the first sight is a telling one"
     assert sum(value < 1 for value in times) >= 2, "those that lose say so"
     assert page.inner_text("#sentence").endswith("the same text.")
+
+
+def test_what_stands_side_by_side_agrees(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'recorded'")
+    for key in ("", "ArrowLeft"):  # at the end, and in the middle of the run
+        if key:
+            page.evaluate("document.activeElement.blur()")
+            page.keyboard.press(key)
+            page.wait_for_function("document.querySelector('#sentence').textContent.startsWith('The Trie guessed')")
+        rate, passes, tokens, lane, step = page.evaluate(
+            "['[data-metric=mean_accepted_tokens] dd', '[data-metric=decode_steps] dd', '.beside small',"
+            " '[data-lane=lookahead] .count', '[data-step-count]'].map((name) =>"
+            " document.querySelector('#stage ' + name).textContent)"
+        )
+        written = int(tokens.removeprefix("not "))
+        assert float(rate) == pytest.approx(written / int(passes), abs=0.051)
+        now, last = map(int, step.removeprefix("step ").split(" / "))
+        assert lane.startswith(f"{written} tokens, {now} of {last} passes")
+        if key:
+            assert int(passes) == now
+            guessed = page.inner_text("#sentence b.s-guess")
+            assert page.inner_text("[data-tree-fact]").startswith(f"{guessed} guessed ")
+        else:
+            assert f"{written} tokens in {passes} passes" in page.inner_text("#sentence")
+            assert int(passes) == last
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_first_sight_says_what_it_is_about(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(width=width, height=800 if width == 1280 else 844, reduced_motion="reduce")
+    page.wait_for_selector("#run:enabled")
+    lead = page.locator(".lead")
+    expect(lead).to_be_in_viewport(ratio=1)
+    for words in ("writes faster, its text unchanged", "the Trie (n-grams seen so far)"):
+        expect(lead).to_contain_text(words)
+    expect(page.locator("[data-metric=speedup] dt")).to_have_text("whole run faster")
+    expect(page.locator("#document [data-testid=block-info]")).to_be_visible()  # document and request are told apart
+    assert page.locator("#draft-tree [data-node]").count() > 8
+    sides = page.evaluate(
+        "() => { const { right } = document.querySelector('[data-tree-box]').getBoundingClientRect();"
+        " return [...document.querySelectorAll('#draft-tree [data-node]')].filter((node) =>"
+        " node.getBoundingClientRect().right <= right).length; }"
+    )
+    assert sides >= 6, "several whole nodes, of several branches"
+    assert page.evaluate("document.querySelectorAll('#draft-tree [data-status=accepted]').length") >= 2
+
+
+def test_a_phone_shows_the_examples_and_nothing_cut_off(open_page: Callable[..., Page]) -> None:
+    page = open_page(width=390, height=844, reduced_motion="reduce", has_touch=True)
+    page.wait_for_selector("#run:enabled")
+    for name in ("Code", "Question", "JSON"):
+        expect(page.locator("#preset label", has_text=name)).to_be_in_viewport(ratio=1)
+    expect(page.locator("#status p")).to_be_hidden()  # "Ready." has no room
+    page.locator("#preset label", has_text="JSON").tap()
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-json'")
+
+
+def test_a_tree_that_is_too_wide_says_so_and_shows_its_end(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?example=edit-code&step=1", reduced_motion="reduce")
+    more = page.locator("[data-more]")
+    expect(more).to_have_text("more ›")
+    last = page.locator("#draft-tree .n-bonus")
+    expect(last).not_to_be_in_viewport()
+    more.click()
+    expect(last).to_be_in_viewport(ratio=0.9)
+    expect(more).to_have_text("‹ root")
+    more.click()
+    expect(page.locator("#draft-tree .n-root")).to_be_in_viewport(ratio=0.9)
+    page.keyboard.press("Home")
+    expect(more).to_be_hidden()
 
 
 def test_tools_are_there_whenever_the_bar_was_drawn(open_page: Callable[..., Page]) -> None:

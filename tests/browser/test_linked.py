@@ -140,7 +140,7 @@ SEEN = """() => {
 
 
 KNOWN = """() => [
-  document.querySelector('#numbers [data-metric=forward_passes]').dataset.value,
+  document.querySelector('#numbers [data-metric=decode_steps]').dataset.value,
   document.querySelector('#race [data-lane=lookahead] .count').textContent.match(/\\d+ of/)[0],
   document.querySelector('#scrubber').parentElement.querySelector('.t-ahead').getAttribute('x'),
   getComputedStyle(document.querySelector('[data-trie-says]')).visibility,

@@ -28,6 +28,13 @@ def test_a_run_of_a_study_opens_at_its_step_for_its_visitor_alone(open_page: Cal
     expect(page.locator("[data-about]")).to_contain_text("a run of a study")
     expect(page.locator("#scrubber")).to_have_value("1")
     expect(page.locator("[data-step-count]")).to_contain_text(f"step 1 / {found['rows'][0]['passes']}")
+    asked = json.loads(prompt)["prompt"]
+    expect(page.locator("#prompt textarea")).to_have_value(asked)  # Run would run what is shown
+    expect(page.locator("#document textarea")).to_have_value("")
+    expect(page.locator("#preset input:checked")).to_have_count(0)
+    page.locator("#preset label", has_text="Code").click()  # and the first example is one click away
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-edit-code'")
+    expect(page.locator("#prompt textarea")).not_to_have_value(asked)
     other = open_page(reduced_motion="reduce")
     other.goto(f"{base}/")
     assert other.context.request.get(f"{base}/lab/studies/{study}.json").status == 404
@@ -54,7 +61,7 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     expect(page.locator("#race .lane")).to_have_count(2)
     assert page.locator("#race .lane button.name").all_inner_texts() == ["width 16", "width 4"]
     expect(page.locator("[data-badge]")).to_contain_text("same tokens")
-    expect(page.locator("[data-race-hint]")).to_contain_text(re.compile(r"Same 24 tokens in \d+ passes instead of \d+"))
+    expect(page.locator("[data-race-hint]")).to_contain_text(re.compile(r"Same 23 tokens in \d+ passes instead of \d+"))
     expect(page.locator("[data-about]")).to_contain_text("cold: the Trie began empty")  # the kept run does not help
     page.click("#race .lane button.name >> nth=0")
     expect(page.locator("#stage [data-run]")).to_have_attribute("data-run", str(first))

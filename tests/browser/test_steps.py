@@ -96,7 +96,7 @@ def test_the_numbers_are_those_of_the_run_file(page: Page, recorded_run: Path) -
         return float(page.get_attribute(f"#numbers [data-metric={name}]", "data-value") or "nan")
 
     assert page.get_attribute("#stage [data-steps]", "data-steps") == str(len(run.steps))
-    assert shown("forward_passes") == metrics.forward_passes(run.steps)
+    assert shown("decode_steps") == metrics.forward_passes(run.steps) - 1
     assert shown("mean_accepted_tokens") == pytest.approx(metrics.mean_accepted_tokens(run.steps))
     assert shown("acceptance_rate") == pytest.approx(metrics.acceptance_rate(run.steps))
     greedy = runfile.load(recorded_run.with_suffix(".greedy.json"))
@@ -192,7 +192,7 @@ def test_a_pair_is_saved_and_opened_with_its_race_and_figures(page: Page, tmp_pa
     page.set_input_files("#open-run", path)
     page.wait_for_function("document.querySelector('[data-about]').textContent.includes('opened from pair.json')")
     assert page.inner_text("[data-badge]") == "same tokens ✓"
-    assert f"of {len(pair.greedy.steps)} passes" in page.inner_text("#race [data-lane=plain]")
+    assert f"of {len(pair.greedy.steps) - 1} passes" in page.inner_text("#race [data-lane=plain]")
     page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
 
@@ -226,7 +226,7 @@ def test_where_two_runs_part_the_badge_says_by_how_little(page: Page, recorded_r
 
 def test_where_two_whole_runs_part_the_race_says_so(page: Page, recorded_run: Path, tmp_path: Path) -> None:
     run, greedy = runfile.load(recorded_run), runfile.load(recorded_run.with_suffix(".greedy.json"))
-    same = f"Same {len(run.token_ids)} tokens in {len(run.steps)} passes instead of"
+    same = f"Same {len(run.token_ids) - 1} tokens in {len(run.steps) - 1} passes instead of"
     expect(page.locator("[data-race-hint]")).to_contain_text(same)
     steps = list(greedy.steps[:10])
     other = next(token_id for token_id in run.prompt_ids if token_id != steps[-1].emitted_ids[0])

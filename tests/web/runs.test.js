@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { compared, contextAt, followers, inSentence, namesOf, pieceOf, placeOfNode, placesRead, ranksOf, stepsBy, tokensAt } from '../../app/web/lib/runs.js';
+import { compared, contextAt, decoded, followers, inSentence, namesOf, pieceOf, placeOfNode, placesRead, ranksOf, stepsBy } from '../../app/web/lib/runs.js';
 import { sentence } from '../../app/web/panes/headline.js';
 
 const HEAD = { config: { decoding_length: 64, sources: ['prompt'] } };
@@ -50,7 +50,8 @@ test('the first token that differs is found across steps', () => {
 
 test('tokens and steps up to a moment', () => {
   const one = run('a', 'lookahead', [[1], [2, 3], [4]]);
-  assert.deepEqual([0, 1, 2, 9].map((at) => tokensAt(one, at)), [1, 3, 4, 4]);
+  one.steps.slice(1).forEach((step) => { Object.assign(step, { draft: { parent: [-1] }, ms: [0, 1, 0, 0] }); });
+  assert.deepEqual([0, 1, 2, 9, undefined].map((at) => decoded(one, at)), [[0, 0], [2, 1], [3, 2], [3, 2], [3, 2]].map(([tokens, passes]) => ({ tokens, passes })), 'after the first token');
   assert.deepEqual([0, 1, 2.5, 9].map((seconds) => stepsBy(one, seconds)), [0, 1, 2, 3]);
 });
 

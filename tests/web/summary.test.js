@@ -29,15 +29,19 @@ test('a speedup is no more exact than the times', () => {
   assert.equal(speedup(fast(1), plain(2, { finish_reason: 'cancelled' })), null);
 });
 
+test('a run of one token says so', () => {
+  assert.equal(said(run('lookahead', [], 1)), 'The model wrote 1 token, in the prompt’s pass.');
+});
+
 test('the later run knows the tries of the earlier one', () => {
   assert.equal(speedup(fast(1), plain(2, { repeat_seconds: [2], beside_seconds: [1] })).tries, 2);
 });
 
 test('the end says what the run amounts to', () => {
-  assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), '9 tokens in 2 passes: 4.0 times faster than greedy here, the same text.');
-  assert.match(said(fast(1)), /^9 tokens in 2 passes: 4\.5 tokens per pass\. Compare times/);
+  assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), 'After the first token, 8 tokens in 1 pass: the whole run 4.0 times faster than greedy here, the same text.');
+  assert.match(said(fast(1)), /^After the first token, 8 tokens in 1 pass: 8\.0 tokens per pass\. Compare times/);
   const slow = run('lookahead', ids(8).map((id) => step([id], 15)), 3);
-  assert.equal(said(slow, plain(1)), '9 tokens in 9 passes: only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
+  assert.equal(said(slow, plain(1)), 'After the first token, 8 tokens in 8 passes: the whole run only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
   assert.match(said(run('lookahead', [step([7, 8])], 1), plain(1)), /but not the same text\.$/);
   assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
 });
@@ -67,5 +71,8 @@ test('the stage rests where most was accepted, or most was wasted', () => {
   const steps = [step([1, 2], 3, 1), step([3, 4, 5], 6, 2), step([6], 9), chain];
   assert.equal(tellingStep(run('lookahead', steps, 1), plain(4)), 2);
   assert.equal(tellingStep(run('lookahead', steps, 4), plain(1)), 3);
+  const long = { ...step([1, 2, 3], 9, 9), draft: { parent: [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8] } }, forked = { ...step([1, 2], 4, 2), draft: { parent: [-1, 0, 1, 0, 0] } };
+  assert.equal(tellingStep(run('lookahead', [long, forked], 1), plain(4)), 2, 'several branches tell more than a long chain');
+  assert.equal(tellingStep(run('lookahead', [forked, long, step([1], 9)], 1), plain(4)), 1);
   assert.equal(tellingStep(run('plain', [], 1)), 0);
 });

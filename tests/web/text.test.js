@@ -6,6 +6,8 @@ import { cells, clock, label, ordinal, percent, plural, unlabel, visible } from 
 test('a label shows spaces at its ends, line breaks, and what has no text', () => {
   assert.equal(label(' the '), '␣the␣');
   assert.equal(label('a\nb'), 'a⏎b');
+  assert.equal(label('\n' + ' '.repeat(11)), '⏎␣×11');
+  assert.equal(unlabel('⏎␣×11␣if'), '\n' + ' '.repeat(12) + 'if');
   assert.equal(label(''), '∅');
   assert.equal(label('abcdefghij', 5), 'abcd…');
   assert.equal(unlabel(label(' a\nb\tc')), ' a\nb\tc');

@@ -94,7 +94,11 @@ export function sumsAt(/** @type {Run} */ run, /** @type {number} */ last) {
   return sums[Math.min(last + 1, sums.length - 1)];
 }
 
-export const tokensAt = (/** @type {Run} */ run, /** @type {number} */ last) => sumsAt(run, last).tokens;
+/** Tokens and passes after the first token, which the prompt's pass writes: what is counted wherever passes are. By a step, that one included. */
+export function decoded(/** @type {Run} */ run, last = Infinity) {
+  const { emitted, steps } = sumsAt(run, last);
+  return { tokens: emitted, passes: steps };
+}
 
 /** How many steps had ended by then. */
 export const stepsBy = (/** @type {Run} */ run, /** @type {number} */ seconds) => run.steps.findLastIndex((step) => step.at <= seconds) + 1;

@@ -1,6 +1,6 @@
 // What a run amounts to, in one sentence, and the step that shows it best.
 
-import { brokeOff, compared, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
+import { brokeOff, compared, decoded, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
 import { speedup } from './speedup.js';
 import { number, passes, percent, plural } from './text.js';
 
@@ -8,23 +8,24 @@ import { number, passes, percent, plural } from './text.js';
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
-const MOST_BESIDE = 3; // further branches that make a step tell more, twice as much at most
+const MOST_BESIDE = 3, MOST_RIGHT = 4; // further branches, and accepted tokens, that make a step tell more
 
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
-  const made = plural(tokens.length, 'token') + ' in ' + passes(run.steps.length);
-  if (!whole(run)) return [['The run ' + brokeOff(run) + ': ' + made + '.']];
+  const after = decoded(run), made = 'After the first token, ' + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
+  if (!whole(run)) return [['The run ' + brokeOff(run) + '. ' + made + '.']];
   if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
   if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
   const seen = tokens.filter(([, text]) => text.trim()), loop = loopStart(seen.map(([id]) => id)); // loops may be indented ever deeper
-  if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess: ' + made + ' say little about other texts.']];
-  if (!plain) return [[made + ': ' + number(sumsAt(run, Infinity).tokens / run.steps.length, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
+  if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess. ' + made + ' say little about other texts.']];
+  if (!after.passes) return [['The model wrote 1 token, in the prompt’s pass.']];
+  if (!plain) return [[made + ': ' + number(after.tokens / after.passes, 1) + ' tokens per pass', 's-right'], ['. Compare times ' + plainWords(run) + ', too.']];
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
   /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
-  if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
-  return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+  if (fast.kind !== 'slower') return [[made + ': the whole run '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
+  return [[made + ': the whole run only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */
@@ -49,7 +50,7 @@ export function loopStart(/** @type {number[]} */ ids) {
   return found;
 }
 
-/** The step to look at when a run has ended: where most was accepted, by the branches that it was found among; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
+/** The step to look at when a run has ended: several branches of which some tokens were accepted, or else where most was; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
 export function tellingStep(run, plain) {
   const lost = speedup(run, plain)?.kind === 'slower';
   let best = Math.max(0, run.steps.length - 1), most = -1;
@@ -57,7 +58,7 @@ export function tellingStep(run, plain) {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
     const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes that are no parent; -1 is the root's
-    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE) / MOST_BESIDE) * right + (right ? (drafted - right) / 1000 : 0);
+    const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE)) * Math.min(right, MOST_RIGHT) + right / 100 + (right ? (drafted - right) / 1e5 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });
   return best;

@@ -11,15 +11,18 @@ export function visible(/** @type {string} */ text) {
   });
 }
 
-/** A token as a label: spaces at its ends made visible, a long one cut to `most` letters. */
+/** A token as a label: spaces at its ends made visible, many of them as their number (␣×12), a long one cut to `most` letters. */
 export function label(/** @type {string} */ text, most = 16) {
   if (text === '') return '∅';
-  const letters = [...visible(text).replace(/^ +| +$/g, (blanks) => '␣'.repeat(blanks.length))];
+  const letters = [...visible(text).replace(/^ +| +$/g, blanks)];
   return letters.slice(0, letters.length > most ? most - 1 : most).join('') + (letters.length > most ? '…' : '');
 }
 
+const FEW = 4; // spaces that are shown one by one
+const blanks = (/** @type {string} */ { length }) => (length > FEW ? '␣×' + length : '␣'.repeat(length));
+
 /** The text that a label shows: labels can be searched for. */
-export const unlabel = (/** @type {string} */ text) => text.replace(/␣/g, ' ').replace(/⏎/g, '\n').replace(/⇥/g, '\t');
+export const unlabel = (/** @type {string} */ text) => text.replace(/␣×(\d{1,3})/g, (_, count) => ' '.repeat(count)).replace(/␣/g, ' ').replace(/⏎/g, '\n').replace(/⇥/g, '\t');
 
 /** The width of a label in cells of a monospace font (wide scripts and emoji take two). */
 export const cells = (/** @type {string} */ text) => [...text].reduce((width, letter) => width + (letter >= '\u2e80' ? 2 : 1), 0);

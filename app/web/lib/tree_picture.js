@@ -13,6 +13,7 @@ import { edge, layOut } from './tree_layout.js';
  * Draws a tree, the root first, instead of what the SVG element shows; of the kinds of lines, the last one is drawn over the others.
  * @param {SVGElement} svg @param {Node[]} list @param {Style} style @param {string[]} kinds
  * @param {(node: number) => number} [rank] as in layOut
+ * @returns {{ width: number, height: number }} its size
  */
 export function drawTree(svg, list, style, kinds, rank) {
   const { box, radius, x, y } = style;
@@ -28,4 +29,5 @@ export function drawTree(svg, list, style, kinds, rank) {
   const paths = kinds.filter((kind) => lines[kind]).map((kind) => draw('path', { class: 'e-' + kind, d: lines[kind] }));
   svg.replaceChildren(draw('g', { class: 'edges', fill: 'none' }, ...paths), ...boxes);
   set(svg, { width, height });
+  return { width, height };
 }

@@ -1,7 +1,7 @@
 // The draft tree of a step: the accepted path on top, the model's own token at its end, and a card at the node that is
 // looked at. Where nothing was drafted, what could have been.
 
-import { all, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, within } from '../lib/dom.js';
+import { all, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, set, within } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors, contextAt, draftsOff, followers, hasDraft, ownToken, pieceOf } from '../lib/runs.js';
 import { cells, label, percent, plural } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
@@ -10,7 +10,7 @@ import { describe, mount as mountDetails } from './node_details.js';
 /** @import { DraftStep, Mount, Run, State, Step } from '../types' @import { Node } from '../lib/tree_picture' */
 
 const MARKUP = `
-<div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><span class="tools" data-tools></span></div>
+<div class="head"><h2>Draft tree</h2><span class="fact" data-tree-fact></span><button type="button" class="link" data-more title="The tree is wider than its pane: scroll, or press" hidden></button><span class="tools" data-tools></span></div>
 <div class="canvas" data-tree-box>
   <svg data-tree role="group" aria-label="Draft tree of this step; up and down move among its nodes"></svg>
   <p class="why" data-tree-none></p>
@@ -23,20 +23,24 @@ const MARKUP = `
   <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">model’s own</span></li>
 </ul>`;
 
+const PADDING = 12; // of the box
 const CELL = 7.25, SMALL_CELL = 6.1;
 const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5 };
 const KINDS = ['ghost', 'unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, ghost: 4, root: 0 };
 const MOST_GHOSTS = 4;
-const MATCH_SHOWN = 22; // letters of the matched suffix at the root
+const MATCH_SHOWN = 22, MATCH_TIGHT = 10; // letters of the matched suffix at the root
+const LEAST_SCALE = 0.8; // a wide tree shrinks so far, then it scrolls
+const TIGHT = 480; // pixels of a pane in which the nodes leave out their probabilities
 
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'draft-tree');
   /** @type {SVGElement} */ const svg = one(box, '[data-tree]');
   const place = one(box, '[data-tree-box]'), fact = one(box, '[data-tree-fact]'), none = one(box, '[data-tree-none]');
-  const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]');
+  const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]'), more = one(box, '[data-more]');
   /** @type {State | null} */ let drawn = null;
   /** @type {number | null} */ let at = null; // the node of the card
+  let room = 0, measured = false; // width of the box inside its padding
 
   pointable(place, 'data-node', context);
   on(place, 'keydown', (event) => {
@@ -46,18 +50,39 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     if (event.key === 'Escape') context.pin?.(null);
   });
   on(place, 'click', (event) => { if (!within(event, '[data-node], [data-detail]')) context.pin?.(null); });
-  on(place, 'scroll', putCard, true);
+  on(place, 'scroll', () => { putCard(); tellMore(); }, true);
+  on(more, 'click', () => place.scrollTo({ left: nextPlace(), behavior: 'smooth' }));
 
   function drawStep(/** @type {Step | undefined} */ step, /** @type {Run} */ run) {
     const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
     for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
     put(none, step ? whyEmpty(step, run) : '');
-    put(fact, hasDraft(step) ? plural(step.draft.parent.length, 'token') + ' in one pass, ' + matched(step, run) : '');
+    put(fact, hasDraft(step) ? matched(step, run) : '');
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
-    const nodes = step ? nodesOf(step, run) : [];
-    drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
+    const nodes = step ? nodesOf(step, run, room > 0 && room < TIGHT) : [];
+    const { width, height } = drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
+    const scale = room > 0 ? Math.max(LEAST_SCALE, Math.min(1, room / width)) : 1;
+    set(svg, { viewBox: '0 0 ' + width + ' ' + height, width: Math.floor(scale * width), height: Math.floor(scale * height) });
     place.scrollTo(0, 0);
     if (had && hasDraft(step)) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
+  }
+
+  const beyond = () => place.scrollWidth - place.clientWidth;
+
+  /** Where the button scrolls to: the end of the accepted path, then that of the tree, then back to the root. */
+  function nextPlace() {
+    const ends = all(svg, '.n-accepted, .n-bonus').map((node) => node.getBoundingClientRect().right), box = place.getBoundingClientRect();
+    const most = beyond(), left = place.scrollLeft + Math.max(0, ...ends) - box.right + STYLE.gap;
+    if (place.scrollLeft + 2 >= most) return 0;
+    return left > place.scrollLeft + 2 && left < most - 2 * STYLE.gap ? left : most;
+  }
+
+  /** Whether more of the tree is to the right. */
+  function tellMore() {
+    const most = beyond(), cut = place.scrollLeft + 2 < most;
+    more.hidden = most < 2;
+    put(more, cut ? 'more ›' : '‹ root');
+    place.toggleAttribute('data-cut', cut);
   }
 
   /** The card is below its node, or above it where there is no room; the browser shows it over everything. */
@@ -75,42 +100,45 @@ const MATCH_SHOWN = 22; // letters of the matched suffix at the root
     draw(state) {
       const before = drawn, step = state.run.steps[state.step];
       drawn = state;
-      if (before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
+      const again = !measured;
+      if (again) { measured = true; room = place.clientWidth - 2 * PADDING; }
+      if (again || before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
       markAs(box, 'data-phase', state.phase || '');
       mark(svg, step, state.node ?? null);
       details.draw(state);
       at = hasDraft(step) && (state.node ?? Infinity) < step.draft.parent.length ? Number(state.node) : null;
     },
-    settle: putCard,
+    settle() { putCard(); tellMore(); },
+    resize() { measured = false; },
   };
 }
 
 /** The boxes of a step: the draft, the model's own token at the end of the path, and what could have been drafted where nothing was. @returns {Node[]} */
-function nodesOf(/** @type {Step} */ step, /** @type {Run} */ run) {
-  const own = ownToken(step), nodes = hasDraft(step) ? draftNodes(step, run) : [nodeOf(-1, 'root', '', plural(run.head.prompt.length, 'prompt token'), [], { role: 'img' })];
+function nodesOf(/** @type {Step} */ step, /** @type {Run} */ run, tight = false) {
+  const own = ownToken(step), nodes = hasDraft(step) ? draftNodes(step, run, tight) : [nodeOf(-1, 'root', '', plural(run.head.prompt.length, 'prompt token'), [], { role: 'img' })];
   if (own) nodes.push(nodeOf(step.path.at(-1) ?? 0, 'bonus', '+ ', label(own[1]), [], { role: 'img', 'aria-label': 'The model’s own token' }));
   return nodes.concat(hasDraft(step) ? ghosts(step, run) : []);
 }
 
-function draftNodes(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+function draftNodes(/** @type {DraftStep} */ step, /** @type {Run} */ run, /** @type {boolean} */ tight) {
   const { draft } = step;
   return draft.parent.map((parent, i) => {
     const letter = draft.status[i], kind = STATUS[letter], wanted = letter === 'x' ? draft.wants[parent] : null;
     const says = { role: 'button', tabindex: i ? -1 : 0, 'data-node': i, 'data-status': kind, 'data-suffix': i ? 0 : step.match };
-    const text = i ? label(draft.text[i]) : rootText(step, run);
-    /** @type {Node['small']} */ const small = i ? [[' ' + (draft.source[i] === 'planted' ? 'planted' : percent(draft.p[i]).replace(' ', '\u202f'))]] : [];
+    const text = i ? label(draft.text[i]) : rootText(step, run, tight ? MATCH_TIGHT : MATCH_SHOWN);
+    /** @type {Node['small']} */ const small = i && !tight ? [[' ' + (draft.source[i] === 'planted' ? 'planted' : percent(draft.p[i]).replace(' ', '\u202f'))]] : [];
     if (wanted !== null) small.push([' ≠ ' + label(wanted, 10), '', 'behind wanted']);
     return nodeOf(parent, kind, SIGN[letter], text, small, { ...says, 'aria-label': SIGN[letter] + label(draft.text[i]) + (wanted === null ? '' : ' ≠ ' + label(wanted, 10)) + ': ' + describe(step, i) });
   });
 }
 
 /** The root: the last token, with those before it that were recognised, as far as there is room. */
-function rootText(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+function rootText(/** @type {DraftStep} */ step, /** @type {Run} */ run, /** @type {number} */ most) {
   const { ids, end } = contextAt(run, step.i);
-  let text = label(step.draft.text[0], MATCH_SHOWN), more = step.match - 1;
+  let text = label(step.draft.text[0], most), more = step.match - 1;
   for (; more > 0; more--) {
     const before = pieceOf(run, ids[end - 1 - (step.match - more)]);
-    if (!before || cells(text + label(before)) > MATCH_SHOWN) break;
+    if (!before || cells(text + label(before)) > most) break;
     text = label(before) + text;
   }
   return (more > 0 ? '…' : '') + text;
@@ -146,8 +174,8 @@ function nodeOf(parent, kind, sign, text, small, attributes) {
 function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
   if (step.draft.parent.length < 2 && (run.method === 'plain' || draftsOff(run) || !step.match)) return 'no draft';
   if (step.draft.parent.length < 2) return 'no draft after a match of ' + plural(step.match, 'token');
-  if (step.match) return 'drafted after a match of ' + plural(step.match, 'token');
-  return 'drafted from the most frequent tokens (no match)';
+  const guessed = plural(step.draft.parent.length - 1, 'token') + ' guessed ';
+  return guessed + (step.match ? 'after a match of ' + step.match : 'from the most frequent ones (no match)');
 }
 
 const nodeAt = (/** @type {Element} */ svg, /** @type {number} */ node) => one(svg, '[data-node="' + node + '"]');

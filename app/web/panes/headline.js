@@ -1,23 +1,25 @@
 // What a step did, in one sentence, and what run it is of.
 
 import { fill, make, one, put } from '../lib/dom.js';
-import { brokeOff, draftsOff, hasDraft, ownToken, placesRead, plainBeside } from '../lib/runs.js';
+import { brokeOff, draftsOff, hasDraft, ownToken, placesRead, plainBeside, plainName } from '../lib/runs.js';
 import { summary } from '../lib/summary.js';
 import { label, percent, plural } from '../lib/text.js';
 
 /** @import { Example, LeftOut, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
+<p class="lead">The model writes faster, its text unchanged: the Trie (n-grams seen so far) guesses, one pass checks. <span data-lead></span></p>
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
 /** @type {Mount} */ export function mount(box, { examples = [] }) {
   fill(box, MARKUP, 'headline');
-  const place = one(box, '[data-sentence]'), about = one(box, '[data-about]');
+  const place = one(box, '[data-sentence]'), usual = one(box, '[data-lead]'), about = one(box, '[data-about]');
   let said = '';
   return {
     draw(state) {
       const { run, step, playing, live } = state;
+      put(usual, plainName(run) + ': one token per pass.');
       put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');

@@ -33,7 +33,7 @@ export function mount(box, context) {
   const place = one(box, '[data-trie-box]'), fact = one(box, '[data-trie-fact]'), says = one(box, '[data-trie-says]'), hint = one(box, '[data-trie-hint]');
   const form = /** @type {HTMLFormElement} */ (one(box, '[data-search]')), field = input(form, 'input'), graphml = button(box, '[data-graphml]');
   const places = placesOf(context.sources);
-  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' in ' + wordsOf(source.name))]));
+  const legend = new Map(places.map((source) => [source.name, make('span', {}, signOf(source), ' ' + wordsOf(source.name).replace(/^the /, ''))]));
   showLegend(false);
   one(box, '[data-signs]').append(...legend.values(), make('span', { title: 'new or seen again since the last step' }, '+ new'));
 

@@ -1,7 +1,7 @@
 // What a run amounts to at a step: tiles of numbers, and where the time of a step is spent.
 
 import { all, fill, make, mark, one, put } from '../lib/dom.js';
-import { compared, knownStep, plainBeside, plainName, sumsAt, whole } from '../lib/runs.js';
+import { compared, decoded, knownStep, plainBeside, plainName, sumsAt, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { number, percent } from '../lib/text.js';
 
@@ -20,16 +20,16 @@ const MARKUP = `
 <p class="hint" data-not-speedup></p>
 </div></details>`;
 
-const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
+const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
 
 /** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
-  ['mean_accepted_tokens', 'tokens per pass', 'written per pass after the prompt; plain decoding is exactly 1.0', 1, ''],
+  ['mean_accepted_tokens', 'tokens per pass', 'written per pass after the first token; plain decoding is exactly 1.0', 1, ''],
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
-  ['forward_passes', 'passes', 'through the model, the one over the prompt included', 0, ''],
+  ['decode_steps', 'passes', 'through the model after the first token, which the prompt’s pass (step 0) writes', 0, ''],
   ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prompt’s pass included', 1, ''],
-  ['speedup', 'faster here', 'wall clock of plain decoding / of lookahead, end to end', 1, '×'],
+  ['speedup', 'whole run faster', 'wall clock of plain decoding / of lookahead, the prompt included; the decode speedup under All numbers leaves it out', 1, '×'],
   ['same', 'text as greedy', 'whether plain decoding wrote the same tokens', 0, ''],
-  ['decode_speedup', 'Decode speedup', 'the same after the first token', 2, '×'],
+  ['decode_speedup', 'Decode speedup', 'wall clock of both after the first token', 2, '×'],
   ['retrieve_ms', 'Retrieve', 'asking the Trie, mean time per step', 3, 'ms'],
   ['forward_ms', 'Forward', 'the pass through the model', 3, 'ms'],
   ['verify_ms', 'Verify', 'draft tokens against the model’s choices', 3, 'ms'],
@@ -45,7 +45,7 @@ const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
     : make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning))));
   const beside = make('small'), same = tiles[METRICS.findIndex(([name]) => name === 'same')].children[0];
   tiles.forEach((tile) => one(box, FOUR.includes(String(tile.dataset.metric)) ? '[data-tiles]' : '[data-rest]').append(tile));
-  one(box, '[data-metric=forward_passes]').append(make('dd', { class: 'beside' }, beside));
+  one(box, '[data-metric=decode_steps]').append(make('dd', { class: 'beside' }, beside));
   return {
     draw(state) {
       const { run } = state, step = state.summed ? run.steps.length - 1 : knownStep(state), plain = plainBeside(state);
@@ -59,7 +59,7 @@ const FOUR = ['mean_accepted_tokens', 'forward_passes', 'speedup', 'same'];
         put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
       });
       put(same, 'text as ' + plainName(run).toLowerCase());
-      put(beside, run.method === 'plain' || values.tokens < 2 ? '' : 'not ' + values.tokens);
+      put(beside, run.method === 'plain' || values.emitted <= values.decode_steps ? '' : 'not ' + values.emitted);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
       put(hint, speedSays(run, plain));
       const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);
@@ -77,9 +77,9 @@ function numbersAt(run, at, plain) {
   const ratio = (/** @type {'seconds' | 'decode_seconds'} */ name) =>
     (plain && whole(run) && whole(plain) && run.end[name] > 0 ? plain.end[name] / run.end[name] : null);
   return {
-    tokens: sums.tokens,
+    emitted: sums.emitted,
     same: plain && run.end && plain.end ? (compared(run, plain).same ? 1 : 0) : null,
-    forward_passes: at + 1,
+    decode_steps: sums.steps,
     mean_accepted_tokens: end ? end.mean_accepted_tokens : mean(sums.emitted),
     acceptance_rate: end ? end.acceptance_rate : sums.drafted ? sums.accepted / sums.drafted : null,
     tokens_per_second: end ? end.tokens_per_second : seconds > 0 ? sums.tokens / seconds : null,
@@ -94,5 +94,5 @@ const sameText = (/** @type {number | null} */ same) => (same === null ? '–' :
 function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain) {
   const why = 'a wide pass takes longer than a narrow one.', fast = speedup(run, plain);
   if (!plain || !fast) return 'Fewer passes do not make it as much faster: ' + why;
-  return number(plain.steps.length / run.steps.length, 1) + ' times fewer passes, ' + fast.words + ': ' + why;
+  return number(decoded(plain).passes / decoded(run).passes, 1) + ' times fewer passes, the whole run ' + fast.words + ': ' + why;
 }

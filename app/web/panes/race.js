@@ -1,7 +1,7 @@
 // The race: a lane per run, whether they wrote the same, and which was faster. A lane's name puts its run on the stage.
 
 import { all, fill, make, mark, on, one, put, within } from '../lib/dom.js';
-import { compared, inSentence, knownStep, namesOf, plainName, stepsBy, tokensAt, whole } from '../lib/runs.js';
+import { compared, decoded, inSentence, knownStep, namesOf, plainName, stepsBy, whole } from '../lib/runs.js';
 import { speedup } from '../lib/speedup.js';
 import { clock, label, passes, plural } from '../lib/text.js';
 
@@ -72,7 +72,7 @@ function lane(method, title, run = null, chooses = false) {
 
 /** All lanes run to the same last token. Over passes they are shown after equally many; over time, after equally long. */
 function drawLanes(/** @type {Lane[]} */ lanes, /** @type {Run[]} */ runs, /** @type {State} */ state) {
-  const goal = Math.max(0, ...runs.filter(whole).map((run) => run.end.tokens)) || Math.max(runs[0].head.limit, 1);
+  const goal = Math.max(0, ...runs.filter(whole).map((run) => decoded(run).tokens)) || Math.max(runs[0].head.limit - 1, 1);
   for (const { run, bar, count, name, row } of lanes) {
     if (run && name.tagName === 'BUTTON') mark(name, 'aria-pressed', String(run === state.run));
     const [share, text] = run ? progress(run, state, goal) : withoutRun(row.dataset.lane, state, goal);
@@ -86,18 +86,18 @@ function progress(run, { run: shown, step: at, overTime }, goal) {
   const seconds = shown.steps[at]?.at ?? 0, behind = overTime && run !== shown;
   const taken = run === shown ? at + 1 : overTime ? stepsBy(run, seconds) : Math.min(at + 1, run.steps.length);
   const spent = behind && run.end ? Math.min(seconds, run.end.seconds) : seconds;
-  const tokens = tokensAt(run, taken - 1), all = whole(run) ? run.end : null;
-  const text = overTime ? clock(spent) + (all ? ' of ' + clock(all.seconds) : '') : all ? taken + ' of ' + passes(run.steps.length) : passes(taken);
+  const { tokens, passes: count } = decoded(run, taken - 1), all = whole(run) ? run.end : null, of = decoded(run);
+  const text = overTime ? clock(spent) + (all ? ' of ' + clock(all.seconds) : '') : all ? count + ' of ' + passes(of.passes) : passes(count);
   const ended = run.end && (behind ? seconds >= run.end.seconds : taken === run.steps.length);
-  return [tokens / (all ? all.tokens : goal), plural(tokens, 'token') + ', ' + text + (ended ? outcome(run) : '')];
+  return [all && !of.tokens ? 1 : tokens / (all ? of.tokens : goal), plural(tokens, 'token') + ', ' + text + (ended ? outcome(run) : '')];
 }
 
 /** What is known of a lane without a run: greedy takes one pass per token. @param {string | undefined} method @param {State} state @param {number} goal @returns {[number, string]} */
 function withoutRun(method, { run, step, overTime }, goal) {
   if (method === 'lookahead') return [0, 'not run'];
   if (overTime) return [0, 'not run yet'];
-  const all = whole(run) ? run.end.tokens : goal, taken = Math.min(step + 1, all);
-  return [taken / all, 'would be at token ' + taken + (whole(run) ? ' of ' + all : '')];
+  const all = whole(run) ? decoded(run).tokens : goal, taken = Math.min(step, all);
+  return [all ? taken / all : 1, 'would be at token ' + taken + (whole(run) ? ' of ' + all : '')];
 }
 
 /** How a run ended, after its last step. */
@@ -116,13 +116,16 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
   if (!other.end) return otherName + ' is running now: ' + passes(other.steps.length) + '.';
   if (!whole(run) || !whole(other)) return 'One of the two runs did not finish, so their times are not compared.';
   if (!compared(run, other).same) {
-    return 'Not the same tokens: ' + inSentence(name) + ' wrote ' + run.end.tokens + ' in ' + passes(run.steps.length) + ' and ' + clock(run.end.seconds) +
-      ', ' + theirs + ' ' + other.end.tokens + ' in ' + other.steps.length + ' and ' + clock(other.end.seconds) + '.';
+    return 'Not the same tokens: ' + inSentence(name) + ' wrote ' + count(run) + ' and ' + clock(run.end.seconds) +
+      ', ' + theirs + ' ' + count(other) + ' and ' + clock(other.end.seconds) + '.';
   }
   const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
-  return 'Same ' + plural(run.end.tokens, 'token') + ' in ' + passes(run.steps.length) + ' instead of ' + other.steps.length + ': ' +
+  return 'Same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
     (fast ? fast.words + ' here' : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }
+
+/** What a run wrote after its first token. */
+const count = (/** @type {Run} */ run) => plural(decoded(run).tokens, 'token') + ' in ' + passes(decoded(run).passes);
 
 function badge(/** @type {Run} */ run, /** @type {Run} */ other, /** @type {string} */ name) {
   const { mine, theirs, place, same } = compared(run, other);

@@ -20,7 +20,7 @@ const MARKUP = `
 <p class="hint" data-what-if-hint role="status"></p>`;
 
 /** @type {[name: string, title: string, digits: number, factor: number][]} */ const ROWS = [
-  ['mean_accepted_tokens', 'Tokens per pass', 2, 1], ['acceptance_rate', 'Acceptance rate, %', 1, 100], ['forward_passes', 'Forward passes', 0, 1],
+  ['mean_accepted_tokens', 'Tokens per pass', 2, 1], ['acceptance_rate', 'Acceptance rate, %', 1, 100], ['forward_passes', 'Forward passes, the prompt’s included', 0, 1],
   ['draft_tokens_per_step', 'Draft tokens per step', 1, 1], ['decode_seconds', 'Decode time, ms', 0, 1000],
 ];
 
