@@ -45,7 +45,7 @@ export function mountTable(box, around) {
   /** @param {Column} column */
   function headOf({ name, title, unit, help }) {
     const now = sorted.name === name;
-    const button = press(make('span', {}, title, ...(unit ? [make('small', {}, unit)] : [])), () => {
+    const button = press(make('span', {}, make('span', { class: 'title' }, title), ...(unit ? [make('small', {}, unit)] : [])), () => {
       sorted = { name, down: now ? !sorted.down : name !== 'prompt' && name !== 'speedup' };
       layOut();
       /** @type {HTMLElement | null} */ (head.querySelector('[data-sort="' + name + '"]'))?.focus();
@@ -154,6 +154,6 @@ export function columnsOf(study) {
     { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
   ];
   if (second && known && byT) columns.push({ name: 'first', title: 'A ×', unit: units, help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
-  if (second) columns.push({ name: 'second', title: byT ? 'B ×' : 'B tok/pass', unit: byT ? 'by T(n), replayed' : 'replayed', help: 'B is not run: its drafts are replayed on the outputs of A. ' + (byT ? 'Compare it with A by T(n).' : 'Tokens per pass.'), value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });
+  if (second) columns.push({ name: 'second', title: byT ? 'B ×' : 'B tok/pass', unit: byT ? 'replayed, by T(n)' : 'replayed', help: 'B is not run: its drafts are replayed on the outputs of A. ' + (byT ? 'Compare it with A by T(n).' : 'Tokens per pass.'), value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });
   return columns.filter(({ name }) => name !== 'category' || study.rows.some(({ category }) => category));
 }

@@ -57,7 +57,7 @@ async function examine(wanted) {
 function stale() {
   if (!study || !material) return;
   one(document, 'main').setAttribute('data-old', '');
-  tell('Below is still ' + (id ? 'the study of ' + oneLine(study.title) : 'the example') + ', not ' + material.name + '.');
+  tell('Below is still ' + (id ? 'the study of ' + oneLine(study.title) : 'the example') + ', not yet ' + material.name + '.');
 }
 
 /** Where a row of the example, a recorded run of the Watch page, can be watched. @param {string} name @param {number | null} step */
