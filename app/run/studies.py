@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,8 @@ MOST_STUDIES = 60
 """Most studies of all sessions that are kept; the oldest finished one is forgotten first."""
 MOST_BYTES = 2_000_000_000
 """Most bytes of their files, on the disk."""
+CHECK_SECONDS = 20.0
+"""How long a file may be read before it is studied; one that takes longer is refused by its study, if it must be."""
 STOP_SECONDS = 10.0
 """How long a study that was stopped may take to sum up what it has."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,6 +171,7 @@ class Studies:
         # One run of all studies waits for the engine at a time: the studies take turns, and a visitor's run on the page
         # waits for one of them at most.
         self._turns = ThreadPoolExecutor(1, "studies")
+        self._checks = ThreadPoolExecutor(1, "checks")
         atexit.register(self.close)
 
     def start(self, session: str, request: StudyRequest, followed: bool = True) -> LiveStudy:
@@ -182,8 +185,7 @@ class Studies:
             ValueError: If the text is too large.
         """
         options = self._host.options
-        if len(request.text.encode("utf-8", "replace")) > options.max_study_bytes:
-            raise ValueError(f"{request.name}: larger than {options.max_study_bytes:,} bytes; the limit of this page")
+        self._check_size(request)
         with self._lock:
             going = [study for study in self._studies.values() if not study.over.is_set()]
             if any(study.session == session for study in going):
@@ -199,6 +201,43 @@ class Studies:
             self._make_room()
         threading.Thread(target=self._work, args=(study,), name="study", daemon=True).start()
         return study
+
+    def _check_size(self, request: StudyRequest) -> None:
+        most = self._host.options.max_study_bytes
+        if len(request.text.encode("utf-8", "replace")) > most:
+            raise ValueError(f"{request.name}: larger than {most:,} bytes; the limit of this page")
+
+    def check(self, request: StudyRequest) -> Future[dict[str, Any]]:
+        """What a file holds: ``{"prompts", "recorded"}``; empty if reading it takes long. One file is read at a time.
+
+        Raises:
+            ValueError: If it cannot be studied, as its study would say; from the future, too.
+        """
+        self._check_size(request)
+        return self._checks.submit(self._checked, request)
+
+    def _checked(self, request: StudyRequest) -> dict[str, Any]:
+        study = LiveStudy("", request, self._host.info.name)
+        timer = threading.Timer(CHECK_SECONDS, study.kill)
+        try:
+            process = study.process = self._process(study)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            timer.start()
+            with process.stdin as tell, process.stdout as ask:
+                pickle.dump(self._job(study, None, only_read=True), tell)
+                tell.flush()
+                kind, value = pickle.load(ask)
+        except (EOFError, BrokenPipeError):  # killed by the timer, or for its memory
+            return {}
+        finally:
+            timer.cancel()
+            study.forget()
+            if study.process is not None:
+                study.process.wait()
+        if kind == "error":
+            raise ValueError(value)
+        return value
 
     def _make_room(self) -> None:
         """Forget the oldest finished studies until the others are within the bounds."""
@@ -249,6 +288,7 @@ class Studies:
             for study in list(self._studies.values()):
                 self._forget(study)
         self._turns.shutdown(wait=False, cancel_futures=True)
+        self._checks.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------------ the thread of one study
 
@@ -282,18 +322,7 @@ class Studies:
         if study.cancelled.is_set():
             return
         costs = host.thread.start(host.pass_costs, study.cancelled).result()
-        options = host.options
-        trie = os.path.abspath(options.trie) if options.trie and host.corpus else None
-        facts = (
-            options.max_study_prompts,
-            host.info,
-            costs,
-            host.sources,
-            trie,
-            host.source,
-            options.max_study_seconds,
-        )
-        answer(StudyJob(study.request, study.folder, *facts))
+        answer(self._job(study, costs))
         while True:
             try:
                 kind, value = pickle.load(ask)
@@ -313,6 +342,22 @@ class Studies:
                     answer(self._encoded(value))
                 case "run":
                     answer(self._made(study, costs, value))
+
+    def _job(self, study: LiveStudy, costs: PassCosts | None, only_read: bool = False) -> StudyJob:
+        """What the process of a study gets."""
+        host, options = self._host, self._host.options
+        return StudyJob(
+            study.request,
+            study.folder,
+            most_prompts=options.max_study_prompts,
+            model=host.info,
+            costs=costs,
+            sources=host.sources,
+            trie=os.path.abspath(options.trie) if options.trie and host.corpus else None,
+            tokenizer=host.source,
+            most_seconds=options.max_study_seconds,
+            only_read=only_read,
+        )
 
     @staticmethod
     def _process(study: LiveStudy) -> subprocess.Popen[bytes]:

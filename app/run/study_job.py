@@ -51,6 +51,7 @@ class StudyJob:
         trie: The file of the corpus that its runs draft from, too; None if there is none.
         tokenizer: Folder or id of the tokenizer for recorded text without token ids; None if there is none.
         most_seconds: How long replays may take.
+        only_read: Whether the material is only read, to say whether it can be studied.
     """
 
     request: StudyRequest
@@ -62,6 +63,7 @@ class StudyJob:
     trie: str | None
     tokenizer: str | None
     most_seconds: float
+    only_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)

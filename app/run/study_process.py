@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Callable, Iterable
 from contextlib import chdir
 from dataclasses import replace
 from math import inf
@@ -110,6 +111,10 @@ def main() -> None:
         os.nice(NICENESS)
     job: StudyJob = parent.hear()
     try:
+        if job.only_read:
+            found = read(job, [].append)
+            parent.say("read", {"prompts": min(len(found), job.most_prompts), "recorded": all_recorded(found)})
+            return
         work = Work(parent, job)
         work.run()
         work.finish()
@@ -117,6 +122,32 @@ def main() -> None:
     except Exception as error:  # the visitor gets one line
         logging.getLogger(__name__).info("a study broke off", exc_info=error)
         parent.say("error", error_line(error))
+
+
+def read(job: StudyJob, note: Callable[[str], None]) -> list[Sample]:
+    """The material; recorded text without token ids gets those of the page's model.
+
+    Raises:
+        InputError: If it cannot be studied; one line that names the file alone.
+    """
+    name, most, notes = job.request.name, job.most_prompts + 1, []
+    # Messages name the file alone. Nothing else happens in its folder: a visitor could name it like a module.
+    with chdir(job.folder / "material"):
+        try:
+            found = read_material(name, most, note=notes.append)
+        except InputError:
+            if job.tokenizer is None:
+                raise
+            notes.clear()
+            found = read_material(name, most, job.tokenizer, notes.append)
+    for line in notes:
+        note(line)
+    return found
+
+
+def all_recorded(samples: Iterable[Sample]) -> bool:
+    """Whether nothing has to run."""
+    return all(sample.output_ids is not None for sample in samples)
 
 
 class Work:
@@ -131,7 +162,7 @@ class Work:
         self._parent, self._job = parent, job
         self._finishing: Progress | None = None
         self.notes: list[str] = []
-        self.samples = self._read()
+        self.samples = read(job, self.notes.append)
         self.found: list[Sample] = []
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
@@ -139,7 +170,7 @@ class Work:
         self.rows: list[Row] = []
         given, self.costs, self.machine = dict(job.request.settings), job.costs, "this machine"
         self.model, self.sampling = job.model, job.request.sampling
-        self.recorded = all(sample.output_ids is not None for sample in self.samples)
+        self.recorded = all_recorded(self.samples)
         if self.recorded:
             self._take_recorded()
         else:
@@ -147,19 +178,6 @@ class Work:
         self.config = base_config(self.samples, given, self.costs is not None)
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
         self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
-
-    def _read(self) -> list[Sample]:
-        """The material; recorded text without token ids gets those of the page's model."""
-        name, most = self._job.request.name, self._job.most_prompts + 1
-        # Messages name the file alone. Nothing else happens in its folder: a visitor could name it like a module.
-        with chdir(self._job.folder / "material"):
-            try:
-                return read_material(name, most, note=self.notes.append)
-            except InputError:
-                if self._job.tokenizer is None:
-                    raise
-            self.notes.clear()
-            return read_material(name, most, self._job.tokenizer, self.notes.append)
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""

@@ -1,8 +1,9 @@
 """The lab at ``/lab``: its page, and the studies that visitors start there.
 
 ``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` and
-answers ``{"id"}``; ``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"progress"}``, ``{"study"}``,
-``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
+answers ``{"id"}``; ``POST /lab/check`` takes the same and answers what the file holds (``{"prompts", "recorded"}``).
+``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (the settings), ``{"progress"}``,
+``{"study"}``, ``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
 
 A cookie names the visitor's session. Nobody else can read its studies, and they are forgotten with it.
 """
@@ -78,6 +79,11 @@ class Lab:
         asked = await asyncio.to_thread(self.study_request, await request.body())
         study = await asyncio.to_thread(self.studies.start, session, asked)
         return JSONResponse({"id": study.study_id})
+
+    async def check(self, request: Request, _: str) -> Response:
+        """Read a file without studying it."""
+        asked = await asyncio.to_thread(self.study_request, await request.body())
+        return JSONResponse(await asyncio.wrap_future(self.studies.check(asked)))
 
     def study_request(self, body: bytes) -> StudyRequest:
         """The request in a body.
@@ -190,6 +196,7 @@ class Lab:
         return [
             route("/open", self.open),
             route("/costs", self.costs, "POST"),
+            route("/check", self.check, "POST"),
             route("/studies", self.start, "POST"),
             route("/studies/{id}/events", self.events),
             route("/studies/{id}/stop", self.stop, "POST"),
@@ -283,6 +290,7 @@ async def _events(study: LiveStudy) -> AsyncIterator[bytes]:
     shown: bytes | None = None
     due = 0.0
     with study.read():
+        yield _event(orjson.dumps({"asked": {"settings": dict(study.request.settings), "other": study.request.other}}))
         while True:
             over, progress, result = study.over.is_set(), study.progress, study.result
             if progress is not told:

@@ -18,7 +18,7 @@ from app.run.settings import offered_here
 from app.serve.modules import PREFIX, REPORT, WEB, read
 from app.views.first_sight import RUNS
 from app.views.step_messages import model_line
-from lookahead.report.report import sources
+from lookahead.report.report import facts
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "studies" / "example.json"
@@ -58,7 +58,7 @@ def _facts(host: ModelHost) -> dict[str, Any]:
     return {
         "knobs": [one.to_json() for one in offered_here(host, "what-if").values()],
         "limit": offered_here(host, "page")["max_new_tokens"].to_json(),
-        "sources": sources(),
+        **facts(),
         "corpus": "corpus" in host.sources,
         "model": model_line(host.info),
         "samples": _samples(),

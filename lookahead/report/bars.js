@@ -1,7 +1,7 @@
 // Where acceptance is lost: passes by the cause of their end, and draft tokens by source, depth and length of the match.
 
 import { choice, make, press } from './dom.js';
-import { CAUSES, number, percent, plural } from './words.js';
+import { CAUSES, number, percent, plural, REASONS } from './words.js';
 
 /** @import { Accepted, Advice, Around, Source, Study } from './study' */
 
@@ -31,10 +31,16 @@ function showCauses(rows, says, { total, advice }, around) {
   const most = Math.max(1, ...total.losses.map(({ passes }) => passes)), sum = total.losses.reduce((all, { passes }) => all + passes, 0);
   rows.replaceChildren(...total.losses.map(({ cause, passes, tokens }) => {
     const [name, means] = CAUSES[cause] || [cause, ''], cure = advice.find((one) => one.cause === cause && one.gain !== null);
-    return make('div', { class: 'bar-row', 'data-cause': cause, title: means }, make('span', { class: 'name' }, name), bar([['x', passes / most]]),
+    return make('div', { class: 'bar-row', 'data-cause': cause, title: means }, make('span', { class: 'name' }, press(name, () => explain(says, cause, around), { class: 'link', 'data-explain': cause })), bar([['x', passes / most]]),
       make('span', { class: 'value' }, make('b', {}, percent(passes / sum)), ' ' + plural(passes, 'pass', 'passes')), make('span', { class: 'small' }, ...cureOf(tokens, cure, around)));
   }));
   says.textContent = total.losses.length ? 'A pass ends at the first token that no draft held. Each such token has one cause.' : 'Nothing was lost, or the search was not recorded.';
+}
+
+/** What a cause means, and the line about it of the table in assets/docs/acceptance.md. @param {HTMLElement} says @param {string} cause @param {Around} around */
+function explain(says, cause, around) {
+  const [name, means] = CAUSES[cause] || [cause, ''], line = around.reasons[REASONS[cause]];
+  says.replaceChildren(make('b', {}, name + ': '), means, ...(line ? [' ', make('b', {}, 'What to do: '), line.then] : []));
 }
 
 /** What would win the tokens of a cause back. @param {number} tokens @param {Advice | undefined} cure @param {Around} around */

@@ -23,6 +23,19 @@ export function press(words, pressed, attributes = {}) {
   return button;
 }
 
+/** A button that copies words; it shows them where the browser does not let it. @param {string} words */
+export function copier(words) {
+  const button = press('Copy', async () => {
+    try {
+      await navigator.clipboard.writeText(words);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = words;
+    }
+  }, { class: 'link', title: 'Copy ' + words, 'data-copy': words });
+  return button;
+}
+
 /** One of a few views: buttons of which one is pressed. @param {string} label @param {Record<string, string>} names by value @param {string} value @param {(value: string) => void} heard */
 export function choice(label, names, value, heard) {
   const buttons = Object.entries(names).map(([name, words]) => press(words, () => {

@@ -1,7 +1,7 @@
 // The settings that were tried: a heat map over two of their axes, and all of them with the peers by speed.
 
-import { choice, make, picker, press } from './dom.js';
-import { number, paying, settingsText, times } from './words.js';
+import { choice, copier, make, picker, press } from './dom.js';
+import { flagsOf, number, paying, settingsText, times } from './words.js';
 
 /** @import { Around, Study, Variant } from './study' */
 
@@ -11,6 +11,7 @@ const MOST = 40; // entries of the list
 export function mountHeatMap(box, around) {
   /** @type {Study | null} */ let study = null;
   let [across, down] = ['', ''];
+  /** @type {Variant | null} */ let chosen = null; // the cell that was pressed
   const controls = make('div', { class: 'controls' }), place = make('div', { class: 'scroll' }), says = make('p', { class: 'says' });
   box.append(controls, place, says);
 
@@ -23,8 +24,16 @@ export function mountHeatMap(box, around) {
       make('label', { class: 'pick' }, '→ ', picker('Across', names, across, (name) => { if (name === down) down = across; across = name; render(); })),
       make('label', { class: 'pick' }, '↓ ', picker('Down', names, down, (name) => { if (name === across) across = down; down = name; render(); })),
     ] : []));
-    place.replaceChildren(...(across ? [tableOf(study, grid, axes, across, down, around)] : []));
-    says.textContent = across ? 'Times faster than plain decoding, by T(n)' + (names.length > 2 ? '; each cell is the best over all other settings.' : '.') + (around.use ? ' Press one to try it as B.' : '') : 'No settings were tried. Turn on “Try other settings” and run again.';
+    place.replaceChildren(...(across ? [tableOf(study, grid, axes, across, down, (one) => { chosen = one; tell(); })] : []));
+    if (chosen && !grid.includes(chosen)) chosen = null;
+    tell(names);
+  }
+
+  /** @param {string[]} [names] of the axes */
+  function tell(names = []) {
+    if (!study) return;
+    if (chosen) return says.replaceChildren(make('b', {}, chosen.label + ': ' + number(worth(chosen))), ' ', ...takes(study, chosen, around));
+    says.textContent = across ? 'Times faster than plain decoding, by T(n)' + (names.length > 2 ? '; each cell is the best over all other settings.' : '.') + ' Press one to copy or try it.' : 'No settings were tried. Turn on “Try other settings” and run again.';
     if (across && !study.machines.length) says.textContent = 'Tokens per pass: without T(n) nothing more is known.';
   }
 
@@ -48,8 +57,8 @@ const key = (/** @type {any} */ value) => JSON.stringify(value ?? null);
 const words = (/** @type {any} */ value) => (value === null || value === undefined ? 'free' : Array.isArray(value) ? value.join(' + ') || 'none' : String(value));
 const worth = (/** @type {Variant} */ { modelled_speedup: speedup, tokens_per_pass: tokens }) => speedup ?? tokens ?? 0;
 
-/** @param {Study} study @param {Variant[]} grid @param {Record<string, any[]>} axes @param {string} across @param {string} down @param {Around} around */
-function tableOf(study, grid, axes, across, down, around) {
+/** @param {Study} study @param {Variant[]} grid @param {Record<string, any[]>} axes @param {string} across @param {string} down @param {(one: Variant) => void} press */
+function tableOf(study, grid, axes, across, down, press) {
   /** @type {Map<string, Variant>} */ const best = new Map();
   for (const one of grid) {
     const cell = key(valueOf(study, one, across)) + key(down ? valueOf(study, one, down) : null), held = best.get(cell);
@@ -57,16 +66,22 @@ function tableOf(study, grid, axes, across, down, around) {
   }
   const values = [...best.values()].map(worth), [low, high] = [Math.min(...values), Math.max(...values)], top = [...best.values()].find((one) => worth(one) === high);
   const head = make('tr', {}, make('td', {}), ...axes[across].map((value) => make('th', { scope: 'col' }, words(value))));
-  const rows = (down ? axes[down] : [null]).map((value) => make('tr', {}, make('th', { scope: 'row' }, down ? words(value) : ''), ...axes[across].map((other) => cellOf(best.get(key(other) + key(down ? value : null)), top, low, high, around))));
+  const rows = (down ? axes[down] : [null]).map((value) => make('tr', {}, make('th', { scope: 'row' }, down ? words(value) : ''), ...axes[across].map((other) => cellOf(best.get(key(other) + key(down ? value : null)), top, low, high, press))));
   return make('table', { class: 'heat', 'data-heat': '' }, make('caption', { class: 'unseen' }, 'Best by ' + across + (down ? ' and ' + down : '')), make('thead', {}, head), make('tbody', {}, ...rows));
 }
 
-/** @param {Variant | undefined} one @param {Variant | undefined} top the best of all @param {number} low @param {number} high @param {Around} around */
-function cellOf(one, top, low, high, around) {
+/** @param {Variant | undefined} one @param {Variant | undefined} top the best of all @param {number} low @param {number} high @param {(one: Variant) => void} pressed */
+function cellOf(one, top, low, high, pressed) {
   if (!one) return make('td', {}, '–');
   const value = worth(one), strength = high > low ? (value - low) / (high - low) : 0.5;
   const attributes = { class: 'cell' + (one === top ? ' best' : ''), style: '--strength: ' + Math.round(6 + 64 * strength) + '%', title: one.label + ': ' + settingsText(one.config) };
-  return make('td', {}, around.use ? press(number(value), () => around.use?.(one.config), attributes) : make('span', attributes, number(value)));
+  return make('td', {}, press(number(value), () => pressed(one), attributes));
+}
+
+/** Buttons that copy a setting as flags, and try it as B. @param {Study} study @param {{ config: Record<string, any>, start?: string }} one @param {Around} around @param {boolean} [tries] */
+function takes(study, one, around, tries = true) {
+  const words = flagsOf(study, one.config, around.settings);
+  return [...(tries && around.use ? [press('Try as B', () => around.use?.(one.config), { class: 'link' }), ' '] : []), ...(words ? [copier(words)] : [])];
 }
 
 /** @param {HTMLElement} box @param {Around} around */
@@ -82,7 +97,7 @@ export function mountRanking(box, around) {
       place.replaceChildren(...shown.map((one) => make('div', { class: 'bar-row' + (one.own ? ' own' : ''), title: settingsText(one.config) },
         make('span', { class: 'name' }, one.label + (one.peer ? ' ◇' : '')), make('span', { class: 'bar' }, make('i', { class: one.own ? 'a' : one.peer ? 'u' : 'g', style: 'width: ' + (100 * Number(one.value) / most).toFixed(1) + '%' })),
         make('span', { class: 'value' }, make('b', { class: byT ? paying(one.value) : '' }, byT ? times(one.value) : number(one.value))),
-        make('span', { class: 'small' }, ...(around.use && !one.own && !one.peer && one.label !== 'B' ? [press('Try as B', () => around.use?.(one.config), { class: 'link' })] : [])))));
+        make('span', { class: 'small' }, ...(one.peer ? [] : takes(study, one, around, !one.own && one.label !== 'B'))))));
       says.textContent = (byT ? 'Times faster than plain decoding, by T(n) and the time of drafting. ' : 'Tokens per pass. ') + (others.some(({ peer }) => peer) ? '◇ other methods on the same outputs.' : '');
     },
   };

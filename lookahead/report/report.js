@@ -3,7 +3,7 @@
 import { make } from './dom.js';
 import { mountStudy } from './study_view.js';
 
-const { study, sources } = JSON.parse(document.getElementById('study')?.textContent || '');
+const { study, facts } = JSON.parse(document.getElementById('study')?.textContent || '');
 const box = make('main', {});
 document.body.append(box);
-mountStudy(box, { sources }).show(study);
+mountStudy(box, facts).show(study);

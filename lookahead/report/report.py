@@ -12,8 +12,11 @@ from typing import Any
 
 import msgspec
 
+from lookahead.config import LookaheadConfig, settings_of
 from lookahead.sources.registry import SOURCES
+from lookahead.study.decisions import DECISIONS
 from lookahead.study.result import Study
+from lookahead.study.study import OFF
 
 FOLDER = Path(__file__).resolve().parent
 FIRST = "report"
@@ -55,7 +58,7 @@ def to_html(study: Study) -> str:
         "style_hash": _hash(style),
         "script": script,
         "script_hash": _hash(script),
-        "data": inert_json({"study": msgspec.to_builtins(study), "sources": sources()}),
+        "data": inert_json({"study": msgspec.to_builtins(study), "facts": facts()}),
     }
     return _PAGE % parts
 
@@ -82,6 +85,17 @@ def sources() -> list[dict[str, str]]:
     """The sources of draft tokens as the pictures need them: name, symbol, colours, help."""
     shown = ("name", "symbol", "light", "dark", "help")
     return [{name: getattr(info, name) for name in shown} for info in SOURCES.values()]
+
+
+def facts() -> dict[str, Any]:
+    """What the pictures need of the library: sources, flags and defaults of settings, reasons of a verdict, ``OFF``."""
+    settings = settings_of(LookaheadConfig).values()
+    return {
+        "sources": sources(),
+        "settings": {one.name: {"flag": one.flag, "default": one.plain(one.default)} for one in settings},
+        "reasons": {branch.reason: {"when": branch.when, "then": branch.then} for branch in DECISIONS},
+        "off": OFF,
+    }
 
 
 def inert_json(value: Any) -> str:

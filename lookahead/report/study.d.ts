@@ -43,7 +43,7 @@ export interface Variant {
 
 export interface Advice { text: string; config: Record<string, any>; start: string; gain: number | null; low: number | null; high: number | null; cause: string }
 
-export interface Machine { name: string; lengths: number[]; seconds: number[]; modelled_speedup: number | null; best: string; best_speedup: number | null; break_even: number[] }
+export interface Machine { name: string; lengths: number[]; seconds: number[]; modelled_speedup: number | null; best: string; best_speedup: number | null; break_even: number[]; again?: boolean /* measured after the study */ }
 
 export interface Verdict { text: string; pays: boolean | null; speedup: number | null; low: number | null; high: number | null; prompts_that_pay: number; reason: string }
 
@@ -67,11 +67,19 @@ export interface Study {
 /** Something that draft tokens can come from, in its colours. */
 export interface Source { name: string; symbol: string; light: string; dark: string; help: string }
 
-/** What the pictures may use of the page around them; a report has the sources alone. */
-export interface Around {
+/** What the pictures need of the library: lookahead/report/report.py, `facts`. */
+export interface Facts {
   sources: Source[];
+  settings: Record<string, { flag: string; default: any }>;
+  reasons: Record<string, { when: string; then: string }>; // of a verdict
+  off: number; // T(n) is not that of the runs where modelled and measured speedup differ by this factor
+}
+
+/** And what they may use of the page around them; a report has the facts alone. */
+export interface Around extends Facts {
   address?(row: Row): string | null; // where a row can be watched
   use?(config: Record<string, any>): void; // takes settings over, to run them
+  measure?(): void; // measures T(n) again
 }
 
 /** A picture in a box of its own. */
@@ -81,6 +89,7 @@ export interface Column {
   name: string;
   title: string;
   help: string;
+  unit?: string; // what its numbers are, below the title
   value(row: Row, at: number): number | string | null; // what it is sorted by; at: the row's place in the file
   text(row: Row, at: number): string;
   more?: boolean; // shown only with all columns

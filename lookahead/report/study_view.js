@@ -18,34 +18,36 @@ export function mountStudy(box, around) {
   const [rows, pay, lost] = ['rows', 'pay', 'lost'].map(pane);
   box.append(say, rows, pay, lost);
   const views = mountViews(pay, {
-    even: ['Break-even', mountBreakEven],
+    even: ['Break-even', (place) => mountBreakEven(place, around)],
     grid: ['Grid', (place) => mountHeatMap(place, around)],
     ranking: ['All settings', (place) => mountRanking(place, around)],
   });
   const pictures = [mountTable(rows, around), views, mountBars(lost, around)];
   return {
     pay: views.tools,
-    show(/** @type {Study} */ study) {
-      say.replaceChildren(...saying(study, around));
+    /** @param {Study} study @param {number} [of] how many prompts it will have, while it runs */
+    show(study, of = 0) {
+      say.replaceChildren(...saying(study, around, of));
       for (const picture of pictures) picture.show(study);
     },
   };
 }
 
-/** @param {Study} study @param {Around} around */
-function saying(study, around) {
-  const { pays } = study.verdict, text = study.verdict.text || soFar(study);
+/** @param {Study} study @param {Around} around @param {number} of */
+function saying(study, around, of) {
+  const early = study.rows.length < of, pays = early ? null : study.verdict.pays;
+  const text = (early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : study.verdict.text ? '' : 'So far: ') + (study.verdict.text || known(study));
   return [
     make('p', { class: 'sentence ' + (pays === null ? '' : pays ? 'right' : 'wrong'), 'data-verdict': '' }, ...emphasised(text)),
     adviceOf(study, around),
-    make('div', { class: 'facts' }, make('p', { class: 'fact', 'data-facts': '' }, factsOf(study)), ...notesOf(study)),
+    make('div', { class: 'facts' }, make('p', { class: 'fact', 'data-facts': '' }, factsOf(study)), ...notesOf(study, around)),
   ];
 }
 
 /** What can be said before there is a verdict. @param {Study} study */
-function soFar({ total }) {
+function known({ total }) {
   const speedup = speedupOf(total);
-  return 'So far: ' + (speedup === null ? number(total.tokens_per_pass) + ' tokens per pass.' : times(speedup) + ' ' + (speedup < 1 ? 'as fast as' : 'faster than') + ' plain decoding.');
+  return (speedup === null ? number(total.tokens_per_pass) + ' tokens per pass.' : times(speedup) + ' ' + (speedup < 1 ? 'as fast as' : 'faster than') + ' plain decoding.');
 }
 
 /** The text with its percent signs beside their numbers. */
@@ -69,9 +71,10 @@ function factsOf({ title, model, sampling, verdict, total, rows, created }) {
   return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
 }
 
-/** @param {Study} study */
-function notesOf({ notes, advice }) {
-  const all = [...advice.filter((one) => !shownAdvice(advice).includes(one)).map(({ text }) => text), ...notes].filter(Boolean);
+/** @param {Study} study @param {Around} around */
+function notesOf({ notes, advice, verdict }, around) {
+  const reason = around.reasons[verdict.reason], why = reason ? ['Reason of the verdict: ' + verdict.reason + ' (' + reason.when + '). ' + reason.then] : [];
+  const all = [...why, ...advice.filter((one) => !shownAdvice(advice).includes(one)).map(({ text }) => text), ...notes].filter(Boolean);
   return all.length ? [make('details', { class: 'notes' }, make('summary', {}, plural(all.length, 'note')), make('ul', {}, ...all.map((note) => make('li', {}, note))))] : [];
 }
 

@@ -1,6 +1,7 @@
 // The table of prompts: sorted by any column, and fluid with thousands of rows, of which only those in sight are drawn.
 
 import { make, press } from './dom.js';
+import { kindsOf, kindTable } from './kinds.js';
 import { clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
 
 /** @import { Around, Column, Row, Study } from './study' */
@@ -21,29 +22,35 @@ export function mountTable(box, around) {
   const scroller = make('div', { class: 'scroller', 'data-rows': '' }, table);
   const filter = /** @type {HTMLInputElement} */ (make('input', { type: 'search', class: 'search', placeholder: 'Filter', 'aria-label': 'Filter the prompts', spellcheck: 'false' }));
   const more = press('All columns', () => { all = !all; more.setAttribute('aria-pressed', String(all)); layOut(); }, { class: 'link', 'aria-pressed': 'false' });
+  const kinds = make('div', { class: 'scroller', 'data-kinds': '', hidden: '' }), byKind = press('By kind', () => { kinds.hidden = !kinds.hidden; layOut(); }, { class: 'link', 'aria-pressed': 'false' });
   const count = make('span', { class: 'fact', 'data-count': '' });
-  box.append(make('div', { class: 'head' }, make('h2', {}, 'Prompts'), count, make('span', { class: 'tools' }, filter, more)), scroller);
+  box.append(make('div', { class: 'head' }, make('h2', {}, 'Prompts'), count, make('span', { class: 'tools' }, filter, byKind, more)), scroller, kinds);
 
   function layOut() {
     if (!study) return;
+    byKind.hidden = !kindsOf(study.rows).length;
+    kinds.hidden ||= byKind.hidden;
+    scroller.hidden = filter.hidden = more.hidden = !kinds.hidden;
+    byKind.setAttribute('aria-pressed', String(!kinds.hidden));
+    if (!kinds.hidden) kinds.replaceChildren(kindTable(study));
     const known = columnsOf(study).filter((column) => all || !column.more), fast = known.filter(({ name }) => SPEEDS.includes(name));
     columns = narrow.matches ? [known[0], ...fast, ...known.slice(1).filter((column) => !fast.includes(column))] : known;
     widths.replaceChildren(...columns.map(({ name }) => make('col', { class: 'c-' + name })));
     table.classList.toggle('all-columns', all);
     head.replaceChildren(make('tr', {}, ...columns.map(headOf)));
-    foot.replaceChildren(make('tr', { 'data-total': '' }, ...columns.map((column) => cellOf(column, /** @type {Study} */ (study).total, -1))));
+    foot.replaceChildren(make('tr', { 'data-total': '' }, ...columns.map((column) => cellOf(column, /** @type {Study} */ (study).total, -1, sorted.name))));
     sort();
   }
 
   /** @param {Column} column */
-  function headOf({ name, title, help }) {
+  function headOf({ name, title, unit, help }) {
     const now = sorted.name === name;
-    const button = press(title, () => {
+    const button = press(make('span', {}, make('span', { class: 'title' }, title), ...(unit ? [make('small', {}, unit)] : [])), () => {
       sorted = { name, down: now ? !sorted.down : name !== 'prompt' && name !== 'speedup' };
       layOut();
       /** @type {HTMLElement | null} */ (head.querySelector('[data-sort="' + name + '"]'))?.focus();
     }, { 'data-sort': name, title: help });
-    return make('th', { scope: 'col', class: 'c-' + name, 'aria-sort': now ? (sorted.down ? 'descending' : 'ascending') : 'none' }, button);
+    return make('th', { scope: 'col', class: 'c-' + name + (now ? ' sorted' : ''), 'aria-sort': now ? (sorted.down ? 'descending' : 'ascending') : 'none' }, button);
   }
 
   function sort() {
@@ -75,7 +82,7 @@ export function mountTable(box, around) {
   function lineOf(row, at, place) {
     const address = around.address?.(row);
     const line = make('tr', { 'data-row': row.name, 'data-place': place, 'aria-rowindex': place + 2, tabindex: place === active ? 0 : -1, ...(address ? { class: 'opens', title: watchWords(row) } : {}) },
-      ...columns.map((column) => cellOf(column, row, at)));
+      ...columns.map((column) => cellOf(column, row, at, sorted.name)));
     if (address) line.firstElementChild?.replaceChildren(make('a', { href: address, tabindex: -1 }, columns[0].text(row, at)));
     return line;
   }
@@ -109,10 +116,10 @@ export function mountTable(box, around) {
   return { show(/** @type {Study} */ next) { study = next; layOut(); } };
 }
 
-/** @param {Column} column @param {Row} row @param {number} at */
-function cellOf(column, row, at) {
+/** @param {Column} column @param {Row} row @param {number} at @param {string} sorted name of the column that stays in sight */
+function cellOf(column, row, at, sorted) {
   const first = column.name === 'prompt';
-  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || ''), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
+  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || '') + (column.name === sorted ? ' sorted' : ''), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
 }
 
 /** What is not known is last in either direction. @param {number | string | null} a @param {number | string | null} b @param {boolean} down */
@@ -129,7 +136,7 @@ export function columnsOf(study) {
   const second = study.variants.find(({ label }) => label === 'B'), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
   const byT = study.machines.length > 0;
-  const [faster, computed] = ['Times faster than plain decoding, measured.', 'Times faster than plain decoding, computed from T(n).'];
+  const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. (Watch times all of a run.)', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';
   const ofSecond = (/** @type {number} */ at) => (second ? (isAll(at) ? (byT ? second.modelled_speedup : second.tokens_per_pass) : second.each[at] ?? null) : null);
   /** @type {Column[]} */ const columns = [
     { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (row, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : oneLine(row.text) || oneLine(row.name)) },
@@ -144,9 +151,9 @@ export function columnsOf(study) {
     { name: 'seconds', title: 'Time', help: 'Measured time of the passes after the prompt.', value: (row) => row.seconds, text: (row) => clock(row.seconds), more: true },
     { name: 'plain', title: 'Plain', help: 'Measured time of plain decoding.', value: (row) => row.plain_seconds, text: (row) => clock(row.plain_seconds), more: true },
     { name: 'modelled', title: 'By T(n)', help: 'Time computed from T(n) and the time of drafting.', value: (row) => row.modelled_seconds, text: (row) => clock(row.modelled_seconds), more: true },
-    { name: 'speedup', title: (second ? 'A ' : '') + (known ? '×' : '≈ ×'), help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
+    { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
   ];
-  if (second && known && byT) columns.push({ name: 'first', title: 'A ≈ ×', help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
-  if (second) columns.push({ name: 'second', title: byT ? 'B ≈ ×' : 'B tok/pass', help: byT ? 'The same with settings B, computed from T(n).' : 'Tokens per pass with settings B.', value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });
+  if (second && known && byT) columns.push({ name: 'first', title: 'A ×', unit: units, help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
+  if (second) columns.push({ name: 'second', title: byT ? 'B ×' : 'B tok/pass', unit: byT ? 'replayed, by T(n)' : 'replayed', help: 'B is not run: its drafts are replayed on the outputs of A. ' + (byT ? 'Compare it with A by T(n).' : 'Tokens per pass.'), value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });
   return columns.filter(({ name }) => name !== 'category' || study.rows.some(({ category }) => category));
 }

@@ -1,6 +1,6 @@
 // Numbers and names as words.
 
-/** @import { Row, Study } from './study' */
+/** @import { Facts, Row, Study } from './study' */
 
 /** What keeps a token out of a draft: its name, and what that means. @type {Record<string, [name: string, means: string]>} */
 export const CAUSES = {
@@ -11,6 +11,17 @@ export const CAUSES = {
   branch_length: ['cut by branch_length', 'The branch was as long as allowed.'],
   strategy: ['cut by the strategy', 'The strategy allows no branch there.'],
   pruned: ['pruned', 'It had been seen, but the trie was full and forgot it.'],
+};
+
+/** The reason of a verdict (lookahead/study/decisions.py) that many passes of a cause lead to. @type {Record<string, string>} */
+export const REASONS = {
+  unseen: 'too few repeats',
+  outranked: 'outranked',
+  pays: 'nothing pays',
+  width: 'cut by the settings',
+  branch_length: 'cut by the settings',
+  strategy: 'cut by the settings',
+  pruned: 'pruned',
 };
 
 const MARKS = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g; // marks that would reorder or hide their neighbours
@@ -40,6 +51,13 @@ export function clock(/** @type {number | null | undefined} */ seconds) {
 
 /** Settings as a few words. @param {Record<string, any>} config */
 export const settingsText = (config) => Object.entries(config).map(([name, value]) => name + ' ' + (value === null ? 'free' : Array.isArray(value) ? value.join('+') || 'none' : String(value))).join(' · ');
+
+/** Settings as a command line takes them: what a variant changes, and what is not the default. @param {Study} study @param {Record<string, any>} config @param {Facts['settings']} settings */
+export function flagsOf({ config: own }, config, settings) {
+  const all = { ...own, ...config }, plain = (/** @type {any} */ value) => (Array.isArray(value) ? value.join(',') || '""' : String(value ?? 0));
+  const given = Object.keys(settings).filter((name) => name in config || (name in all && plain(all[name]) !== plain(settings[name].default)));
+  return given.map((name) => settings[name].flag + ' ' + plain(all[name])).join(' ');
+}
 
 /** Whether the speedups of a study's rows were measured, or computed from T(n). */
 export const measured = (/** @type {Study} */ { rows }) => rows.some(({ speedup }) => speedup !== null);

@@ -86,10 +86,10 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     expect(page.locator("[data-about]")).to_contain_text("This is an example")
     expect(page.locator("[data-run]")).to_be_hidden()
     assert page.locator("tbody tr.opens a").first.get_attribute("href", timeout=5000)
-    page.locator("[data-open=material]").click()
-    page.locator("[data-card=material] [data-knob=max_new_tokens]").fill("12")
-    page.keyboard.press("Escape")
     choose(page, PROMPTS)
+    expect(page.locator("[data-about]")).to_contain_text("the example, not yet prompts.jsonl")
+    expect(page.locator("main[data-old]")).to_have_count(1)
+    page.get_by_label("Max new tokens").fill("12")
     page.locator("[data-add-b]").click()
     page.locator("[data-card=b] [data-knob=decoding_length]").fill("4")
     page.keyboard.press("Escape")
@@ -122,6 +122,10 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     page.go_back()
     page.wait_for_selector("[data-verdict]")
     expect(page.locator("tbody tr[data-row]")).to_have_count(2)  # the study is still there
+    page.reload()
+    expect(page.locator("[data-says=b]")).to_contain_text("4")
+    expect(page.locator("td.c-second").first).not_to_have_text("–")
+    expect(page.locator("main[data-old]")).to_have_count(0)
     page.goto(f"{app_url.rstrip('/')}/lab?study=gone")
     expect(page.locator("[data-problem]")).to_contain_text("no longer on the server")
 
@@ -165,6 +169,7 @@ def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: list[int]) 
     choose(page, PROMPTS * 40)
     run(page)
     expect(page.locator("tbody tr[data-row='prompts.jsonl:1']")).to_have_count(1)
+    expect(page.locator("[data-verdict]")).to_have_text(re.compile(r"^So far \(\d+ of 80\): "))
     page.locator("[data-stop]").click()
     ended(page)
     assert 0 < page.locator("tbody tr[data-row]").count() < 60
@@ -173,11 +178,45 @@ def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: list[int]) 
 
 def test_what_is_wrong_is_one_line(lab: Open) -> None:
     page = lab()
-    choose(page, '{"prompt": 5}\n')
-    run(page)
-    expect(page.locator("[data-problem]")).to_contain_text("prompts.jsonl")
-    expect(page.locator("[data-run]")).to_be_visible()
-    expect(page.locator("[data-about]")).to_be_visible()
+    choose(page, '{"prompt": "a"}\n{"prompt": 5}\n')
+    expect(page.locator("[data-problem]")).to_have_text(re.compile(r'prompts\.jsonl, line 2: .*\{"prompt": 5\}'))
+    expect(page.locator("[data-run]")).to_be_disabled()
+    expect(page.locator("[data-about]")).to_contain_text("still the example")
+    choose(page, '{"prompt": "a"}\n')
+    expect(page.locator("[data-run]")).to_be_enabled()
+    expect(page.locator("[data-problem]")).to_be_hidden()
+
+
+def test_a_report_has_one_verdict_kinds_flags_and_marks_a_doubtful_time(
+    lab: Open, example: Study, tmp_path: Path
+) -> None:
+    replace = msgspec.structs.replace
+    rows = tuple(replace(row, category=kind) for row, kind in zip(example.rows, "aabbcc", strict=False))
+    page = lab(report_of(example, rows, tmp_path / "kinds.html"))
+    expect(page.locator(".pay .says").first).to_contain_text("By T(n), a pass of A takes as long as")
+    expect(page.get_by_text(re.compile("It pays|It does not pay|not sure"))).to_have_count(1)
+    page.get_by_role("button", name="All columns").click()
+    pane, held = page.locator("[data-rows]").bounding_box(), page.locator("thead .sorted").bounding_box()
+    assert pane
+    assert held
+    assert held["x"] + held["width"] <= pane["x"] + pane["width"]
+    page.get_by_role("button", name="By kind").click()
+    expect(page.locator("[data-kind]")).to_have_count(3)
+    page.locator("[data-explain=outranked]").click()
+    expect(page.locator(".lost .says")).to_contain_text("What to do:")
+    for view, press in (("ranking", ""), ("grid", ".cell.best")):
+        page.locator(f"[data-value={view}]").click()
+        if press:
+            page.locator(press).click()
+        copy = page.locator("[data-copy]:visible").first
+        expect(copy).to_have_attribute("data-copy", re.compile("^--"))
+    busy = replace(example.machines[0], seconds=(0.1, 0.06, *example.machines[0].seconds[2:]), break_even=())
+    page = lab(report_of(replace(example, machines=(busy,)), rows, tmp_path / "busy.html"))
+    expect(page.locator("[data-doubt]")).to_contain_text("a pass of 2 tokens took less time than one of 1")
+    expect(page.locator(".needed.doubtful")).to_have_count(1)
+    total = replace(example.total, modelled_speedup=2.53)
+    page = lab(report_of(replace(example, total=total), rows, tmp_path / "off.html"))
+    expect(page.locator("[data-doubt]")).to_contain_text("T(n) does not fit the measured times")
 
 
 def test_the_lab_fits_a_phone(lab: Open) -> None:

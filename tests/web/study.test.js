@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { neededAt, pointsOf, ticksTo } from '../../lookahead/report/break_even.js';
+import { doubtful, neededAt, oneName, pointsOf, ticksTo } from '../../lookahead/report/break_even.js';
 import { axesOf } from '../../lookahead/report/grid.js';
+import { kindsOf } from '../../lookahead/report/kinds.js';
 import { columnsOf } from '../../lookahead/report/table.js';
-import { clock, number, oneLine, paying, percent } from '../../lookahead/report/words.js';
+import { clock, flagsOf, number, oneLine, paying, percent } from '../../lookahead/report/words.js';
 
 const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2, 1.6, 2.4], break_even: [1, 1.2, 1.6, 2.4], modelled_speedup: 1.5, best: 'wide', best_speedup: 1.8 };
 const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };
@@ -45,6 +46,45 @@ test('a second setting brings a column, and a computed one of the first to compa
   assert.deepEqual(names(), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'empty', 'speedup']);
   assert.deepEqual(names({ variants: [variant({ label: 'B' })] }), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'speedup', 'first', 'second']);
   assert.deepEqual(names({ variants: [variant({ label: 'B' })], machines: [] }), ['prompt', 'tokens', 'passes', 'per-pass', 'accepted', 'speedup', 'second']);
+});
+
+test('a speed says whether it was measured, computed or replayed', () => {
+  const units = (more) => columnsOf(study(more)).filter(({ title }) => title.endsWith('×')).map(({ title, unit }) => title + ' ' + unit);
+  assert.deepEqual(units({ variants: [variant({ label: 'B' })] }), ['A × measured', 'A × by T(n)', 'B × replayed, by T(n)']);
+  assert.deepEqual(units({ rows: [{ ...ROW, speedup: null }] }), ['× by T(n)']);
+});
+
+test('a wider pass that took less time makes T(n) doubtful, a little noise does not', () => {
+  assert.equal(doubtful(MACHINE), 0);
+  assert.equal(doubtful({ ...MACHINE, seconds: [1, 0.97, 1.6, 2.4] }), 0);
+  assert.equal(doubtful({ ...MACHINE, seconds: [1, 1.1, 0.6, 2.4] }), 4);
+});
+
+test('a T(n) that was measured after the study places all settings by their mean width', () => {
+  const again = { ...MACHINE, again: true, modelled_speedup: null }, shown = pointsOf(study({ machines: [again], variants: [variant({}), variant({ label: 'B' })] }), again);
+  assert.deepEqual(shown.map(({ name, x }) => [name, x]), [['A', 4], ['B', 8], ['', 8]]);
+  assert.equal(shown[0].needed, neededAt(MACHINE, 4));
+});
+
+test('points on top of each other have one name', () => {
+  const same = (value) => 100 * value, names = oneName([{ name: 'A', x: 1, y: 1 }, { name: 'B', x: 1.05, y: 1 }, { name: 'C', x: 2, y: 1 }], same, same);
+  assert.deepEqual(names.map(({ name }) => name), ['A, B', 'C']);
+});
+
+test('kinds have the sums of their prompts, the worst first', () => {
+  const row = (category, more) => ({ ...ROW, category, tokens: 21, passes: 10, seconds: 2, plain_seconds: 4, modelled_seconds: 2, modelled_speedup: 1.5, ...more });
+  const kinds = kindsOf([row('code'), row('code', { seconds: 6, plain_seconds: 6 }), row('sum', { seconds: 4, modelled_speedup: 1 })]);
+  assert.deepEqual(kinds, [
+    { kind: 'sum', prompts: 1, tokens: 21, per_pass: 2, speedup: 1, modelled: 1 },
+    { kind: 'code', prompts: 2, tokens: 42, per_pass: 2, speedup: 1.25, modelled: 1.5 },
+  ]);
+  assert.deepEqual(kindsOf([row('code'), row('code')]), []);
+});
+
+test('settings are copied as flags: what changes, and what is not the default', () => {
+  const settings = { decoding_length: { flag: '--decoding-length', default: 32 }, branch_length: { flag: '--branch-length', default: 0 }, sources: { flag: '--sources', default: ['prompt', 'output'] } };
+  assert.equal(flagsOf(study(), {}, settings), '--decoding-length 64');
+  assert.equal(flagsOf(study(), { decoding_length: 32, branch_length: null, sources: ['prompt'] }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
 });
 
 test('words', () => {

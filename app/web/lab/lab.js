@@ -2,10 +2,10 @@
 
 import { press } from '../../../lookahead/report/dom.js';
 import { mountStudy } from '../../../lookahead/report/study_view.js';
-import { clock } from '../../../lookahead/report/words.js';
+import { clock, oneLine } from '../../../lookahead/report/words.js';
 import { all, button, input, on, one, put } from '../lib/dom.js';
-import { mountMaterial } from './material.js';
-import { fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
+import { mountMaterial, withLine } from './material.js';
+import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
 
 /** @import { Machine, Study } from '../../../lookahead/report/study' */
@@ -19,10 +19,11 @@ const [run, halt, about, problem] = [button(document, '[data-run]'), button(docu
 /** @type {string | null} */ let id = null; // of the study on the screen; null: the example
 /** @type {Study | null} */ let study = null;
 /** @type {Machine | null} */ let machine = null; // T(n), measured again
-let running = false, quit = () => { /* nothing is heard yet */ };
+let running = false, ready = false, of = 0, quit = () => { /* nothing is heard yet */ };
 
 const view = mountStudy(one(document, 'main'), {
-  sources: facts.sources,
+  ...facts,
+  measure: measureAgain,
   address: ({ name, run: file, worst_step: step }) => (id ? (file ? watchAddress(id, file, step) : null) : exampleAddress(name, step)),
   use(config) {
     settings.set('b', config);
@@ -34,9 +35,30 @@ const settings = mountSettings(facts.knobs, facts.sources, facts.corpus, offerRu
 connectCards();
 mountMaterial(facts.samples, (taken) => {
   material = taken;
-  offerRun();
   fail('');
+  stale();
+  examine(taken);
 }, fail);
+
+/** Reads a file on the server; Run stays disabled until that is known to be possible. @param {Material} wanted */
+async function examine(wanted) {
+  ready = false;
+  limit.show(false);
+  offerRun();
+  const { error, recorded } = await check(wanted);
+  if (material !== wanted) return;
+  if (error) fail(withLine(error, wanted));
+  ready = !error;
+  limit.show(ready && !recorded);
+  offerRun();
+}
+
+/** Says that what is below is not of the file that was chosen. */
+function stale() {
+  if (!study || !material) return;
+  one(document, 'main').setAttribute('data-old', '');
+  tell('Below is still ' + (id ? 'the study of ' + oneLine(study.title) : 'the example') + ', not yet ' + material.name + '.');
+}
 
 /** Where a row of the example, a recorded run of the Watch page, can be watched. @param {string} name @param {number | null} step */
 function exampleAddress(name, step) {
@@ -46,7 +68,7 @@ function exampleAddress(name, step) {
 
 const again = press('Measure T(n) again', measureAgain, { class: 'link', 'data-measure': '' });
 view.pay.append(again);
-on(run, 'click', () => { if (material) begin(material); });
+on(run, 'click', () => { if (material && limit.valid()) begin(material); });
 on(halt, 'click', async () => {
   halt.disabled = true;
   if (id) fail((await stop(id)).error || '');
@@ -56,6 +78,7 @@ open(query.get('study'));
 
 function offerRun() {
   run.hidden = running || !material;
+  run.disabled = !ready;
   one(document, '[data-open=material]').classList.toggle('primary', !material);
 }
 
@@ -77,6 +100,7 @@ async function open(wanted) {
   } else id = wanted;
   if (answer.error) return fail(answer.error);
   show(answer);
+  if (!id && material) return stale();
   tell(id ? '' : 'This is an example: the ' + answer.rows.length + ' recorded runs of the Watch page. Choose your own prompts, a run file or recorded traffic, or drop a file anywhere.');
   if (id) hear(id);
 }
@@ -85,7 +109,8 @@ async function open(wanted) {
 function show(next) {
   study = next;
   one(document, 'main').removeAttribute('data-old');
-  view.show(machine ? { ...next, machines: [machine, ...next.machines.slice(1)] } : next);
+  const others = next.machines.filter(({ name }) => name !== machine?.name), first = others.length < next.machines.length;
+  view.show(machine ? { ...next, machines: first ? [machine, ...others] : [...others, machine] } : next, running ? of : 0);
   const links = one(document, '.export');
   links.hidden = !id;
   for (const link of all(links, 'a')) if (id) link.setAttribute('href', fileOf(id, String(link.dataset.export)));
@@ -102,7 +127,7 @@ function address(of) {
 
 /** @param {Material} wanted */
 async function begin(wanted) {
-  const before = { id, words: about.textContent || '' };
+  const before = id;
   go(true);
   fail('');
   tell('');
@@ -110,23 +135,27 @@ async function begin(wanted) {
   const answer = await start({ ...wanted, settings: settings.list(), plain: input(document, '[data-plain]').checked, sweep: input(document, '[data-sweep]').checked, max_new_tokens: limit.value() });
   if (!answer.id) {
     go(false);
-    tell(before.words);
+    stale();
     return fail(answer.error || 'The server did not start the study.');
   }
   address(answer.id);
   one(document, 'main').setAttribute('data-old', ''); // until it has found something
   hear(answer.id, () => {
-    address(before.id);
-    tell(before.words);
+    address(before);
+    stale();
   });
 }
 
 /** @param {string} from id of a study @param {() => void} [nothing] called at the end if it found nothing */
 function hear(from, nothing) {
-  let found = false;
+  let found = false, comes = !nothing; // the page was opened with this study
   quit();
   go(true);
-  quit = listen(from, ({ progress, study: next, error, end }) => {
+  of = 0;
+  quit = listen(from, ({ asked, progress, study: next, error, end }) => {
+    if (asked && comes) settings.taken(asked.settings, asked.other);
+    if (asked) comes = false; // a stream that is heard again must not undo what was changed since
+    if (progress && ['running', 'replaying'].includes(progress.what)) of = progress.of;
     if (next) {
       found = true;
       show(next);
@@ -134,9 +163,9 @@ function hear(from, nothing) {
     if (progress) showProgress(sayProgress(progress), progress.of ? progress.done / progress.of : 0);
     if (error) fail(error);
     if (end || error) {
-      one(document, 'main').removeAttribute('data-old');
       if (!found) nothing?.();
       go(false);
+      if (found && study) show(study);
     }
   });
 }
@@ -167,12 +196,13 @@ function go(now) {
 
 async function measureAgain() {
   again.disabled = true;
+  fail('');
   put(again, 'Measuring …');
   const answer = await measure();
   again.disabled = false;
   put(again, 'Measure T(n) again');
   if (!answer.machine) return fail(answer.error || 'T(n) could not be measured.');
-  machine = answer.machine;
+  machine = { ...answer.machine, again: true };
   if (study) show(study);
-  tell('T(n) was just measured on this server; the plot of break-even uses it. Times in the table are those of the run.');
+  tell('T(n) was just measured on this server; the plot of break-even uses it. Times by T(n) in the table are computed with the one before: run again for new ones.');
 }

@@ -4,6 +4,8 @@ import { button, input, on, one, put } from '../lib/dom.js';
 
 /** @typedef {{ name: string, text: string }} Material */
 
+const MOST_SHOWN = 120; // characters of a line that is wrong
+
 const MOST_BYTES = 64_000_000, KEPT = 'lookahead-lab', MOST_KEPT = 1_000_000;
 
 /** @param {string} samples built-in prompts, as JSONL @param {(material: Material) => void} taken @param {(problem: string) => void} failed */
@@ -57,6 +59,12 @@ function hearDrops(read) {
     event.preventDefault();
     if (event.dataTransfer.files[0]) read(event.dataTransfer.files[0]);
   });
+}
+
+/** A problem with the line that it names. @param {string} problem @param {Material} material */
+export function withLine(problem, { text }) {
+  const at = /, line (\d+):/.exec(problem), line = at ? (text.split('\n')[Number(at[1]) - 1] || '').trim() : '';
+  return line ? problem + ' — the line: ' + (line.length > MOST_SHOWN ? line.slice(0, MOST_SHOWN) + '…' : line) : problem;
 }
 
 const linesOf = (/** @type {string} */ text) => text.split('\n').filter((line) => line.trim()).length;

@@ -7,7 +7,7 @@ const STUDIES = ROOT + '/lab/studies';
 
 /** @typedef {{ name: string, text: string, settings: Record<string, any>[], plain: boolean, sweep: boolean, max_new_tokens: number }} Order */
 /** @typedef {{ done: number, of: number, seconds_left: number | null, what: string }} Progress */
-/** @typedef {{ progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
+/** @typedef {{ asked?: { settings: Record<string, any>, other: Record<string, any> | null }, progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
 
 export const fileOf = (/** @type {string} */ id, /** @type {string} */ kind) => STUDIES + '/' + encodeURIComponent(id) + '.' + kind;
 
@@ -16,6 +16,9 @@ export const watchAddress = (id, run, step) => ROOT + '/?' + new URLSearchParams
 
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
 export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
+
+/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string }>} */
+export const check = (material) => answered(fetch(ROOT + '/lab/check', { method: 'POST', body: JSON.stringify(material), headers: { 'Content-Type': 'application/json' } }));
 
 export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));
 

@@ -1,6 +1,6 @@
 // Settings A and B: controls made from the library's descriptions, in cards that open from the bar.
 
-import { all, on, one, put } from '../lib/dom.js';
+import { all, input, on, one, put } from '../lib/dom.js';
 import { controlOf } from '../lib/knobs.js';
 
 /** @import { Knob, Source } from '../types' */
@@ -47,13 +47,19 @@ export function mountSettings(knobs, sources, corpus, changed) {
     return [config.budget, config.decoding_length, ...other.map(({ name }) => (Array.isArray(config[name]) ? config[name].join('+') || 'no sources' : name === 'branch_length' ? 'branch ' + config[name] : config[name]))].join(' · ');
   }
 
+  /** The settings of a study that is shown again. @param {Config} a @param {Config | null} b */
+  function taken(a, b) {
+    set('a', a);
+    set('b', b);
+  }
+
   on(one(document, '[data-add-b]'), 'click', () => { set('b', {}); openCard('b', one(document, '[data-open=b]')); });
   on(one(document, '[data-drop-b]'), 'click', () => { set('b', null); one(document, '[data-add-b]').focus(); });
   on(one(document, '[data-reset=a]'), 'click', () => set('a', {}));
   on(one(document, '[data-reset=b]'), 'click', () => set('b', {}));
   set('a', {});
   set('b', null);
-  return { set, list: () => [now.a, ...(now.b ? [now.b] : [])] };
+  return { set, taken, list: () => [now.a, ...(now.b ? [now.b] : [])] };
 }
 
 /** Opens a card under the button that asks for it. @param {string} name @param {HTMLElement} button */
@@ -71,12 +77,11 @@ export function connectCards() {
   for (const button of all(document, '[data-close]')) on(button, 'click', () => /** @type {HTMLElement} */ (button.closest('[popover]')).hidePopover());
 }
 
-/** @param {Knob} limit @returns {import('../lib/knobs.js').Control} */
-export function limitControl(limit) {
-  const control = controlOf(limit, []), box = one(document, '[data-limit]');
-  box.append(control.element);
-  on(box, 'input', control.tell);
-  control.set(limit.default, false);
-  return control;
+/** The most tokens of a run, in the bar: what it is now, and whether it is shown. @param {Knob} knob */
+export function limitControl({ label, help, low, high, default: usual }) {
+  const box = one(document, '[data-limit]'), field = input(box, 'input');
+  Object.assign(field, { min: low, max: high, value: usual });
+  box.title = help;
+  put(one(box, 'span'), label);
+  return { value: () => field.valueAsNumber, valid: () => field.reportValidity() && field.value !== '', show(/** @type {boolean} */ now) { box.hidden = !now; } };
 }
-

@@ -14,7 +14,7 @@ export function controlOf(knob, sources) {
   const field = /** @type {HTMLInputElement} */ (make(kind === 'choice' ? 'select' : 'input', {
     'data-knob': name, 'aria-label': label, ...(counts ? { type: 'range', ...range } : kind === 'switch' ? { type: 'checkbox' } : {}),
   }, ...(kind === 'choice' ? choices.map((choice) => make('option', {}, choice)) : [])));
-  const out = make('output', { 'data-out': name });
+  const out = make('span', { 'data-out': name }); // an output would be what the label is of
   const value = () => (kind === 'switch' ? field.checked : counts ? Number(field.value) : field.value);
   const tell = () => put(out, knob.optional && !value() ? 'no limit' : String(value()));
   return {

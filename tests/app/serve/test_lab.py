@@ -166,9 +166,30 @@ def test_exports(recording: tuple[TestClient, str, Study]) -> None:
 def test_a_bad_file_is_one_line_that_names_the_file_alone(client: TestClient, text: str, words: str) -> None:
     body = json.dumps({"name": "../../etc/bad.jsonl", "text": text})
     line = problem_of(client, client.post("/lab/studies", content=body).json()["id"])
+    assert client.post("/lab/check", content=body).json() == {"error": line}, "said before it is started, too"
     assert words in line
     assert "/" not in line.split(":")[0]
     assert "\n" not in line
+
+
+def test_a_file_is_read_before_it_is_studied(
+    client: TestClient, gate: Gate, monkeypatch: pytest.MonkeyPatch, host: ModelHost
+) -> None:
+    for text, recorded in ((PROMPTS, False), (TRACE, True)):
+        answer = client.post("/lab/check", json={"name": "a.jsonl", "text": text})
+        assert answer.json() == {"prompts": 2, "recorded": recorded}
+    assert not gate.prompts
+    monkeypatch.setattr(studies, "CHECK_SECONDS", 0.0)
+    assert client.post("/lab/check", json={"name": "a.jsonl", "text": PROMPTS}).json() == {}
+    monkeypatch.setattr(host, "options", replace(host.options, max_study_bytes=10))
+    assert "the limit of this page" in client.post("/lab/check", json={"name": "a", "text": PROMPTS}).json()["error"]
+
+
+def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
+    study = started(client, TRACE, settings=[{"decoding_length": 8}, {"decoding_length": 2, "sources": ["output"]}])
+    asked = followed(client, study)[0]["asked"]
+    assert asked["settings"]["decoding_length"] == 8
+    assert (asked["other"]["decoding_length"], asked["other"]["sources"]) == (2, ["output"])
 
 
 @pytest.mark.parametrize(
@@ -330,13 +351,12 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
     monkeypatch.setattr(study_process, "read_material", read)
     for name, tokenizer, tried in (("ids", "t", [None]), ("text", "t", [None, "t"])):
         given.clear()
-        work: Any = study_process.Work.__new__(study_process.Work)
+        notes: list[str] = []
         request = SimpleNamespace(name=name)
-        work._job = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
-        work.notes = []
-        assert work._read() == [name]
+        job: Any = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
+        assert study_process.read(job, notes.append) == [name]
         assert given == tried
-        assert work.notes == [f"read with {tried[-1]}"]
+        assert notes == [f"read with {tried[-1]}"]
 
 
 def test_a_page_that_lends_gpus_runs_no_prompts(
