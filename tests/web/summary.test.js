@@ -38,10 +38,10 @@ test('the later run knows the tries of the earlier one', () => {
 });
 
 test('the end says what the run amounts to', () => {
-  assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), 'After the first token, 8 tokens in 1 pass: the whole run 4.0 times faster than greedy here, the same text.');
+  assert.equal(said(fast(1), plain(4, { repeat_seconds: [4], beside_seconds: [1] })), 'After the first token, 8 tokens in 1 pass: 4.0 times faster than greedy here, the same text.');
   assert.match(said(fast(1)), /^After the first token, 8 tokens in 1 pass: 8\.0 tokens per pass\. Compare times/);
   const slow = run('lookahead', ids(8).map((id) => step([id], 15)), 3);
-  assert.equal(said(slow, plain(1)), 'After the first token, 8 tokens in 8 passes: the whole run only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
+  assert.equal(said(slow, plain(1)), 'After the first token, 8 tokens in 8 passes: only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
   assert.match(said(run('lookahead', [step([7, 8])], 1), plain(1)), /but not the same text\.$/);
   assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
 });

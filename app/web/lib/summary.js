@@ -24,8 +24,8 @@ export function summary(run, plain) {
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
   /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
-  if (fast.kind !== 'slower') return [[made + ': the whole run '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
-  return [[made + ': the whole run only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
+  if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
+  return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */

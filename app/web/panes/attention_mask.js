@@ -66,7 +66,7 @@ const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
 /** What positions the tokens of a pass have: the root is the last token before it. */
 function positions(/** @type {Step} */ step) {
   if (!step.draft) return 'Every prompt token sees itself and those before it.';
-  return 'Each row sees the ' + plural(step.context - 1, 'token') + ' before.';
+  return 'Each row sees ' + plural(step.context - 1, 'token') + ' before.';
 }
 
 /** The causal mask of the prompt's pass, as a triangle. @param {Element} svg @param {Step} step @param {number} room @param {number} tall */

@@ -19,7 +19,7 @@ const MARKUP = `
   return {
     draw(state) {
       const { run, step, playing, live } = state;
-      put(usual, plainName(run) + ': one token per pass.');
+      put(usual, plainName(run) + ': one per pass.');
       put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');

@@ -187,7 +187,7 @@ function titleOf(/** @type {TrieLevel} */ { kind, length }, /** @type {boolean} 
   const where = kind === 'own' ? '' : 'in ' + wordsOf(kind), last = 'last ' + (length > 1 ? length + ' tokens' : 'token');
   if (found) return 'Found' + (where && ' ' + where) + ': ';
   if (!length) return 'The last token is new to the Trie, so it falls back to the most frequent tokens: ';
-  if (shorter) return 'Shorter match' + (where && ' ' + where) + ' (' + last + ' only): ';
+  if (shorter) return 'Only the ' + last + (where && ' ' + where) + ': ';
   return (where ? 'I' + where.slice(1) + ', after the ' : 'After the ') + last + ': ';
 }
 
