@@ -270,7 +270,8 @@ class Work:
         """The study as far as it has come."""
         last = make_study(self.found[-1:], self._options())
         told = verdict(self.rows, self.config, self.costs, last.draft_seconds)
-        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=())
+        notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
+        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=(), notes=notes)
 
     def _tell(self, study: Study) -> None:
         self._parent.say("study", msgspec.json.encode(study))

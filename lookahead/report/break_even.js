@@ -49,7 +49,8 @@ function saysOf({ total, machines }, machine, own) {
   if (!own) return ['No pass had a draft.'];
   const best = machine !== machines[0] && machine.best ? ' Best there: ' + machine.best + ' (' + times(machine.best_speedup) + ').' : '';
   const mean = 1 + total.drafted / total.passes, wide = Math.abs(own.x / mean - 1) < 0.1 ? '' : ' Its passes are ' + number(mean, 1) + ' tokens wide on average; A is drawn at ' + number(own.x, 1) + ', the width that takes as long.';
-  return ['By T(n), a pass of A takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens.' + (doubtful(machine) ? '' : wide) + best];
+  if (doubtful(machine)) return ['A pass of A brings ' + number(own.y) + ' tokens and is ' + number(mean, 1) + ' wide on average.' + best];
+  return ['By T(n), a pass of A takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens.' + wide + best];
 }
 
 /** A length of which a pass took clearly less time than one of 1 token; 0 if there is none. */
@@ -76,12 +77,12 @@ function doubts(study, machine, around) {
 export function pointsOf({ total, variants, machines }, machine) {
   if (!total.passes || total.tokens_per_pass === null) return [];
   const here = machine === machines[0] && !machine.again;
-  const own = pointOf(machine, 'A', 'own', 'A', 1 + total.drafted / total.passes, total.tokens_per_pass, here ? total.modelled_speedup : machine.modelled_speedup);
+  const own = pointOf(machine, 'A', 'own', 'A', 1 + total.drafted / total.passes, total.tokens_per_pass, here ? total.modelled_speedup : machine.again ? null : machine.modelled_speedup);
   const known = variants.filter((one) => one.tokens_per_pass !== null && one.drafted_per_pass !== null && (here || machine.again || one.label === machine.best));
   const named = known.filter(({ label, peer }) => label === 'B' || peer || !(here || machine.again)), grid = known.filter((one) => !named.includes(one)).slice(0, MOST_POINTS);
   const point = (/** @type {Variant} */ one, /** @type {string} */ name) => {
     const more = settingsText(one.config), words = one.label + (more && more !== one.label ? ' (' + more + ')' : '');
-    return pointOf(machine, name, name === '' ? 'grid' : one.peer ? 'peer' : 'second', words, 1 + Number(one.drafted_per_pass), Number(one.tokens_per_pass), here ? one.modelled_speedup : machine.best_speedup);
+    return pointOf(machine, name, name === '' ? 'grid' : one.peer ? 'peer' : 'second', words, 1 + Number(one.drafted_per_pass), Number(one.tokens_per_pass), here ? one.modelled_speedup : machine.again ? null : machine.best_speedup);
   };
   return [own, ...named.map((one) => point(one, one.label)), ...grid.map((one) => point(one, ''))];
 }
@@ -89,7 +90,7 @@ export function pointsOf({ total, variants, machines }, machine) {
 /** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
 function pointOf(machine, name, kind, words, width, y, speedup) {
   const needed = speedup ? y / speedup : neededAt(machine, width);
-  return { x: speedup ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
+  return { x: speedup && !doubtful(machine) ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
 }
 
 const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));

@@ -136,7 +136,7 @@ export function columnsOf(study) {
   const second = study.variants.find(({ label }) => label === 'B'), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
   const byT = study.machines.length > 0;
-  const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. (Watch times all of a run.)', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';
+  const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. Watch calls it Decode speedup; what is “faster here” there is of the whole run.', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';
   const ofSecond = (/** @type {number} */ at) => (second ? (isAll(at) ? (byT ? second.modelled_speedup : second.tokens_per_pass) : second.each[at] ?? null) : null);
   /** @type {Column[]} */ const columns = [
     { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (row, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : oneLine(row.text) || oneLine(row.name)) },

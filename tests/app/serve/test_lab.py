@@ -359,6 +359,17 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
         assert notes == [f"read with {tried[-1]}"]
 
 
+def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
+    recording: tuple[TestClient, str, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = msgspec.structs.replace(recording[2], notes=("of the last prompt alone",))
+    monkeypatch.setattr(study_process, "make_study", lambda *_: one)
+    work: Any = study_process.Work.__new__(study_process.Work)
+    work.found, work.rows, work.notes = [], list(one.rows), ["of all"]
+    work.config, work.costs, work._options = LookaheadConfig(), None, lambda: None
+    assert work._so_far().notes == ("of all",)
+
+
 def test_a_page_that_lends_gpus_runs_no_prompts(
     client: TestClient, host: ModelHost, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
