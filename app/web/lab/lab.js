@@ -45,10 +45,10 @@ async function examine(wanted) {
   ready = false;
   limit.show(false);
   offerRun();
-  const { error, recorded } = await check(wanted);
+  const { error, recorded, silent } = await check(wanted);
   if (material !== wanted) return;
   if (error) fail(withLine(error, wanted));
-  ready = !error;
+  ready = !error || !!silent;
   limit.show(ready && !recorded);
   offerRun();
 }

@@ -17,7 +17,7 @@ export const watchAddress = (id, run, step) => ROOT + '/?' + new URLSearchParams
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
 export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
 
-/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string }>} */
+/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string, silent?: boolean }>} silent: there was no answer */
 export const check = (material) => answered(fetch(ROOT + '/lab/check', { method: 'POST', body: JSON.stringify(material), headers: { 'Content-Type': 'application/json' } }));
 
 export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));
@@ -35,7 +35,7 @@ async function answered(asked) {
     if (answer && typeof answer === 'object' && (response.ok || answer.error)) return answer;
     return { error: response.status === 413 ? 'The file is too large for this server.' : response.status === 404 ? 'This study is no longer on the server.' : 'The server refused the request (' + response.status + ').' };
   } catch {
-    return { error: 'The server did not answer.' };
+    return { error: 'The server did not answer.', silent: true };
   }
 }
 
