@@ -89,6 +89,7 @@ def test_full_drafts_of_a_real_model_whose_rows_are_recycled(name):
     """Every node of a draft leaves a row, so a search for full drafts may not end before its last node."""
     (sample,) = read_material(ROOT / "assets" / "runs" / f"{name}.json")
     run = sample.run
+    assert run is not None
     configs = [replace(run.config, decoding_length=width, budget="fixed") for width in (8, 16, 32)]
     for found, config in zip(Jointly().outcomes(sample, configs, run.pass_costs), configs, strict=True):
         alone = list(replayed(sample, config, run.pass_costs))
