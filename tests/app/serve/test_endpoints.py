@@ -252,10 +252,10 @@ def test_pages_elsewhere_and_other_hosts_are_refused_and_the_preview_is_ours(cli
         assert answer.status_code == 403
     assert httpx.get(client.src, headers={"host": "evil.example"}).status_code == 403
     page = httpx.get(client.src)
-    assert f'content="{client.src}gradio_api/lookahead/picture.png"' in page.text
+    assert f'content="{client.src}gradio_api/lookahead/watch.png"' in page.text
     assert "frame-ancestors" in page.headers["content-security-policy"]
     assert httpx.get(f"{client.src}favicon.ico").text.startswith("<svg")
-    assert httpx.get(f"{client.src}gradio_api/lookahead/picture.png").headers["content-type"] == "image/png"
+    assert httpx.get(f"{client.src}gradio_api/lookahead/watch.png").headers["content-type"] == "image/png"
 
 
 def test_uploads_are_bounded(client: Client) -> None:
