@@ -16,7 +16,7 @@ export const CAUSES = {
 /** The reason of a verdict (lookahead/study/decisions.py) that many passes of a cause lead to. @type {Record<string, string>} */
 export const REASONS = {
   unseen: 'too few repeats',
-  outranked: 'outranked',
+  outranked: 'another guess drafted',
   pays: 'nothing pays',
   width: 'cut by the settings',
   branch_length: 'cut by the settings',

@@ -52,7 +52,7 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
     level = page.locator("[data-level=corpus]").first
     expect(level).to_contain_text("In the corpus, after")
     expect(level).to_contain_text("▲")
-    sign, knob = page.locator("[data-signs]").get_by_text("in the corpus"), page.locator("[data-source-knob=corpus]")
+    sign, knob = page.locator("[data-signs]").get_by_text("corpus"), page.locator("[data-source-knob=corpus]")
     hint, exact = page.locator("[data-trie-hint]"), page.locator("[data-what-if-hint]")
     expect(sign).to_be_visible()
     expect(hint).to_contain_text("Also drafting from a corpus (")
