@@ -252,7 +252,7 @@ def load_shape(args: argparse.Namespace) -> HFBackend:
 
 def _exact(args: argparse.Namespace) -> dict[str, Any]:
     """How exact the model's passes shall be, from the options."""
-    if not args.exact:
+    if not getattr(args, "exact", False):
         return {}
     return {
         "exact": True,
