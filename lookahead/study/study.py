@@ -14,6 +14,7 @@ import msgspec
 import lookahead
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
+from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
@@ -106,11 +107,12 @@ def make_study(
 def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple[list[Row], list[float]]:
     """A row per sample, with its losses, and the time of every draft."""
     config, costs, corpus = options.config, options.costs, options.corpus
+    timed = shown_costs(samples, costs)
     rows, drafts = [], []
     for sample in samples:
         steps = decode_steps_of(sample, config, costs, corpus)
         lost, worst_step = losses(sample, config, costs, corpus=corpus)
-        row = row_from(sample, steps, config, costs)
+        row = row_from(sample, steps, config, timed)
         rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
         drafts += [step.timings.retrieve_seconds for step in steps]
         tick("prompts", len(rows), len(samples))
@@ -119,7 +121,8 @@ def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple
 
 def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> Study:
     """The study with other settings and methods on the same samples, and what that says about each machine."""
-    config, costs, corpus, most = options.config, options.costs, options.corpus, options.most_replayed
+    config, corpus, most = options.config, options.corpus, options.most_replayed
+    costs = shown_costs(samples, options.costs)
     points = grid(options.axes, config) if options.axes else []
     jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
     drafting, own = timed_drafting(samples, config), Point(config)
@@ -191,6 +194,17 @@ def base_config(samples: Sequence[Sample], given: Mapping[str, Any], timed: bool
     if not timed and not configs:
         values["budget"] = "fixed"
     return LookaheadConfig(**values)
+
+
+def shown_costs(samples: Iterable[Sample], costs: PassCosts | None) -> PassCosts | None:
+    """T(n) as the passes of those runs show it that chose their widths by these costs; the costs without such runs.
+
+    The measurement before the runs is of one moment: predictions by it were off by an eighth, by this by a sixtieth.
+    """
+    runs = [run for one in samples for run in (one.run, one.plain) if one.run and run and one.run.pass_costs == costs]
+    passes = [(len(draft), step.timings.forward_seconds) for run in runs for step, draft in decode_steps(run.steps)]
+    passes = [(width, seconds) for width, seconds in passes if seconds > 0]
+    return costs.corrected(passes) if costs and passes else costs
 
 
 def recorded_costs(samples: Iterable[Sample]) -> PassCosts | None:
