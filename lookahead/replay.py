@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lookahead.config import LookaheadConfig
+from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_seconds, decode_steps
@@ -312,6 +313,30 @@ def recorded_steps(run: RunRecord) -> RunSteps:
     )
 
 
+def pass_seconds(config: LookaheadConfig, costs: PassCosts | None) -> list[float] | None:
+    """T(n) where it decides the width of this setting's drafts; None where they are as wide as the setting allows."""
+    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
+    return costs.table(config.decoding_length) if adaptive and costs else None
+
+
+def drafter_of(config: LookaheadConfig, earlier: Sequence[Sequence[int]] = (), corpus: Sequence[Trie] = ()) -> Drafter:
+    """A drafter that knows these earlier outputs, oldest first, and these tries."""
+    drafter = Drafter(config, corpus)
+    for output_ids in earlier:
+        drafter.keep(output_ids)
+    return drafter
+
+
+def room_of(run: RunRecord) -> int:
+    """Most tokens that a run could have emitted: one that filled the model's context had room for its output only."""
+    return len(run.token_ids) if run.finish_reason == "context" else run.max_new_tokens
+
+
+def chain_of(run: RunRecord) -> Chain | None:
+    """What a run's first pass read besides its draft, if its model takes one branch; None otherwise."""
+    return run.steps[1].chain if len(run.steps) > 1 else None
+
+
 def replay_run(
     run: RunRecord,
     config: LookaheadConfig,
@@ -327,21 +352,15 @@ def replay_run(
         earlier: Earlier outputs that the run's trie knew, oldest first.
         corpus: Other tries that the run could draft from; they are only read.
     """
-    costs, output_ids = run.pass_costs, run.token_ids
-    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
-    drafter = Drafter(config, corpus)
-    for ids in earlier:
-        drafter.keep(ids)
     replay = Replay(
-        drafter.start(run.prompt_ids, run.expected_ids),
-        output_ids,
+        drafter_of(config, earlier, corpus).start(run.prompt_ids, run.expected_ids),
+        run.token_ids,
         config,
-        pass_seconds=costs.table(config.decoding_length) if adaptive and costs else None,
-        # A run that filled the model's context had room for its output only.
-        room=len(output_ids) if run.finish_reason == "context" else run.max_new_tokens,
+        pass_seconds=pass_seconds(config, run.pass_costs),
+        room=room_of(run),
         accept_last=True,
         rows=RecordedRows(run),
-        chain=run.steps[1].chain if len(run.steps) > 1 else None,
+        chain=chain_of(run),
     )
     steps = list(replay)
     return RunSteps(

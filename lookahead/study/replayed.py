@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lookahead import replay
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import Chain
-from lookahead.drafter import Drafter, DraftRequest
-from lookahead.replay import RecordedRows, Replay
+from lookahead.drafter import DraftRequest
+from lookahead.replay import RecordedRows, Replay, drafter_of, pass_seconds
 from lookahead.study.material import Sample
 from lookahead.trie import Trie
 
@@ -39,31 +40,12 @@ def known_rows(sample: Sample) -> RecordedRows | None:
 
 def chain_of(sample: Sample) -> Chain | None:
     """What its run's first pass read besides its draft, if its model takes one branch; None otherwise."""
-    run = sample.run
-    return run.steps[1].chain if run and len(run.steps) > 1 else None
+    return replay.chain_of(sample.run) if sample.run else None
 
 
 def room_of(sample: Sample) -> int | None:
     """Most tokens that its run could have emitted; None for a trace, which does not say."""
-    run = sample.run
-    if run is None:
-        return None
-    # A run that filled the model's context had room for its output only.
-    return len(run.token_ids) if run.finish_reason == "context" else run.max_new_tokens
-
-
-def pass_seconds(config: LookaheadConfig, costs: PassCosts | None) -> list[float] | None:
-    """T(n) where it decides the width of this setting's drafts; None where they are as wide as the setting allows."""
-    adaptive = config.budget == "adaptive" and costs is not None and config.decoding_length > 1
-    return costs.table(config.decoding_length) if adaptive and costs else None
-
-
-def drafter_of(config: LookaheadConfig, earlier: Sequence[Sequence[int]] = (), corpus: Sequence[Trie] = ()) -> Drafter:
-    """A drafter that knows these earlier outputs, oldest first, and these tries."""
-    drafter = Drafter(config, corpus)
-    for output_ids in earlier:
-        drafter.keep(output_ids)
-    return drafter
+    return replay.room_of(sample.run) if sample.run else None
 
 
 def replay_of(sample: Sample, request: DraftRequest, config: LookaheadConfig, costs: PassCosts | None) -> Replay:

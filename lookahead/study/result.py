@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from lookahead.metrics import Acceptance
+
 FORMAT = "lookahead-study"
 VERSION = 1
 
@@ -23,20 +25,6 @@ CAUSE_NAMES = {
     "pruned": "pruned",
 }
 """Causes of a loss and what tables and pictures call them (``Loss``)."""
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """Draft tokens of one kind (a source, a depth, a range of match lengths).
-
-    Attributes:
-        drafted: Draft tokens.
-        checked: Those whose parent was accepted, so that the model decided on them.
-        accepted: Accepted ones.
-    """
-
-    drafted: int
-    checked: int
-    accepted: int
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -104,9 +92,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     modelled_seconds: float | None = None
     modelled_speedup: float | None = None
     near_ties: int | None = None
-    by_source: dict[str, Accepted] = {}
-    by_depth: dict[str, Accepted] = {}
-    by_match_length: dict[str, Accepted] = {}
+    by_source: dict[str, Acceptance] = {}
+    by_depth: dict[str, Acceptance] = {}
+    by_match_length: dict[str, Acceptance] = {}
     losses: tuple[Loss, ...] = ()
     worst_step: int | None = None
 

@@ -15,7 +15,7 @@ from lookahead.replay import choices
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
-from lookahead.study.result import Accepted, Row
+from lookahead.study.result import Row
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -75,7 +75,7 @@ def _replay_steps(
 
 def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfig, costs: PassCosts | None) -> Row:
     """The row of a sample whose decode steps are known (``decode_steps_of``)."""
-    drafts = [(len(draft) - 1, len(step.accepted_nodes)) for step, draft in decode_steps(steps)]
+    drafts = metrics.outcomes(steps)
     drafted, accepted = sum(nodes for nodes, _ in drafts), sum(found for _, found in drafts)
     tokens = len(sample.output_ids or ())
     seconds = metrics.decode_seconds(sample.run) if sample.run and was_recorded(sample, config) else None
@@ -99,9 +99,9 @@ def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfi
         modelled_seconds=modelled,
         modelled_speedup=None if costs is None else _ratio(costs.at(1) * max(0, tokens - 1), modelled),
         near_ties=sample.near_ties,
-        by_source=_accepted(metrics.acceptance_by_source(steps)),
-        by_depth=_accepted(in_ranges(metrics.acceptance_by_depth(steps))),
-        by_match_length=_accepted(in_ranges(metrics.acceptance_by_match_length(steps))),
+        by_source=metrics.acceptance_by_source(steps),
+        by_depth=in_ranges(metrics.acceptance_by_depth(steps)),
+        by_match_length=in_ranges(metrics.acceptance_by_match_length(steps)),
     )
 
 
@@ -114,10 +114,6 @@ def _plain_seconds(plain: RunRecord | None, tokens: int) -> float | None:
 
 def _ratio(first: float | None, second: float | None) -> float | None:
     return first / second if first is not None and second else None
-
-
-def _accepted(kinds: dict[str, Acceptance]) -> dict[str, Accepted]:
-    return {name: Accepted(kind.drafted, kind.checked, kind.accepted) for name, kind in kinds.items()}
 
 
 def total_of(rows: Sequence[Row]) -> Row:
@@ -154,13 +150,10 @@ def _sum(values: Sequence[_Number | None]) -> _Number | None:
     return sum(known) if known and len(known) == len(values) else None  # pyright: ignore[reportReturnType]
 
 
-def _merged(kinds: Sequence[dict[str, Accepted]]) -> dict[str, Accepted]:
+def _merged(kinds: Sequence[dict[str, Acceptance]]) -> dict[str, Acceptance]:
     """The sums by kind; ranges of numbers shortest first, sources as they come."""
-    sums: dict[str, Accepted] = {}
+    sums: dict[str, Acceptance] = {}
     for name, kind in chain.from_iterable(one.items() for one in kinds):
-        before = sums.get(name, Accepted(0, 0, 0))
-        sums[name] = Accepted(
-            before.drafted + kind.drafted, before.checked + kind.checked, before.accepted + kind.accepted
-        )
+        sums[name] = sums.get(name, Acceptance()) + kind
     ranged = all(name[:1].isdigit() for name in sums)
     return dict(sorted(sums.items(), key=lambda item: int(item[0].partition("-")[0]) if ranged else 0))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
+import msgspec
 
 from lookahead.study.result import Row
 
@@ -21,12 +22,12 @@ def flat(row: Row) -> dict[str, Any]:
     ``source_prompt_accepted``, ``depth_3-4_drafted`` and the like hold the draft tokens by kind, ``loss_unseen_passes``
     and ``loss_unseen_tokens`` the losses by cause.
     """
-    fields = asdict(row)
+    fields = msgspec.structs.asdict(row)
     losses = fields.pop("losses")
     kinds = {name: fields.pop(name) for name in _KINDS}
     for name, label in _KINDS.items():
         for kind, found in kinds[name].items():
-            fields |= {f"{label}_{kind}_{what}": number for what, number in asdict(found).items()}
+            fields |= {f"{label}_{kind}_{what}": number for what, number in dataclasses.asdict(found).items()}
     for loss in losses:
         fields |= {f"loss_{loss.cause}_passes": loss.passes, f"loss_{loss.cause}_tokens": loss.tokens}
     return fields

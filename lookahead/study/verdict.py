@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from lookahead.config import LookaheadConfig, settings_of
@@ -227,7 +228,8 @@ def advice(
             said = Advice(text=_PAYS, cause=loss.cause)
         if said is not None:
             share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
-            found.append(_with_text(said, share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]))
+            text = share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]
+            found.append(msgspec.structs.replace(said, text=text))
     if found[0].gain is not None:
         found[1:] = [one for one in found[1:] if one.gain is None or one.config != found[0].config]
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
@@ -277,12 +279,6 @@ def against(own: Variant, other: Variant, tokens: Sequence[int], seed: int = 0) 
     if high < 1.0:
         return Advice(text=f"A is better: B has {within}.", cause="B")
     return Advice(text=f"B is better: it has {within}.", gain=gain, low=low, high=high, cause="B")
-
-
-def _with_text(one: Advice, text: str) -> Advice:
-    return Advice(
-        text=text, config=one.config, start=one.start, gain=one.gain, low=one.low, high=one.high, cause=one.cause
-    )
 
 
 # ------------------------------------------------------------------ on what machine
