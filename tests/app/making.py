@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,6 +24,12 @@ from lookahead.trie import Trie
 from tests.lookahead.fake_backend import FakeBackend
 
 INFO = ModelInfo("tiny", "cpu", "float32", 1, 300)
+
+
+def in_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns, run in another thread: a test of the page may have left an event loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def finished(

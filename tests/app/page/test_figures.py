@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from app.model.host import ModelHost
 from app.page.layout import build_demo
 from app.run.store import RunStore
 from app.serve.question_thread import BusyError, QuestionThread
+from tests.app.making import in_loop
 
 
 class FullThread(QuestionThread):
@@ -26,6 +25,6 @@ def test_closed_figures_wait_for_nothing(host: ModelHost) -> None:
     asked = [one.fn for one in demo.fns.values() if one.name == "figures" and one.fn]
     assert asked
     for figures in asked:
-        assert len(asyncio.run(figures(""))) == 6
+        assert len(in_loop(figures(""))) == 6
         with pytest.raises(Exception, match="take all the time"):
-            asyncio.run(figures("a-run"))
+            in_loop(figures("a-run"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +12,7 @@ import pytest
 from app.run.store import RunStore
 from app.serve import question_thread as place
 from app.serve.question_thread import BusyError, QuestionThread
-
-
-def _in_loop(work: Any) -> Any:
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+from tests.app.making import in_loop
 
 
 def test_a_full_queue_answers_at_once_and_empties(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +39,7 @@ def test_a_full_queue_answers_at_once_and_empties(monkeypatch: pytest.MonkeyPatc
         answers = await asyncio.gather(*asked, return_exceptions=True)
         return [*answers, await questions.ask(lambda: 2)]
 
-    answers = _in_loop(ask())
+    answers = in_loop(ask())
     assert answers[:4] == [1, 1, 1, 1]
     assert all(isinstance(answer, BusyError) for answer in answers[4:11])
     assert answers[11] == 2
@@ -72,7 +67,7 @@ def test_a_question_that_waits_too_long_is_refused_and_never_answered(monkeypatc
         assert await first
         assert await questions.ask(lambda: 3) == 3
 
-    _in_loop(ask())
+    in_loop(ask())
     assert not late
 
 
@@ -80,7 +75,7 @@ def test_a_question_that_fails_leaves_its_place() -> None:
     questions = QuestionThread(RunStore())
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            _in_loop(questions.ask(lambda: 1 // 0))
+            in_loop(questions.ask(lambda: 1 // 0))
     assert not questions._waiting
 
 
@@ -89,8 +84,8 @@ def test_questions_rest_while_runs_are_made(monkeypatch: pytest.MonkeyPatch) -> 
     store: Any = SimpleNamespace(busy=lambda: len(naps) < 4)
     questions = QuestionThread(store)
     monkeypatch.setattr(place, "sleep", naps.append)
-    _in_loop(questions.ask(lambda: None))
+    in_loop(questions.ask(lambda: None))
     assert not naps  # nothing was asked before
     questions._rest_until = float("inf")
-    _in_loop(questions.ask(lambda: None))
+    in_loop(questions.ask(lambda: None))
     assert len(naps) == 4

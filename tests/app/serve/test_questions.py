@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from sys import getsizeof
 from typing import Any
 
@@ -23,12 +21,7 @@ from app.serve.steps import _events
 from app.views.step_messages import since
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
-from tests.app.making import asking
-
-
-def _in_loop(work: Any) -> Any:
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+from tests.app.making import asking, in_loop
 
 
 @pytest.fixture
@@ -47,7 +40,7 @@ def ask(store: RunStore) -> Callable[..., dict[str, Any]]:
             return json.loads(b"".join([part async for part in response.body_iterator]))  # type: ignore[attr-defined]
         return json.loads(bytes(response.body))
 
-    return lambda name, question: _in_loop(answer(name, question))
+    return lambda name, question: in_loop(answer(name, question))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +100,7 @@ def test_a_long_run_is_announced_and_its_steps_come_by_the_stream(
     async def read() -> list[dict[str, Any]]:
         return [json.loads(event.split(b"data: ", 1)[1]) async for event in _events(stored, 0)]
 
-    parts = _in_loop(read())
+    parts = in_loop(read())
     whole = json.loads(json.dumps(since(stored, 0)))
     assert [step for part in parts for step in part["steps"]] == whole["steps"]
     assert [len(part["steps"]) for part in parts[:-1]] == [2] * (len(parts) - 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.serve.queue_readers import KEPT_SECONDS, UNREAD_SECONDS, QueueReaders, _name_sessions
+from tests.app.making import in_loop
 
 
 class FakeQueue:
@@ -33,11 +32,6 @@ class FakeQueue:
         return True, "id", "success"
 
 
-def _in_loop(work: Any) -> Any:
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
 @pytest.mark.parametrize(
     "path", ["/gradio_api/call/generate/one", "/gradio_api/call/v2/generate/one", "/root/gradio_api/queue/data"]
 )
@@ -57,7 +51,7 @@ def test_only_events_without_a_reader_end(path: str) -> None:
         assert queue.cleaned == ["two"]
         await readers.look(queue, monotonic() + UNREAD_SECONDS + 1)
 
-    _in_loop(read())
+    in_loop(read())
     assert queue.cleaned == ["two", "one"]
     assert not readers._readers
 
@@ -67,7 +61,7 @@ def test_messages_that_nobody_comes_for_go() -> None:
     queue.event_ids_to_events.clear()
     readers = QueueReaders()
     for later, kept in ((0, True), (KEPT_SECONDS - 1, True), (KEPT_SECONDS + 1, False)):
-        _in_loop(readers.look(queue, 1000 + later))
+        in_loop(readers.look(queue, 1000 + later))
         assert ("a" in queue.pending_messages_per_session) == kept
     assert not queue.pending_event_ids_session
 
@@ -79,4 +73,4 @@ def test_messages_that_nobody_comes_for_go() -> None:
 def test_a_session_has_a_usable_name(session: str | None, taken: bool) -> None:
     queue: Any = FakeQueue()
     _name_sessions(queue)
-    assert _in_loop(queue.push(SimpleNamespace(session_hash=session)))[0] == taken
+    assert in_loop(queue.push(SimpleNamespace(session_hash=session)))[0] == taken

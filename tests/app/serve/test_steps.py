@@ -9,8 +9,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from app.serve.steps import LEAVE, PATH, _events, messages, routes
 from app.views.first_sight import RUNS
 from app.views.step_messages import steps_data
 from lookahead.runs import runfile
-from tests.app.making import finished
+from tests.app.making import finished, in_loop
 
 RUN = runfile.load(RUNS / "edit-code.json")
 
@@ -41,12 +40,6 @@ def _going() -> tuple[StoredRun, StoredRun]:
 
 async def _read(run: StoredRun, start: int) -> list[dict[str, Any]]:
     return [json.loads(event.split(b"data: ", 1)[1]) async for event in _events(run, start)]
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """What it returns, run in another thread: a test of the page may have left an event loop running in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
 
 
 def _steps(messages: list[dict[str, Any]], start: int) -> list[dict[str, Any]]:
@@ -96,7 +89,7 @@ def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int
             found = json.loads(json.dumps(list(messages(growing))))
             grower.join()
         else:
-            found = _run(read())
+            found = in_loop(read())
     assert _steps(found, start) == json.loads(json.dumps(steps_data(whole)[start:]))
     assert [bool(message["end"]) for message in found[:-1]] == [False] * (len(found) - 1)
     assert not found or bool(found[-1]["end"]) == (not left)
@@ -118,7 +111,7 @@ def test_a_reader_that_leaves_is_forgotten_and_counted_as_gone() -> None:
         with pytest.raises(asyncio.CancelledError):
             await reader
 
-    _run(leave())
+    in_loop(leave())
     assert not growing._readers
     assert growing.unread_seconds > 0
     growing.finish(RUN)
