@@ -102,10 +102,8 @@ class Drafter:
         self.config = config
         self.warm = tuple(warm)
         self.session = Trie(MAX_DEPTH, config.trie_capacity, config.trie_bytes)
-        self.rows = RowTable()
-        """What the model found likely in this user's requests."""
         self.lock = threading.Lock()
-        """Held while the session trie or the rows are written to or read from."""
+        """Held while the session trie is written to or read from."""
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
     def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> Request:
@@ -128,7 +126,7 @@ class Drafter:
             tries += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
         shared: list[Source] = [source for source in tries if source.trie.log]
         if "model" in config.sources:
-            shared.append(RecycledLogits(self.rows))
+            shared.append(RecycledLogits(RowTable()))  # a run's own: its file has its rows, and no others
         return OwnTrie(prompt_ids, config.sources, config.prompt_weight), shared
 
     def keep(self, output_ids: Sequence[int]) -> None:
@@ -247,8 +245,7 @@ class Request:
         if self._own.reads_output:
             self.trie.make_room(len(token_ids))
         if self._successors and self._recycled is not None:
-            with self._drafter.lock:
-                self._recycle(self._recycled, self._successors)
+            self._recycle(self._recycled, self._successors)
             self._successors = b""
         before = len(self.trie) + self.trie.leaves
         self._own.follow(token_ids)

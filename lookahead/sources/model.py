@@ -95,7 +95,7 @@ class RecycledLogits:
     A place is the key of a row for a level, and a number of the row for a candidate.
 
     Args:
-        table: The rows, which requests of one drafter share.
+        table: The rows, of one run.
     """
 
     kind = name = "model"

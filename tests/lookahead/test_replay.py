@@ -16,7 +16,7 @@ from lookahead.drafter import Drafter, NoDrafts
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo
-from lookahead.replay import RecordedRows, Replay, recorded_steps, replay_rows, replay_run
+from lookahead.replay import RecordedRows, Replay, drafter_of, recorded_steps, replay_rows, replay_run
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
@@ -128,14 +128,17 @@ def test_with_recycled_logits_and_an_expected_text_a_replay_drafts_what_the_run_
     backend = FakeBackend(lambda context: (5 * context[-1] + len(context) // period) % VOCAB_SIZE, recycles=True)
     config = LookaheadConfig(decoding_length=width, budget=budget)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
-    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=60, expected=expected)
-    for _ in run:
-        pass
-    record = runfile.from_json(runfile.to_json(run.record()))
-    assert replay_run(record, config) == recorded_steps(record)
+    engine, earlier = LookaheadEngine(backend, config), []
+    for again in (False, True):  # the second run knows the first one's output, and no rows but its own
+        run = RecordedRun(engine, [*prompt, int(again)], info, max_new_tokens=60, expected=expected)
+        for _ in run:
+            pass
+        record = runfile.from_json(runfile.to_json(run.record()))
+        assert replay_run(record, config, earlier) == recorded_steps(record)
+        earlier.append(record.token_ids)
     costs = record.pass_costs
     replay = Replay(
-        Drafter(config).start(record.prompt_ids, record.expected_ids),
+        drafter_of(config, earlier[:1]).start(record.prompt_ids, record.expected_ids),
         record.token_ids,
         config,
         pass_seconds=costs.table(width) if costs and budget == "adaptive" else None,
