@@ -201,7 +201,7 @@ def test_typical_ranges_are_the_measured_ones() -> None:
     traces = {
         (name, int(width)): (float(cold), float(shared))
         for name, width, cold, shared in re.findall(
-            r"^\| (\w+) \| (16|64) \| ([\d.]+) \|.*?\|.*?\| ([\d.]+) \|", MEASURED, re.M
+            r"^\| (\w+) \| (16|64) \| ([\d.]+) \|.*?\| ([\d.]+) \|", MEASURED, re.M
         )
     }
     names = {"chat": "chat", "word problems": "math", "questions to passages": "rag", "edits of code": "code_edit"}
