@@ -29,10 +29,11 @@ from app.model.error_line import error_line
 from app.model.host import HostError, ModelHost
 from app.model.runs import RunRequest
 from app.run.start import parted
-from app.run.study_job import Made, StudyJob, StudyRequest, Wanted
+from app.run.study_job import StudyJob, StudyRequest, Wanted
 from lookahead.backend import failure_line
 from lookahead.costs import PassCosts
 from lookahead.records import Method, RunRecord
+from lookahead.runs.runfile import RunPair
 
 Result = TypeVar("Result")
 
@@ -97,7 +98,6 @@ class LiveStudy:
         self._folder = TemporaryDirectory(prefix="lookahead-study-", ignore_cleanup_errors=True)
         self._readers = 0
         self._unread_since = monotonic()
-        self._lock = threading.Lock()
 
     @property
     def folder(self) -> Path:
@@ -111,15 +111,13 @@ class LiveStudy:
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Inside the ``with``, a page follows it."""
-        with self._lock:
-            self._readers += 1
+        """Inside the ``with``, a page follows it; for the server's event loop alone."""
+        self._readers += 1
         try:
             yield
         finally:
-            with self._lock:
-                self._readers -= 1
-                self._unread_since = monotonic()
+            self._readers -= 1
+            self._unread_since = monotonic()
 
     def stop(self) -> None:
         """End it after the current pass; what it has is summed up."""
@@ -147,8 +145,7 @@ class LiveStudy:
 
     def run_file(self, name: str) -> Path | None:
         """The run file with this name; None if there is none."""
-        known = {path.name: path for path in (self.folder / "runs").glob("*.json")}
-        return known.get(name)
+        return next((path for path in (self.folder / "runs").glob("*.json") if path.name == name), None)
 
 
 class Studies:
@@ -382,12 +379,15 @@ class Studies:
             logging.getLogger(__name__).info("a prompt has no tokens", exc_info=error)
             return error_line(error)
 
-    def _made(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted) -> Made | None:
-        """The runs of a prompt, made by the engine's thread when it is this study's turn; None if it was stopped."""
+    def _made(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted) -> RunPair | str | None:
+        """The runs of a prompt, made by the engine's thread when it is this study's turn; or why there are none.
+
+        None if the study was stopped.
+        """
         methods: list[Method] = ["lookahead", "plain"] if study.request.plain else ["lookahead"]
         records: dict[Method, RunRecord] = {}
         if self._host.lends:
-            return Made(problem="GPUs are lent here to single runs. Study a recording, or run the lab elsewhere.")
+            return "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
         try:
             for method in methods if wanted.place % 2 else reversed(methods):  # a machine that warms up favours neither
                 task = partial(self._generated, study, costs, wanted, method)
@@ -396,17 +396,17 @@ class Studies:
                     return None
             run, plain = records["lookahead"], records.get("plain")
             gap = plain and self._turns.submit(self._in_turn, study, lambda: parted(self._host, run, plain)).result()
-            return Made(run, plain, gap)
+            return RunPair(run, plain, gap)
         except _OtherModelError as error:
             study.problem = str(error)
             return None
         except ValueError as error:
-            return Made(problem=error_line(error))
+            return error_line(error)
         except Exception as error:  # whatever a pass may raise
             if study.cancelled.is_set():
                 return None
             logging.getLogger(__name__).warning("a run of a study broke off", exc_info=error)
-            return Made(problem=failure_line(error))
+            return failure_line(error)
 
     def _in_turn(self, study: LiveStudy, task: Callable[[], Result]) -> Result:
         return self._host.thread.start(task, study.cancelled).result()

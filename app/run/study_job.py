@@ -9,7 +9,7 @@ from typing import Any
 
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
-from lookahead.records import ModelInfo, RunRecord, TokenGap
+from lookahead.records import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +81,3 @@ class Wanted:
     text: str
     prompt_ids: tuple[int, ...]
     config: LookaheadConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The runs of one prompt, or why there are none.
-
-    Attributes:
-        run: The run.
-        plain: Plain decoding of the same prompt, if that was asked for.
-        parted: How close the decision was where the two differ.
-        problem: Why there is no run, in one line.
-    """
-
-    run: RunRecord | None = None
-    plain: RunRecord | None = None
-    parted: TokenGap | None = None
-    problem: str = ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,9 +58,26 @@ def bad_input(what: str, advice: str = "") -> Iterator[None]:
         raise UsageError(f"{what}: {excerpt(reason, 120)}" + (f"; {advice}" if advice else "")) from error
 
 
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turn an OSError into ``UsageError``: the caller named a file that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def print_json(result: dict[str, Any]) -> None:
     """The result as the last line of stdout."""
     print(json.dumps(result, allow_nan=False), flush=True)
+
+
+def print_result(args: argparse.Namespace, result: dict[str, Any], text: Callable[[dict[str, Any]], str]) -> None:
+    """The result on stdout: for ``--json`` as JSON, else as this text."""
+    if args.json:
+        print_json(result)
+    else:
+        print(text(result))
 
 
 def note(message: str) -> None:

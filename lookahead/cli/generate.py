@@ -110,21 +110,15 @@ def _one_prompt(path: str) -> str:
         UsageError: If it holds a prompt per line, as JSON.
     """
     text = read_text(path)
-    if text.strip() and (path.endswith(".jsonl") or _holds_json_prompts(text)):
+    row = None
+    with suppress(SchemaError):
+        row = parse_json(text.strip().partition("\n")[0])
+    if text.strip() and (path.endswith(".jsonl") or (isinstance(row, dict) and "prompt" in row)):
         raise UsageError(
             f"{path}: holds prompts as JSON, one per line, and generate takes one prompt as plain text; run them with "
             f"study {path} or bench --prompts {path}"
         )
     return text
-
-
-def _holds_json_prompts(text: str) -> bool:
-    """Whether the first line is a row of a prompt file or of a trace."""
-    try:
-        row = parse_json(text.strip().partition("\n")[0])
-    except SchemaError:
-        return False
-    return isinstance(row, dict) and "prompt" in row
 
 
 def _prepared(

@@ -23,7 +23,7 @@ from lookahead.config import (
     stop_strings,
 )
 from lookahead.inputs import excerpt, opened
-from lookahead.models import EMBEDDED_MODEL, SHAPES
+from lookahead.models import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -57,11 +57,6 @@ def add_command(
     parser = commands.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=shape)
     parser.set_defaults(run=run)
     return parser
-
-
-def add_shape_option(parser: argparse.ArgumentParser, help: str) -> None:
-    """``--shape``."""
-    parser.add_argument("--shape", choices=tuple(SHAPES), metavar="NAME", help=help)
 
 
 def count(high: int = MAX_NUMBER) -> Callable[[str], int]:
@@ -178,10 +173,8 @@ def check_stop(stop: list[str]) -> tuple[str, ...]:
     """
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
-    try:
+    with bad_input("--stop"):
         return stop_strings(stop)
-    except ValueError as error:
-        raise UsageError(f"--stop: {error}") from None
 
 
 def check_text(text: str, name: str) -> None:

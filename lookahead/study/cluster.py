@@ -23,7 +23,7 @@ from lookahead.records import ModelInfo
 from lookahead.study.grid import Work
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
-from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, plan_facts
+from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, machine_in, plan_facts
 
 ATTEMPTS = 3
 """Workers that a prompt may bring down before it is given up."""
@@ -52,13 +52,8 @@ class ModelName:
     dtype: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a worker has loaded: the facts of the study on it, the model, and its machine in words."""
-
-    facts: dict[str, Any]
-    model: ModelInfo
-    machine: str
+Loaded = tuple[dict[str, Any], ModelInfo]
+"""What a worker has loaded: the facts of the study on it (``plan_facts``), and the model."""
 
 
 class DeviceWorker:
@@ -76,7 +71,6 @@ class DeviceWorker:
         """
         from lookahead.hf.backend import HFBackend
         from lookahead.hf.describe import model_info
-        from lookahead.hf.measure import environment
         from lookahead.hf.quiet import quiet
         from lookahead.trie.file import load_corpus
 
@@ -84,9 +78,7 @@ class DeviceWorker:
         backend = self._backend = HFBackend.from_pretrained(model.folder, device=model.device, dtype=model.dtype)
         self._plan = replace(plan, corpus=load_corpus(plan.corpus_file, backend, plan.config))
         self._name = model.name
-        machine = environment(backend.model)
-        words = f"{machine['hardware']}, {machine['threads']} threads"
-        return Loaded(plan_facts(backend, self._plan, model.name), model_info(backend, model.name), words)
+        return plan_facts(backend, self._plan, model.name), model_info(backend, model.name)
 
     def measure(self) -> PassCosts | None:
         """T(n) of this device; None if the model takes no drafts."""
@@ -215,8 +207,6 @@ class ClusterRunner:
     All runs take the same T(n): set ``pass_costs`` (``measure`` gives one) before they begin.
 
     Args:
-        cluster: Where.
-        model: Which model.
         plan: How to run; its corpus is loaded from its file by every worker.
 
     Raises:
@@ -237,9 +227,8 @@ class ClusterRunner:
             self._start(device)
         while not self._loaded:
             self._next()
-        first = self._loaded[0]
-        self.facts = first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
-        self.info, self.machine = first.model, first.machine
+        facts, self.info = self._loaded[0]
+        self.facts, self.machine = facts | dict.fromkeys(_OF_A_MACHINE, "Ray"), machine_in(facts)
 
     def measure(self) -> PassCosts | None:
         """T(n) of the first device that is ready."""
@@ -318,9 +307,10 @@ class ClusterRunner:
     def _agrees(self, loaded: Loaded) -> bool:
         """Whether a worker has the versions of the first one: its tokens could be others if not."""
         self._loaded.append(loaded)
-        for name, value in self._loaded[0].facts.items():
-            if name not in _OF_A_MACHINE and loaded.facts[name] != value:
-                mine = excerpt(loaded.facts[name], 40)
-                self.notes.append(f"a worker was left out: it has {name}={mine}, the first one {excerpt(value, 40)}")
+        (facts, _), (first, _) = loaded, self._loaded[0]
+        for name, value in first.items():
+            if name not in _OF_A_MACHINE and facts[name] != value:
+                found, wanted = excerpt(facts[name], 40), excerpt(value, 40)
+                self.notes.append(f"a worker was left out: it has {name}={found}, the first one {wanted}")
                 return False
         return True

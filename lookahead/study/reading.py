@@ -66,32 +66,20 @@ def read_material(
 
 
 def _samples(path: Path, tokenizer: str | None, note: Callable[[str], None] | None) -> Iterator[Sample]:
-    if not path.is_dir():
-        yield from read_data(read_bytes(path, MAX_FILE_BYTES), str(path), tokenizer, note)
-        return
     if (path / TABLE).is_file():
         yield from StudyFolder.opened(path).samples()
         return
     try:
-        files = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".") and not entry.is_dir())
+        found = sorted(path.iterdir()) if path.is_dir() else [path]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    for file in files:
-        yield from read_data(read_bytes(file, MAX_FILE_BYTES), str(file), tokenizer, note)
+    for file in found:
+        if file == path or not (file.name.startswith(".") or file.is_dir()):
+            yield from _in_file(file, tokenizer, note)
 
 
-def read_data(
-    data: bytes, path: str, tokenizer: str | None = None, note: Callable[[str], None] | None = None
-) -> Iterator[Sample]:
-    """The samples in the content of a file.
-
-    Args:
-        path: Its name in messages.
-        tokenizer, note: As in ``read_material``.
-
-    Raises:
-        InputError: As ``read_material``.
-    """
+def _in_file(file: Path, tokenizer: str | None, note: Callable[[str], None] | None) -> Iterator[Sample]:
+    data, path = read_bytes(file, MAX_FILE_BYTES), str(file)
     if data.startswith(b"SQLite format 3\0"):
         raise InputError(f"{path}: a table of a study; give its folder")
     plain = data.removeprefix(codecs.BOM_UTF8)

@@ -15,7 +15,7 @@ from lookahead.replay import choices
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
-from lookahead.study.result import Row
+from lookahead.study.result import Loss, Row
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -73,8 +73,14 @@ def _replay_steps(
         done += step.emitted
 
 
-def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfig, costs: PassCosts | None) -> Row:
-    """The row of a sample whose decode steps are known (``decode_steps_of``)."""
+def row_from(
+    sample: Sample,
+    steps: Sequence[StepRecord],
+    config: LookaheadConfig,
+    costs: PassCosts | None,
+    lost: tuple[tuple[Loss, ...], int | None] = ((), None),
+) -> Row:
+    """The row of a sample whose decode steps (``decode_steps_of``) and ``losses`` are known."""
     drafts = metrics.outcomes(steps)
     drafted, accepted = sum(nodes for nodes, _ in drafts), sum(found for _, found in drafts)
     tokens = len(sample.output_ids or ())
@@ -102,6 +108,8 @@ def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfi
         by_source=metrics.acceptance_by_source(steps),
         by_depth=in_ranges(metrics.acceptance_by_depth(steps)),
         by_match_length=in_ranges(metrics.acceptance_by_match_length(steps)),
+        losses=lost[0],
+        worst_step=lost[1],
     )
 
 

@@ -80,9 +80,9 @@ class Pieces:
         self.ids += ids if isinstance(ids, list) else ()
         self.texts += (text,) if isinstance(text, str) else ()
 
-    def answer(self) -> Answer:
-        """All of it."""
-        return Answer(output_ids=self.ids, text="".join(self.texts))
+    def answer(self, prompt_ids: Any = None, tokens: Any = None, prompt_tokens: Any = None) -> Answer:
+        """All of it, and what else the response holds."""
+        return Answer(prompt_ids, self.ids, None, "".join(self.texts), tokens, prompt_tokens)
 
 
 def exchange(row: Any) -> Exchange:
@@ -104,6 +104,12 @@ def exchange(row: Any) -> Exchange:
     chunks = _chunks(row if reply is None else reply)
     replies = [reply, *chunks] if isinstance(reply, dict) else chunks  # the status is beside the body
     return Exchange(request, chunks, category_of(row), error or next(filter(None, map(_error, replies)), ""))
+
+
+def object_in(fields: Fields, name: str) -> Fields:
+    """The object in a field; an empty one where there is none."""
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _of_assistant(message: Any) -> bool:

@@ -33,8 +33,10 @@ class Retokeniser:
         except BackendError as error:
             raise InputError(str(error)) from None
         self._highest = self._vocabulary.highest_id
-        self._prompts = self._prompts_differ = self._texts = self._texts_differ = 0
-        self._recorded = self._recorded_differ = 0
+        # Whether each of them differs from what the engine really had.
+        self._prompts: list[bool] = []
+        self._texts: list[bool] = []
+        self._recorded: list[bool] = []
 
     def prompt(self, prompt: str | Sequence[Any], tools: Any = None, counted: Any = None) -> list[int]:
         """Token ids of a prompt: a text as it is, the messages of a chat by the tokenizer's chat template.
@@ -51,8 +53,7 @@ class Retokeniser:
                 ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
         except self._failure as error:
             raise SchemaError(str(error)) from None
-        self._prompts += 1
-        self._prompts_differ += isinstance(counted, int) and counted != len(ids)
+        self._prompts.append(isinstance(counted, int) and counted != len(ids))
         return ids
 
     def output(self, prompt_ids: Sequence[int], text: str, counted: Any = None) -> list[int]:
@@ -70,8 +71,7 @@ class Retokeniser:
         except self._failure as error:
             raise SchemaError(str(error)) from None
         other_number = isinstance(counted, int) and counted not in (len(ids), len(ids) + 1)
-        self._texts += 1
-        self._texts_differ += spelled.strip() != text.strip() or other_number
+        self._texts.append(spelled.strip() != text.strip() or other_number)
         return ids
 
     def compare(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> None:
@@ -87,30 +87,29 @@ class Retokeniser:
             again = self._vocabulary.encode_after(prompt_ids, self._vocabulary.decode(shown))
         except self._failure as error:
             raise SchemaError(str(error)) from None
-        self._recorded += 1
-        self._recorded_differ += again != shown
+        self._recorded.append(again != shown)
 
     def warnings(self) -> Iterator[str]:
         """What a reader has to know about ids made from text, a line each."""
         if self._texts:
             yield (
-                f"outputs with only text: {self._texts}, turned into tokens again, which drifts from what the model "
-                f"generated (known to differ: {_share(self._texts_differ, self._texts)}); record token ids to be exact"
+                f"outputs with only text: {len(self._texts)}, turned into tokens again, which drifts from what the "
+                f"model generated (known to differ: {_share(self._texts)}); record token ids to be exact"
             )
-        if self._prompts_differ:
+        if any(self._prompts):
             yield (
-                f"prompts with only text: {self._prompts}, some of another length than the server counted "
-                f"({_share(self._prompts_differ, self._prompts)}): its chat template or system prompt is another one"
+                f"prompts with only text: {len(self._prompts)}, some of another length than the server counted "
+                f"({_share(self._prompts)}): its chat template or system prompt is another one"
             )
         if self._recorded:
             yield (
-                f"outputs with token ids: {self._recorded}, used as they are "
-                f"(other tokens, had only text been recorded: {_share(self._recorded_differ, self._recorded)})"
+                f"outputs with token ids: {len(self._recorded)}, used as they are "
+                f"(other tokens, had only text been recorded: {_share(self._recorded)})"
             )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole}, {100 * part / whole:.0f} %"
+def _share(differ: Sequence[bool]) -> str:
+    return f"{sum(differ)} of {len(differ)}, {100 * sum(differ) / len(differ):.0f} %"
 
 
 def _plain(message: Any) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class _Cluster:
 
 
 def _loaded(torch: str = "2") -> Loaded:
-    return Loaded({"hardware": "some", "torch": torch}, ModelInfo("m", "cpu", "float32", 1, 9), "some, 2 threads")
+    return {"hardware": "some", "threads": 2, "torch": torch}, ModelInfo("m", "cpu", "float32", 1, 9)
 
 
 def _runner(cluster: Any) -> ClusterRunner:
