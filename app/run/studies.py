@@ -29,11 +29,13 @@ from app.model.error_line import error_line
 from app.model.host import HostError, ModelHost
 from app.model.runs import RunRequest
 from app.run.start import parted
-from app.run.study_job import StudyJob, StudyRequest, Wanted
+from app.run.study_job import StudyJob, StudyRequest
 from lookahead.backend import failure_line
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.records import Method, RunRecord
 from lookahead.runs.runfile import RunPair
+from lookahead.study.material import Sample
 
 Result = TypeVar("Result")
 
@@ -78,7 +80,8 @@ class LiveStudy:
         over: Whether it has ended.
         process: Its process; None before it has begun.
         stopped_at: When it was stopped first; 0.0 if it was not.
-        bytes: Size of its files; 0 until it is over.
+        folder: The folder of its files.
+        bytes: Size of them; 0 until it is over.
     """
 
     def __init__(self, session: str, request: StudyRequest, model: str, followed: bool = True) -> None:
@@ -96,13 +99,9 @@ class LiveStudy:
         self.stopped_at = 0.0
         self.bytes = 0
         self._folder = TemporaryDirectory(prefix="lookahead-study-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
         self._readers = 0
         self._unread_since = monotonic()
-
-    @property
-    def folder(self) -> Path:
-        """The folder of its files."""
-        return Path(self._folder.name)
 
     @property
     def unread_seconds(self) -> float:
@@ -338,7 +337,7 @@ class Studies:
                 case "encode":
                     answer(self._encoded(value))
                 case "run":
-                    answer(self._made(study, costs, value))
+                    answer(self._made(study, costs, *value))
 
     def _job(self, study: LiveStudy, costs: PassCosts | None, only_read: bool = False) -> StudyJob:
         """What the process of a study gets."""
@@ -379,7 +378,9 @@ class Studies:
             logging.getLogger(__name__).info("a prompt has no tokens", exc_info=error)
             return error_line(error)
 
-    def _made(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted) -> RunPair | str | None:
+    def _made(
+        self, study: LiveStudy, costs: PassCosts | None, place: int, sample: Sample, config: LookaheadConfig
+    ) -> RunPair | str | None:
         """The runs of a prompt, made by the engine's thread when it is this study's turn; or why there are none.
 
         None if the study was stopped.
@@ -389,8 +390,8 @@ class Studies:
         if self._host.lends:
             return "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
         try:
-            for method in methods if wanted.place % 2 else reversed(methods):  # a machine that warms up favours neither
-                task = partial(self._generated, study, costs, wanted, method)
+            for method in methods if place % 2 else reversed(methods):  # a machine that warms up favours neither
+                task = partial(self._generated, study, costs, sample, config, method)
                 records[method] = self._turns.submit(self._in_turn, study, task).result()
                 if records[method].finish_reason == "cancelled":
                     return None
@@ -411,14 +412,16 @@ class Studies:
     def _in_turn(self, study: LiveStudy, task: Callable[[], Result]) -> Result:
         return self._host.thread.start(task, study.cancelled).result()
 
-    def _generated(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted, method: Method) -> RunRecord:
+    def _generated(
+        self, study: LiveStudy, costs: PassCosts | None, sample: Sample, config: LookaheadConfig, method: Method
+    ) -> RunRecord:
         """The run with its texts, made in the engine's thread."""
         host, request = self._host, study.request
         if host.info.name != study.model:
             raise _OtherModelError("Another model was loaded before this study ended. Start it again.")
         asked = RunRequest(
-            *(wanted.prompt_ids, wanted.config, request.max_new_tokens, method),
+            *(sample.prompt_ids, config, request.max_new_tokens, method),
             sampling=request.sampling,
             pass_costs=costs,
         )
-        return host.with_texts(host.generate(asked, study.cancelled, lambda *_: None), wanted.text)
+        return host.with_texts(host.generate(asked, study.cancelled, lambda *_: None), sample.text)

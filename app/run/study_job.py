@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.config import GREEDY, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo
 
@@ -64,20 +64,3 @@ class StudyJob:
     tokenizer: str | None
     most_seconds: float
     only_read: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the process of the study wants to have run.
-
-    Attributes:
-        place: Number of the prompt in the material, from 1.
-        text: The prompt; empty if there is only ids.
-        prompt_ids: Its tokens.
-        config: Settings of the drafts.
-    """
-
-    place: int
-    text: str
-    prompt_ids: tuple[int, ...]
-    config: LookaheadConfig

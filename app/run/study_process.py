@@ -21,7 +21,7 @@ import msgspec
 from msgspec.structs import replace as replaced
 
 from app.model.error_line import error_line
-from app.run.study_job import StudyJob, Wanted
+from app.run.study_job import StudyJob
 from lookahead.config import LookaheadConfig
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
@@ -256,11 +256,11 @@ class Work:
             StoppedError: If the study was stopped.
             ValueError: If the prompt cannot run.
         """
-        prompt_ids = sample.prompt_ids or self._parent.asked("encode", sample.text)
+        prompt_ids: tuple[int, ...] | str = sample.prompt_ids or self._parent.asked("encode", sample.text)
         if isinstance(prompt_ids, str):
             raise ValueError(prompt_ids)
-        config = self._options.config
-        pair: RunPair | str | None = self._parent.asked("run", Wanted(place, sample.text, prompt_ids, config))
+        wanted = place, replace(sample, prompt_ids=prompt_ids), self._options.config
+        pair: RunPair | str | None = self._parent.asked("run", wanted)
         if pair is None:
             raise StoppedError("Stopped")
         if isinstance(pair, str):

@@ -12,7 +12,6 @@ from typing import Any
 
 from lookahead.backend import BackendError, failure_line
 from lookahead.inputs import InputError, excerpt
-from lookahead.runs.runfile import RunFileError
 
 LONGEST_LINE = 1000
 """Characters of the longest note; whoever writes one cuts what is foreign in it to a part of that."""
@@ -26,7 +25,7 @@ class BrokenOff(RuntimeError):
     """A forward pass failed: one line says what happened and what to do; exit status 1."""
 
 
-BAD_INPUT = (UsageError, InputError, RunFileError, BackendError)
+BAD_INPUT = (UsageError, InputError, BackendError)
 """Errors whose message is the line for the user."""
 
 

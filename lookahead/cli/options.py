@@ -1,4 +1,7 @@
-"""Options that several commands share, and the settings and models that come from them."""
+"""Options that several commands share, and the settings and models that come from them.
+
+What cannot be used is a ``UsageError``.
+"""
 
 from __future__ import annotations
 
@@ -138,11 +141,7 @@ def add_draft_options(parser: argparse.ArgumentParser, place: Place, absent: boo
 
 
 def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
-    """The draft settings from the options, and ``more`` of them.
-
-    Raises:
-        UsageError: If a value is out of range.
-    """
+    """The draft settings from the options, and ``more`` of them."""
     try:
         return chosen(LookaheadConfig, vars(args) | more)
     except ValueError as error:
@@ -150,11 +149,7 @@ def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
 
 
 def sampling_from(args: argparse.Namespace) -> Sampling:
-    """How tokens are chosen, from the options.
-
-    Raises:
-        UsageError: If a value is out of range.
-    """
+    """How tokens are chosen, from the options."""
     try:
         sampling = chosen(Sampling, vars(args))
     except ValueError as error:
@@ -166,11 +161,7 @@ def sampling_from(args: argparse.Namespace) -> Sampling:
 
 
 def check_stop(stop: list[str]) -> tuple[str, ...]:
-    """The stop strings.
-
-    Raises:
-        UsageError: If one is empty, too long or not text.
-    """
+    """The stop strings; none is empty, too long or not text."""
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
     with bad_input("--stop"):

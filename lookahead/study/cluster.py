@@ -107,12 +107,14 @@ class Device:
         processors: Processors that go with it.
         gpus: 1 for a GPU, 0 for a node's processors alone.
         workers: Workers that have been started on it.
+        worker: The last of them (a handle of Ray).
     """
 
     node: str
     processors: int
     gpus: int
     workers: int = 0
+    worker: Any = None
 
 
 class Cluster:
@@ -220,8 +222,8 @@ class ClusterRunner:
         self.notes: list[str] = []
         self._cluster, self._ray, self._model = cluster, cluster.ray, model
         self._shared = self._ray.put(replace(plan, corpus=()))
-        self._busy: dict[Any, tuple[Any, Device, tuple[int, Sample] | None]] = {}
-        self._idle: deque[tuple[Any, Device]] = deque()
+        self._busy: dict[Any, tuple[Device, tuple[int, Sample] | None]] = {}
+        self._idle: deque[Device] = deque()
         self._loaded: list[Loaded] = []
         for device in cluster.devices(model.device):
             self._start(device)
@@ -235,12 +237,10 @@ class ClusterRunner:
         while True:
             while not self._idle:
                 self._next()
-            worker, device = self._idle[0]
             try:
-                return self._ray.get(worker.measure.remote())
+                return self._ray.get(self._idle[0].worker.measure.remote())
             except self._ray.exceptions.RayActorError:
-                self._idle.popleft()
-                self._restart(device)
+                self._restart(self._idle.popleft())
 
     def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
         """Place and runs of each of these prompts, as they are done, in any order."""
@@ -248,9 +248,9 @@ class ClusterRunner:
         left = len(queue)
         while left:
             while queue and self._idle:
-                worker, device = self._idle.popleft()
+                device = self._idle.popleft()
                 place, sample = job = queue.popleft()
-                self._busy[worker.run.remote(sample, place, self.pass_costs)] = worker, device, job
+                self._busy[device.worker.run.remote(sample, place, self.pass_costs)] = device, job
             lost, ran = self._next()
             if lost is not None:
                 ended[lost[0]] += 1
@@ -264,16 +264,16 @@ class ClusterRunner:
 
     def close(self) -> None:
         """End the workers, so that their processors are free."""
-        for worker, *_ in [*self._busy.values(), *self._idle]:
-            self._ray.kill(worker)
+        for device in [*(device for device, _ in self._busy.values()), *self._idle]:
+            self._ray.kill(device.worker)
         self._busy.clear()
         self._idle.clear()
 
     def _start(self, device: Device) -> None:
         """A worker on this device, which begins to load."""
         device.workers += 1
-        worker = self._cluster.worker(device)
-        self._busy[worker.load.remote(self._model, self._shared)] = worker, device, None
+        device.worker = self._cluster.worker(device)
+        self._busy[device.worker.load.remote(self._model, self._shared)] = device, None
 
     def _restart(self, device: Device) -> None:
         """Another worker on this device if it is still there and has not ended too many."""
@@ -290,7 +290,7 @@ class ClusterRunner:
         if not self._busy:
             raise InputError("--ray: no worker of the cluster is left; start nodes again (`ray start`)")
         (done, *_), _ = self._ray.wait(list(self._busy), num_returns=1)
-        worker, device, job = self._busy.pop(done)
+        device, job = self._busy.pop(done)
         try:
             result = self._ray.get(done)
         except self._ray.exceptions.RayActorError:
@@ -299,9 +299,9 @@ class ClusterRunner:
         except self._ray.exceptions.RayTaskError as error:
             raise BackendError(excerpt(error.cause, 400)) from error
         if job is None and not self._agrees(result):
-            self._ray.kill(worker)
+            self._ray.kill(device.worker)
             return None, None
-        self._idle.append((worker, device))
+        self._idle.append(device)
         return None, None if job is None else (job[0], result)
 
     def _agrees(self, loaded: Loaded) -> bool:

@@ -26,12 +26,11 @@ from lookahead.inputs import (
     read_bytes,
 )
 from lookahead.runs.format import FORMAT as RUN_FORMAT
-from lookahead.runs.runfile import MAX_FILE_BYTES as MAX_RUN_BYTES
-from lookahead.runs.runfile import RunFileError, pair_from_json
+from lookahead.runs.runfile import pair_in
 from lookahead.strict_json import SchemaError, parse_json
 from lookahead.study.folder import TABLE, StudyFolder
 from lookahead.study.material import Sample, category_of, sample_of
-from lookahead.traffic import is_traffic, traffic_in
+from lookahead.traffic.read import is_traffic, traffic_in
 
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _NEED = (
@@ -128,14 +127,7 @@ def _traced(data: bytes, path: str) -> Iterator[Sample]:
 
 def _run(data: bytes, path: str) -> Iterator[Sample]:
     """A recorded run, and plain decoding beside it if the file has both."""
-    try:
-        if len(data) > MAX_RUN_BYTES:
-            raise RunFileError(f"larger than {MAX_RUN_BYTES} bytes, the limit for a run file")
-        pair = pair_from_json(data.removeprefix(codecs.BOM_UTF8).decode())
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a run file: not UTF-8 text") from None
-    except RunFileError as error:
-        raise InputError(f"{path}: {error}") from None
+    pair = pair_in(data.removeprefix(codecs.BOM_UTF8), path)
     if pair.run.steps:  # one that was stopped before its first token has nothing to look at
         yield sample_of(Sample(os.path.basename(path), ()), pair)
 

@@ -144,12 +144,9 @@ class PromptRunner:
         room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
         more = {"stop": plan.stop, "sampling": plan.sampling}
         try:
-            run = RecordedRun(engine, prompt_ids, self.info, max_new_tokens=room, method=method, **more)
-            for _ in run:
-                pass
+            return RecordedRun(engine, prompt_ids, self.info, max_new_tokens=room, method=method, **more).whole()
         except Exception as error:  # so is the code of a model
             raise PromptError(failure_line(error)) from error
-        return run.record()
 
     def _pair(self, sample: Sample, run: RunRecord, plain: RunRecord | None) -> RunPair:
         from lookahead.hf.describe import with_texts

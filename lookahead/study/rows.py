@@ -24,14 +24,9 @@ TEXT_CHARACTERS = 200
 _Number = TypeVar("_Number", int, float)
 
 
-def row_of(sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie] = ()) -> Row:
-    """What these settings do on a sample: its recorded steps if it ran with them, else a replay of its output.
-
-    Args:
-        costs: T(n); None if none is known.
-        corpus: Read-only tries that a replay may also draft from.
-    """
-    return row_from(sample, decode_steps_of(sample, config, costs, corpus), config, costs)
+def row_of(sample: Sample, config: LookaheadConfig, costs: PassCosts | None) -> Row:
+    """What these settings do on a sample: its recorded steps if it ran with them, else a replay of its output."""
+    return row_from(sample, decode_steps_of(sample, config, costs), config, costs)
 
 
 def was_recorded(sample: Sample, config: LookaheadConfig) -> bool:
@@ -43,7 +38,11 @@ def was_recorded(sample: Sample, config: LookaheadConfig) -> bool:
 def decode_steps_of(
     sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie] = ()
 ) -> list[StepRecord]:
-    """The decode steps of a sample with these settings, as ``row_of`` takes them."""
+    """The decode steps of a sample with these settings, as ``row_of`` takes them.
+
+    Args:
+        corpus: Read-only tries that a replay may also draft from.
+    """
     if sample.run is not None and was_recorded(sample, config):
         return [step for step, _ in decode_steps(sample.run.steps)]
     return list(_replay_steps(sample, config, costs, corpus))

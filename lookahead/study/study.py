@@ -173,9 +173,6 @@ def _plain(record: Any) -> dict[str, Any]:
     return msgspec.json.decode(msgspec.json.encode(record))
 
 
-# ------------------------------------------------------------------ what recorded runs say
-
-
 def recorded(samples: Iterable[Sample]) -> list[RunRecord]:
     """The runs with drafts among the samples; plain ones if there are no others."""
     runs = [sample.run for sample in samples if sample.run is not None]

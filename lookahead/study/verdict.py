@@ -54,9 +54,6 @@ def interval(before: Sequence[float], after: Sequence[float], seed: int = 0) -> 
     return float(low), float(high)
 
 
-# ------------------------------------------------------------------ does it pay
-
-
 def _times(rows: Sequence[Row]) -> tuple[list[float], list[float], bool]:
     """Seconds of plain decoding and of the drafted one, a pair per row that has them, and whether they were measured.
 
@@ -121,9 +118,6 @@ def _answer(said: Verdict, found: Findings, measured: bool, prompts: int) -> str
     how = "measured" if measured else "by T(n)"
     more = f"; {said.prompts_that_pay} of {prompts} prompts are faster" if prompts > 1 else ""
     return f"{words}: {said.speedup:.2f} times as fast as plain decoding {how}{within}{more}."
-
-
-# ------------------------------------------------------------------ what would be better
 
 
 def _times_by(
@@ -235,9 +229,6 @@ def against(own: Variant, other: Variant, tokens: Sequence[int]) -> Advice:
     if high < 1.0:
         return Advice(text=f"A is better: B has {within}.", cause="B")
     return Advice(text=f"B is better: it has {within}.", gain=gain, low=low, high=high, cause="B")
-
-
-# ------------------------------------------------------------------ on what machine
 
 
 def machine(name: str, costs: PassCosts, drafting: Drafting, variants: Sequence[Variant] = ()) -> Machine:

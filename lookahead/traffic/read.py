@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from lookahead.backend import BackendError
 from lookahead.inputs import (
     MAX_TEXT_BYTES,
     InputError,
@@ -91,7 +92,7 @@ def traffic_in(
                 for sample in _samples(path, place, exchange(row), left_out, retokeniser):
                     read += 1
                     yield sample
-            except SchemaError as error:
+            except (SchemaError, BackendError) as error:
                 raise InputError(f"{path}, {place}: {error}") from None
         if not read:
             raise InputError(f"{path}: has no answer; {'; '.join(left_out.notes()) or _HINT}")

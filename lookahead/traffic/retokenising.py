@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lookahead.backend import BackendError
 from lookahead.inputs import InputError
 from lookahead.strict_json import SchemaError
 from lookahead.traffic.exchange import content_text
@@ -13,6 +14,8 @@ from lookahead.traffic.exchange import content_text
 
 class Retokeniser:
     """A tokenizer for recordings, and a count of the outputs that it does not give back as they were.
+
+    Where the tokenizer or its chat template fails, its methods raise BackendError.
 
     Args:
         tokenizer: A folder or a model id, or a tokenizer that is loaded.
@@ -22,11 +25,9 @@ class Retokeniser:
     """
 
     def __init__(self, tokenizer: str | os.PathLike[str] | Any) -> None:
-        from lookahead.backend import BackendError
         from lookahead.hf.loading import load_tokenizer
         from lookahead.hf.text import Vocabulary
 
-        self._failure = BackendError
         try:
             named = isinstance(tokenizer, (str, os.PathLike))
             self._vocabulary = Vocabulary(load_tokenizer(os.fspath(tokenizer)) if named else tokenizer)
@@ -44,15 +45,12 @@ class Retokeniser:
         It counts as drifted if the server counted another number of tokens.
 
         Raises:
-            SchemaError: If a message is not text, or the tokenizer or its template refuses.
+            SchemaError: If a message is not text.
         """
-        try:
-            if isinstance(prompt, str):
-                ids = self._vocabulary.encode(prompt, raw=True)
-            else:
-                ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
+        if isinstance(prompt, str):
+            ids = self._vocabulary.encode(prompt, raw=True)
+        else:
+            ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
         self._prompts.append(isinstance(counted, int) and counted != len(ids))
         return ids
 
@@ -61,15 +59,9 @@ class Retokeniser:
 
         It counts as drifted if the ids do not spell the text, or if the server counted another number of tokens (one
         more is the end-of-sequence token, which has no text).
-
-        Raises:
-            SchemaError: If the tokenizer refuses.
         """
-        try:
-            ids = self._vocabulary.encode_after(prompt_ids, text)
-            spelled = self._vocabulary.decode(ids, skip_special=False)
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
+        ids = self._vocabulary.encode_after(prompt_ids, text)
+        spelled = self._vocabulary.decode(ids, skip_special=False)
         other_number = isinstance(counted, int) and counted not in (len(ids), len(ids) + 1)
         self._texts.append(spelled.strip() != text.strip() or other_number)
         return ids
@@ -82,11 +74,8 @@ class Retokeniser:
         """
         if (found := max(max(prompt_ids), max(output_ids))) > self._highest:
             raise SchemaError(f"token id {found}; the tokenizer knows 0 to {self._highest}: it is of another model")
-        try:
-            shown = self._vocabulary.shown(output_ids)
-            again = self._vocabulary.encode_after(prompt_ids, self._vocabulary.decode(shown))
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
+        shown = self._vocabulary.shown(output_ids)
+        again = self._vocabulary.encode_after(prompt_ids, self._vocabulary.decode(shown))
         self._recorded.append(again != shown)
 
     def warnings(self) -> Iterator[str]:

@@ -93,13 +93,11 @@ def test_a_replay_of_a_run_with_its_own_settings_has_the_row_of_the_run(prompt, 
     backend = FakeBackend(lambda context: len(context) % period, context_limit=limit)
     config = LookaheadConfig(decoding_length=width)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
-    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=most)
-    for _ in run:
-        pass
-    sample = _sample(run.record())
-    recorded = row_of(sample, config, run.record().pass_costs)
+    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=most).whole()
+    sample = _sample(run)
+    recorded = row_of(sample, config, run.pass_costs)
     same = LookaheadConfig(decoding_length=width, trie_capacity=config.trie_capacity + 1)
-    replayed = row_of(sample, same, run.record().pass_costs)
+    replayed = row_of(sample, same, run.pass_costs)
     assert recorded.seconds is not None
     assert replayed.seconds is None
     for name in (*COUNTS, "tokens_per_pass", "by_source", "by_depth", "by_match_length"):

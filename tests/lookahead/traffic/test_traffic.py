@@ -22,9 +22,8 @@ from lookahead.inputs import InputError
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.study.material import Sample
 from lookahead.study.reading import read_material
-from lookahead.traffic import is_traffic, traffic_in
 from lookahead.traffic.exchange import exchange
-from lookahead.traffic.read import READERS, _rows, reader_of
+from lookahead.traffic.read import READERS, _rows, is_traffic, reader_of, traffic_in
 
 HERE = Path(__file__).parent
 FILES = sorted(path for path in HERE.iterdir() if path.suffix in {".jsonl", ".sse", ".parquet"})
