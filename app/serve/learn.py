@@ -24,7 +24,7 @@ from app.views.first_sight import RUNS
 from app.views.step_messages import model_line
 from lookahead.backend import BackendError
 from lookahead.costs import PassCosts
-from lookahead.sources.registry import signs
+from lookahead.sources.registry import SOURCES
 
 STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
 """The panes' style sheets, which are written to be nested in one element."""
@@ -108,8 +108,7 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
     styles = ".pane-styles {\n" + "".join(map(read, STYLES)) + "}\n" + read("styles/learn.css")
     tag = f'"{hashlib.sha256(styles.encode()).hexdigest()[:16]}"'
     links = "".join(f'<link rel="modulepreload" href="%ROOT%{PREFIX}/web/{name}">' for name in _modules())
-    sources = escape(orjson.dumps(signs()).decode())
-    shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", sources)
+    shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", escape(_sources()))
 
     async def page(request: Request) -> Response:
         chapter = request.path_params.get("chapter")
@@ -159,3 +158,9 @@ def _answered(function: Callable[[Answer], Answer], body: bytes) -> Answer:
         return function(question)
     except (ValueError, BackendError) as error:
         return {"error": error_line(error)}
+
+
+def _sources() -> str:
+    """The sources as the panes need them, for an attribute of the page."""
+    shown = ("name", "symbol", "light", "dark", "help")
+    return orjson.dumps([{name: getattr(info, name) for name in shown} for info in SOURCES.values()]).decode()

@@ -12,7 +12,7 @@ from app.run.store import RunStore
 from app.run.stored_run import StoredRun, from_record
 from app.views.step_messages import since, to_json
 from lookahead.runs import runfile
-from lookahead.sources.registry import signs
+from lookahead.sources.registry import SOURCES
 
 RUNS = Path(__file__).resolve().parents[2] / "assets" / "runs"
 
@@ -27,9 +27,10 @@ def first_sight(host: ModelHost, store: RunStore, titles: Mapping[str, str], fol
         folder: Where ``NAME.json`` lies, a run file that may hold greedy decoding, too.
     """
     scenes = {name: example(store, name, folder) for name in titles if (folder / f"{name}.json").is_file()}
+    shown = ("name", "symbol", "light", "dark", "help")
     page = {
         "knobs": [one.to_json() for one in offered_here(host, "what-if").values()],
-        "sources": signs(),
+        "sources": [{name: getattr(info, name) for name in shown} for info in SOURCES.values()],
         "examples": [
             {"name": name, "title": titles[name], "model": runs[0].model.name, "seconds": list(map(_seconds, runs))}
             for name, runs in scenes.items()

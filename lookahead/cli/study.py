@@ -37,6 +37,7 @@ from lookahead.study.table import to_csv
 if TYPE_CHECKING:
     from lookahead.study.cluster import Cluster, ClusterRunner
     from lookahead.study.recording import PromptRunner, RunPlan
+    from lookahead.trie import Trie
 
 SECONDS_PER_LINE = 15.0
 """Time between two lines about a long work where stderr is not a terminal."""
@@ -205,8 +206,6 @@ def _recorded(args: argparse.Namespace, samples: Sequence[Sample], made: StudyOp
     """The options with what is known about outputs that are there already; no model is loaded."""
     if args.out is not None:
         raise UsageError("--out keeps the runs of prompts; here all outputs are recorded and nothing runs")
-    from lookahead.trie.file import load_corpus
-
     made = as_recorded(made, samples)
     costs, machine, machines, notes = made.costs, made.machine, made.machines, list(made.notes)
     if (Path(args.material) / TABLE).is_file():
@@ -222,8 +221,17 @@ def _recorded(args: argparse.Namespace, samples: Sequence[Sample], made: StudyOp
         )
     if len({one.model for one in recorded(samples)}) > 1:
         notes.append("the runs are of different models; the times of one are modelled by the T(n) of the latest")
-    corpus = load_corpus(args.trie, None, made.config)
+    corpus = _corpus_of_anyone(args, made.config)
     return replace(made, costs=costs, machine=machine, machines=machines, corpus=corpus, notes=notes)
+
+
+def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequence[Trie]:
+    """The tries of ``--trie`` where no tokenizer says whose they are."""
+    if args.trie is None:
+        return ()
+    from lookahead.trie.file import fingerprint_of, load_trie
+
+    return (load_trie(args.trie, fingerprint_of(args.trie), config.trie_capacity, config.trie_bytes),)
 
 
 def _run_prompts(
@@ -273,13 +281,12 @@ def _run_on(
 ) -> tuple[list[Sample], StudyOptions]:
     """Runs the prompts on the devices of a cluster."""
     from lookahead.study.cluster import ClusterRunner, ModelName
-    from lookahead.trie.file import load_corpus
 
     model = ModelName(options.model_folder(args), options.model_name(args), args.device, args.dtype)
     with closing(ClusterRunner(cluster, model, plan)) as runner:
         folder = StudyFolder.resumed(path, runner.facts, samples)
         runner.pass_costs = folder.pass_costs or runner.measure()
-        made = replace(made, machine=runner.machine, corpus=load_corpus(args.trie, None, plan.config))
+        made = replace(made, machine=runner.machine, corpus=_corpus_of_anyone(args, plan.config))
         return _recording(runner, samples, folder, made)
 
 

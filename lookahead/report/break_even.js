@@ -90,12 +90,19 @@ export function pointsOf({ total, variants, machines }, machine) {
 /** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
 function pointOf(machine, name, kind, words, width, y, speedup) {
   const needed = speedup ? y / speedup : neededAt(machine, width);
-  return { x: speedup && !doubtful(machine) ? between(machine.break_even, machine.lengths, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
+  return { x: speedup && !doubtful(machine) ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
 }
+
+const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));
 
 /** What a pass of a width has to bring, between two measured widths in proportion. @param {Machine} machine @param {number} width */
 export function neededAt(machine, width) {
-  return between(machine.lengths, machine.break_even, width);
+  return between(machine.lengths, neededOf(machine), width);
+}
+
+/** The width of which a pass needs so many tokens. @param {Machine} machine @param {number} needed */
+function widthFor(machine, needed) {
+  return between(neededOf(machine), machine.lengths, needed);
 }
 
 /** The value at a place of a line through points. @param {number[]} xs ascending @param {number[]} ys @param {number} x */

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lookahead.config import LookaheadConfig, settings_of
-from lookahead.sources.registry import signs
+from lookahead.sources.registry import SOURCES
 from lookahead.study.decisions import DECISIONS
 from lookahead.study.result import Study
 from lookahead.study.study import OFF
@@ -81,11 +81,17 @@ def bundle() -> str:
     return '"use strict";\n' + "".join(done.values())
 
 
+def sources() -> list[dict[str, str]]:
+    """The sources of draft tokens as the pictures need them: name, symbol, colours, help."""
+    shown = ("name", "symbol", "light", "dark", "help")
+    return [{name: getattr(info, name) for name in shown} for info in SOURCES.values()]
+
+
 def facts() -> dict[str, Any]:
     """What the pictures need of the library: sources, flags and defaults of settings, reasons of a verdict, ``OFF``."""
     settings = settings_of(LookaheadConfig).values()
     return {
-        "sources": signs(),
+        "sources": sources(),
         "settings": {one.name: {"flag": one.flag, "default": one.plain(one.default)} for one in settings},
         "reasons": {branch.reason: {"when": branch.when, "then": branch.then} for branch in DECISIONS},
         "off": OFF,

@@ -53,9 +53,3 @@ SOURCES: dict[str, SourceInfo] = {
 
 OFFERED: tuple[str, ...] = tuple(name for name, info in SOURCES.items() if info.offered)
 """Names of the sources that a run can choose."""
-
-
-def signs() -> list[dict[str, str]]:
-    """The sources as pictures and pages need them: name, symbol, colours, help."""
-    shown = ("name", "symbol", "light", "dark", "help")
-    return [{name: getattr(info, name) for name in shown} for info in SOURCES.values()]

@@ -71,7 +71,7 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
 
 def load_trie(
     path: str | os.PathLike[str],
-    fingerprint: str | None,
+    fingerprint: str,
     capacity: int | None = None,
     max_bytes: int | None = None,
     vocab_size: int = MAX_TOKEN_ID,
@@ -80,8 +80,7 @@ def load_trie(
 
     Args:
         path: File to read.
-        fingerprint: Fingerprint of the tokenizer in use; a file with another one is refused. None takes any file, for
-            material that names no tokenizer.
+        fingerprint: Fingerprint of the tokenizer in use; a file with another one is refused.
         capacity: Bound on nodes and leaves of the trie, as for ``Trie``.
         max_bytes: Bound on its bytes.
         vocab_size: Token ids are below this (the model's; a tokenizer does not tell).
@@ -115,6 +114,22 @@ def load_trie(
     return trie
 
 
+def fingerprint_of(path: str | os.PathLike[str]) -> str:
+    """The fingerprint of the tokenizer that a trie file was made with, for material that names none.
+
+    Raises:
+        TrieFileError: If the file cannot be read or is not a trie file.
+    """
+    try:
+        with opened(path), safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except InputError as error:
+        raise TrieFileError(str(error)) from None
+    except (OSError, SafetensorError) as error:
+        raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
+    return header.get("fingerprint", "")
+
+
 class _Reader(Protocol):
     """The part of a backend that loading needs."""
 
@@ -124,21 +139,15 @@ class _Reader(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def load_corpus(
-    path: str | os.PathLike[str] | None, reader: _Reader | None, config: LookaheadConfig
-) -> tuple[Trie, ...]:
+def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
     """The tries of a run's corpus: the one in the file, within the settings' bounds; none without a file.
-
-    Args:
-        reader: The backend whose tokens they must be; None takes those of any.
 
     Raises:
         TrieFileError: As ``load_trie``.
     """
     if path is None:
         return ()
-    fingerprint, vocab_size = (reader.fingerprint, reader.vocab_size) if reader else (None, MAX_TOKEN_ID)
-    return (load_trie(path, fingerprint, config.trie_capacity, config.trie_bytes, vocab_size),)
+    return (load_trie(path, reader.fingerprint, config.trie_capacity, config.trie_bytes, reader.vocab_size),)
 
 
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
@@ -152,12 +161,12 @@ def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _check_header(header: Mapping[str, str], fingerprint: str | None) -> None:
+def _check_header(header: Mapping[str, str], fingerprint: str) -> None:
     if header.get("format") != FORMAT:
         raise ValueError(f"not a trie file (its header says {_quoted(header, 'format')})")
     if header.get("version") != VERSION:
         raise ValueError(f"version {_quoted(header, 'version')} of the format; this program reads {VERSION}")
-    if fingerprint is not None and header.get("fingerprint") != fingerprint:
+    if header.get("fingerprint") != fingerprint:
         found = excerpt(header.get("fingerprint"))
         raise ValueError(f"made with another tokenizer ({found}); this model has {fingerprint}")
 

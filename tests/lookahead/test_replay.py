@@ -103,7 +103,9 @@ def test_a_recorded_run_with_its_own_settings_is_itself(prompt, period, eos, lim
     drafter = Drafter(config)
     drafter.keep([1, 2, 3, 4])
     run = RecordedRun(LookaheadEngine(backend, config, drafter), prompt, info, max_new_tokens=most)
-    record = run.whole()
+    for _ in run:
+        pass
+    record = run.record()
     assert replay_run(record, config, earlier=[[1, 2, 3, 4]]) == recorded_steps(record)
     assert [step.chain for step in runfile.from_json(runfile.to_json(record)).steps] == [
         step.chain for step in record.steps
@@ -127,7 +129,9 @@ def test_with_recycled_logits_and_an_expected_text_a_replay_drafts_what_the_run_
     config = LookaheadConfig(decoding_length=width, budget=budget)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
     run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=60, expected=expected)
-    record = runfile.from_json(runfile.to_json(run.whole()))
+    for _ in run:
+        pass
+    record = runfile.from_json(runfile.to_json(run.record()))
     assert replay_run(record, config) == recorded_steps(record)
     costs = record.pass_costs
     replay = Replay(

@@ -18,6 +18,7 @@ test('what a width needs is between its neighbours', () => {
   assert.equal(neededAt(MACHINE, 1), 1);
   assert.equal(neededAt(MACHINE, 3), 1.4);
   assert.equal(neededAt(MACHINE, 100), 2.4);
+  assert.equal(neededAt({ ...MACHINE, break_even: [] }, 8), 2.4);
 });
 
 test('a point is above the curve where its speedup is above 1, whatever its mean width', () => {

@@ -10,7 +10,7 @@ import re
 import msgspec
 import pytest
 
-from lookahead.report.report import FOLDER, bundle, facts, inert_json, to_html
+from lookahead.report.report import FOLDER, bundle, facts, inert_json, sources, to_html
 from lookahead.sources.registry import SOURCES
 from lookahead.study.result import Row, Study, Variant, Verdict
 
@@ -79,11 +79,12 @@ def test_the_bundle_holds_every_module_once_and_in_order() -> None:
 
 
 def test_sources_have_the_registrys_colours() -> None:
-    assert [one["light"] for one in facts()["sources"]] == [info.light for info in SOURCES.values()]
+    assert [one["light"] for one in sources()] == [info.light for info in SOURCES.values()]
 
 
 def test_every_reason_of_a_verdict_and_every_setting_has_words() -> None:
     held = facts()
+    assert held["sources"] == sources()
     assert held["reasons"]["too few repeats"]["then"].startswith("Give it more to copy from")
     assert held["settings"]["branch_length"] == {"flag": "--branch-length", "default": 0}
     reasons = re.search(r"REASONS = \{(.*?)\n\};", (FOLDER / "words.js").read_text("utf-8"), re.DOTALL)
