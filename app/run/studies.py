@@ -65,12 +65,10 @@ class _OtherModelError(HostError):
 
 
 class LiveStudy:
-    """One study, in progress or finished. Its thread writes it; any thread may read it.
+    """One study of a session, in progress or finished. Its thread writes it; any thread may read it.
 
     Attributes:
         study_id: An id that nobody can guess.
-        session: Whose it is.
-        request: What was asked for.
         model: Name of the model that makes its runs.
         followed: Whether it ends when no page follows it.
         progress: ``{"done", "of", "seconds_left", "what"}``.
@@ -78,7 +76,6 @@ class LiveStudy:
         problem: Why it broke off, in one line; empty if it did not.
         cancelled: The event that ends it.
         over: Whether it has ended.
-        process: Its process; None before it has begun.
         stopped_at: When it was stopped first; 0.0 if it was not.
         folder: The folder of its files.
         bytes: Size of them; 0 until it is over.
@@ -148,10 +145,7 @@ class LiveStudy:
 
 
 class Studies:
-    """All studies, by session.
-
-    Args:
-        host: The model that makes the runs.
+    """All studies, by session; the model of the host makes their runs.
 
     Attributes:
         invited: Sessions by the key of the address that opens them (``/lab/open?key=KEY``), for a program that starts a

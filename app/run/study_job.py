@@ -17,12 +17,8 @@ class StudyRequest:
     """What a visitor asks for.
 
     Attributes:
-        name: Name of the file.
-        text: Its content.
         settings: Draft settings of the study, by name; those that are left out are the runs' own, or the defaults.
         other: Draft settings to compare with, by name; None if there is nothing to compare.
-        sampling: How tokens are chosen.
-        max_new_tokens: Most tokens of a run.
         plain: Whether plain decoding of every prompt is timed, too.
         sweep: Whether other settings are tried by replay.
     """
@@ -44,8 +40,6 @@ class StudyJob:
     Attributes:
         request: The request; its text lies in ``FOLDER/material/NAME``.
         folder: A folder of this study alone.
-        most_prompts: Most prompts that are taken.
-        model: The model of the page.
         costs: T(n) of this machine; None if it was not measured.
         sources: What its runs can draft from.
         trie: The file of the corpus that its runs draft from, too; None if there is none.

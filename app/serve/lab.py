@@ -56,9 +56,7 @@ class Lab:
     """What the lab answers from.
 
     Args:
-        host: The model.
         thread: Writes tables and reports.
-        studies: The studies of all visitors.
         on_space: Whether the page is shown inside a page of Hugging Face, where a cookie must say so.
     """
 

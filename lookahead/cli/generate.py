@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     broken_off = None
     try:
         with everything_stays():
-            text, broken_off = _generate(recorded, backend, args.json)
+            text, broken_off = _generate(recorded, backend, args, stop)
         _report(args, _record(recorded, broken_off), text)
     finally:  # also where nobody reads the output any more
         if args.run_file is not None:
@@ -149,9 +149,11 @@ def _prepared(
         return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, **more)
 
 
-def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:
-    """The run's text (streamed as it comes unless ``silent``), and what broke it off, if anything."""
-    stream = backend.output_text((*run.stop, *backend.stop_strings))
+def _generate(
+    run: RecordedRun, backend: HFBackend, args: argparse.Namespace, stop: tuple[str, ...]
+) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:
+    """The run's text (streamed as it comes unless it is for ``--json``), and what broke it off, if anything."""
+    stream, silent = backend.output_text((*stop, *backend.stop_strings)), args.json
     broken_off = None
 
     def pieces() -> Iterator[tuple[int, str]]:
@@ -160,7 +162,7 @@ def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, 
                 yield len(step.emitted_ids), stream.push(step.emitted_ids)
 
     try:
-        with progress(run.max_new_tokens if silent else 0, "token", "generate") as bar:
+        with progress(args.max_new_tokens if silent else 0, "token", "generate") as bar:
             for count, piece in pieces():
                 if silent:
                     bar.update(count)

@@ -42,8 +42,6 @@ class ModelName:
     Attributes:
         folder: Its id or folder, the same on every node.
         name: What results call it.
-        device: As ``--device``.
-        dtype: As ``--dtype``.
     """
 
     folder: str
@@ -103,7 +101,6 @@ class Device:
     """A device of a cluster that a worker can have.
 
     Attributes:
-        node: Ray's id of its node.
         processors: Processors that go with it.
         gpus: 1 for a GPU, 0 for a node's processors alone.
         workers: Workers that have been started on it.

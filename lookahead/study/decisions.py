@@ -27,7 +27,6 @@ class Findings:
     """What a study found, as far as its verdict depends on it.
 
     Attributes:
-        passes: Decode passes.
         output_tokens: Mean tokens of an output.
         tokens_per_pass: Tokens of the decode passes per pass; 0 without a pass.
         pays: Whether it is faster than plain decoding; None if that is not sure.
@@ -67,9 +66,7 @@ class Branch:
     """One branch of the decision tree.
 
     Attributes:
-        reason: Its name.
         when: The condition in words, for readers.
-        holds: The condition.
         text: The sentence of the verdict; what is in braces is filled in (``sentence``).
         then: What to do about it.
     """

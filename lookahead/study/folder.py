@@ -63,10 +63,6 @@ class StudyFolder:
     ) -> StudyFolder:
         """The study in this folder, which is made if it is not there.
 
-        Args:
-            settings: What the study is made with.
-            samples: Its prompts.
-
         Raises:
             InputError: If the folder holds something else, or a study of other prompts or settings.
         """

@@ -129,7 +129,6 @@ def peers(
     Args:
         base: The study's own settings: width and shape of the drafts.
         costs: T(n); without it no time is modelled.
-        jobs: As in ``explored``.
         drafting: Time of the drafts of this program.
     """
     lookup = LookaheadConfig(decoding_length=LOOKUP_TOKENS + 1, budget="fixed")

@@ -43,10 +43,6 @@ class RunPlan:
     """How every prompt is run.
 
     Attributes:
-        config: Settings of the drafts.
-        max_new_tokens: Most tokens of an output.
-        stop: Stop strings.
-        sampling: How tokens are chosen.
         raw: Send prompts without the chat template.
         plain: Run every prompt plainly as well, for its time.
         corpus: Read-only tries that every prompt may also draft from.

@@ -34,20 +34,13 @@ OFF = 1.5
 
 @dataclass(frozen=True, slots=True)
 class StudyOptions:
-    """What a study is made with.
+    """What a study is made with: its own draft settings, what is known of its runs, and what else is explored.
 
     Attributes:
-        title: Name of what is studied.
-        config: The study's own draft settings.
         costs: T(n); None if none is known, and then drafts are as wide as the settings allow.
         machine: What the machine of ``costs`` is called.
-        sampling: How tokens were chosen.
-        model: The model; None if there is none.
-        corpus: Read-only tries to draft from.
         axes: Settings to explore: name -> values (``start``: cold, warm, corpus); empty explores nothing.
         peers: Whether other methods are computed on the same material.
-        machines: T(n) of other machines.
-        notes: Lines for the result.
         jobs: Processes that replay; None takes one per processor. Or a cluster.
         most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
             all on all samples.

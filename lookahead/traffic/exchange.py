@@ -35,12 +35,9 @@ class Answer:
     """One output as a reader finds it in a response, not checked; what the response does not hold is left out.
 
     Attributes:
-        prompt_ids: Token ids of the prompt.
-        output_ids: Token ids of the output.
         prompt: The prompt as text, or the messages of a chat.
         text: The output as text.
-        tokens: Tokens of the output as the server counted them.
-        prompt_tokens: Those of the prompt.
+        tokens, prompt_tokens: Tokens of the output and of the prompt, as the server counted them.
     """
 
     prompt_ids: Any = None
@@ -56,7 +53,6 @@ class Reader:
     """How one engine's responses are told apart and read.
 
     Attributes:
-        name: The engine.
         matches: Whether a chunk (or a whole response) is of this engine.
         answers: The outputs in the chunks of one response, one for each choice.
         hint: How to record with token ids, as a clause of a message.
