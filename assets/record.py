@@ -69,9 +69,7 @@ def recorded(backend: HFBackend, info: ModelInfo, preset: Preset, most: int, tri
         for method, records in made.items():
             engine = LookaheadEngine(backend, config)
             run = RecordedRun(engine, prompt_ids, info, max_new_tokens=most, method=method)
-            for _ in run:
-                pass
-            records.append(run.record())
+            records.append(run.whole())
     found = [_kept(backend, records, prompt) for records in made.values()]
     if first_difference(found[0].token_ids, found[1].token_ids) is not None:
         raise SystemExit(f"{preset.slug}: the two runs differ; use --dtype float32")

@@ -29,10 +29,13 @@ from app.model.error_line import error_line
 from app.model.host import HostError, ModelHost
 from app.model.runs import RunRequest
 from app.run.start import parted
-from app.run.study_job import Made, StudyJob, StudyRequest, Wanted
+from app.run.study_job import StudyJob, StudyRequest
 from lookahead.backend import failure_line
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.records import Method, RunRecord
+from lookahead.runs.runfile import RunPair
+from lookahead.study.material import Sample
 
 Result = TypeVar("Result")
 
@@ -62,12 +65,10 @@ class _OtherModelError(HostError):
 
 
 class LiveStudy:
-    """One study, in progress or finished. Its thread writes it; any thread may read it.
+    """One study of a session, in progress or finished. Its thread writes it; any thread may read it.
 
     Attributes:
         study_id: An id that nobody can guess.
-        session: Whose it is.
-        request: What was asked for.
         model: Name of the model that makes its runs.
         followed: Whether it ends when no page follows it.
         progress: ``{"done", "of", "seconds_left", "what"}``.
@@ -75,9 +76,9 @@ class LiveStudy:
         problem: Why it broke off, in one line; empty if it did not.
         cancelled: The event that ends it.
         over: Whether it has ended.
-        process: Its process; None before it has begun.
         stopped_at: When it was stopped first; 0.0 if it was not.
-        bytes: Size of its files; 0 until it is over.
+        folder: The folder of its files.
+        bytes: Size of them; 0 until it is over.
     """
 
     def __init__(self, session: str, request: StudyRequest, model: str, followed: bool = True) -> None:
@@ -95,14 +96,9 @@ class LiveStudy:
         self.stopped_at = 0.0
         self.bytes = 0
         self._folder = TemporaryDirectory(prefix="lookahead-study-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
         self._readers = 0
         self._unread_since = monotonic()
-        self._lock = threading.Lock()
-
-    @property
-    def folder(self) -> Path:
-        """The folder of its files."""
-        return Path(self._folder.name)
 
     @property
     def unread_seconds(self) -> float:
@@ -111,15 +107,13 @@ class LiveStudy:
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Inside the ``with``, a page follows it."""
-        with self._lock:
-            self._readers += 1
+        """Inside the ``with``, a page follows it; for the server's event loop alone."""
+        self._readers += 1
         try:
             yield
         finally:
-            with self._lock:
-                self._readers -= 1
-                self._unread_since = monotonic()
+            self._readers -= 1
+            self._unread_since = monotonic()
 
     def stop(self) -> None:
         """End it after the current pass; what it has is summed up."""
@@ -147,15 +141,11 @@ class LiveStudy:
 
     def run_file(self, name: str) -> Path | None:
         """The run file with this name; None if there is none."""
-        known = {path.name: path for path in (self.folder / "runs").glob("*.json")}
-        return known.get(name)
+        return next((path for path in (self.folder / "runs").glob("*.json") if path.name == name), None)
 
 
 class Studies:
-    """All studies, by session.
-
-    Args:
-        host: The model that makes the runs.
+    """All studies, by session; the model of the host makes their runs.
 
     Attributes:
         invited: Sessions by the key of the address that opens them (``/lab/open?key=KEY``), for a program that starts a
@@ -341,7 +331,7 @@ class Studies:
                 case "encode":
                     answer(self._encoded(value))
                 case "run":
-                    answer(self._made(study, costs, value))
+                    answer(self._made(study, costs, *value))
 
     def _job(self, study: LiveStudy, costs: PassCosts | None, only_read: bool = False) -> StudyJob:
         """What the process of a study gets."""
@@ -382,43 +372,50 @@ class Studies:
             logging.getLogger(__name__).info("a prompt has no tokens", exc_info=error)
             return error_line(error)
 
-    def _made(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted) -> Made | None:
-        """The runs of a prompt, made by the engine's thread when it is this study's turn; None if it was stopped."""
+    def _made(
+        self, study: LiveStudy, costs: PassCosts | None, place: int, sample: Sample, config: LookaheadConfig
+    ) -> RunPair | str | None:
+        """The runs of a prompt, made by the engine's thread when it is this study's turn; or why there are none.
+
+        None if the study was stopped.
+        """
         methods: list[Method] = ["lookahead", "plain"] if study.request.plain else ["lookahead"]
         records: dict[Method, RunRecord] = {}
         if self._host.lends:
-            return Made(problem="GPUs are lent here to single runs. Study a recording, or run the lab elsewhere.")
+            return "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
         try:
-            for method in methods if wanted.place % 2 else reversed(methods):  # a machine that warms up favours neither
-                task = partial(self._generated, study, costs, wanted, method)
+            for method in methods if place % 2 else reversed(methods):  # a machine that warms up favours neither
+                task = partial(self._generated, study, costs, sample, config, method)
                 records[method] = self._turns.submit(self._in_turn, study, task).result()
                 if records[method].finish_reason == "cancelled":
                     return None
             run, plain = records["lookahead"], records.get("plain")
             gap = plain and self._turns.submit(self._in_turn, study, lambda: parted(self._host, run, plain)).result()
-            return Made(run, plain, gap)
+            return RunPair(run, plain, gap)
         except _OtherModelError as error:
             study.problem = str(error)
             return None
         except ValueError as error:
-            return Made(problem=error_line(error))
+            return error_line(error)
         except Exception as error:  # whatever a pass may raise
             if study.cancelled.is_set():
                 return None
             logging.getLogger(__name__).warning("a run of a study broke off", exc_info=error)
-            return Made(problem=failure_line(error))
+            return failure_line(error)
 
     def _in_turn(self, study: LiveStudy, task: Callable[[], Result]) -> Result:
         return self._host.thread.start(task, study.cancelled).result()
 
-    def _generated(self, study: LiveStudy, costs: PassCosts | None, wanted: Wanted, method: Method) -> RunRecord:
+    def _generated(
+        self, study: LiveStudy, costs: PassCosts | None, sample: Sample, config: LookaheadConfig, method: Method
+    ) -> RunRecord:
         """The run with its texts, made in the engine's thread."""
         host, request = self._host, study.request
         if host.info.name != study.model:
             raise _OtherModelError("Another model was loaded before this study ended. Start it again.")
         asked = RunRequest(
-            *(wanted.prompt_ids, wanted.config, request.max_new_tokens, method),
+            *(sample.prompt_ids, config, request.max_new_tokens, method),
             sampling=request.sampling,
             pass_costs=costs,
         )
-        return host.with_texts(host.generate(asked, study.cancelled, lambda *_: None), wanted.text)
+        return host.with_texts(host.generate(asked, study.cancelled, lambda *_: None), sample.text)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lookahead.config import GREEDY, LookaheadConfig, Sampling
+from lookahead.config import GREEDY, Sampling
 from lookahead.costs import PassCosts
-from lookahead.records import ModelInfo, RunRecord, TokenGap
+from lookahead.records import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,8 @@ class StudyRequest:
     """What a visitor asks for.
 
     Attributes:
-        name: Name of the file.
-        text: Its content.
         settings: Draft settings of the study, by name; those that are left out are the runs' own, or the defaults.
         other: Draft settings to compare with, by name; None if there is nothing to compare.
-        sampling: How tokens are chosen.
-        max_new_tokens: Most tokens of a run.
         plain: Whether plain decoding of every prompt is timed, too.
         sweep: Whether other settings are tried by replay.
     """
@@ -44,8 +40,6 @@ class StudyJob:
     Attributes:
         request: The request; its text lies in ``FOLDER/material/NAME``.
         folder: A folder of this study alone.
-        most_prompts: Most prompts that are taken.
-        model: The model of the page.
         costs: T(n) of this machine; None if it was not measured.
         sources: What its runs can draft from.
         trie: The file of the corpus that its runs draft from, too; None if there is none.
@@ -64,37 +58,3 @@ class StudyJob:
     tokenizer: str | None
     most_seconds: float
     only_read: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the process of the study wants to have run.
-
-    Attributes:
-        place: Number of the prompt in the material, from 1.
-        text: The prompt; empty if there is only ids.
-        prompt_ids: Its tokens.
-        config: Settings of the drafts.
-    """
-
-    place: int
-    text: str
-    prompt_ids: tuple[int, ...]
-    config: LookaheadConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The runs of one prompt, or why there are none.
-
-    Attributes:
-        run: The run.
-        plain: Plain decoding of the same prompt, if that was asked for.
-        parted: How close the decision was where the two differ.
-        problem: Why there is no run, in one line.
-    """
-
-    run: RunRecord | None = None
-    plain: RunRecord | None = None
-    parted: TokenGap | None = None
-    problem: str = ""

@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import chdir
 from dataclasses import replace
 from math import inf
@@ -21,8 +21,8 @@ import msgspec
 from msgspec.structs import replace as replaced
 
 from app.model.error_line import error_line
-from app.run.study_job import Made, StudyJob, Wanted
-from lookahead.config import GREEDY
+from app.run.study_job import StudyJob
+from lookahead.config import LookaheadConfig
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
@@ -33,7 +33,7 @@ from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
+from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study
 from lookahead.study.verdict import against, verdict
 from lookahead.trie.file import fingerprint_of, load_trie
 
@@ -112,7 +112,7 @@ def main() -> None:
     job: StudyJob = parent.hear()
     try:
         if job.only_read:
-            found = read(job, [].append)
+            found, _ = read(job)
             parent.say("read", {"prompts": min(len(found), job.most_prompts), "recorded": all_recorded(found)})
             return
         work = Work(parent, job)
@@ -124,25 +124,23 @@ def main() -> None:
         parent.say("error", error_line(error))
 
 
-def read(job: StudyJob, note: Callable[[str], None]) -> list[Sample]:
-    """The material; recorded text without token ids gets those of the page's model.
+def read(job: StudyJob) -> tuple[list[Sample], list[str]]:
+    """The material, and notes on it; recorded text without token ids gets those of the page's model.
 
     Raises:
         InputError: If it cannot be studied; one line that names the file alone.
     """
-    name, most, notes = job.request.name, job.most_prompts + 1, []
+    name, most = job.request.name, job.most_prompts + 1
+    notes: list[str] = []
     # Messages name the file alone. Nothing else happens in its folder: a visitor could name it like a module.
     with chdir(job.folder / "material"):
         try:
-            found = read_material(name, most, note=notes.append)
+            return read_material(name, most, note=notes.append), notes
         except InputError:
             if job.tokenizer is None:
                 raise
             notes.clear()
-            found = read_material(name, most, job.tokenizer, notes.append)
-    for line in notes:
-        note(line)
-    return found
+            return read_material(name, most, job.tokenizer, notes.append), notes
 
 
 def all_recorded(samples: Iterable[Sample]) -> bool:
@@ -151,43 +149,33 @@ def all_recorded(samples: Iterable[Sample]) -> bool:
 
 
 class Work:
-    """One study: its samples with what is known of them so far.
-
-    Args:
-        parent: Makes the runs.
-        job: What was asked for.
-    """
+    """One study: its samples with what is known of them so far."""
 
     def __init__(self, parent: Parent, job: StudyJob) -> None:
         self._parent, self._job = parent, job
         self._finishing: Progress | None = None
-        self.notes: list[str] = []
-        self.samples = read(job, self.notes.append)
+        self.samples, self.notes = read(job)
         self.found: list[Sample] = []
         if len(self.samples) > job.most_prompts:
             del self.samples[job.most_prompts :]
             self.notes.append(f"Only the first {job.most_prompts:,} prompts were taken: the limit of this page.")
         self.rows: list[Row] = []
-        given, self.costs, self.machine = dict(job.request.settings), job.costs, "this machine"
-        self.model, self.sampling = job.model, job.request.sampling
+        asked = job.request
+        made = StudyOptions(asked.name, LookaheadConfig(), job.costs, sampling=asked.sampling, model=job.model)
+        given = dict(asked.settings)
         self.recorded = all_recorded(self.samples)
         if self.recorded:
-            self._take_recorded()
+            made = as_recorded(made, self.samples)
         else:
             given.setdefault("sources", job.sources)
-        self.config = base_config(self.samples, given, self.costs is not None)
-        self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
-        self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
-
-    def _take_recorded(self) -> None:
-        """Nothing will run: model and times are those of the recording, as far as it has them."""
-        newest = max(recorded(self.samples), key=lambda run: run.created, default=None)
-        self.model, self.sampling = (newest.model, newest.sampling) if newest else (None, GREEDY)
-        if costs := recorded_costs(self.samples):
-            self.costs, self.machine = costs, "the machine of the runs"
-        elif self.costs:
-            name = self._job.model.name
+        if made.costs is None and job.costs:
+            made = replace(made, costs=job.costs, machine="this machine")
+            name = job.model.name
             self.notes.append(f"The recording has no times: they are modelled by T(n) of {name} on this machine.")
+        corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+        config = base_config(self.samples, given, made.costs is not None)
+        self._options = replace(made, config=config, corpus=corpus, notes=self.notes)
+        self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
 
     def run(self) -> None:
         """Run what has no output yet; tell what there is now and then."""
@@ -214,16 +202,15 @@ class Work:
 
     def finish(self) -> None:
         """Tell what all of it amounts to, and what other settings would do if that was asked for."""
-        other = self._job.request.other
+        other, sweep = self._job.request.other, self._job.request.sweep
         self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
         try:
             self._check()
-            study = make_study(self.found, self._options(self._job.request.sweep), self._tick)
+            made = self._options
+            study = make_study(self.found, replace(made, axes=SWEEP, peers=True) if sweep else made, self._tick)
             if other is not None:
-                point = Point(replace(self.config, **other))
-                own, found = explore(
-                    self.found, [Point(self.config), point], self.config, self.costs, self.corpus, jobs=1
-                )
+                points = [Point(made.config), Point(replace(made.config, **other))]
+                own, found = explore(self.found, points, made.config, made.costs, made.corpus, jobs=1)
                 told = against(own, found, [max(0, row.tokens - 1) for row in study.rows])
                 variants = (replaced(found, label="B"), *study.variants)
                 study = replaced(study, variants=variants, advice=(told, *study.advice))
@@ -247,29 +234,15 @@ class Work:
             self._finishing = Progress(self._parent, what, of)
         self._finishing.tell(done, now=False)
 
-    def _options(self, sweep: bool = False) -> StudyOptions:
-        return StudyOptions(
-            title=self._job.request.name,
-            config=self.config,
-            costs=self.costs,
-            machine=self.machine,
-            sampling=self.sampling,
-            model=self.model,
-            corpus=self.corpus,
-            axes=SWEEP if sweep else {},
-            peers=sweep,
-            notes=tuple(self.notes),
-        )
-
     def _row(self, sample: Sample) -> Row:
-        steps = decode_steps_of(sample, self.config, self.costs, self.corpus)
-        lost, worst_step = losses(sample, self.config, self.costs, corpus=self.corpus)
-        return replaced(row_from(sample, steps, self.config, self.costs), losses=lost, worst_step=worst_step)
+        config, costs, corpus = self._options.config, self._options.costs, self._options.corpus
+        steps = decode_steps_of(sample, config, costs, corpus)
+        return row_from(sample, steps, config, costs, losses(sample, config, costs, corpus))
 
     def _so_far(self) -> Study:
         """The study as far as it has come."""
-        last = make_study(self.found[-1:], self._options())
-        told = verdict(self.rows, self.config, self.costs, last.draft_seconds)
+        last = make_study(self.found[-1:], self._options)
+        told = verdict(self.rows, self._options.config, self._options.costs, last.draft_seconds)
         notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
         return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=(), notes=notes)
 
@@ -283,21 +256,22 @@ class Work:
             StoppedError: If the study was stopped.
             ValueError: If the prompt cannot run.
         """
-        prompt_ids = sample.prompt_ids or self._parent.asked("encode", sample.text)
+        prompt_ids: tuple[int, ...] | str = sample.prompt_ids or self._parent.asked("encode", sample.text)
         if isinstance(prompt_ids, str):
             raise ValueError(prompt_ids)
-        answer: Made | None = self._parent.asked("run", Wanted(place, sample.text, prompt_ids, self.config))
-        if answer is None:
+        wanted = place, replace(sample, prompt_ids=prompt_ids), self._options.config
+        pair: RunPair | str | None = self._parent.asked("run", wanted)
+        if pair is None:
             raise StoppedError("Stopped")
-        if answer.run is None:
-            raise ValueError(answer.problem)
-        pair = RunPair(answer.run, answer.plain, answer.parted)
+        if isinstance(pair, str):
+            raise ValueError(pair)
         return self._saved(place, sample_of(sample, pair), pair)
 
     def _kept(self, place: int, sample: Sample) -> Sample:
         """The sample with a run file: of its recorded run, or of the replay of its output."""
-        steps = [] if sample.run else decode_steps_of(sample, self.config, self.costs, self.corpus)
-        run = sample.run or as_run(sample, steps, self.config, self.costs)
+        made = self._options
+        steps = [] if sample.run else decode_steps_of(sample, made.config, made.costs, made.corpus)
+        run = sample.run or as_run(sample, steps, made.config, made.costs)
         if run is None:
             return sample
         return self._saved(place, sample, RunPair(run, sample.plain if run.method == "lookahead" else None))

@@ -33,9 +33,11 @@ from app.run.settings import offered_here
 from app.run.studies import BusyError, LiveStudy, Studies, StudyRequest
 from app.serve.question_thread import QuestionThread
 from lookahead.config import LookaheadConfig, RunSettings, Sampling, chosen, settings_of
-from lookahead.costs import PassCosts
-from lookahead.study.result import Machine, Study
+from lookahead.report.report import to_html
+from lookahead.study.grid import Drafting
+from lookahead.study.result import Study
 from lookahead.study.table import to_csv
+from lookahead.study.verdict import machine
 
 COOKIE = "lookahead-lab"
 LOOK_SECONDS = 1.0
@@ -54,9 +56,7 @@ class Lab:
     """What the lab answers from.
 
     Args:
-        host: The model.
         thread: Writes tables and reports.
-        studies: The studies of all visitors.
         on_space: Whether the page is shown inside a page of Hugging Face, where a cookie must say so.
     """
 
@@ -130,7 +130,7 @@ class Lab:
             costs = await asyncio.wrap_future(measured)
         if costs is None:
             raise ValueError("This model decodes one token at a time, so there is no T(n) to measure.")
-        return JSONResponse({"machine": machine(costs)})
+        return JSONResponse({"machine": msgspec.to_builtins(machine("this machine", costs, Drafting()))})
 
     def study(self, request: Request, session: str) -> LiveStudy:
         """The study that a request names.
@@ -259,28 +259,7 @@ class Lab:
             await asyncio.to_thread(self.studies.look, monotonic())
 
 
-def machine(costs: PassCosts) -> dict[str, Any]:
-    """T(n) of this machine, and the tokens per pass that pay for each width."""
-    known = Machine(
-        name="this machine",
-        lengths=costs.lengths,
-        seconds=costs.seconds,
-        break_even=tuple(1 + costs.break_even(length) for length in costs.lengths),
-    )
-    return msgspec.to_builtins(known)
-
-
-def _csv(study: Study) -> str:
-    return to_csv(study.rows)
-
-
-def _html(study: Study) -> str:
-    from lookahead.report.report import to_html
-
-    return to_html(study)
-
-
-WRITERS: dict[str, Callable[[Study], str]] = {"csv": _csv, "html": _html}
+WRITERS: dict[str, Callable[[Study], str]] = {"csv": lambda study: to_csv(study.rows), "html": to_html}
 TYPES = {"json": "application/json", "csv": "text/csv", "html": "text/html"}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
+from lookahead.cli.console import UsageError, forward_passes, print_result, progress, table
 from lookahead.inputs import excerpt, read_prompts
 from lookahead.models import SHAPES
 from lookahead.process import everything_stays
@@ -55,7 +55,12 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("--prompts", metavar="F.jsonl", help='a file with one {"prompt": text} per line')
-    options.add_shape_option(parser, "use a model of this shape with random weights instead of --model")
+    parser.add_argument(
+        "--shape",
+        choices=tuple(SHAPES),
+        metavar="NAME",
+        help="use a model of this shape with random weights instead of --model",
+    )
     parser.add_argument(
         "--methods",
         default=",".join(METHODS),
@@ -99,10 +104,7 @@ def run(args: argparse.Namespace) -> None:
         bench = Bench(backend, plan, name, bar.update)
         bench.run()
         result = bench.result() | ({"rows": bench.rows()} if args.rows else {})
-    if args.json:
-        print_json(result)
-    else:
-        print(_report(result))
+    print_result(args, result, _report)
 
 
 def _methods(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from lookahead.cli import options
-from lookahead.cli.console import forward_passes, print_json, progress, table
+from lookahead.cli.console import forward_passes, print_result, progress, table
 from lookahead.cli.costs import cost_table
 from lookahead.process import everything_stays
 
@@ -58,11 +58,7 @@ def run(args: argparse.Namespace) -> None:
             print(_facts(check.result), flush=True)
         with everything_stays(), progress(len(METHODS) * len(PROMPTS), "run", "check") as bar:
             check.run(bar.update)
-    seconds = perf_counter() - started
-    if args.json:
-        print_json({**check.result, "seconds": seconds})
-    else:
-        print(_speeds(check.result, seconds))
+    print_result(args, {**check.result, "seconds": perf_counter() - started}, _speeds)
 
 
 def _facts(result: dict[str, Any]) -> str:
@@ -82,10 +78,11 @@ def _facts(result: dict[str, Any]) -> str:
     return "\n".join(lines if result["costs"] is None else [*lines, "", cost_table(result["costs"])])
 
 
-def _speeds(result: dict[str, Any], seconds: float) -> str:
+def _speeds(result: dict[str, Any]) -> str:
     """The prompts, and how long the check took."""
     rows = [[row[name] for name in _COLUMNS] for row in result["prompts"]]
     return (
         f"\n{table(tuple(_COLUMNS.values()), rows)}\n\n"
-        f"lookahead is {result['speedup']:.2f} times as fast as plain decoding (median), checked in {seconds:.0f} s"
+        f"lookahead is {result['speedup']:.2f} times as fast as plain decoding (median), checked in "
+        f"{result['seconds']:.0f} s"
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from lookahead.backend import BackendError, failure_line
 from lookahead.inputs import InputError, excerpt
-from lookahead.runs.runfile import RunFileError
 
 LONGEST_LINE = 1000
 """Characters of the longest note; whoever writes one cuts what is foreign in it to a part of that."""
@@ -25,7 +25,7 @@ class BrokenOff(RuntimeError):
     """A forward pass failed: one line says what happened and what to do; exit status 1."""
 
 
-BAD_INPUT = (UsageError, InputError, RunFileError, BackendError)
+BAD_INPUT = (UsageError, InputError, BackendError)
 """Errors whose message is the line for the user."""
 
 
@@ -57,9 +57,26 @@ def bad_input(what: str, advice: str = "") -> Iterator[None]:
         raise UsageError(f"{what}: {excerpt(reason, 120)}" + (f"; {advice}" if advice else "")) from error
 
 
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turn an OSError into ``UsageError``: the caller named a file that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def print_json(result: dict[str, Any]) -> None:
     """The result as the last line of stdout."""
     print(json.dumps(result, allow_nan=False), flush=True)
+
+
+def print_result(args: argparse.Namespace, result: dict[str, Any], text: Callable[[dict[str, Any]], str]) -> None:
+    """The result on stdout: for ``--json`` as JSON, else as this text."""
+    if args.json:
+        print_json(result)
+    else:
+        print(text(result))
 
 
 def note(message: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from lookahead.atomic import write_whole
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, print_json, table
+from lookahead.cli.console import UsageError, forward_passes, print_result, table, writing
 from lookahead.runs.runfile import check_target
-from lookahead.study.machine_file import write_machine
+from lookahead.study.machine_file import machine_json
 
 _EPILOG = """\
 T(n) is measured when a model first drafts on a machine; the passes of later runs correct it, and it is remembered.
@@ -58,14 +59,15 @@ def run(args: argparse.Namespace) -> None:
     facts = {"model": info.name, "parameters": info.parameters, "device": info.device, "dtype": info.dtype}
     result = {**facts, **environment(backend.model), **report}
     if args.write is not None:
-        write_machine(args.write, f"{info.name} on {_machine(info.device, result)}, {info.dtype}", known.costs)
-    if args.json:
-        print_json(result)
-        return
-    print(
+        threads = f", {result['threads']} threads" if info.device == "cpu" else ""
+        name = f"{info.name} on {result['hardware']}{threads}, {info.dtype}"
+        with writing(args.write):
+            write_whole(args.write, machine_json(name, known.costs))
+    head = (
         f"{info.name}, {info.parameters:,} parameters, {info.dtype} on {info.device} ({result['hardware']}, "
-        f"{result['threads']} threads)\n\n{cost_table(report)}"
+        f"{result['threads']} threads)"
     )
+    print_result(args, result, lambda found: f"{head}\n\n{cost_table(found)}")
 
 
 def cost_table(report: dict[str, Any]) -> str:
@@ -92,10 +94,6 @@ def cost_table(report: dict[str, Any]) -> str:
         + ("" if read is None else f"; a pass reads {read / 1e6:,.0f} MB of weights")
     )
     return "\n".join(lines)
-
-
-def _machine(device: str, facts: dict[str, Any]) -> str:
-    return f"{facts['hardware']}" + (f", {facts['threads']} threads" if device == "cpu" else "")
 
 
 def _percent(share: float | None) -> str | None:

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     broken_off = None
     try:
         with everything_stays():
-            text, broken_off = _generate(recorded, backend, args.json)
+            text, broken_off = _generate(recorded, backend, args, stop)
         _report(args, _record(recorded, broken_off), text)
     finally:  # also where nobody reads the output any more
         if args.run_file is not None:
@@ -110,21 +110,15 @@ def _one_prompt(path: str) -> str:
         UsageError: If it holds a prompt per line, as JSON.
     """
     text = read_text(path)
-    if text.strip() and (path.endswith(".jsonl") or _holds_json_prompts(text)):
+    row = None
+    with suppress(SchemaError):
+        row = parse_json(text.strip().partition("\n")[0])
+    if text.strip() and (path.endswith(".jsonl") or (isinstance(row, dict) and "prompt" in row)):
         raise UsageError(
             f"{path}: holds prompts as JSON, one per line, and generate takes one prompt as plain text; run them with "
             f"study {path} or bench --prompts {path}"
         )
     return text
-
-
-def _holds_json_prompts(text: str) -> bool:
-    """Whether the first line is a row of a prompt file or of a trace."""
-    try:
-        row = parse_json(text.strip().partition("\n")[0])
-    except SchemaError:
-        return False
-    return isinstance(row, dict) and "prompt" in row
 
 
 def _prepared(
@@ -155,9 +149,11 @@ def _prepared(
         return RecordedRun(engine, prompt_ids, model, max_new_tokens=limit, **more)
 
 
-def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:
-    """The run's text (streamed as it comes unless ``silent``), and what broke it off, if anything."""
-    stream = backend.output_text((*run.stop, *backend.stop_strings))
+def _generate(
+    run: RecordedRun, backend: HFBackend, args: argparse.Namespace, stop: tuple[str, ...]
+) -> tuple[str, BrokenOff | KeyboardInterrupt | None]:
+    """The run's text (streamed as it comes unless it is for ``--json``), and what broke it off, if anything."""
+    stream, silent = backend.output_text((*stop, *backend.stop_strings)), args.json
     broken_off = None
 
     def pieces() -> Iterator[tuple[int, str]]:
@@ -166,7 +162,7 @@ def _generate(run: RecordedRun, backend: HFBackend, silent: bool) -> tuple[str, 
                 yield len(step.emitted_ids), stream.push(step.emitted_ids)
 
     try:
-        with progress(run.max_new_tokens if silent else 0, "token", "generate") as bar:
+        with progress(args.max_new_tokens if silent else 0, "token", "generate") as bar:
             for count, piece in pieces():
                 if silent:
                     bar.update(count)

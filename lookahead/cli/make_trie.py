@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, bad_input, note, print_json, progress, table
+from lookahead.cli.console import UsageError, bad_input, note, print_result, progress, table, writing
 from lookahead.config import LookaheadConfig
 from lookahead.inputs import read_text, read_trace
 from lookahead.runs.runfile import check_target
@@ -61,10 +61,7 @@ def run(args: argparse.Namespace) -> None:
         _check_ids(path, rows, vocabulary.highest_id, size)
         sequences += rows
     result = _save(sequences, args.save, vocabulary.fingerprint())
-    if args.json:
-        print_json(result)
-    else:
-        print(table(("make-trie", ""), result.items()))
+    print_result(args, result, lambda found: table(("make-trie", ""), found.items()))
 
 
 def _vocabulary(model: str) -> tuple[Vocabulary, int | None]:
@@ -107,10 +104,8 @@ def _save(sequences: list[tuple[int, ...]], path: str, fingerprint: str) -> dict
         for token_ids in sequences:
             trie.insert(token_ids)
             bar.update(len(token_ids))
-    try:
+    with writing(path):
         save_trie(trie, path, fingerprint)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None
     size = trie.stats()
     return {
         "tokens": tokens,

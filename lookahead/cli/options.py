@@ -1,4 +1,7 @@
-"""Options that several commands share, and the settings and models that come from them."""
+"""Options that several commands share, and the settings and models that come from them.
+
+What cannot be used is a ``UsageError``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from lookahead.config import (
     stop_strings,
 )
 from lookahead.inputs import excerpt, opened
-from lookahead.models import EMBEDDED_MODEL, SHAPES
+from lookahead.models import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
@@ -57,11 +60,6 @@ def add_command(
     parser = commands.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=shape)
     parser.set_defaults(run=run)
     return parser
-
-
-def add_shape_option(parser: argparse.ArgumentParser, help: str) -> None:
-    """``--shape``."""
-    parser.add_argument("--shape", choices=tuple(SHAPES), metavar="NAME", help=help)
 
 
 def count(high: int = MAX_NUMBER) -> Callable[[str], int]:
@@ -143,11 +141,7 @@ def add_draft_options(parser: argparse.ArgumentParser, place: Place, absent: boo
 
 
 def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
-    """The draft settings from the options, and ``more`` of them.
-
-    Raises:
-        UsageError: If a value is out of range.
-    """
+    """The draft settings from the options, and ``more`` of them."""
     try:
         return chosen(LookaheadConfig, vars(args) | more)
     except ValueError as error:
@@ -155,11 +149,7 @@ def config_from(args: argparse.Namespace, **more: Any) -> LookaheadConfig:
 
 
 def sampling_from(args: argparse.Namespace) -> Sampling:
-    """How tokens are chosen, from the options.
-
-    Raises:
-        UsageError: If a value is out of range.
-    """
+    """How tokens are chosen, from the options."""
     try:
         sampling = chosen(Sampling, vars(args))
     except ValueError as error:
@@ -171,17 +161,11 @@ def sampling_from(args: argparse.Namespace) -> Sampling:
 
 
 def check_stop(stop: list[str]) -> tuple[str, ...]:
-    """The stop strings.
-
-    Raises:
-        UsageError: If one is empty, too long or not text.
-    """
+    """The stop strings; none is empty, too long or not text."""
     if any(not text for text in stop):
         raise UsageError("--stop is empty; name the text to stop at, or leave it out")
-    try:
+    with bad_input("--stop"):
         return stop_strings(stop)
-    except ValueError as error:
-        raise UsageError(f"--stop: {error}") from None
 
 
 def check_text(text: str, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lookahead import metrics
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, note, print_json, progress, table
+from lookahead.cli.console import UsageError, note, print_result, progress, table
 from lookahead.config import LookaheadConfig, Setting, offered, settings_of
 from lookahead.inputs import TraceRow, read_trace
 from lookahead.records import RunRecord
@@ -65,10 +65,7 @@ def run(args: argparse.Namespace) -> None:
     from lookahead.replay import replay_rows
 
     result = dataclasses.asdict(replay_rows(_shown(rows), config, args.shared))
-    if args.json:
-        print_json(result)
-    else:
-        print(table(("replay", args.trace.rsplit("/", 1)[-1]), result.items()))
+    print_result(args, result, lambda found: table(("replay", args.trace.rsplit("/", 1)[-1]), found.items()))
 
 
 def _shown(rows: Sequence[TraceRow]) -> Iterator[TraceRow]:
@@ -91,14 +88,17 @@ def _replay_run(args: argparse.Namespace) -> None:
             f"note: with its own settings the replay takes {result['again']} passes: the run drafted from more than "
             "its file holds (earlier outputs or a corpus), or another version made it"
         )
-    if args.json:
-        print_json(result)
-        return
+    print_result(args, result, _run_table)
+
+
+def _run_table(result: dict[str, Any]) -> str:
+    """What the run did, and what the settings do that change something."""
+    given = result["config"]
     rows = [("as recorded", result["recorded"]), *([(_text(given), result["replayed"])] if given else [])]
     same = {column: result["replayed"][column] for column in _COLUMNS}
     rows += [(_text(other["config"]), other) for other in result["others"] if not same.items() <= other.items()]
     header = ("replay", "passes", "tokens/pass", "drafted/pass", "rate", "decode s")
-    print(table(header, [(name, *(numbers[column] for column in _COLUMNS)) for name, numbers in rows]))
+    return table(header, [(name, *(numbers[column] for column in _COLUMNS)) for name, numbers in rows])
 
 
 def _replayed(record: RunRecord, given: dict[str, Any]) -> dict[str, Any]:

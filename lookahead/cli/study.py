@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -18,30 +18,26 @@ import msgspec
 
 from lookahead.atomic import write_whole
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, note, print_json, progress
+from lookahead.cli.console import UsageError, forward_passes, note, print_result, progress, writing
 from lookahead.cli.study_report import report
 from lookahead.config import LookaheadConfig, offered, settings_of
-from lookahead.inputs import InputError
+from lookahead.costs import PassCosts
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
 from lookahead.study.folder import RUNS, TABLE, StudyFolder
 from lookahead.study.grid import AXES, grid
 from lookahead.study.machine_file import read_machine
-from lookahead.study.material import Sample
+from lookahead.study.material import Sample, to_trace
 from lookahead.study.reading import read_material
-from lookahead.study.result import Machine, Study
-from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
+from lookahead.study.result import Study
+from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study, recorded
 from lookahead.study.table import to_csv
-from lookahead.study.trace import write_trace
 
 if TYPE_CHECKING:
-    from lookahead.study.cluster import Cluster
-    from lookahead.study.recording import Runner, RunPlan
+    from lookahead.study.cluster import Cluster, ClusterRunner
+    from lookahead.study.recording import PromptRunner, RunPlan
     from lookahead.trie import Trie
-
-    _Ran = tuple[list[Sample], Runner, Sequence[Trie], str, list[str]]
-    """Samples with their runs, what ran them, tries to draft from, the machine in words, notes."""
 
 SECONDS_PER_LINE = 15.0
 """Time between two lines about a long work where stderr is not a terminal."""
@@ -140,26 +136,21 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         config = base_config(samples, given, timed=waiting or bool(machines))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    if waiting:
-        material = _run_prompts(args, samples, config, stop, sampling, cluster)
-    else:
-        material = _recorded(args, samples, config, machines)
-        machines = machines if material.costs_are_own else machines[1:]
     made = StudyOptions(
         title="standard input" if args.material == "-" else os.path.basename(os.path.abspath(args.material)),
         config=config,
-        costs=material.costs,
-        machine=material.machine,
-        sampling=material.sampling,
-        model=material.model,
-        corpus=material.corpus,
+        sampling=sampling,
         axes=axes,
         peers=args.peers,
         machines=machines,
-        notes=[*heard, *material.notes],
+        notes=heard,
         jobs=cluster,
         most_replayed=MOST_REPLAYED if args.grid is None else None,
     )
+    if waiting:
+        samples, made = _run_prompts(args, samples, made, stop, cluster)
+    else:
+        made = _recorded(args, samples, made)
     early: list[Study] = []
 
     def told(study: Study) -> None:
@@ -168,12 +159,12 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
             note(f"replaying {settings} settings; --grid names fewer, Ctrl-C prints what is known without them")
 
     try:
-        with progress(len(material.samples), "prompt", "study") as bar:
-            return make_study(material.samples, made, _shown(bar), told), material.samples
+        with progress(len(samples), "prompt", "study") as bar:
+            return make_study(samples, made, _shown(bar), told), samples
     except BaseException:
         if early:
             note("broken off: the result leaves out other settings")
-            _write(args, early[0], material.samples)
+            _write(args, early[0], samples)
         raise
 
 
@@ -211,56 +202,27 @@ def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
     return axes
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """Samples with outputs, and what is known about how they came to be."""
-
-    samples: list[Sample]
-    costs: Any
-    machine: str
-    sampling: Any
-    model: Any
-    corpus: Sequence[Trie]
-    notes: list[str]
-    costs_are_own: bool = True
-
-
-def _recorded(
-    args: argparse.Namespace, samples: list[Sample], config: LookaheadConfig, machines: Sequence[Machine]
-) -> _Material:
-    """Outputs that are there already; no model is loaded."""
+def _recorded(args: argparse.Namespace, samples: Sequence[Sample], made: StudyOptions) -> StudyOptions:
+    """The options with what is known about outputs that are there already; no model is loaded."""
     if args.out is not None:
         raise UsageError("--out keeps the runs of prompts; here all outputs are recorded and nothing runs")
-    from lookahead.config import GREEDY
-    from lookahead.costs import PassCosts
-
-    runs, notes = recorded(samples), []
-    newest = max(runs, key=lambda one: one.created) if runs else None
-    costs, machine = recorded_costs(samples), "the machine of the runs"
+    made = as_recorded(made, samples)
+    costs, machine, machines, notes = made.costs, made.machine, made.machines, list(made.notes)
     if (Path(args.material) / TABLE).is_file():
-        folder = StudyFolder.opened(args.material)
-        costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
-        notes += folder.problems()
-        folder.close()
-    own = costs is not None
+        with closing(StudyFolder.opened(args.material)) as folder:
+            costs, machine = folder.pass_costs or costs, folder.about("machine") or machine
+            notes += folder.problems()
     if costs is None and machines:
-        costs, machine = PassCosts(machines[0].lengths, machines[0].seconds), machines[0].name
+        first, *machines = machines
+        costs, machine = PassCosts(first.lengths, first.seconds), first.name
     if costs is None:
         notes.append(
             "no T(n) is known here, so nothing is said about time; --machine FILE gives one (costs --write FILE)"
         )
-    if len({one.model for one in runs}) > 1:
+    if len({one.model for one in recorded(samples)}) > 1:
         notes.append("the runs are of different models; the times of one are modelled by the T(n) of the latest")
-    return _Material(
-        samples,
-        costs,
-        machine,
-        newest.sampling if newest else GREEDY,
-        newest.model if newest else None,
-        _corpus_of_anyone(args, config),
-        notes,
-        own,
-    )
+    corpus = _corpus_of_anyone(args, made.config)
+    return replace(made, costs=costs, machine=machine, machines=machines, corpus=corpus, notes=notes)
 
 
 def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequence[Trie]:
@@ -275,43 +237,48 @@ def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequ
 def _run_prompts(
     args: argparse.Namespace,
     samples: list[Sample],
-    config: LookaheadConfig,
+    made: StudyOptions,
     stop: tuple[str, ...],
-    sampling: Any,
     cluster: Cluster | None,
-) -> _Material:
-    """Runs the prompts that have no output on the options' model."""
+) -> tuple[list[Sample], StudyOptions]:
+    """The samples with runs of those that have no output on the options' model; the options with what is known then."""
     from lookahead.study.recording import RunPlan
 
-    plan = RunPlan(config, args.max_new_tokens, stop, sampling, args.raw, not args.no_plain, (), args.trie)
+    plan = RunPlan(made.config, args.max_new_tokens, stop, made.sampling, args.raw, not args.no_plain, (), args.trie)
     path = Path(args.out or f"{'stdin' if args.material == '-' else Path(args.material).resolve().stem}-study")
     runs = _run_here if cluster is None else partial(_run_on, cluster)
-    found, runner, corpus, machine, notes = runs(args, samples, plan, path)
+    found, made = runs(args, samples, made, plan, path)
     note(f"the runs are kept in {path}; open a run file of {path / RUNS} on the page to watch its steps")
     if not found:
-        raise UsageError(f"no prompt could run; {notes[-1]}")
-    return _Material(found, runner.pass_costs, machine, plan.sampling, runner.info, corpus, notes)
+        raise UsageError(f"no prompt could run; {made.notes[-1]}")
+    return found, made
 
 
-def _run_here(args: argparse.Namespace, samples: list[Sample], plan: RunPlan, path: Path) -> _Ran:
+def _run_here(
+    args: argparse.Namespace, samples: list[Sample], made: StudyOptions, plan: RunPlan, path: Path
+) -> tuple[list[Sample], StudyOptions]:
     """Runs the prompts on this machine."""
     backend = options.load_backend(args)
-    from lookahead.hf.measure import environment
-    from lookahead.study.recording import PromptRunner, plan_facts
+    from lookahead.study.recording import PromptRunner, machine_in, plan_facts
     from lookahead.trie.file import load_corpus
 
     plan = replace(plan, corpus=load_corpus(args.trie, backend, plan.config))
     name = options.model_name(args)
     with forward_passes():
-        folder = StudyFolder.resumed(path, plan_facts(backend, plan, name), samples)
+        facts = plan_facts(backend, plan, name)
+        folder = StudyFolder.resumed(path, facts, samples)
         runner = PromptRunner(backend, plan, name, folder.pass_costs)
-    facts = environment(backend.model)
-    machine = f"{facts['hardware']}, {facts['threads']} threads"
-    found, problems = _recording(runner, samples, folder, path, machine)
-    return found, runner, plan.corpus, machine, problems
+    return _recording(runner, samples, folder, replace(made, machine=machine_in(facts), corpus=plan.corpus))
 
 
-def _run_on(cluster: Cluster, args: argparse.Namespace, samples: list[Sample], plan: RunPlan, path: Path) -> _Ran:
+def _run_on(
+    cluster: Cluster,
+    args: argparse.Namespace,
+    samples: list[Sample],
+    made: StudyOptions,
+    plan: RunPlan,
+    path: Path,
+) -> tuple[list[Sample], StudyOptions]:
     """Runs the prompts on the devices of a cluster."""
     from lookahead.study.cluster import ClusterRunner, ModelName
 
@@ -319,32 +286,35 @@ def _run_on(cluster: Cluster, args: argparse.Namespace, samples: list[Sample], p
     with closing(ClusterRunner(cluster, model, plan)) as runner:
         folder = StudyFolder.resumed(path, runner.facts, samples)
         runner.pass_costs = folder.pass_costs or runner.measure()
-        found, problems = _recording(runner, samples, folder, path, runner.machine)
-    return found, runner, _corpus_of_anyone(args, plan.config), runner.machine, [*runner.notes, *problems]
+        made = replace(made, machine=runner.machine, corpus=_corpus_of_anyone(args, plan.config))
+        return _recording(runner, samples, folder, made)
 
 
 def _recording(
-    runner: Runner, samples: list[Sample], folder: StudyFolder, path: Path, machine: str
-) -> tuple[list[Sample], list[str]]:
+    runner: PromptRunner | ClusterRunner, samples: list[Sample], folder: StudyFolder, made: StudyOptions
+) -> tuple[list[Sample], StudyOptions]:
     """``record`` with progress; where it is stopped, a line says how to go on."""
     from lookahead.study.recording import record
 
     if folder.pass_costs is None and runner.pass_costs is not None:
         folder.note("pass_costs", runner.pass_costs.to_json())
-        folder.note("machine", machine)
+        folder.note("machine", made.machine)
     total = sum(sample.output_ids is None for sample in samples)
     kept = len(folder.done())
+    path = folder.path
     if kept:
         note(f"{path}: {kept} of {total} prompts have run before")
     try:
         with everything_stays(), progress(total - kept, "prompt", "run") as bar:
             shown, done = _shown(bar), itertools.count(kept + 1)
-            return record(runner, samples, folder, lambda: shown("prompts run", next(done), total))
+            found, problems = record(runner, samples, folder, lambda: shown("prompts run", next(done), total))
     except BaseException:
         note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command goes on there")
         raise
     finally:
         folder.close()
+    notes = [*made.notes, *runner.notes, *problems]
+    return found, replace(made, costs=runner.pass_costs, model=runner.info, notes=notes)
 
 
 def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) -> None:
@@ -356,14 +326,9 @@ def _write(args: argparse.Namespace, study: Study, samples: Sequence[Sample]) ->
         from lookahead.report.report import to_html
 
         files[args.html] = to_html(study).encode()
-    for path, data in files.items():
-        try:
-            write_whole(path, data)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     if args.write_trace is not None:
-        write_trace(args.write_trace, samples)
-    if args.json:
-        print_json(msgspec.to_builtins(study))
-    else:
-        print(report(study))
+        files[args.write_trace] = to_trace(samples)
+    for path, data in files.items():
+        with writing(path):
+            write_whole(path, data)
+    print_result(args, msgspec.to_builtins(study), lambda _: report(study))

@@ -17,15 +17,15 @@ SHOWN_VARIANTS = 10
 def report(study: Study) -> str:
     """All of the study as text."""
     parts = [_answer(study), _prompts(study), _kinds(study.rows), _sources(study.total), _losses(study.total)]
-    parts += [_variants(study), _peers(study), *_machines(study.machines)]
+    peers = [one for one in study.variants if one.peer]
+    parts += [_variants(study), _variant_table("other methods", peers), *_machines(study.machines)]
     parts.append("\n".join(f"note: {excerpt(line, 400)}" for line in study.notes))
     return "\n\n".join(part for part in parts if part)
 
 
 def _answer(study: Study) -> str:
     total = study.total
-    lines = [study.verdict.text] if study.verdict.text else []
-    lines += [one.text for one in study.advice]
+    lines = [study.verdict.text, *(one.text for one in study.advice)]
     model = f", {study.model['name']} ({study.model['dtype']} on {study.model['device']})" if study.model else ""
     rate = "" if total.tokens_per_pass is None else f", {total.tokens_per_pass:.2f} tokens per pass"
     speed = "" if total.speedup is None else f", {total.speedup:.2f}x the speed of plain decoding (measured)"
@@ -35,7 +35,7 @@ def _answer(study: Study) -> str:
     return "\n".join(lines)
 
 
-def badness(row: Row) -> float:
+def _badness(row: Row) -> float:
     """What the worst rows have least of: speedup, measured or modelled, or tokens per pass."""
     values = (row.speedup, row.modelled_speedup, row.tokens_per_pass)
     return next((value for value in values if value is not None), float("inf"))
@@ -43,7 +43,7 @@ def badness(row: Row) -> float:
 
 def _prompts(study: Study) -> str:
     """The worst prompts first, and the sums."""
-    rows = sorted(study.rows, key=badness)[:SHOWN_PROMPTS]
+    rows = sorted(study.rows, key=_badness)[:SHOWN_PROMPTS]
     columns = {
         "prompt": lambda row: excerpt(row.name, 32),
         "kind": lambda row: excerpt(row.category, 16) or None,
@@ -74,7 +74,7 @@ def _kinds(rows: Sequence[Row]) -> str:
     if len(kinds) < 2:
         return ""
     totals = [(kind or "-", len(found), total_of(found)) for kind, found in kinds.items()]
-    totals.sort(key=lambda one: badness(one[2]))
+    totals.sort(key=lambda one: _badness(one[2]))
     cells = [
         (excerpt(kind, 32), count, total.tokens, total.tokens_per_pass, total.speedup, total.modelled_speedup)
         for kind, count, total in totals
@@ -85,12 +85,8 @@ def _kinds(rows: Sequence[Row]) -> str:
 def _sources(total: Row) -> str:
     rows = [
         (f"{label} {name}", kind.drafted, kind.checked, kind.accepted, kind.accepted / kind.drafted)
-        for label, kinds in (
-            ("source", total.by_source),
-            ("depth", total.by_depth),
-            ("match_length", total.by_match_length),
-        )
-        for name, kind in kinds.items()
+        for label in ("source", "depth", "match_length")
+        for name, kind in getattr(total, f"by_{label}").items()
     ]
     return table(("draft tokens by", "drafted", "checked", "accepted", "rate"), rows) if rows else ""
 
@@ -101,18 +97,11 @@ def _losses(total: Row) -> str:
 
 
 def _variants(study: Study) -> str:
-    found = sorted((one for one in study.variants if not one.peer), key=_goodness, reverse=True)
+    found = [one for one in study.variants if not one.peer]
+    found.sort(key=lambda one: one.modelled_speedup or one.tokens_per_pass or 0.0, reverse=True)
     left = len(found) - SHOWN_VARIANTS
     text = _variant_table("best settings", found[:SHOWN_VARIANTS])
     return text + (f"\n({left} other settings not shown; --json has all)" if left > 0 else "")
-
-
-def _peers(study: Study) -> str:
-    return _variant_table("other methods", [one for one in study.variants if one.peer])
-
-
-def _goodness(variant: Variant) -> float:
-    return variant.modelled_speedup or variant.tokens_per_pass or 0.0
 
 
 def _variant_table(title: str, variants: Sequence[Variant]) -> str:
@@ -122,10 +111,9 @@ def _variant_table(title: str, variants: Sequence[Variant]) -> str:
 
 def _machines(machines: Sequence[Machine]) -> Iterator[str]:
     for one in machines:
-        even = one.break_even or (None,) * len(one.lengths)
         rows = [
             (str(n), 1000 * seconds, seconds / one.seconds[0], needed)
-            for n, seconds, needed in zip(one.lengths, one.seconds, even, strict=True)
+            for n, seconds, needed in zip(one.lengths, one.seconds, one.break_even, strict=True)
         ]
         speed = "" if one.modelled_speedup is None else f": {one.modelled_speedup:.2f}x"
         best = "" if one.best_speedup is None else f", {one.best_speedup:.2f}x with {one.best}"

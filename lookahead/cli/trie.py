@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, print_json, progress, table
+from lookahead.cli.console import UsageError, forward_passes, print_result, progress, table
 from lookahead.config import DTYPES
 from lookahead.costs import PassCosts
 from lookahead.inputs import read_trace
@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="tokens in the trie (default: 1000000)",
     )
-    options.add_shape_option(parser, "compare with a forward pass of a model of this shape")
+    parser.add_argument(
+        "--shape", choices=tuple(SHAPES), metavar="NAME", help="compare with a forward pass of a model of this shape"
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="for --shape (default: auto)")
     parser.add_argument("--dtype", default="auto", choices=DTYPES, help="for --shape (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -73,10 +75,7 @@ def run(args: argparse.Namespace) -> None:
     result: dict[str, Any] = {"corpus": ", ".join(args.traces) or "synthetic", **found}
     if costs is not None:
         result |= _share(args, costs, result["retrieve_us_mean"])
-    if args.json:
-        print_json(result)
-    else:
-        print(table(("trie", ""), result.items()))
+    print_result(args, result, lambda found: table(("trie", ""), found.items()))
 
 
 def _share(args: argparse.Namespace, costs: PassCosts, retrieve_us: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
-import { number, oneLine, plural, speedupOf, times } from './words.js';
+import { number, oneLine, plural, times } from './words.js';
 
 /** @import { Advice, Around, Study } from './study' */
 
@@ -36,18 +36,12 @@ export function mountStudy(box, around) {
 /** @param {Study} study @param {Around} around @param {number} of */
 function saying(study, around, of) {
   const early = study.rows.length < of, pays = early ? null : study.verdict.pays;
-  const text = (early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : study.verdict.text ? '' : 'So far: ') + (study.verdict.text || known(study));
+  const text = (early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : '') + study.verdict.text;
   return [
     make('p', { class: 'sentence ' + (pays === null ? '' : pays ? 'right' : 'wrong'), 'data-verdict': '' }, ...emphasised(text)),
     adviceOf(study, around),
     make('div', { class: 'facts' }, make('p', { class: 'fact', 'data-facts': '' }, factsOf(study)), ...notesOf(study, around)),
   ];
-}
-
-/** What can be said before there is a verdict. @param {Study} study */
-function known({ total }) {
-  const speedup = speedupOf(total);
-  return (speedup === null ? number(total.tokens_per_pass) + ' tokens per pass.' : times(speedup) + ' ' + (speedup < 1 ? 'as fast as' : 'faster than') + ' plain decoding.');
 }
 
 /** The text with its percent signs beside their numbers. */

@@ -150,3 +150,9 @@ class RecordedRun(RunRecorder):
             for step in steps:
                 self.add(step)
                 yield step
+
+    def whole(self) -> RunRecord:
+        """The record of all steps, which run now."""
+        for _ in self:
+            pass
+        return self.record()

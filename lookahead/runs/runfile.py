@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 32_000_000
 """Largest run file that is opened; 500 steps of 64 nodes are about 1 MB."""
 
 
-class RunFileError(ValueError):
+class RunFileError(InputError):
     """A file is not a run file or cannot be written; one line says what is wrong."""
 
 
@@ -190,9 +190,22 @@ def load_pair(path: str | Path) -> RunPair:
         RunFileError: If it cannot be read, is too large, is not a run of this version, or contradicts itself.
     """
     try:
-        return pair_from_json(read_bytes(path, MAX_FILE_BYTES).decode("utf-8"))
+        data = read_bytes(path, MAX_FILE_BYTES)
     except InputError as error:
         raise RunFileError(str(error)) from None
+    return pair_in(data, path)
+
+
+def pair_in(data: bytes, path: str | Path) -> RunPair:
+    """What the content of a run file holds; ``path`` is its name in messages.
+
+    Raises:
+        RunFileError: As ``load_pair``.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise RunFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a run file")
+    try:
+        return pair_from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise RunFileError(f"{path}: not a run file: not UTF-8 text") from None
     except RunFileError as error:

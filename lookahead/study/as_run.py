@@ -26,7 +26,6 @@ def as_run(
 
     Args:
         steps: The decode steps of the replay (``decode_steps_of``).
-        config: Its settings.
         costs: T(n) by which it chose its widths; None if it drafted the full width.
     """
     output_ids = sample.output_ids or ()

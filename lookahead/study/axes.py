@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from lookahead.config import LookaheadConfig, offered, settings_of
+from lookahead.config import LookaheadConfig, Setting, offered, settings_of
 from lookahead.inputs import excerpt
 from lookahead.study.grid import Start
 
@@ -23,24 +23,25 @@ def parse_axes(text: str) -> dict[str, tuple[Any, ...]]:
     >>> parse_axes("decoding_length=8,16 branch_length=0,4 start=warm")
     {'decoding_length': (8, 16), 'branch_length': (None, 4), 'start': ('warm',)}
     """
-    known = offered("what-if", settings_of(LookaheadConfig))
+    start = Setting("start", "choice", "cold", "", "", choices=get_args(Start))
+    known = offered("what-if", settings_of(LookaheadConfig)) | {"start": start}
     axes: dict[str, tuple[Any, ...]] = {}
     points = 1
     for part in text.split():
         name, equals, values = part.partition("=")
         name = name.replace("-", "_")
-        if not equals or not values or (name not in known and name != "start"):
-            raise ValueError(f"{excerpt(part, 40)!r}; need NAME=VALUE,VALUE with one of {', '.join([*known, 'start'])}")
+        if not equals or not values or name not in known:
+            raise ValueError(f"{excerpt(part, 40)!r}; need NAME=VALUE,VALUE with one of {', '.join(known)}")
         if name in axes:
             raise ValueError(f"{name} is given twice; name all its values at once")
-        axes[name] = tuple(dict.fromkeys(_starts(values) if name == "start" else _values(known[name], values)))
+        axes[name] = tuple(dict.fromkeys(_values(known[name], values)))
         points *= len(axes[name])
     if points > MOST_POINTS:
         raise ValueError(f"{points} settings; need at most {MOST_POINTS}")
     return axes
 
 
-def _values(one: Any, text: str) -> list[Any]:
+def _values(one: Setting, text: str) -> list[Any]:
     if text == "all" and one.kind == "choice":
         return list(one.choices)
     if text == "all" and one.kind == "choices":
@@ -49,11 +50,3 @@ def _values(one: Any, text: str) -> list[Any]:
     if text == "all":
         raise ValueError(f"{one.name}=all; {one.rule}")
     return [one.from_text(value.replace("+", ",") if one.kind == "choices" else value) for value in text.split(",")]
-
-
-def _starts(text: str) -> list[str]:
-    values = list(get_args(Start)) if text == "all" else text.split(",")
-    for value in values:
-        if value not in get_args(Start):
-            raise ValueError(f"start={excerpt(value, 40)}; choose among {', '.join(get_args(Start))}")
-    return values

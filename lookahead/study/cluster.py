@@ -23,7 +23,7 @@ from lookahead.records import ModelInfo
 from lookahead.study.grid import Work
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
-from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, plan_facts
+from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, machine_in, plan_facts
 
 ATTEMPTS = 3
 """Workers that a prompt may bring down before it is given up."""
@@ -42,8 +42,6 @@ class ModelName:
     Attributes:
         folder: Its id or folder, the same on every node.
         name: What results call it.
-        device: As ``--device``.
-        dtype: As ``--dtype``.
     """
 
     folder: str
@@ -52,13 +50,8 @@ class ModelName:
     dtype: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a worker has loaded: the facts of the study on it, the model, and its machine in words."""
-
-    facts: dict[str, Any]
-    model: ModelInfo
-    machine: str
+Loaded = tuple[dict[str, Any], ModelInfo]
+"""What a worker has loaded: the facts of the study on it (``plan_facts``), and the model."""
 
 
 class DeviceWorker:
@@ -76,7 +69,6 @@ class DeviceWorker:
         """
         from lookahead.hf.backend import HFBackend
         from lookahead.hf.describe import model_info
-        from lookahead.hf.measure import environment
         from lookahead.hf.quiet import quiet
         from lookahead.trie.file import load_corpus
 
@@ -84,9 +76,7 @@ class DeviceWorker:
         backend = self._backend = HFBackend.from_pretrained(model.folder, device=model.device, dtype=model.dtype)
         self._plan = replace(plan, corpus=load_corpus(plan.corpus_file, backend, plan.config))
         self._name = model.name
-        machine = environment(backend.model)
-        words = f"{machine['hardware']}, {machine['threads']} threads"
-        return Loaded(plan_facts(backend, self._plan, model.name), model_info(backend, model.name), words)
+        return plan_facts(backend, self._plan, model.name), model_info(backend, model.name)
 
     def measure(self) -> PassCosts | None:
         """T(n) of this device; None if the model takes no drafts."""
@@ -111,16 +101,17 @@ class Device:
     """A device of a cluster that a worker can have.
 
     Attributes:
-        node: Ray's id of its node.
         processors: Processors that go with it.
         gpus: 1 for a GPU, 0 for a node's processors alone.
         workers: Workers that have been started on it.
+        worker: The last of them (a handle of Ray).
     """
 
     node: str
     processors: int
     gpus: int
     workers: int = 0
+    worker: Any = None
 
 
 class Cluster:
@@ -215,8 +206,6 @@ class ClusterRunner:
     All runs take the same T(n): set ``pass_costs`` (``measure`` gives one) before they begin.
 
     Args:
-        cluster: Where.
-        model: Which model.
         plan: How to run; its corpus is loaded from its file by every worker.
 
     Raises:
@@ -230,28 +219,25 @@ class ClusterRunner:
         self.notes: list[str] = []
         self._cluster, self._ray, self._model = cluster, cluster.ray, model
         self._shared = self._ray.put(replace(plan, corpus=()))
-        self._busy: dict[Any, tuple[Any, Device, tuple[int, Sample] | None]] = {}
-        self._idle: deque[tuple[Any, Device]] = deque()
+        self._busy: dict[Any, tuple[Device, tuple[int, Sample] | None]] = {}
+        self._idle: deque[Device] = deque()
         self._loaded: list[Loaded] = []
         for device in cluster.devices(model.device):
             self._start(device)
         while not self._loaded:
             self._next()
-        first = self._loaded[0]
-        self.facts = first.facts | dict.fromkeys(_OF_A_MACHINE, "Ray")
-        self.info, self.machine = first.model, first.machine
+        facts, self.info = self._loaded[0]
+        self.facts, self.machine = facts | dict.fromkeys(_OF_A_MACHINE, "Ray"), machine_in(facts)
 
     def measure(self) -> PassCosts | None:
         """T(n) of the first device that is ready."""
         while True:
             while not self._idle:
                 self._next()
-            worker, device = self._idle[0]
             try:
-                return self._ray.get(worker.measure.remote())
+                return self._ray.get(self._idle[0].worker.measure.remote())
             except self._ray.exceptions.RayActorError:
-                self._idle.popleft()
-                self._restart(device)
+                self._restart(self._idle.popleft())
 
     def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
         """Place and runs of each of these prompts, as they are done, in any order."""
@@ -259,9 +245,9 @@ class ClusterRunner:
         left = len(queue)
         while left:
             while queue and self._idle:
-                worker, device = self._idle.popleft()
+                device = self._idle.popleft()
                 place, sample = job = queue.popleft()
-                self._busy[worker.run.remote(sample, place, self.pass_costs)] = worker, device, job
+                self._busy[device.worker.run.remote(sample, place, self.pass_costs)] = device, job
             lost, ran = self._next()
             if lost is not None:
                 ended[lost[0]] += 1
@@ -275,16 +261,16 @@ class ClusterRunner:
 
     def close(self) -> None:
         """End the workers, so that their processors are free."""
-        for worker, *_ in [*self._busy.values(), *self._idle]:
-            self._ray.kill(worker)
+        for device in [*(device for device, _ in self._busy.values()), *self._idle]:
+            self._ray.kill(device.worker)
         self._busy.clear()
         self._idle.clear()
 
     def _start(self, device: Device) -> None:
         """A worker on this device, which begins to load."""
         device.workers += 1
-        worker = self._cluster.worker(device)
-        self._busy[worker.load.remote(self._model, self._shared)] = worker, device, None
+        device.worker = self._cluster.worker(device)
+        self._busy[device.worker.load.remote(self._model, self._shared)] = device, None
 
     def _restart(self, device: Device) -> None:
         """Another worker on this device if it is still there and has not ended too many."""
@@ -301,7 +287,7 @@ class ClusterRunner:
         if not self._busy:
             raise InputError("--ray: no worker of the cluster is left; start nodes again (`ray start`)")
         (done, *_), _ = self._ray.wait(list(self._busy), num_returns=1)
-        worker, device, job = self._busy.pop(done)
+        device, job = self._busy.pop(done)
         try:
             result = self._ray.get(done)
         except self._ray.exceptions.RayActorError:
@@ -310,17 +296,18 @@ class ClusterRunner:
         except self._ray.exceptions.RayTaskError as error:
             raise BackendError(excerpt(error.cause, 400)) from error
         if job is None and not self._agrees(result):
-            self._ray.kill(worker)
+            self._ray.kill(device.worker)
             return None, None
-        self._idle.append((worker, device))
+        self._idle.append(device)
         return None, None if job is None else (job[0], result)
 
     def _agrees(self, loaded: Loaded) -> bool:
         """Whether a worker has the versions of the first one: its tokens could be others if not."""
         self._loaded.append(loaded)
-        for name, value in self._loaded[0].facts.items():
-            if name not in _OF_A_MACHINE and loaded.facts[name] != value:
-                mine = excerpt(loaded.facts[name], 40)
-                self.notes.append(f"a worker was left out: it has {name}={mine}, the first one {excerpt(value, 40)}")
+        (facts, _), (first, _) = loaded, self._loaded[0]
+        for name, value in first.items():
+            if name not in _OF_A_MACHINE and facts[name] != value:
+                found, wanted = excerpt(facts[name], 40), excerpt(value, 40)
+                self.notes.append(f"a worker was left out: it has {name}={found}, the first one {wanted}")
                 return False
         return True

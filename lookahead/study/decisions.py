@@ -27,10 +27,8 @@ class Findings:
     """What a study found, as far as its verdict depends on it.
 
     Attributes:
-        passes: Decode passes.
         output_tokens: Mean tokens of an output.
         tokens_per_pass: Tokens of the decode passes per pass; 0 without a pass.
-        needed: Tokens per pass that would be as fast as plain decoding, drafting time included; None without T(n).
         pays: Whether it is faster than plain decoding; None if that is not sure.
         empty: Share of the passes without a draft.
         shares: Cause -> its share of the passes that did not end with the output.
@@ -44,7 +42,6 @@ class Findings:
     passes: int
     output_tokens: float
     tokens_per_pass: float = 0.0
-    needed: float | None = None
     pays: bool | None = None
     empty: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -69,10 +66,8 @@ class Branch:
     """One branch of the decision tree.
 
     Attributes:
-        reason: Its name.
         when: The condition in words, for readers.
-        holds: The condition.
-        text: The sentence of the verdict; names in braces are filled in from the findings.
+        text: The sentence of the verdict; what is in braces is filled in (``sentence``).
         then: What to do about it.
     """
 
@@ -82,23 +77,12 @@ class Branch:
     text: str
     then: str
 
-    def sentence(self, findings: Findings) -> str:
+    def sentence(self, found: Findings) -> str:
         """The sentence, filled in."""
-        percent = {f"{cause}_percent": 100 * share for cause, share in findings.shares.items()}
-        values = {
-            "passes": findings.passes,
-            "output_tokens": findings.output_tokens,
-            "tokens_per_pass": findings.tokens_per_pass,
-            "needed": findings.needed or 0.0,
-            "empty_percent": 100 * findings.empty,
-            "steep": findings.steep or 0.0,
-            "bent_at": findings.bent_at,
-            "drafting_percent": 100 * findings.drafting,
-            "off": " and ".join(findings.off),
-            "cut": CAUSE_NAMES[findings.cut],
-            "cut_percent": 100 * findings.share(*CUTS),
-        }
-        return self.text.format_map(values | percent | CAUSE_NAMES)
+        shares = {**found.shares, "empty": found.empty, "drafting": found.drafting, "cut": found.share(*CUTS)}
+        percent = {name: 100 * share for name, share in shares.items()}
+        known = {"found": found, "percent": percent, "off": " and ".join(found.off), "cut": CAUSE_NAMES[found.cut]}
+        return self.text.format_map(known | CAUSE_NAMES)
 
 
 _NAMED = {cause: f'"{name}"' for cause, name in CAUSE_NAMES.items()}
@@ -115,7 +99,7 @@ DECISIONS: tuple[Branch, ...] = (
         "fine",
         "it is surely faster than plain decoding",
         lambda found: found.pays is True,
-        "A pass brings {tokens_per_pass:.2f} tokens.",
+        "A pass brings {found.tokens_per_pass:.2f} tokens.",
         "Nothing has to change; the advice of the study says whether another setting is faster still.",
     ),
     Branch(
@@ -129,7 +113,7 @@ DECISIONS: tuple[Branch, ...] = (
         "short outputs",
         f"outputs have fewer than {SHORT_OUTPUT} tokens on average",
         lambda found: found.output_tokens < SHORT_OUTPUT,
-        "Outputs have {output_tokens:.0f} tokens on average: there is little to draft, and little to learn from.",
+        "Outputs have {found.output_tokens:.0f} tokens on average: there is little to draft, and little to learn from.",
         "Study requests with longer answers, or raise --max-new-tokens if it cut them; short ones spend their time "
         "in the prefill, which drafts do not change.",
     ),
@@ -138,7 +122,8 @@ DECISIONS: tuple[Branch, ...] = (
         f"T(n) has a length whose time can hardly be, and at least {MOSTLY:.0%} of the passes have no draft, or at "
         f"least {MUCH:.0%} ended as {_NAMED['pays']}",
         lambda found: found.bent_at is not None and (found.empty >= MOSTLY or found.share("pays") >= MUCH),
-        "T(n) looks measured on a busy machine (see T({bent_at})); {empty_percent:.0f} % of the passes have no draft.",
+        "T(n) looks measured on a busy machine (see T({found.bent_at})); {percent[empty]:.0f} % of the passes have no "
+        "draft.",
         "Measure T(n) again while nothing else runs (costs --measure, with the same --model and --dtype), then "
         "study the prompts again into another folder (study --out).",
     ),
@@ -146,7 +131,8 @@ DECISIONS: tuple[Branch, ...] = (
         "wide passes cost too much",
         f"T(2) is more than {STEEP} times T(1)",
         lambda found: found.steep is not None and found.steep > STEEP,
-        "A pass of 2 tokens takes {steep:.1f} times as long as one of 1 token here, so a draft has to be nearly sure.",
+        "A pass of 2 tokens takes {found.steep:.1f} times as long as one of 1 token here, so a draft has to be nearly "
+        "sure.",
         "Make T(n) flatter: --device cuda, --dtype float32 on a CPU without bfloat16 units, more threads "
         "(OMP_NUM_THREADS). Until then keep --budget adaptive.",
     ),
@@ -162,7 +148,7 @@ DECISIONS: tuple[Branch, ...] = (
         "slow drafts",
         f"drafting takes at least {SLOW_DRAFTS:.0%} of the time of a pass of one token",
         lambda found: found.drafting >= SLOW_DRAFTS,
-        "Making a draft takes {drafting_percent:.0f} % of the time of a pass of one token.",
+        "Making a draft takes {percent[drafting]:.0f} % of the time of a pass of one token.",
         "Draft less: --decoding-length 8, or --budget adaptive (decoding_length and Budget on the page); passes "
         "this short leave little time for drafts.",
     ),
@@ -170,7 +156,7 @@ DECISIONS: tuple[Branch, ...] = (
         "pruned",
         f"at least {MUCH:.0%} of the passes ended as {_NAMED['pruned']}",
         lambda found: found.share("pruned") >= MUCH,
-        "{pruned_percent:.0f} % of the passes ended at a token that had been seen and was pruned.",
+        "{percent[pruned]:.0f} % of the passes ended at a token that had been seen and was pruned.",
         "Raise trie_capacity and trie_bytes. They have no flag: in Python, LookaheadConfig(trie_capacity=8_000_000, "
         "trie_bytes=2_000_000_000). Or keep less: a smaller --trie file, bench without --warm.",
     ),
@@ -178,7 +164,7 @@ DECISIONS: tuple[Branch, ...] = (
         "cut by the settings",
         f"at least {MUCH:.0%} of the passes ended as {' or '.join(_NAMED[cause] for cause in CUTS)}",
         lambda found: found.share(*CUTS) >= MUCH,
-        "{cut_percent:.0f} % of the passes were cut by the settings, most of them {cut}.",
+        "{percent[cut]:.0f} % of the passes were cut by the settings, most of them {cut}.",
         "Only where the advice of the study says that it is faster: raise --decoding-length or --branch-length, or "
         "take --strategy hierarchical (the controls of these names on the page).",
     ),
@@ -186,7 +172,7 @@ DECISIONS: tuple[Branch, ...] = (
         "too few repeats",
         f"at least {MOSTLY:.0%} of the passes ended as {_NAMED['unseen']}",
         lambda found: found.share("unseen") >= MOSTLY,
-        "{unseen_percent:.0f} % of the passes ended at a token that no source had seen there ({unseen}): outputs "
+        "{percent[unseen]:.0f} % of the passes ended at a token that no source had seen there ({unseen}): outputs "
         "repeat little.",
         "Give it more to copy from. Earlier outputs: one LookaheadEngine for all requests, bench --warm, Keep the "
         "trie between runs on the page (study --grid start=warm says what they bring). A corpus: make-trie, then "
@@ -196,7 +182,7 @@ DECISIONS: tuple[Branch, ...] = (
         "nothing pays",
         f"at least {MUCH:.0%} of the passes ended as {_NAMED['pays']}",
         lambda found: found.share("pays") >= MUCH,
-        "{pays_percent:.0f} % of the passes ended at a token that was {pays}: a wider pass would have taken longer.",
+        "{percent[pays]:.0f} % of the passes ended at a token that was {pays}: a wider pass would have taken longer.",
         "Keep --budget adaptive here, and make T(n) flatter (as for wide passes). To learn what another machine "
         "would bring: costs --write FILE there, study --machine FILE here.",
     ),
@@ -204,7 +190,7 @@ DECISIONS: tuple[Branch, ...] = (
         CAUSE_NAMES["outranked"],
         f"at least {MUCH:.0%} of the passes ended as {_NAMED['outranked']}",
         lambda found: found.share("outranked") >= MUCH,
-        "{outranked_percent:.0f} % of the passes ended where the draft held other tokens than the model chose "
+        "{percent[outranked]:.0f} % of the passes ended where the draft held other tokens than the model chose "
         "({outranked}).",
         "Make the right token more frequent: a corpus of the same kind (make-trie, then --trie FILE). Or let other "
         'guesses in beside it: study --grid "decoding_length=16,32,64 ranking=all".',

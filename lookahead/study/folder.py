@@ -20,7 +20,7 @@ from lookahead.costs import PassCosts
 from lookahead.inputs import InputError, excerpt
 from lookahead.process import uninterrupted
 from lookahead.runs import runfile
-from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.runs.runfile import RunPair
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.result import Row
 
@@ -62,10 +62,6 @@ class StudyFolder:
         cls, path: str | os.PathLike[str], settings: Mapping[str, Any], samples: Sequence[Sample]
     ) -> StudyFolder:
         """The study in this folder, which is made if it is not there.
-
-        Args:
-            settings: What the study is made with.
-            samples: Its prompts.
 
         Raises:
             InputError: If the folder holds something else, or a study of other prompts or settings.
@@ -143,8 +139,7 @@ class StudyFolder:
         Raises:
             InputError: If a run file is missing or damaged.
         """
-        for place, *_ in self._rows("place", "WHERE run IS NOT NULL"):
-            yield self.sample(place)
+        yield from map(self.sample, sorted(self.done()))
 
     def sample(self, place: int) -> Sample:
         """The prompt at this place (from 1), with its run.
@@ -154,10 +149,7 @@ class StudyFolder:
         """
         columns = "name, category, text, run, near_ties"
         ((name, category, text, run, near_ties),) = self._rows(columns, f"WHERE place = {place:d}")
-        try:
-            pair = runfile.load_pair(self.path / RUNS / os.path.basename(run))
-        except RunFileError as error:
-            raise InputError(str(error)) from None
+        pair = runfile.load_pair(self.path / RUNS / os.path.basename(run))
         known = Sample(name, (), text=text, category=category, near_ties=near_ties, run_file=run)
         return sample_of(known, pair)
 

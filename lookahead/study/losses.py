@@ -13,7 +13,7 @@ from lookahead.drafter import Drafter, Request
 from lookahead.search.levels import longest_first
 from lookahead.sources.source import Locus, Source
 from lookahead.study.material import Sample
-from lookahead.study.replayed import drafter_of, expected_of, output_of, replay_of
+from lookahead.study.replayed import expected_of, output_of, replay_of
 from lookahead.study.result import Loss
 from lookahead.trie import Trie
 
@@ -41,8 +41,6 @@ class _Watched(Request):
     """A request that says of every commit why the draft ended where it did.
 
     Args:
-        drafter: What it drafts from.
-        sample: What is replayed.
         everything: The same tries without bounds, to tell what was pruned from what was never seen; None where the
             bounds are never reached.
     """
@@ -147,21 +145,18 @@ def lost_tokens(
     sample: Sample,
     config: LookaheadConfig,
     costs: PassCosts | None = None,
-    earlier: Sequence[Sequence[int]] = (),
     corpus: Sequence[Trie] = (),
 ) -> Iterator[LostToken]:
     """The token that ended each pass of a replay, but of the pass that ended with the output.
 
     Args:
         costs: T(n) for an adaptive width; without it the width is always used in full.
-        earlier: Earlier outputs that the session's trie knew, oldest first.
         corpus: Tries to draft from.
     """
-    drafter = drafter_of(config, earlier, corpus)
-    everything = None
+    drafter, everything = Drafter(config, corpus), None
     if _may_prune(drafter, sample):
         unbounded = replace(config, trie_capacity=MAX_NUMBER, trie_bytes=MAX_NUMBER)
-        everything = drafter_of(unbounded, earlier, corpus).start(sample.prompt_ids, expected_of(sample))
+        everything = Drafter(unbounded, corpus).start(sample.prompt_ids, expected_of(sample))
     request = _Watched(drafter, sample, everything)
     for _ in replay_of(sample, request, config, costs):
         yield from request.lost
@@ -169,9 +164,7 @@ def lost_tokens(
 
 
 def _may_prune(drafter: Drafter, sample: Sample) -> bool:
-    """Whether anything was pruned, or may be while the output grows."""
-    if drafter.session.pruned:
-        return True
+    """Whether anything may be pruned while the output grows."""
     trie = drafter.sources(sample.prompt_ids)[0].trie
     trie.capacity = drafter.config.trie_capacity + len(trie) + trie.leaves
     trie.max_bytes = drafter.config.trie_bytes + trie.bytes()
@@ -182,7 +175,6 @@ def losses(
     sample: Sample,
     config: LookaheadConfig,
     costs: PassCosts | None = None,
-    earlier: Sequence[Sequence[int]] = (),
     corpus: Sequence[Trie] = (),
 ) -> tuple[tuple[Loss, ...], int | None]:
     """Where one sample lost acceptance, most passes first, and the index of the pass that lost most tokens.
@@ -190,7 +182,7 @@ def losses(
     The index counts the prefill as 0, as ``StepRecord.index`` does; None if no source knew any of the lost tokens.
     (See ``lost_tokens`` for the arguments.)
     """
-    lost = list(lost_tokens(sample, config, costs, earlier, corpus))
+    lost = list(lost_tokens(sample, config, costs, corpus))
     worst = max(lost, key=lambda one: one.tokens, default=None)
     return summed(lost), worst.step if worst is not None and worst.tokens else None
 

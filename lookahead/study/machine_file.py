@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lookahead.atomic import write_whole
 from lookahead.costs import PassCosts
 from lookahead.inputs import InputError, excerpt, read_bytes
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
@@ -29,17 +28,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Annotated[tuple[_Seconds, ...], Meta(max_length=4096)]
 
 
-def write_machine(path: str | os.PathLike[str], name: str, costs: PassCosts) -> None:
-    """Write the T(n) of this machine, whole or not at all.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
+def machine_json(name: str, costs: PassCosts) -> bytes:
+    """The content of a file with the T(n) of a machine."""
     file = _File(FORMAT, VERSION, excerpt(name, 200), costs.lengths, costs.seconds)
-    try:
-        write_whole(path, msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"
 
 
 def read_machine(path: str | os.PathLike[str]) -> Machine:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from lookahead.inputs import excerpt
 from lookahead.records import RunRecord
@@ -55,6 +57,15 @@ def sample_of(sample: Sample, pair: RunPair) -> Sample:
         plain=run if run.method == "plain" else pair.greedy,
         near_ties=near_ties,
     )
+
+
+def to_trace(samples: Iterable[Sample]) -> bytes:
+    """The outputs as a trace, which ``replay`` and studies read: one line per sample, ids and names included."""
+    rows = [
+        {"id": one.name, "category": one.category, "prompt": one.prompt_ids, "output": one.output_ids or ()}
+        for one in samples
+    ]
+    return msgspec.json.Encoder().encode_lines(rows)
 
 
 def category_of(value: Mapping[Any, Any]) -> str:

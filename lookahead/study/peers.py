@@ -9,12 +9,11 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import ROOT_SOURCE, Chain, DraftTree
 from lookahead.drafter import NoDrafts
-from lookahead.study.grid import Drafting, Jobs, Point, Start, Work, explored, timed_drafting, variant
+from lookahead.study.grid import Drafting, Jobs, Point, Work, explored, variant
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
 from lookahead.study.replayed import known_rows, replay_of
 from lookahead.study.result import Variant
-from lookahead.trie import Trie
 
 LOOKUP_TOKENS = 10
 """Draft tokens of a prompt lookup, as in transformers' documentation (``prompt_lookup_num_tokens=10``)."""
@@ -22,6 +21,7 @@ LOOKUP_NGRAM = 2
 """Longest n-gram of a prompt lookup: transformers' default for ``max_matching_ngram_size``."""
 LONGEST_MATCH = 64
 """Tokens of a suffix that a suffix chain compares at most."""
+NO_TIME = Drafting()
 
 
 class _OneBranch(NoDrafts):
@@ -116,10 +116,8 @@ def peers(
     samples: Sequence[Sample],
     base: LookaheadConfig,
     costs: PassCosts | None = None,
-    start: Start = "cold",
-    corpus: Sequence[Trie] = (),
     jobs: Jobs = None,
-    drafting: Drafting | None = None,
+    drafting: Drafting = NO_TIME,
 ) -> tuple[Variant, ...]:
     """Other methods on all samples.
 
@@ -129,28 +127,21 @@ def peers(
     every sample has a run that kept them.
 
     Args:
-        samples: Samples with outputs.
         base: The study's own settings: width and shape of the drafts.
         costs: T(n); without it no time is modelled.
-        start: What requests know before they start, for the paper's ranking.
-        corpus: Tries, if they start with a corpus.
-        jobs: As in ``explored``.
-        drafting: Time of the drafts of this program; None measures it.
+        drafting: Time of the drafts of this program.
     """
     lookup = LookaheadConfig(decoding_length=LOOKUP_TOKENS + 1, budget="fixed")
     chains = (
         _chains("prompt lookup", PromptLookup, samples, lookup, costs),
         _chains("suffix chain", SuffixChain, samples, replace(base, budget="fixed"), costs),
     )
-    points = {"the paper's ranking": Point(replace(base, ranking="frequency", budget="fixed"), start)}
+    points = {"the paper's ranking": Point(replace(base, ranking="frequency", budget="fixed"))}
     if samples and all(known_rows(sample) is not None for sample in samples):
         points["recycled logits"] = Point(replace(base, sources=("model",)))
-    if costs is not None and drafting is None:
-        drafting = timed_drafting(samples, base)
-    found = explored(Work(samples, list(points.values()), costs, corpus), jobs)
+    found = explored(Work(samples, list(points.values()), costs), jobs)
     ours = [
-        variant([row[place] for row in found], costs, drafting or Drafting(), name, peer=True, start=point.start)
-        for place, (name, point) in enumerate(points.items())
+        variant([row[place] for row in found], costs, drafting, name, peer=True) for place, name in enumerate(points)
     ]
     return (*chains, *ours)
 
@@ -169,4 +160,4 @@ def _chains(
         for step in replay_of(sample, request(sample.prompt_ids), config, None):
             outcome.add(len(step.draft), step.accepted, step.emitted)
         outcomes.append(outcome)
-    return variant(outcomes, costs, Drafting(), name, peer=True)
+    return variant(outcomes, costs, NO_TIME, name, peer=True)

@@ -26,12 +26,11 @@ from lookahead.inputs import (
     read_bytes,
 )
 from lookahead.runs.format import FORMAT as RUN_FORMAT
-from lookahead.runs.runfile import MAX_FILE_BYTES as MAX_RUN_BYTES
-from lookahead.runs.runfile import RunFileError, pair_from_json
+from lookahead.runs.runfile import pair_in
 from lookahead.strict_json import SchemaError, parse_json
 from lookahead.study.folder import TABLE, StudyFolder
 from lookahead.study.material import Sample, category_of, sample_of
-from lookahead.traffic import is_traffic, traffic_in
+from lookahead.traffic.read import is_traffic, traffic_in
 
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _NEED = (
@@ -66,32 +65,20 @@ def read_material(
 
 
 def _samples(path: Path, tokenizer: str | None, note: Callable[[str], None] | None) -> Iterator[Sample]:
-    if not path.is_dir():
-        yield from read_data(read_bytes(path, MAX_FILE_BYTES), str(path), tokenizer, note)
-        return
     if (path / TABLE).is_file():
         yield from StudyFolder.opened(path).samples()
         return
     try:
-        files = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".") and not entry.is_dir())
+        found = sorted(path.iterdir()) if path.is_dir() else [path]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    for file in files:
-        yield from read_data(read_bytes(file, MAX_FILE_BYTES), str(file), tokenizer, note)
+    for file in found:
+        if file == path or not (file.name.startswith(".") or file.is_dir()):
+            yield from _in_file(file, tokenizer, note)
 
 
-def read_data(
-    data: bytes, path: str, tokenizer: str | None = None, note: Callable[[str], None] | None = None
-) -> Iterator[Sample]:
-    """The samples in the content of a file.
-
-    Args:
-        path: Its name in messages.
-        tokenizer, note: As in ``read_material``.
-
-    Raises:
-        InputError: As ``read_material``.
-    """
+def _in_file(file: Path, tokenizer: str | None, note: Callable[[str], None] | None) -> Iterator[Sample]:
+    data, path = read_bytes(file, MAX_FILE_BYTES), str(file)
     if data.startswith(b"SQLite format 3\0"):
         raise InputError(f"{path}: a table of a study; give its folder")
     plain = data.removeprefix(codecs.BOM_UTF8)
@@ -140,14 +127,7 @@ def _traced(data: bytes, path: str) -> Iterator[Sample]:
 
 def _run(data: bytes, path: str) -> Iterator[Sample]:
     """A recorded run, and plain decoding beside it if the file has both."""
-    try:
-        if len(data) > MAX_RUN_BYTES:
-            raise RunFileError(f"larger than {MAX_RUN_BYTES} bytes, the limit for a run file")
-        pair = pair_from_json(data.removeprefix(codecs.BOM_UTF8).decode())
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a run file: not UTF-8 text") from None
-    except RunFileError as error:
-        raise InputError(f"{path}: {error}") from None
+    pair = pair_in(data.removeprefix(codecs.BOM_UTF8), path)
     if pair.run.steps:  # one that was stopped before its first token has nothing to look at
         yield sample_of(Sample(os.path.basename(path), ()), pair)
 

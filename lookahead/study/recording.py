@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import lookahead
 from lookahead.backend import PASS_ERRORS, failure_line
@@ -17,7 +17,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.inputs import InputError, excerpt
 from lookahead.metrics import first_difference
-from lookahead.records import ModelInfo, RunRecord, TokenGap
+from lookahead.records import RunRecord, TokenGap
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study.folder import StudyFolder
@@ -27,6 +27,7 @@ from lookahead.trie import Trie
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend
+    from lookahead.study.cluster import ClusterRunner
 
 
 class PromptError(ValueError):
@@ -42,10 +43,6 @@ class RunPlan:
     """How every prompt is run.
 
     Attributes:
-        config: Settings of the drafts.
-        max_new_tokens: Most tokens of an output.
-        stop: Stop strings.
-        sampling: How tokens are chosen.
         raw: Send prompts without the chat template.
         plain: Run every prompt plainly as well, for its time.
         corpus: Read-only tries that every prompt may also draft from.
@@ -66,19 +63,17 @@ class PromptRunner:
     """Runs single prompts by a plan, all with the same T(n). Every prompt starts with an empty trie.
 
     Args:
-        backend: The model.
-        plan: How to run.
-        name: Name of the model in the runs; None takes its id or folder.
+        name: Name of the model in the runs.
         pass_costs: T(n) that a study which continues was begun with; None takes what is known now.
     """
 
-    def __init__(
-        self, backend: HFBackend, plan: RunPlan, name: str | None = None, pass_costs: PassCosts | None = None
-    ) -> None:
+    def __init__(self, backend: HFBackend, plan: RunPlan, name: str, pass_costs: PassCosts | None) -> None:
         from lookahead.hf.describe import model_info
 
         self.backend, self.plan = backend, plan
-        self.info = replace(model_info(backend, name), exactness=_exactness(backend))
+        self.notes: list[str] = []
+        exactness = backend.exactness
+        self.info = replace(model_info(backend, name), exactness=exactness and exactness.kind)
         if pass_costs is None and backend.draft_shape != "none":
             pass_costs = backend.pass_costs(plan.config.decoding_length)
         self.pass_costs = pass_costs
@@ -145,12 +140,9 @@ class PromptRunner:
         room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt_ids))
         more = {"stop": plan.stop, "sampling": plan.sampling}
         try:
-            run = RecordedRun(engine, prompt_ids, self.info, max_new_tokens=room, method=method, **more)
-            for _ in run:
-                pass
+            return RecordedRun(engine, prompt_ids, self.info, max_new_tokens=room, method=method, **more).whole()
         except Exception as error:  # so is the code of a model
             raise PromptError(failure_line(error)) from error
-        return run.record()
 
     def _pair(self, sample: Sample, run: RunRecord, plain: RunRecord | None) -> RunPair:
         from lookahead.hf.describe import with_texts
@@ -181,11 +173,6 @@ class PromptRunner:
         return token_gap(self.backend, run.prompt_ids, ids[:place], ids[place], others[place], run.sampling)
 
 
-def _exactness(backend: HFBackend) -> str | None:
-    verdict = backend.exactness
-    return None if verdict is None else verdict.kind
-
-
 def plan_facts(backend: HFBackend, plan: RunPlan, name: str) -> dict[str, Any]:
     """What a study depends on, besides its prompts: a study that continues must have the same."""
     from lookahead.hf.measure import measured_setting
@@ -211,20 +198,13 @@ def plan_facts(backend: HFBackend, plan: RunPlan, name: str) -> dict[str, Any]:
     }
 
 
-class Runner(Protocol):
-    """What runs the prompts of a study: this machine, or a cluster."""
-
-    plan: RunPlan
-    info: ModelInfo
-    pass_costs: PassCosts | None
-
-    def each(self, waiting: Sequence[tuple[int, Sample]]) -> Iterator[tuple[int, Ran]]:
-        """Place and runs of each of these prompts, as they are done."""
-        ...
+def machine_in(facts: Mapping[str, Any]) -> str:
+    """The machine of these facts in words."""
+    return f"{facts['hardware']}, {facts['threads']} threads"
 
 
 def record(
-    runner: Runner, samples: Sequence[Sample], folder: StudyFolder, tick: Callable[[], object] = lambda: None
+    runner: PromptRunner | ClusterRunner, samples: Sequence[Sample], folder: StudyFolder, tick: Callable[[], object]
 ) -> tuple[list[Sample], list[str]]:
     """The samples with their runs, those that have an output as they are, and a note for each that could not run.
 

@@ -15,7 +15,7 @@ from lookahead.replay import choices
 from lookahead.study.losses import summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
-from lookahead.study.result import Row
+from lookahead.study.result import Loss, Row
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -24,14 +24,9 @@ TEXT_CHARACTERS = 200
 _Number = TypeVar("_Number", int, float)
 
 
-def row_of(sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie] = ()) -> Row:
-    """What these settings do on a sample: its recorded steps if it ran with them, else a replay of its output.
-
-    Args:
-        costs: T(n); None if none is known.
-        corpus: Read-only tries that a replay may also draft from.
-    """
-    return row_from(sample, decode_steps_of(sample, config, costs, corpus), config, costs)
+def row_of(sample: Sample, config: LookaheadConfig, costs: PassCosts | None) -> Row:
+    """What these settings do on a sample: its recorded steps if it ran with them, else a replay of its output."""
+    return row_from(sample, decode_steps_of(sample, config, costs), config, costs)
 
 
 def was_recorded(sample: Sample, config: LookaheadConfig) -> bool:
@@ -43,7 +38,11 @@ def was_recorded(sample: Sample, config: LookaheadConfig) -> bool:
 def decode_steps_of(
     sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie] = ()
 ) -> list[StepRecord]:
-    """The decode steps of a sample with these settings, as ``row_of`` takes them."""
+    """The decode steps of a sample with these settings, as ``row_of`` takes them.
+
+    Args:
+        corpus: Read-only tries that a replay may also draft from.
+    """
     if sample.run is not None and was_recorded(sample, config):
         return [step for step, _ in decode_steps(sample.run.steps)]
     return list(_replay_steps(sample, config, costs, corpus))
@@ -73,8 +72,14 @@ def _replay_steps(
         done += step.emitted
 
 
-def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfig, costs: PassCosts | None) -> Row:
-    """The row of a sample whose decode steps are known (``decode_steps_of``)."""
+def row_from(
+    sample: Sample,
+    steps: Sequence[StepRecord],
+    config: LookaheadConfig,
+    costs: PassCosts | None,
+    lost: tuple[tuple[Loss, ...], int | None] = ((), None),
+) -> Row:
+    """The row of a sample whose decode steps (``decode_steps_of``) and ``losses`` are known."""
     drafts = metrics.outcomes(steps)
     drafted, accepted = sum(nodes for nodes, _ in drafts), sum(found for _, found in drafts)
     tokens = len(sample.output_ids or ())
@@ -102,6 +107,8 @@ def row_from(sample: Sample, steps: Sequence[StepRecord], config: LookaheadConfi
         by_source=metrics.acceptance_by_source(steps),
         by_depth=in_ranges(metrics.acceptance_by_depth(steps)),
         by_match_length=in_ranges(metrics.acceptance_by_match_length(steps)),
+        losses=lost[0],
+        worst_step=lost[1],
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -22,7 +23,7 @@ from lookahead.study.material import Sample
 from lookahead.study.peers import peers
 from lookahead.study.result import Machine, Row, Study, Variant
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.verdict import advice, machine, machines, verdict
+from lookahead.study.verdict import advice, machine, verdict
 from lookahead.trie import Trie
 
 FEW_REPLAYED = 100_000
@@ -33,20 +34,13 @@ OFF = 1.5
 
 @dataclass(frozen=True, slots=True)
 class StudyOptions:
-    """What a study is made with.
+    """What a study is made with: its own draft settings, what is known of its runs, and what else is explored.
 
     Attributes:
-        title: Name of what is studied.
-        config: The study's own draft settings.
         costs: T(n); None if none is known, and then drafts are as wide as the settings allow.
         machine: What the machine of ``costs`` is called.
-        sampling: How tokens were chosen.
-        model: The model; None if there is none.
-        corpus: Read-only tries to draft from.
         axes: Settings to explore: name -> values (``start``: cold, warm, corpus); empty explores nothing.
         peers: Whether other methods are computed on the same material.
-        machines: T(n) of other machines.
-        notes: Lines for the result.
         jobs: Processes that replay; None takes one per processor. Or a cluster.
         most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
             all on all samples.
@@ -111,9 +105,7 @@ def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple
     rows, drafts = [], []
     for sample in samples:
         steps = decode_steps_of(sample, config, costs, corpus)
-        lost, worst_step = losses(sample, config, costs, corpus=corpus)
-        row = row_from(sample, steps, config, timed)
-        rows.append(msgspec.structs.replace(row, losses=lost, worst_step=worst_step))
+        rows.append(row_from(sample, steps, config, timed, losses(sample, config, costs, corpus)))
         drafts += [step.timings.retrieve_seconds for step in steps]
         tick("prompts", len(rows), len(samples))
     return rows, drafts
@@ -121,25 +113,29 @@ def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple
 
 def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> Study:
     """The study with other settings and methods on the same samples, and what that says about each machine."""
-    config, corpus, most = options.config, options.corpus, options.most_replayed
+    config, corpus = options.config, options.corpus
     costs = shown_costs(samples, options.costs)
     points = grid(options.axes, config) if options.axes else []
     jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
-    drafting, own = timed_drafting(samples, config), Point(config)
+    drafting = timed_drafting(samples, config)
     what = f"{len(points)} settings" if points else "summing up"
-    first, *variants = explore(
-        samples, [own, *points], config, costs, corpus, jobs, lambda done, of: tick(what, done, of), drafting, most
-    )
+
+    def tried(costs: PassCosts | None, done: Callable[[int, int], object] | None = None) -> tuple[Variant, ...]:
+        every, most = [Point(config), *points], options.most_replayed
+        return explore(samples, every, config, costs, corpus, jobs, done, drafting, most)
+
+    first, *variants = tried(costs, partial(tick, what))
     told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
-    here = () if costs is None else (machine(options.machine, costs, drafting, first, variants),)
-    curves = {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}
+    machines = [] if costs is None else [machine(options.machine, costs, drafting, [first, *variants])]
+    for name, curve in {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}.items():
+        machines.append(machine(name, curve, drafting, tried(curve)))
     if options.peers:
-        variants += peers(samples, config, costs, corpus=corpus, jobs=jobs, drafting=drafting)
+        variants += peers(samples, config, costs, jobs, drafting)
     return msgspec.structs.replace(
         study,
         advice=told if points else (),
         variants=tuple(variants),
-        machines=(*here, *machines(curves, samples, own, points, corpus, jobs, drafting, most)),
+        machines=tuple(machines),
         notes=(*_off(study), *study.notes, *_left_out(study, variants)),
     )
 
@@ -168,9 +164,6 @@ def _left_out(study: Study, variants: Sequence[Variant]) -> Iterator[str]:
 def _plain(record: Any) -> dict[str, Any]:
     """The fields of a dataclass as JSON would give them back."""
     return msgspec.json.decode(msgspec.json.encode(record))
-
-
-# ------------------------------------------------------------------ what recorded runs say
 
 
 def recorded(samples: Iterable[Sample]) -> list[RunRecord]:
@@ -207,7 +200,11 @@ def shown_costs(samples: Iterable[Sample], costs: PassCosts | None) -> PassCosts
     return costs.corrected(passes) if costs and passes else costs
 
 
-def recorded_costs(samples: Iterable[Sample]) -> PassCosts | None:
-    """The T(n) that the latest of the runs was made with; None if none had one."""
-    known = [(run.created, place, run.pass_costs) for place, run in enumerate(recorded(samples)) if run.pass_costs]
-    return max(known, key=lambda one: one[:2])[2] if known else None
+def as_recorded(options: StudyOptions, samples: Iterable[Sample]) -> StudyOptions:
+    """The options with model and sampling of the latest of the runs, and the T(n) of the latest that had one."""
+    runs = recorded(samples)
+    newest = max(runs, key=lambda run: run.created, default=None)
+    model, sampling = (newest.model, newest.sampling) if newest else (None, GREEDY)
+    timed = [(run.created, place, run.pass_costs) for place, run in enumerate(runs) if run.pass_costs]
+    costs = max(timed, key=lambda one: one[:2])[2] if timed else None
+    return replace(options, model=model, sampling=sampling, costs=costs, machine="the machine of the runs")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lookahead.study.result import Row
 
-_KINDS = {"by_source": "source", "by_depth": "depth", "by_match_length": "match_length"}
+_KINDS = ("source", "depth", "match_length")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -24,40 +24,35 @@ def flat(row: Row) -> dict[str, Any]:
     """
     fields = msgspec.structs.asdict(row)
     losses = fields.pop("losses")
-    kinds = {name: fields.pop(name) for name in _KINDS}
-    for name, label in _KINDS.items():
-        for kind, found in kinds[name].items():
-            fields |= {f"{label}_{kind}_{what}": number for what, number in dataclasses.asdict(found).items()}
+    kinds = {label: fields.pop(f"by_{label}") for label in _KINDS}
+    for label, found in kinds.items():
+        for kind, counts in found.items():
+            fields |= {f"{label}_{kind}_{what}": number for what, number in dataclasses.asdict(counts).items()}
     for loss in losses:
         fields |= {f"loss_{loss.cause}_passes": loss.passes, f"loss_{loss.cause}_tokens": loss.tokens}
     return fields
 
 
-def table(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
-    """Names of the columns that any of the rows has, and the rows; None where one does not have a column."""
+def table(rows: Sequence[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the columns that any of the rows has, and the columns of each row by name."""
     flats = [flat(row) for row in rows]
     # The plain columns first, then those of each kind together, in the order in which they come.
+    heads = tuple(f"{label}_" for label in (*_KINDS, "loss"))
     names = list(dict.fromkeys(name for one in flats for name in one))
-    names.sort(key=_group)
-    return names, [[one.get(name) for name in names] for one in flats]
-
-
-def _group(name: str) -> int:
-    heads = ("source_", "depth_", "match_length_", "loss_")
-    return next((place for place, head in enumerate(heads, start=1) if name.startswith(head)), 0)
+    names.sort(key=lambda name: next((place for place, head in enumerate(heads, 1) if name.startswith(head)), 0))
+    return names, flats
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV with a header; an empty cell is a number that is not known."""
-    names, lines = table(rows)
+    names, flats = table(rows)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([list(_cells(line)) for line in lines])
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in one.items()} for one in flats)
     return text.getvalue()
 
 
-def _cells(line: Sequence[Any]) -> Iterator[Any]:
-    """The cells; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    for value in line:
-        yield f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cell(value: Any) -> Any:
+    """The same value; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

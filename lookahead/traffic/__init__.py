@@ -1,5 +1,1 @@
 """Traffic: requests that another engine has answered, read as samples for a study."""
-
-from lookahead.traffic.read import is_traffic, read_traffic, traffic_in
-
-__all__ = ["is_traffic", "read_traffic", "traffic_in"]

@@ -35,12 +35,9 @@ class Answer:
     """One output as a reader finds it in a response, not checked; what the response does not hold is left out.
 
     Attributes:
-        prompt_ids: Token ids of the prompt.
-        output_ids: Token ids of the output.
         prompt: The prompt as text, or the messages of a chat.
         text: The output as text.
-        tokens: Tokens of the output as the server counted them.
-        prompt_tokens: Those of the prompt.
+        tokens, prompt_tokens: Tokens of the output and of the prompt, as the server counted them.
     """
 
     prompt_ids: Any = None
@@ -56,7 +53,6 @@ class Reader:
     """How one engine's responses are told apart and read.
 
     Attributes:
-        name: The engine.
         matches: Whether a chunk (or a whole response) is of this engine.
         answers: The outputs in the chunks of one response, one for each choice.
         hint: How to record with token ids, as a clause of a message.
@@ -80,9 +76,9 @@ class Pieces:
         self.ids += ids if isinstance(ids, list) else ()
         self.texts += (text,) if isinstance(text, str) else ()
 
-    def answer(self) -> Answer:
-        """All of it."""
-        return Answer(output_ids=self.ids, text="".join(self.texts))
+    def answer(self, prompt_ids: Any = None, tokens: Any = None, prompt_tokens: Any = None) -> Answer:
+        """All of it, and what else the response holds."""
+        return Answer(prompt_ids, self.ids, None, "".join(self.texts), tokens, prompt_tokens)
 
 
 def exchange(row: Any) -> Exchange:
@@ -104,6 +100,12 @@ def exchange(row: Any) -> Exchange:
     chunks = _chunks(row if reply is None else reply)
     replies = [reply, *chunks] if isinstance(reply, dict) else chunks  # the status is beside the body
     return Exchange(request, chunks, category_of(row), error or next(filter(None, map(_error, replies)), ""))
+
+
+def object_in(fields: Fields, name: str) -> Fields:
+    """The object in a field; an empty one where there is none."""
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _of_assistant(message: Any) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lookahead.traffic.exchange import Answer, Fields, Pieces, Reader
+from lookahead.traffic.exchange import Answer, Fields, Pieces, Reader, object_in
 
 
 def _own(chunk: Fields) -> Fields:
     """The fields of ``/completion``; with ``-v`` the OpenAI response has them too, though not that of a stream."""
-    inner = chunk.get("__verbose")
-    return inner if isinstance(inner, dict) and inner.get("tokens") else chunk
+    inner = object_in(chunk, "__verbose")
+    return inner if inner.get("tokens") else chunk
 
 
 def _matches(chunk: Fields) -> bool:
@@ -27,9 +27,8 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
         found[own.get("index")] = pieces, own
     answers = []
     for pieces, last in found.values():
-        answer = pieces.answer()
-        answer.prompt, answer.tokens = last.get("prompt"), last.get("tokens_predicted")
-        answer.prompt_tokens = last.get("tokens_evaluated")
+        answer = pieces.answer(None, last.get("tokens_predicted"), last.get("tokens_evaluated"))
+        answer.prompt = last.get("prompt")
         answers.append(answer)
     return answers
 

@@ -10,27 +10,25 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
+from lookahead.backend import BackendError
 from lookahead.inputs import (
-    MAX_FILE_BYTES,
     MAX_TEXT_BYTES,
     InputError,
     TokenIds,
     excerpt,
     json_line,
     lines,
-    read_bytes,
 )
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 from lookahead.study.material import Sample
-from lookahead.traffic import parquet
+from lookahead.traffic import llamacpp, openai, parquet, ray_data, sglang, tgi
 from lookahead.traffic.exchange import Answer, Exchange, Fields, Reader, content_text, events, exchange
-from lookahead.traffic.registry import READERS, reader_of
 from lookahead.traffic.retokenising import Retokeniser
 
 
@@ -41,7 +39,14 @@ class _Ids(msgspec.Struct):
     output: TokenIds
 
 
+READERS = (openai.VLLM, sglang.READER, llamacpp.READER, ray_data.READER, tgi.READER, openai.READER)
+"""The engines whose recordings can be read; the first one that knows a response reads it."""
 _HINT = f"need a response of {', '.join(reader.name for reader in READERS)}"
+
+
+def reader_of(chunks: Sequence[Fields]) -> Reader | None:
+    """The reader that knows one of these chunks; None if nobody does."""
+    return next((reader for reader in READERS if any(map(reader.matches, chunks))), None)
 
 
 def is_traffic(start: bytes) -> bool:
@@ -62,31 +67,22 @@ def is_traffic(start: bytes) -> bool:
     return bool(found.error and found.request) or reader_of(found.chunks) is not None
 
 
-def read_traffic(
-    path: str | os.PathLike[str],
-    tokenizer: str | os.PathLike[str] | Any | None = None,
-    note: Callable[[str], None] | None = None,
-) -> Iterator[Sample]:
-    """The answered requests in a recording, in file order; one for each choice of a response.
-
-    Args:
-        path: The recording; ``-`` is standard input.
-        tokenizer: What makes token ids where there is only text: a folder, a model id or a tokenizer.
-        note: Takes what a reader has to know, a line each: rows left out, and how far text drifts from token ids.
-
-    Raises:
-        InputError: If the file cannot be read or has no answer, or at the first row that is not valid.
-    """
-    yield from traffic_in(read_bytes(path, MAX_FILE_BYTES), str(path), tokenizer, note)
-
-
 def traffic_in(
     data: bytes,
     path: str,
     tokenizer: str | os.PathLike[str] | Any | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Iterator[Sample]:
-    """As ``read_traffic``, from the content of a file; ``path`` is its name in messages."""
+    """The answered requests in the content of a recording, in file order; one for each choice of a response.
+
+    Args:
+        path: Its name in messages.
+        tokenizer: What makes token ids where there is only text: a folder, a model id or a tokenizer.
+        note: Takes what a reader has to know, a line each: rows left out, and how far text drifts from token ids.
+
+    Raises:
+        InputError: If it has no answer, or at the first row that is not valid.
+    """
     retokeniser = None if tokenizer is None else Retokeniser(tokenizer)
     left_out = _LeftOut()
     read = 0
@@ -96,7 +92,7 @@ def traffic_in(
                 for sample in _samples(path, place, exchange(row), left_out, retokeniser):
                     read += 1
                     yield sample
-            except SchemaError as error:
+            except (SchemaError, BackendError) as error:
                 raise InputError(f"{path}, {place}: {error}") from None
         if not read:
             raise InputError(f"{path}: has no answer; {'; '.join(left_out.notes()) or _HINT}")
@@ -111,7 +107,7 @@ def _samples(
 ) -> Iterator[Sample]:
     """The samples of a row: none if the request failed, several if it asked for several choices."""
     if found.error:
-        left_out.fail(place, found.error)
+        left_out.failed.append(f"{place}: {excerpt(found.error)}")
         return
     reader = reader_of(found.chunks)
     if reader is None:
@@ -129,19 +125,13 @@ def _samples(
 class _LeftOut:
     """What was left out of a recording."""
 
-    failed: int = 0
-    first_failed: str = ""
+    failed: list[str] = field(default_factory=list)
     empty: int = 0
-
-    def fail(self, place: str, error: str) -> None:
-        """Count a failed request."""
-        self.failed += 1
-        self.first_failed = self.first_failed or f"{place}: {excerpt(error)}"
 
     def notes(self) -> Iterator[str]:
         """A line for each kind."""
         if self.failed:
-            yield f"failed requests left out: {self.failed} (the first: {self.first_failed})"
+            yield f"failed requests left out: {len(self.failed)} (the first: {self.failed[0]})"
         if self.empty:
             yield f"answers without a token left out: {self.empty}"
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lookahead.backend import BackendError
 from lookahead.inputs import InputError
 from lookahead.strict_json import SchemaError
 from lookahead.traffic.exchange import content_text
@@ -13,6 +14,8 @@ from lookahead.traffic.exchange import content_text
 
 class Retokeniser:
     """A tokenizer for recordings, and a count of the outputs that it does not give back as they were.
+
+    Where the tokenizer or its chat template fails, its methods raise BackendError.
 
     Args:
         tokenizer: A folder or a model id, or a tokenizer that is loaded.
@@ -22,19 +25,19 @@ class Retokeniser:
     """
 
     def __init__(self, tokenizer: str | os.PathLike[str] | Any) -> None:
-        from lookahead.backend import BackendError
         from lookahead.hf.loading import load_tokenizer
         from lookahead.hf.text import Vocabulary
 
-        self._failure = BackendError
         try:
             named = isinstance(tokenizer, (str, os.PathLike))
             self._vocabulary = Vocabulary(load_tokenizer(os.fspath(tokenizer)) if named else tokenizer)
         except BackendError as error:
             raise InputError(str(error)) from None
         self._highest = self._vocabulary.highest_id
-        self._prompts = self._prompts_differ = self._texts = self._texts_differ = 0
-        self._recorded = self._recorded_differ = 0
+        # Whether each of them differs from what the engine really had.
+        self._prompts: list[bool] = []
+        self._texts: list[bool] = []
+        self._recorded: list[bool] = []
 
     def prompt(self, prompt: str | Sequence[Any], tools: Any = None, counted: Any = None) -> list[int]:
         """Token ids of a prompt: a text as it is, the messages of a chat by the tokenizer's chat template.
@@ -42,17 +45,13 @@ class Retokeniser:
         It counts as drifted if the server counted another number of tokens.
 
         Raises:
-            SchemaError: If a message is not text, or the tokenizer or its template refuses.
+            SchemaError: If a message is not text.
         """
-        try:
-            if isinstance(prompt, str):
-                ids = self._vocabulary.encode(prompt, raw=True)
-            else:
-                ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
-        self._prompts += 1
-        self._prompts_differ += isinstance(counted, int) and counted != len(ids)
+        if isinstance(prompt, str):
+            ids = self._vocabulary.encode(prompt, raw=True)
+        else:
+            ids = self._vocabulary.encode_chat([_plain(message) for message in prompt], tools or None)
+        self._prompts.append(isinstance(counted, int) and counted != len(ids))
         return ids
 
     def output(self, prompt_ids: Sequence[int], text: str, counted: Any = None) -> list[int]:
@@ -60,18 +59,11 @@ class Retokeniser:
 
         It counts as drifted if the ids do not spell the text, or if the server counted another number of tokens (one
         more is the end-of-sequence token, which has no text).
-
-        Raises:
-            SchemaError: If the tokenizer refuses.
         """
-        try:
-            ids = self._vocabulary.encode_after(prompt_ids, text)
-            spelled = self._vocabulary.decode(ids, skip_special=False)
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
+        ids = self._vocabulary.encode_after(prompt_ids, text)
+        spelled = self._vocabulary.decode(ids, skip_special=False)
         other_number = isinstance(counted, int) and counted not in (len(ids), len(ids) + 1)
-        self._texts += 1
-        self._texts_differ += spelled.strip() != text.strip() or other_number
+        self._texts.append(spelled.strip() != text.strip() or other_number)
         return ids
 
     def compare(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> None:
@@ -82,35 +74,31 @@ class Retokeniser:
         """
         if (found := max(max(prompt_ids), max(output_ids))) > self._highest:
             raise SchemaError(f"token id {found}; the tokenizer knows 0 to {self._highest}: it is of another model")
-        try:
-            shown = self._vocabulary.shown(output_ids)
-            again = self._vocabulary.encode_after(prompt_ids, self._vocabulary.decode(shown))
-        except self._failure as error:
-            raise SchemaError(str(error)) from None
-        self._recorded += 1
-        self._recorded_differ += again != shown
+        shown = self._vocabulary.shown(output_ids)
+        again = self._vocabulary.encode_after(prompt_ids, self._vocabulary.decode(shown))
+        self._recorded.append(again != shown)
 
     def warnings(self) -> Iterator[str]:
         """What a reader has to know about ids made from text, a line each."""
         if self._texts:
             yield (
-                f"outputs with only text: {self._texts}, turned into tokens again, which drifts from what the model "
-                f"generated (known to differ: {_share(self._texts_differ, self._texts)}); record token ids to be exact"
+                f"outputs with only text: {len(self._texts)}, turned into tokens again, which drifts from what the "
+                f"model generated (known to differ: {_share(self._texts)}); record token ids to be exact"
             )
-        if self._prompts_differ:
+        if any(self._prompts):
             yield (
-                f"prompts with only text: {self._prompts}, some of another length than the server counted "
-                f"({_share(self._prompts_differ, self._prompts)}): its chat template or system prompt is another one"
+                f"prompts with only text: {len(self._prompts)}, some of another length than the server counted "
+                f"({_share(self._prompts)}): its chat template or system prompt is another one"
             )
         if self._recorded:
             yield (
-                f"outputs with token ids: {self._recorded}, used as they are "
-                f"(other tokens, had only text been recorded: {_share(self._recorded_differ, self._recorded)})"
+                f"outputs with token ids: {len(self._recorded)}, used as they are "
+                f"(other tokens, had only text been recorded: {_share(self._recorded)})"
             )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole}, {100 * part / whole:.0f} %"
+def _share(differ: Sequence[bool]) -> str:
+    return f"{sum(differ)} of {len(differ)}, {100 * sum(differ) / len(differ):.0f} %"
 
 
 def _plain(message: Any) -> dict[str, Any]:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from lookahead.traffic.exchange import Answer, Fields, Reader, choice_text, choices
+from lookahead.traffic.exchange import Answer, Fields, Reader, choice_text, choices, object_in
 
 
 def _matches(chunk: Fields) -> bool:
     if "output_ids" in chunk and "meta_info" in chunk:
         return True
-    return _extension(chunk).get("output_ids") is not None or any(
+    return object_in(chunk, "sglext").get("output_ids") is not None or any(
         choice.get("response_token_ids") is not None for _, choice in choices(chunk)
     )
-
-
-def _extension(chunk: Fields) -> Fields:
-    found = chunk.get("sglext")
-    return found if isinstance(found, dict) else {}
 
 
 def _answers(chunks: Sequence[Fields]) -> list[Answer]:
     if any("meta_info" in chunk for chunk in chunks):
         return [_generated([chunk for chunk in chunks if "meta_info" in chunk])]
     last = next(chunk for chunk in reversed(chunks) if _matches(chunk))
-    extension = _extension(last)
+    extension = object_in(last, "sglext")
     outputs = extension.get("output_ids")
     if isinstance(outputs, list):  # the end of a stream has them in a chunk without choices
         texts: dict[int, str] = {}
@@ -42,8 +36,7 @@ def _answers(chunks: Sequence[Fields]) -> list[Answer]:
 def _generated(chunks: Sequence[Fields]) -> Answer:
     """The output of ``/generate``. Each chunk has all tokens so far, or (incremental streaming) only the new ones."""
     last = chunks[-1]
-    meta: Any = last["meta_info"]
-    meta = meta if isinstance(meta, dict) else {}
+    meta = object_in(last, "meta_info")
     counted = meta.get("completion_tokens")
     prompt_ids = next((ids for chunk in chunks if (ids := chunk.get("prompt_token_ids")) is not None), None)
     ids, text = last["output_ids"], last.get("text")

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lookahead.traffic.exchange import Answer, Fields, Reader, ids_of
-
-
-def _details(chunk: Fields) -> Fields:
-    found = chunk.get("details")
-    return found if isinstance(found, dict) else {}
+from lookahead.traffic.exchange import Answer, Fields, Reader, ids_of, object_in
 
 
 def _matches(chunk: Fields) -> bool:
-    token = chunk.get("token")
-    return isinstance(chunk.get("generated_text"), str) or (isinstance(token, dict) and "id" in token)
+    return isinstance(chunk.get("generated_text"), str) or "id" in object_in(chunk, "token")
 
 
 def _answers(chunks: Sequence[Fields]) -> list[Answer]:
     streamed = [chunk["token"] for chunk in chunks if chunk.get("token")]
     whole = next((chunk for chunk in reversed(chunks) if isinstance(chunk.get("generated_text"), str)), {})
-    details = _details(whole)
+    details = object_in(whole, "details")
     return [
         Answer(
             ids_of(details.get("prefill")) or None,

@@ -68,10 +68,7 @@ def _prompts(each: int) -> list[tuple[int, str, str]]:
 def _run(backend: HFBackend, prompt: str, tokens: int) -> RunRecord:
     config = LookaheadConfig(decoding_length=max(WIDTHS), budget="fixed", sources=(*TRIES, "model"))
     engine, prompt_ids = LookaheadEngine(backend, config), backend.encode(prompt)
-    run = RecordedRun(engine, prompt_ids, model_info(backend), max_new_tokens=tokens)
-    for _ in run:
-        pass
-    return run.record()
+    return RecordedRun(engine, prompt_ids, model_info(backend), max_new_tokens=tokens).whole()
 
 
 if __name__ == "__main__":

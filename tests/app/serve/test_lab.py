@@ -28,6 +28,7 @@ from lookahead.costs import KnownCosts, PassCosts
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.study.result import Study
+from lookahead.study.study import StudyOptions
 
 PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
 TRACE = "".join(
@@ -351,12 +352,10 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
     monkeypatch.setattr(study_process, "read_material", read)
     for name, tokenizer, tried in (("ids", "t", [None]), ("text", "t", [None, "t"])):
         given.clear()
-        notes: list[str] = []
         request = SimpleNamespace(name=name)
         job: Any = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
-        assert study_process.read(job, notes.append) == [name]
+        assert study_process.read(job) == ([name], [f"read with {tried[-1]}"])
         assert given == tried
-        assert notes == [f"read with {tried[-1]}"]
 
 
 def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
@@ -366,7 +365,7 @@ def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
     monkeypatch.setattr(study_process, "make_study", lambda *_: one)
     work: Any = study_process.Work.__new__(study_process.Work)
     work.found, work.rows, work.notes = [], list(one.rows), ["of all"]
-    work.config, work.costs, work._options = LookaheadConfig(), None, lambda: None
+    work._options = StudyOptions("x", LookaheadConfig())
     assert work._so_far().notes == ("of all",)
 
 

@@ -19,9 +19,7 @@ def test_a_node_of_an_expected_text_tells_its_place_there() -> None:
     config = LookaheadConfig(decoding_length=6, budget="fixed", sources=("prompt", "expected"))
     engine = LookaheadEngine(FakeBackend(), config)  # its output counts on: one token of the text is another there
     run = RecordedRun(engine, (1, 2, 9), info, max_new_tokens=28, expected=EXPECTED)
-    for _ in run:
-        pass
-    stored, places = from_record(run.record()), []
+    stored, places = from_record(run.whole()), []
     ask = asked(stored)
     for step, draft in decode_steps(stored.steps):
         for node in range(1, len(draft)):

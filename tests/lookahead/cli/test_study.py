@@ -13,7 +13,7 @@ import pytest
 
 from lookahead.cli.main import main
 from lookahead.costs import PassCosts
-from lookahead.study.machine_file import read_machine, write_machine
+from lookahead.study.machine_file import machine_json, read_machine
 
 COSTS = PassCosts((1, 2, 8, 64), (0.010, 0.011, 0.012, 0.020))
 QUICK = ("--grid", "decoding_length=4,8")
@@ -73,8 +73,8 @@ def test_text_answers_first(trace, capsys):
 
 
 def test_machines_are_told_apart(trace, capsys):
-    write_machine("a.json", "machine a", COSTS)
-    write_machine("b.json", "machine b", PassCosts((1, 64), (0.01, 0.5)))
+    Path("a.json").write_bytes(machine_json("machine a", COSTS))
+    Path("b.json").write_bytes(machine_json("machine b", PassCosts((1, 64), (0.01, 0.5))))
     found = _json(capsys, trace, *QUICK, "--machine", "a.json", "--machine", "b.json")
     assert [one["name"] for one in found["machines"]] == ["machine a", "machine b"]
     assert found["config"]["budget"] == "adaptive"
@@ -83,7 +83,7 @@ def test_machines_are_told_apart(trace, capsys):
 
 
 def test_a_machine_file_is_read_as_it_was_written(tmp_path):
-    write_machine(tmp_path / "m.json", "x", COSTS)
+    (tmp_path / "m.json").write_bytes(machine_json("x", COSTS))
     found = read_machine(tmp_path / "m.json")
     assert (found.name, found.lengths, found.seconds) == ("x", COSTS.lengths, COSTS.seconds)
 

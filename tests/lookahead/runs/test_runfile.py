@@ -454,9 +454,7 @@ def test_what_is_read_again_follows_from_the_step_before(path, value, message):
     backend = FakeBackend(lambda context: len(context) % 5, chain=Chain())
     engine = LookaheadEngine(backend, LookaheadConfig(budget="fixed"))
     run = RecordedRun(engine, [1, 2, 3, 4, 0, 1, 2, 7], ModelInfo("fake", "cpu", "float32", 1, 50), max_new_tokens=24)
-    for _ in run:
-        pass
-    data = json.loads(runfile.to_json(run.record()))
+    data = json.loads(runfile.to_json(run.whole()))
     assert any(step["chain"]["reread"] for step in data["steps"][1:]), "nothing was read again"
     place, name = path
     data["steps"][place][name] = value

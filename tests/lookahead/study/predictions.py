@@ -34,10 +34,7 @@ from lookahead.study.material import Sample
 def recorded(backend: HFBackend, ids: list[int], config: LookaheadConfig, costs: PassCosts, most: int) -> RunRecord:
     """One run from an empty trie."""
     engine = LookaheadEngine(backend, config, Drafter(config), costs)
-    run = RecordedRun(engine, ids, model_info(backend), max_new_tokens=most)
-    for _ in run:
-        pass
-    return run.record()
+    return RecordedRun(engine, ids, model_info(backend), max_new_tokens=most).whole()
 
 
 def main() -> None:

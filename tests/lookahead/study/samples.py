@@ -56,7 +56,4 @@ def recorded(chain: Chain | None = None, period: int = 7, most: int = 60, expect
     config = LookaheadConfig(decoding_length=12)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
     engine = LookaheadEngine(backend, config, Drafter(config))
-    run = RecordedRun(engine, [1, 2, 3, 1], info, max_new_tokens=most, expected=expected)
-    for _ in run:
-        pass
-    return run.record()
+    return RecordedRun(engine, [1, 2, 3, 1], info, max_new_tokens=most, expected=expected).whole()

@@ -88,7 +88,21 @@ class _Cluster:
 
 
 def _loaded(torch: str = "2") -> Loaded:
-    return Loaded({"hardware": "some", "torch": torch}, ModelInfo("m", "cpu", "float32", 1, 9), "some, 2 threads")
+    return {"hardware": "some", "threads": 2, "torch": torch}, ModelInfo("m", "cpu", "float32", 1, 9)
+
+
+def _answers(
+    run: Callable[..., Any] = lambda sample, place, costs: (sample, None),
+    load: Callable[..., Any] = lambda *_: _loaded(),
+    measure: Callable[..., Any] = lambda: COSTS,
+) -> Callable[[str, Any], Any]:
+    """A script of workers, by what each kind of call does."""
+    calls = {"run": run, "load": load, "measure": measure}
+    return lambda name, arguments: calls[name](*arguments)
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 def _runner(cluster: Any) -> ClusterRunner:
@@ -106,20 +120,15 @@ def test_every_prompt_is_done_once_whichever_workers_end(devices: int, count: in
     """With devices enough; a call in ``ends`` brings its worker down."""
     calls = 0
 
-    def answers(name: str, arguments: Any) -> Any:
+    def run(sample: Sample, place: int, costs: PassCosts) -> Any:
         nonlocal calls
-        if name == "load":
-            return _loaded()
-        if name == "measure":
-            return COSTS
         calls += 1
         if calls - 1 in ends:
             raise _ActorError
-        sample, place, costs = arguments
         assert costs is COSTS
         return sample, place
 
-    runner = _runner(_Cluster(devices + len(ends), answers))
+    runner = _runner(_Cluster(devices + len(ends), _answers(run)))
     found = dict(runner.each(_prompts(count)))
     assert sorted(found) == list(range(1, count + 1))
     for place, ran in found.items():
@@ -129,43 +138,29 @@ def test_every_prompt_is_done_once_whichever_workers_end(devices: int, count: in
 
 
 def test_a_prompt_that_ends_every_worker_is_given_up_and_the_others_run() -> None:
-    def answers(name: str, arguments: Any) -> Any:
-        if name == "run" and arguments[1] == 2:
-            raise _ActorError
-        return {"load": _loaded(), "measure": COSTS}.get(name) or (arguments[0], None)
+    def run(sample: Sample, place: int, costs: PassCosts) -> Any:
+        return _raise(_ActorError()) if place == 2 else (sample, None)
 
-    found = dict(_runner(_Cluster(3, answers)).each(_prompts(3)))
+    found = dict(_runner(_Cluster(3, _answers(run))).each(_prompts(3)))
     assert str(found[2]) == f"its worker ended {ATTEMPTS} times"
     assert not any(isinstance(found[place], PromptError) for place in (1, 3))
 
 
 def test_where_no_worker_is_left_one_line_says_so() -> None:
-    def answers(name: str, arguments: Any) -> Any:
-        if name == "run":
-            raise _ActorError
-        return _loaded() if name == "load" else COSTS
-
+    ending = _answers(run=lambda *_: _raise(_ActorError()))
     with pytest.raises(InputError, match="no worker of the cluster is left"):
-        list(_runner(_Cluster(2, answers, there=False)).each(_prompts(9)))
+        list(_runner(_Cluster(2, ending, there=False)).each(_prompts(9)))
 
 
 def test_a_model_that_cannot_be_loaded_is_the_worker_s_own_line() -> None:
-    def answers(name: str, arguments: Any) -> Any:
-        raise _TaskError(BackendError("no such folder"))
-
+    failing = _answers(load=lambda *_: _raise(_TaskError(BackendError("no such folder"))))
     with pytest.raises(BackendError, match=r"^no such folder$"):
-        _runner(_Cluster(2, answers))
+        _runner(_Cluster(2, failing))
 
 
 def test_a_worker_with_other_versions_is_left_out() -> None:
     versions = iter(["2.13", "2.12"])
-
-    def answers(name: str, arguments: Any) -> Any:
-        if name == "load":
-            return _loaded(next(versions))
-        return COSTS if name == "measure" else (arguments[0], None)
-
-    cluster = _Cluster(2, answers)
+    cluster = _Cluster(2, _answers(load=lambda *_: _loaded(next(versions))))
     runner = _runner(cluster)
     assert len(dict(runner.each(_prompts(4)))) == 4
     assert runner.notes == ["a worker was left out: it has torch=2.12, the first one 2.13"]
@@ -174,17 +169,8 @@ def test_a_worker_with_other_versions_is_left_out() -> None:
 
 
 def test_the_first_worker_may_end_before_it_has_measured() -> None:
-    measured = iter([_ActorError(), COSTS])
-
-    def answers(name: str, arguments: Any) -> Any:
-        if name == "load":
-            return _loaded()
-        found = next(measured)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    assert _runner(_Cluster(1, answers)).pass_costs is COSTS
+    measured = iter([lambda: _raise(_ActorError()), lambda: COSTS])
+    assert _runner(_Cluster(1, _answers(measure=lambda: next(measured)()))).pass_costs is COSTS
 
 
 def test_without_ray_one_line_says_what_to_install(

@@ -11,7 +11,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain
 from lookahead.study.losses import losses, lost_tokens, summed
 from lookahead.study.material import Sample
-from lookahead.study.replayed import output_of, replayed
+from lookahead.study.replayed import replayed
 from lookahead.study.result import Loss
 from tests.lookahead.study.samples import FLAT, STEEP, configs, corpus, recorded, traces
 
@@ -19,22 +19,16 @@ BASE = LookaheadConfig()
 SEEN = ("outranked", "pays", "width", "branch_length", "strategy", "pruned")
 
 
-def passes_before_the_end(sample, config, costs=None, earlier=()) -> int:
-    """Decode passes but the one that ended with the output."""
-    return max(0, len(list(replayed(sample, config, costs, earlier, (corpus(),)))) - 1)
-
-
 @settings(max_examples=40)
 @given(traces, configs, st.sampled_from([None, FLAT, STEEP]))
 def test_the_passes_of_all_causes_are_the_passes_that_did_not_end_with_the_output(samples, config, costs):
-    earlier: list[tuple[int, ...]] = []
     for sample in samples:
-        found, worst = losses(sample, config, costs, earlier, (corpus(),))
-        assert sum(loss.passes for loss in found) == passes_before_the_end(sample, config, costs, earlier)
+        found, worst = losses(sample, config, costs, (corpus(),))
+        passes = len(list(replayed(sample, config, costs, corpus=(corpus(),))))
+        assert sum(loss.passes for loss in found) == max(0, passes - 1)
         for loss in found:
             assert loss.tokens == 0 if loss.cause == "unseen" else loss.tokens >= loss.passes
         assert (worst is None) == all(loss.tokens == 0 for loss in found)
-        earlier.append(output_of(sample))
 
 
 @settings(max_examples=25)
@@ -87,13 +81,12 @@ def test_the_cost_of_a_lost_token_is_what_the_sources_would_have_gone_on_with():
 
 
 def test_what_a_small_trie_has_forgotten_is_called_pruned():
-    small = replace(BASE, trie_capacity=2_000)
-    earlier = [[100 * n + place for place in range(60)] for n in range(100)]
-    sample = Sample("again", (7,), tuple(earlier[0]))
-    assert {one.cause for one in lost_tokens(sample, small, None, earlier)} == {"pruned"}
-    assert "pruned" not in {one.cause for one in lost_tokens(sample, BASE, None, earlier)}
-    fresh = Sample("new", (7,), tuple(range(50_000, 50_030)))
-    assert {one.cause for one in lost_tokens(fresh, small, None, earlier)} == {"unseen"}
+    new, again = tuple(range(100, 3_100)), tuple(range(100, 130))
+    sample = Sample("again", (7,), new + again)
+    lost = list(lost_tokens(sample, replace(BASE, trie_capacity=2_000)))
+    assert {one.cause for one in lost[: len(new) - 2]} == {"unseen"}
+    assert "pruned" in {one.cause for one in lost[len(new) - 2 :]}
+    assert "pruned" not in {one.cause for one in lost_tokens(sample, BASE)}
 
 
 def test_on_recorded_runs_of_trees_and_of_chains():

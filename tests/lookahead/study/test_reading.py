@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lookahead.inputs import InputError
+from lookahead.study.material import to_trace
 from lookahead.study.reading import read_material
-from lookahead.study.trace import write_trace
 
 GOLDEN = Path(__file__).parents[1] / "runs" / "golden_run.json"
 
@@ -113,5 +113,5 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str):
 
 def test_a_written_trace_is_read_as_it_was(tmp_path: Path):
     samples = _read(tmp_path, TRACE)
-    write_trace(tmp_path / "again", samples)
+    (tmp_path / "again").write_bytes(to_trace(samples))
     assert read_material(tmp_path / "again") == samples

@@ -152,7 +152,7 @@ def test_a_long_prompt_is_a_note(study, prompts):
     status, found, _ = study("prompts.jsonl")
     assert status == 0
     assert [row["name"] for row in found["rows"]] == [f"prompts.jsonl:{place}" for place in (1, 2, 3, 4)]
-    assert "prompts.jsonl:5 did not run: a prompt of 500 tokens; the model's context holds 128" in found["notes"][0]
+    assert "prompts.jsonl:5 did not run: a prompt of 500 tokens; the model's context holds 128" in found["notes"][-1]
     assert study("prompts-study", model=False)[1]["notes"] == found["notes"]
     prompts.write_text(json.dumps({"prompt": "long " * 100}) + "\n")
     status, _, line = study("prompts.jsonl", "--out", "third")
@@ -173,7 +173,7 @@ def test_a_failing_pass_is_a_note(study, prompts, monkeypatch):
     monkeypatch.setattr(TreeSession, "prefill", failing)
     status, found, _ = study("prompts.jsonl")
     assert (status, len(found["rows"])) == (0, 3)
-    assert found["notes"] == ["prompts.jsonl:2 did not run: the logits are not numbers"]
+    assert found["notes"][-1] == "prompts.jsonl:2 did not run: the logits are not numbers"  # T(n) may be off before it
 
 
 def test_a_damaged_run_runs_again(study, prompts):

@@ -19,13 +19,12 @@ from lookahead.replay import replay_rows
 from lookahead.runs.recorder import RecordedRun
 from lookahead.runs.runfile import RunPair
 from lookahead.study.grid import FINALISTS
-from lookahead.study.material import Sample, sample_of
+from lookahead.study.material import Sample, sample_of, to_trace
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import row_of, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study
 from lookahead.study.table import flat, table, to_csv
-from lookahead.study.trace import write_trace
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 from tests.lookahead.valid_runs import VOCAB, valid_runs
 
@@ -94,13 +93,11 @@ def test_a_replay_of_a_run_with_its_own_settings_has_the_row_of_the_run(prompt, 
     backend = FakeBackend(lambda context: len(context) % period, context_limit=limit)
     config = LookaheadConfig(decoding_length=width)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
-    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=most)
-    for _ in run:
-        pass
-    sample = _sample(run.record())
-    recorded = row_of(sample, config, run.record().pass_costs)
+    run = RecordedRun(LookaheadEngine(backend, config), prompt, info, max_new_tokens=most).whole()
+    sample = _sample(run)
+    recorded = row_of(sample, config, run.pass_costs)
     same = LookaheadConfig(decoding_length=width, trie_capacity=config.trie_capacity + 1)
-    replayed = row_of(sample, same, run.record().pass_costs)
+    replayed = row_of(sample, same, run.pass_costs)
     assert recorded.seconds is not None
     assert replayed.seconds is None
     for name in (*COUNTS, "tokens_per_pass", "by_source", "by_depth", "by_match_length"):
@@ -129,7 +126,7 @@ def test_a_trace_that_a_study_wrote_is_replayed_as_replay_does(runs: list[RunRec
     if not samples:
         return
     path = tmp_path_factory.mktemp("trace") / "trace.jsonl"
-    write_trace(path, samples)
+    path.write_bytes(to_trace(samples))
     again = read_material(path)
     assert [(one.name, one.prompt_ids, one.output_ids) for one in again] == [
         (one.name, one.prompt_ids, one.output_ids) for one in samples
@@ -157,7 +154,7 @@ def test_a_table_has_a_column_for_every_number_and_no_formulas(tmp_path: Path):
     rows = [Row(name="=1+1", text="-x\n", **run), Row(name="b", category="@kind", **run)]
     names, lines = table(rows)
     assert set(names) == set(flat(rows[0]))
-    assert lines[1][names.index("category")] == "@kind"
+    assert lines[1]["category"] == "@kind"
     text = to_csv(rows)
     assert "'=1+1" in text
     assert "'@kind" in text

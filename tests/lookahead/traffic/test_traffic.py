@@ -22,9 +22,8 @@ from lookahead.inputs import InputError
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.study.material import Sample
 from lookahead.study.reading import read_material
-from lookahead.traffic import is_traffic, read_traffic
-from lookahead.traffic.read import _rows
-from lookahead.traffic.registry import READERS
+from lookahead.traffic.exchange import exchange
+from lookahead.traffic.read import READERS, _rows, is_traffic, reader_of, traffic_in
 
 HERE = Path(__file__).parent
 FILES = sorted(path for path in HERE.iterdir() if path.suffix in {".jsonl", ".sse", ".parquet"})
@@ -38,7 +37,7 @@ def _first_line(path: Path) -> bytes:
 
 def _all(path: Path, tokenizer: Any = None) -> tuple[list[Sample], list[str]]:
     notes: list[str] = []
-    return list(read_traffic(path, tokenizer, notes.append)), notes
+    return list(traffic_in(path.read_bytes(), str(path), tokenizer, notes.append)), notes
 
 
 def _written(tmp_path: Path, *rows: Any) -> Path:
@@ -314,9 +313,6 @@ def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, known:
 
 
 def test_every_reader_has_a_file_of_its_engine():
-    from lookahead.traffic.exchange import exchange
-    from lookahead.traffic.registry import reader_of
-
     found = {"Ray Data"}
     for path in FILES:
         for line in path.read_bytes().splitlines() if path.suffix == ".jsonl" else ():
