@@ -20,7 +20,8 @@ from app.model.host import ModelHost
 from app.model.runs import RunRequest
 from app.run import studies, study_process
 from app.run.store import RunStore
-from app.run.studies import Studies
+from app.run.studies import Studies, StudyRequest
+from app.serve import lab as lab_module
 from app.serve.lab import Lab
 from app.serve.question_thread import QuestionThread
 from lookahead import LookaheadConfig, RunRecord
@@ -185,6 +186,16 @@ def test_a_file_is_read_before_it_is_studied(
     assert "the limit of this page" in client.post("/lab/check", json={"name": "a", "text": PROMPTS}).json()["error"]
 
 
+def test_files_that_wait_to_be_read_are_few(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    let, request = threading.Event(), StudyRequest("a.jsonl", PROMPTS)
+    monkeypatch.setattr(Studies, "_checked", lambda *_: {"prompts": 2} if let.wait(60) else {})
+    asked = [lab.studies.check(request) for _ in range(200)]
+    assert sum(not check.done() for check in asked) == studies.MOST_CHECKS
+    let.set()
+    assert [check.result(60) for check in asked].count({"prompts": 2}) == studies.MOST_CHECKS
+    assert lab.studies.check(request).result(60) == {"prompts": 2}
+
+
 def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
     study = started(client, TRACE, settings=[{"decoding_length": 8}, {"decoding_length": 2, "sources": ["output"]}])
     asked = followed(client, study)[0]["asked"]
@@ -309,13 +320,24 @@ def test_a_run_on_the_page_waits_for_one_run_of_a_study_at_most(host: ModelHost,
     assert len(gate.prompts) == 5
 
 
-def test_the_time_of_a_pass_is_measured_again(client: TestClient, host: ModelHost, monkeypatch: Any) -> None:
+def test_the_time_of_a_pass_is_measured_again(client: TestClient, lab: Lab, host: ModelHost, monkeypatch: Any) -> None:
     known = KnownCosts(PassCosts((1, 64), (0.01, 0.05)), 0.0)
     monkeypatch.setattr(host.backend, "known_costs", lambda longest, again: known if again else None)
     monkeypatch.setattr(host, "costs", host.costs)
     machine = client.post("/lab/costs").json()["machine"]
     assert (machine["lengths"], machine["seconds"], machine["break_even"]) == ([1, 64], [0.01, 0.05], [1, 5])
     assert host.costs is known.measured
+    for _ in range(3):  # another visitor asks, too
+        answer = visitor(lab).post("/lab/costs")
+        assert (answer.status_code, "Try again in 30 s" in answer.text) == (429, True)
+    monkeypatch.setattr(lab_module, "MEASURE_SECONDS", 0)
+    let = threading.Event()
+    run = host.thread.start(lambda: let.wait(60), threading.Event())
+    answer = client.post("/lab/costs")
+    assert (answer.status_code, "runs in progress" in answer.text) == (429, True)
+    let.set()
+    assert run.result(60)
+    host.thread.call(int)  # the thread is free
     monkeypatch.setattr(host, "costs", None)
     assert "no T(n)" in client.post("/lab/costs").json()["error"]
 
