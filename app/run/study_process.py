@@ -22,7 +22,7 @@ from msgspec.structs import replace as replaced
 
 from app.model.error_line import error_line
 from app.run.study_job import Made, StudyJob, Wanted
-from lookahead.config import GREEDY
+from lookahead.config import GREEDY, LookaheadConfig
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
@@ -35,7 +35,7 @@ from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study, recorded, recorded_costs
 from lookahead.study.verdict import against, verdict
-from lookahead.trie.file import fingerprint_of, load_trie
+from lookahead.trie.file import load_corpus
 
 NICENESS = 5
 """The engine's passes go first."""
@@ -177,7 +177,7 @@ class Work:
             given.setdefault("sources", job.sources)
         self.config = base_config(self.samples, given, self.costs is not None)
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
-        self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+        self.corpus = load_corpus(job.trie, None, LookaheadConfig())  # within the bounds of the page's own
 
     def _take_recorded(self) -> None:
         """Nothing will run: model and times are those of the recording, as far as it has them."""

@@ -20,11 +20,12 @@ from app.model.host import ModelHost
 from app.model.runs import RunRequest
 from app.run import studies, study_process
 from app.run.store import RunStore
-from app.run.studies import Studies, StudyRequest
+from app.run.studies import Studies
+from app.run.study_job import StudyJob, StudyRequest
 from app.serve import lab as lab_module
 from app.serve.lab import Lab
 from app.serve.question_thread import QuestionThread
-from lookahead import LookaheadConfig, RunRecord
+from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
 from lookahead.costs import KnownCosts, PassCosts
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
@@ -379,6 +380,22 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
         assert study_process.read(job, notes.append) == [name]
         assert given == tried
         assert notes == [f"read with {tried[-1]}"]
+
+
+def test_a_study_bounds_the_corpus_of_the_page_as_the_page_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: ModelHost
+) -> None:
+    (tmp_path / "material").mkdir()
+    (tmp_path / "material" / "t.jsonl").write_text(TRACE)
+    corpus = Trie(4)
+    corpus.insert(range(6000))
+    save_trie(corpus, tmp_path / "a.trie", "ids")
+    monkeypatch.setattr(study_process, "LookaheadConfig", lambda: LookaheadConfig(trie_capacity=2000))
+    request = StudyRequest("t.jsonl", TRACE, {"trie_capacity": 10**6})
+    job = StudyJob(request, tmp_path, 9, host.info, None, ("prompt", "corpus"), str(tmp_path / "a.trie"), None, 9.0)
+    work = study_process.Work(SimpleNamespace(), job)  # type: ignore[arg-type]
+    (found,) = work.corpus
+    assert 0 < len(found) + found.leaves <= 2000 < work.config.trie_capacity
 
 
 def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
