@@ -147,7 +147,7 @@ def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> tuple[Any
 
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Found missing adapter keys")  # it goes on with random ones
-        wrapped = PeftModel.from_pretrained(model, adapter, local_files_only=local_only)
+        wrapped: Any = PeftModel.from_pretrained(model, adapter, local_files_only=local_only)
     # Only this call tells which tensors found no place.
     left_out = wrapped.load_adapter(adapter, "default", torch_device="cpu", local_files_only=local_only).unexpected_keys
     kind = wrapped.active_peft_config.peft_type.value
