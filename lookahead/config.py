@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeVar, get_args
 
 from lookahead.sources.registry import OFFERED, SourceName
@@ -292,9 +293,9 @@ def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: If one is empty or is not text, or there are more, or longer ones, than a run file takes.
     """
-    strings = (stop,) if isinstance(stop, str) else tuple(stop)
+    strings = (stop,) if isinstance(stop, str) else tuple(islice(stop, MAX_STOPS + 1))
     if len(strings) > MAX_STOPS:
-        raise ValueError(f"{len(strings)} stop strings; need at most {MAX_STOPS}")
+        raise ValueError(f"more than {MAX_STOPS} stop strings; leave some out")
     for string in strings:
         if not isinstance(string, str) or string.encode(errors="replace").decode() != string:
             raise ValueError(f"stop={_shown(string)}; need text")

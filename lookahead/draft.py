@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from operator import index
 from typing import Literal, SupportsIndex
 
+from lookahead.config import MAX_TOKENS
 from lookahead.sources.registry import ROOT_SOURCE
 
 DraftShape = Literal["tree", "chain", "none"]
@@ -17,12 +19,15 @@ def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """Token ids as Python's own numbers, whatever library they come from.
 
     Raises:
-        ValueError: If they are not whole numbers in one flat list.
+        ValueError: If they are not whole numbers in one flat list, or more than any run has (they may never end).
     """
     try:
-        return tuple(int(index(token_id)) for token_id in token_ids)
+        found = tuple(int(index(token_id)) for token_id in islice(token_ids, MAX_TOKENS + 1))
     except TypeError as error:
         raise ValueError(f"token ids: need whole numbers in one flat list ({error})") from None
+    if len(found) > MAX_TOKENS:
+        raise ValueError(f"token ids: need at most {MAX_TOKENS}, got more")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

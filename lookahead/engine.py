@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Protocol
 
 from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
-from lookahead.config import GREEDY, MAX_TOKENS, LookaheadConfig, RunSettings, Sampling, stop_strings
+from lookahead.config import GREEDY, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, DraftRequest, NoDrafts, Request
@@ -118,8 +118,6 @@ class LookaheadEngine:
 
     def _check_ids(self, ids: tuple[int, ...], where: str) -> None:
         size = self.backend.vocab_size
-        if len(ids) > MAX_TOKENS:
-            raise ValueError(f"{where} has {len(ids)} tokens; need at most {MAX_TOKENS}")
         if ids and (min(ids) < 0 or max(ids) >= size):
             outside = next(token_id for token_id in ids if not 0 <= token_id < size)
             raise ValueError(f"token id {outside} in {where}; the model's vocabulary is 0 to {size - 1}")

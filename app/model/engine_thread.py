@@ -37,6 +37,11 @@ class EngineThread:
         future.add_done_callback(lambda done: self._cancelled.pop(done, None))
         return future
 
+    @property
+    def busy(self) -> bool:
+        """Whether a task that ``start`` took is in progress, or waits."""
+        return bool(self._cancelled)
+
     def close(self) -> None:
         """End the run in progress after its current pass, and the thread with it."""
         for cancelled in list(self._cancelled.values()):

@@ -51,6 +51,8 @@ MOST_BYTES = 2_000_000_000
 """Most bytes of their files, on the disk."""
 CHECK_SECONDS = 20.0
 """How long a file may be read before it is studied; one that takes longer is refused by its study, if it must be."""
+MOST_CHECKS = 8
+"""Most files that wait to be read before they are studied; one more is not read."""
 STOP_SECONDS = 10.0
 """How long a study that was stopped may take to sum up what it has."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +164,7 @@ class Studies:
         # waits for one of them at most.
         self._turns = ThreadPoolExecutor(1, "studies")
         self._checks = ThreadPoolExecutor(1, "checks")
+        self._checks_left = threading.Semaphore(MOST_CHECKS)
         atexit.register(self.close)
 
     def start(self, session: str, request: StudyRequest, followed: bool = True) -> LiveStudy:
@@ -198,13 +201,21 @@ class Studies:
             raise ValueError(f"{request.name}: larger than {most:,} bytes; the limit of this page")
 
     def check(self, request: StudyRequest) -> Future[dict[str, Any]]:
-        """What a file holds: ``{"prompts", "recorded"}``; empty if reading it takes long. One file is read at a time.
+        """What a file holds: ``{"prompts", "recorded"}``; empty if reading it takes long, or too many wait.
+
+        One file is read at a time.
 
         Raises:
             ValueError: If it cannot be studied, as its study would say; from the future, too.
         """
         self._check_size(request)
-        return self._checks.submit(self._checked, request)
+        if not self._checks_left.acquire(blocking=False):
+            unread = Future[dict[str, Any]]()
+            unread.set_result({})
+            return unread
+        check = self._checks.submit(self._checked, request)
+        check.add_done_callback(lambda _: self._checks_left.release())
+        return check
 
     def _checked(self, request: StudyRequest) -> dict[str, Any]:
         study = LiveStudy("", request, self._host.info.name)

@@ -35,7 +35,7 @@ from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study
 from lookahead.study.verdict import against, verdict
-from lookahead.trie.file import fingerprint_of, load_trie
+from lookahead.trie.file import load_corpus
 
 NICENESS = 5
 """The engine's passes go first."""
@@ -172,7 +172,7 @@ class Work:
             made = replace(made, costs=job.costs, machine="this machine")
             name = job.model.name
             self.notes.append(f"The recording has no times: they are modelled by T(n) of {name} on this machine.")
-        corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
+        corpus = load_corpus(job.trie, None, LookaheadConfig())  # within the bounds of the page's own
         config = base_config(self.samples, given, made.costs is not None)
         self._options = replace(made, config=config, corpus=corpus, notes=self.notes)
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own

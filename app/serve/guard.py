@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,6 +28,10 @@ MOST_BODY = 70_000_000
 """Largest body of a request in bytes: a run file of 32 MB as a JSON string."""
 MOST_BODIES = 4 * MOST_BODY
 """Most bytes of all bodies together that are being received or answered."""
+MOST_OF_ONE = 2 * MOST_BODY
+"""Most bytes of one address among them."""
+BODY_SECONDS = 120.0
+"""How long a body may take to arrive: a visitor may not hold that memory for as long as it likes."""
 SHARE_SCRIPTS = "https://gradio.s3-us-west-2.amazonaws.com"
 """Where Gradio's page has its scripts from while it is shared."""
 _PLAIN_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
@@ -120,8 +126,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class _TooMuchError(Exception):
-    """A body, or all bodies together, are larger than allowed."""
+class _BodyError(Exception):
+    """A body is not taken: the line and the status that say so."""
 
 
 class Guard:
@@ -136,21 +142,29 @@ class Guard:
         self.app = app
         self.hosts = hosts
         self.place = place
-        self._held = 0
+        self._held = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         started, taken, place = False, 0, self.place()
+        client = (scope.get("client") or ("",))[0]
+        latest: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, latest
+            try:
+                async with asyncio.timeout_at(latest):
+                    message = await receive()
+            except TimeoutError:
+                raise _BodyError("The request took too long.", 408) from None
+            if not message.get("more_body"):
+                latest = None  # what follows is the end of the connection
             size = len(message.get("body", b""))
             taken += size
-            self._held += size
-            if taken > MOST_BODY or self._held > MOST_BODIES:
-                raise _TooMuchError
+            self._held[client] += size
+            if taken > MOST_BODY or self._held[client] > MOST_OF_ONE or self._held.total() > MOST_BODIES:
+                raise _BodyError("The request is too large.", 413)
             return message
 
         async def guarded(message: Message) -> None:
@@ -165,16 +179,16 @@ class Guard:
         try:
             refusal = self._refusal(scope, place)
             await (refusal or self.app)(scope, counted, guarded)
-        except _TooMuchError:
+        except _BodyError as error:
             if not started:
-                await PlainTextResponse("The request is too large.", 413)(scope, receive, guarded)
+                await PlainTextResponse(*error.args)(scope, receive, guarded)
         except Exception as error:
             if started:
                 raise
             logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=error)
             await JSONResponse({"error": error_line(error)}, 500)(scope, receive, guarded)
         finally:
-            self._held -= taken
+            self._held -= Counter({client: taken})  # forgets the client that holds nothing more
 
     def _refusal(self, scope: Scope, place: Place) -> Response | None:
         """Why a request is not answered; None if it is."""

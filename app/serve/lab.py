@@ -18,6 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from math import ceil, inf
 from time import monotonic
 from typing import Any
 
@@ -40,6 +41,8 @@ from lookahead.study.table import to_csv
 from lookahead.study.verdict import machine
 
 COOKIE = "lookahead-lab"
+MEASURE_SECONDS = 30.0
+"""Least time between two measurements of T(n): each takes the engine from runs, and all visitors share its result."""
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.2
 STUDY_SECONDS = 0.5
@@ -65,7 +68,7 @@ class Lab:
         self.thread = thread
         self.studies = studies
         self.on_space = on_space
-        self._measuring = asyncio.Lock()
+        self._measured = -inf
 
     # ------------------------------------------------------------------ questions
 
@@ -123,11 +126,13 @@ class Lab:
 
     async def costs(self, _: Request, __: str) -> Response:
         """Measure T(n) again."""
-        if self._measuring.locked():
-            raise BusyError("T(n) is being measured already.")
-        async with self._measuring:
-            measured = self.host.thread.start(partial(self.host.pass_costs, True), threading.Event())
-            costs = await asyncio.wrap_future(measured)
+        wait = self._measured + MEASURE_SECONDS - monotonic()
+        if wait > 0 or self.host.thread.busy:
+            when = f"in {ceil(wait)} s" if wait > 0 else "when the runs in progress have finished"
+            raise BusyError(f"T(n) cannot be measured now. Try again {when}.")
+        self._measured = monotonic()
+        measured = self.host.thread.start(partial(self.host.pass_costs, True), threading.Event())
+        costs = await asyncio.wrap_future(measured)
         if costs is None:
             raise ValueError("This model decodes one token at a time, so there is no T(n) to measure.")
         return JSONResponse({"machine": msgspec.to_builtins(machine("this machine", costs, Drafting()))})

@@ -227,11 +227,9 @@ def _recorded(args: argparse.Namespace, samples: Sequence[Sample], made: StudyOp
 
 def _corpus_of_anyone(args: argparse.Namespace, config: LookaheadConfig) -> Sequence[Trie]:
     """The tries of ``--trie`` where no tokenizer says whose they are."""
-    if args.trie is None:
-        return ()
-    from lookahead.trie.file import fingerprint_of, load_trie
+    from lookahead.trie.file import load_corpus
 
-    return (load_trie(args.trie, fingerprint_of(args.trie), config.trie_capacity, config.trie_bytes),)
+    return load_corpus(args.trie, None, config)
 
 
 def _run_prompts(

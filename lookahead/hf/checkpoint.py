@@ -18,6 +18,7 @@ from lookahead.backend import BackendError
 _ON_THE_HUB = re.compile(r"([\w.-]+/[\w.-]+):(.+\.gguf)", re.IGNORECASE)
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 _NO_FOLDER = "there is no such folder; name a model folder, a GGUF file or a Hugging Face id"
+_ADAPTER_WEIGHTS = re.compile(r"(adapter|lora).*\.(safetensors|bin|pt)$", re.IGNORECASE)
 _WEIGHTS = (".safetensors", ".bin", ".index.json")
 
 
@@ -116,6 +117,14 @@ def _check_whole(file: str) -> None:
 def has_adapter(folder: str) -> bool:
     """Whether this is a folder with a PEFT adapter, whose model may be elsewhere."""
     return os.path.isfile(os.path.join(folder, "adapter_config.json"))
+
+
+def stray_adapter(found: Checkpoint) -> tuple[str, ...]:
+    """The notice that a folder has an adapter's weights that are left out, as no adapter_config.json describes them."""
+    if found.gguf is not None or found.adapter is not None or not os.path.isdir(found.source):
+        return ()
+    files = [name for name in sorted(os.listdir(found.source)) if _ADAPTER_WEIGHTS.search(name)]
+    return tuple(f"{name} is not used: the folder has no adapter_config.json that describes it" for name in files[:1])
 
 
 def _adapted(source: str, local_only: bool) -> Checkpoint | None:

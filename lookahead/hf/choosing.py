@@ -36,6 +36,7 @@ class Chooser:
 
     def __init__(self, processors: LogitsProcessorList, prompt_length: int = 0, dice: Dice | None = None) -> None:
         names = [type(one).__name__ for one in processors]
+        self._hides_nan = "InfNanRemoveLogitsProcessor" in names  # the model's own settings ask for it
         self.along_path = len(names) > 0 if dice is None else not _ROW_WISE.issuperset(names)
         self._processors, self._dice, self._prompt_length = processors, dice, prompt_length
         # From the first of these on, a few tokens of each row are all that matters.
@@ -47,6 +48,8 @@ class Chooser:
     def scores(self, logits: Tensor, context_ids: Tensor) -> Tensor:
         """The scores to ``pick`` from, shape ``(n, vocab)``: the logits, processed by what needs whole rows.
 
+        A row of logits with NaN or plus infinity stays without a choice, whatever a processor makes of it.
+
         Args:
             logits: Shape ``(n, vocab)``; one row if ``along_path``.
             context_ids: The tokens before the choice, shape ``(1, m)``; needed only if ``along_path``.
@@ -54,9 +57,10 @@ class Chooser:
         if not self._processors and self._dice is None:
             return logits
         scores = logits.to(copy=self.along_path, dtype=torch.float32)
+        spoilt = ~(scores.amax(-1, keepdim=True) < torch.inf)  # NaN is not smaller than anything
         for processor in self._whole_rows:
             scores = processor(context_ids, scores)
-        return scores
+        return scores if self._hides_nan or not bool(spoilt.any()) else scores.masked_fill(spoilt, torch.nan)
 
     def pick(self, scores: Tensor, lengths: Sequence[int]) -> list[int]:
         """The choice for each row, shape ``(n,)``; ``NO_CHOICE`` where there is none.

@@ -14,7 +14,7 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel,
 from transformers.generation.configuration_utils import GenerationMode
 
 from lookahead.backend import BackendError, brief, shortened
-from lookahead.config import Sampling
+from lookahead.config import LEAST_TEMPERATURE, Sampling
 from lookahead.hf.choosing import WARPERS, Chooser
 from lookahead.hf.sampling import Dice
 
@@ -99,8 +99,8 @@ def _handed_over(
 
 
 def _temperature(value: Any) -> float:
-    """The temperature in a generation_config, 1 if it has none that can be used."""
-    return float(value) if type(value) in (int, float) and 0 < value < 100 else 1.0
+    """The temperature in a generation_config, at least the least that runs take; 1 if it has none that can be used."""
+    return max(float(value), LEAST_TEMPERATURE) if type(value) in (int, float) and 0 < value < 100 else 1.0
 
 
 class GenerationRules:
@@ -158,8 +158,8 @@ class GenerationRules:
         for count in dict.fromkeys((1, 2, length - 1)) if dry.processors else ():
             ids = two.new_zeros((1, count))
             scores = dry.processors(ids, torch.zeros((1, size), device=two.device))  # type: ignore[arg-type]
-            if bool(scores.isnan().any()):
-                raise ValueError("it makes the logits NaN")
+            if not bool((scores < torch.inf).all()):
+                raise ValueError("it makes logits NaN or infinite")
         return dry
 
     def _refusal(self, settings: GenerationConfig, error: Exception) -> str:

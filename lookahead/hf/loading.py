@@ -16,13 +16,14 @@ import torch
 from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from lookahead.backend import BackendError
-from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, has_adapter, looks_local
+from lookahead.backend import BackendError, brief
+from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, has_adapter, looks_local, stray_adapter
 from lookahead.hf.gguf_file import quick_gguf
 from lookahead.hf.refusals import check_config, load_failure
-from lookahead.hf.weights import check_unpacked, check_weights
+from lookahead.hf.weights import check_finite, check_unpacked, check_weights, unused
 
 Parts = TypeVar("Parts")
+_MERGEABLE = "choose a LoRA or another adapter that can be merged (merge_and_unload of PEFT)"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
 
@@ -94,13 +95,14 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
             options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
             result: Any = AutoModelForCausalLM.from_pretrained(found.source, config=config, dtype=kind, **options)
         model, info = result
-        notices = check_weights(model, info)
+        notices = (*check_weights(model, info), *stray_adapter(found))
         if quantised:
             check_unpacked(model, kind)
         if found.gguf is not None:
             model.config.name_or_path = found.gguf
         if found.adapter is not None:
-            model = _merged(model, found.adapter, local_only)
+            model, left_out = _merged(model, found.adapter, local_only)
+            notices = (*notices, *left_out)
         model.to(device)
         return Loaded(model.eval(), tokenizer, notices)
 
@@ -135,16 +137,29 @@ def _tokenizer(found: Checkpoint, options: dict[str, Any]) -> PreTrainedTokenize
     return AutoTokenizer.from_pretrained(found.source, **options)
 
 
-def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> Any:
-    """The model with the adapter's weights added to its own: a pass costs no more than without."""
+def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> tuple[Any, tuple[str, ...]]:
+    """The model with the adapter's weights added to its own, so that a pass costs no more; a notice of unused ones.
+
+    Raises:
+        BackendError: If the adapter is of a kind that cannot be added.
+    """
     from peft import PeftModel  # pyright: ignore[reportMissingImports]
 
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Found missing adapter keys")  # it goes on with random ones
-        wrapped = PeftModel.from_pretrained(model, adapter, local_files_only=local_only)
-    merged = wrapped.merge_and_unload(safe_merge=True)
+        wrapped: Any = PeftModel.from_pretrained(model, adapter, local_files_only=local_only)
+    # Only this call tells which tensors found no place.
+    left_out = wrapped.load_adapter(adapter, "default", torch_device="cpu", local_files_only=local_only).unexpected_keys
+    kind = wrapped.active_peft_config.peft_type.value
+    if not hasattr(wrapped.base_model, "merge_and_unload"):
+        raise BackendError(f"{kind} adapters add no weights to the model; {_MERGEABLE}")
+    try:
+        merged = wrapped.merge_and_unload(safe_merge=True)
+    except (NotImplementedError, ValueError) as error:
+        raise BackendError(f"its {kind} adapter cannot be added to the model ({brief(error)}); {_MERGEABLE}") from error
+    check_finite(merged)
     merged.config.name_or_path = adapter
-    return merged
+    return merged, unused(model, left_out, "adapter")
 
 
 def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:

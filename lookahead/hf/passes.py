@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from lookahead.backend import BackendError, PassError, failure_line
 
 NO_CHOICE = -1
-"""Stands for a row of logits that has no largest one: they are NaN, or all minus infinity."""
+"""Stands for a row of logits that has no largest finite one: NaN or infinity is among them, or all are masked."""
 
 _DTYPES_DISAGREE = re.compile(r"dtype|scalar type|BFloat16|\bHalf\b|Float8|\bDouble\b")
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
@@ -58,20 +58,21 @@ def choices(logits: Tensor) -> list[int]:
     if logits.dtype == torch.float64:
         logits = logits.float()
     values, indices = logits.max(dim=-1)
-    return indices.where(values > -torch.inf, NO_CHOICE).tolist()  # NaN is not larger than anything
+    return indices.where(values.isfinite(), NO_CHOICE).tolist()  # of a row with NaN, the largest is NaN
 
 
-def no_choice(scores: Tensor, length: int) -> PassError:
-    """Why there is no choice after ``length`` tokens, from the row of scores ``(vocab,)`` and its dtype."""
-    if not bool(scores.isnan().any()):
+def no_choice(logits: Tensor, length: int) -> PassError:
+    """Why there is no choice after ``length`` tokens, from the model's row of logits ``(vocab,)`` and its dtype."""
+    if bool(logits.float().max() < torch.inf):  # NaN is not smaller than anything
         return PassError(
             f"no token has a logit above minus infinity after {length} tokens; "
             "check the model's weights, and what generation_config forbids (suppress_tokens, bad_words_ids)"
         )
-    dtype = str(scores.dtype).removeprefix("torch.")
+    dtype = str(logits.dtype).removeprefix("torch.")
     advice = (
         "float16 overflows; choose --dtype float32 or bfloat16"
-        if scores.dtype == torch.float16
+        if logits.dtype == torch.float16
         else f"check the model's weights, or whether {dtype} overflows (choose another --dtype)"
     )
-    return PassError(f"the logits are NaN after {length} tokens: {advice}")
+    what = "NaN" if bool(logits.isnan().any()) else "infinite"
+    return PassError(f"the logits are {what} after {length} tokens: {advice}")

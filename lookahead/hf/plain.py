@@ -66,7 +66,7 @@ class PlainSession:
         scores = self._chooser.scores(logits, self._context_ids)
         (token_id,) = self._chooser.pick(scores, [self._context_ids.shape[1]])
         if token_id == NO_CHOICE:
-            raise no_choice((logits if bool(logits.isnan().any()) else scores)[0], self._context_ids.shape[1])
+            raise no_choice(logits[0], self._context_ids.shape[1])
         return token_id
 
     def _carry_over(self, outputs: ModelOutput) -> None:

@@ -30,7 +30,7 @@ class Dice:
         self._bounds = torch.zeros((0, 0))
 
     def draw(self, scores: Tensor, positions: Sequence[int]) -> list[int]:
-        """A token for each row, with the probability ``softmax`` gives it; -1 where no score is above minus infinity.
+        """A token for each row, with the probability ``softmax`` gives it; -1 where the largest score is not finite.
 
         Args:
             scores: float32, shape ``(n, vocab)``.
@@ -50,12 +50,8 @@ class Dice:
         may_win = (values - best[rows, None] + bound[rows, blocks, None]) >= floor[rows, None]
         may_win &= tokens < scores.shape[-1]
         of_row = rows[:, None].expand_as(tokens)[may_win]
-        found = self._winners(of_row, tokens[may_win], values[may_win], where)
-        # A row of NaN or of minus infinity has no candidate; one with plus infinity takes that.
-        return [
-            token if token != NO_CHOICE or not highest_score > -torch.inf else leader
-            for token, leader, highest_score in zip(found, leaders, best.tolist(), strict=True)
-        ]
+        # A row with NaN or plus infinity has no candidate, nor one of minus infinity: inf - inf is NaN.
+        return self._winners(of_row, tokens[may_win], values[may_win], where)
 
     def draw_among(self, scores: Tensor, token_ids: Tensor, positions: Sequence[int]) -> list[int]:
         """The same for rows that hold only these tokens' scores, both shape ``(n, k)``; all other tokens are out."""

@@ -201,7 +201,7 @@ class TreeSession:
         scores = self._chooser.scores(logits[None], self._context_ids[:, :length])
         (token_id,) = self._chooser.pick(scores, [length])
         if token_id == NO_CHOICE:
-            raise no_choice(logits if bool(logits.isnan().any()) else scores[0], length)
+            raise no_choice(logits, length)
         return token_id
 
 

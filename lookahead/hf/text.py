@@ -6,12 +6,15 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from os.path import commonprefix
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError
+from lookahead.config import MAX_TOKENS
+from lookahead.hf import template_trial
 
 REPLACEMENT = "\ufffd"
 _PRINTED = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -87,6 +90,7 @@ class Vocabulary:
         tokens = self._tokens
         self.byte_ids = {tokens[name]: byte for byte in range(256) if (name := f"<0x{byte:02X}>") in tokens}
         self._alone: dict[int, str] = {}
+        self._template_ends: bool | None = None  # tried before its first use
 
     @property
     def highest_id(self) -> int:
@@ -145,7 +149,14 @@ class Vocabulary:
         with _one_line("its chat template refused the prompt", _RAW):
             if self._own_template:
                 return list(tokenizer.apply_chat_template(messages, tools=tools)["input_ids"])
-            prompt = tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
+            options = {"tools": tools, "add_generation_prompt": True, "tokenize": False}
+            render = partial(tokenizer.apply_chat_template, messages, **options)
+            if self._template_ends is None:
+                self._template_ends = template_trial.ends(render)
+            if not self._template_ends:
+                raise TimeoutError("it takes too much time or memory")
+            if len(prompt := render()) > 20 * MAX_TOKENS:
+                raise ValueError(f"it writes {len(prompt):,} characters")
             return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
     def template_fault(self) -> str | None:

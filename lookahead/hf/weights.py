@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -42,14 +43,21 @@ def check_weights(model: PreTrainedModel, info: dict[str, Any]) -> tuple[str, ..
             f"tensors could not be read: {_some([' '.join(str(m).split()) for m in info['error_msgs']])}"
         )
     check_finite(model)
-    if not unexpected:
+    return unused(model, unexpected, "files")
+
+
+def unused(model: PreTrainedModel, names: list[str], where: str) -> tuple[str, ...]:
+    """The notice that the model lacks these tensors of the files, or of its adapter; none without names."""
+    if not names:
         return ()
-    return (f"{len(unexpected)} tensors of the files are not used by {type(model).__name__}: {_some(unexpected)}",)
+    return (f"{len(names)} tensors of the {where} are not used by {type(model).__name__}: {_some(names)}",)
 
 
 def check_finite(model: PreTrainedModel) -> None:
-    """Raise BackendError if a weight is NaN or infinite; reads every weight once and copies none."""
-    for name, weight in model.named_parameters():
+    """Raise BackendError if a weight, or a buffer kept with the weights, is NaN or infinite; reads each once."""
+    kept = model.state_dict(keep_vars=True).keys()  # other buffers are computed, and may mask with minus infinity
+    buffers = ((name, buffer) for name, buffer in model.named_buffers() if name in kept)
+    for name, weight in chain(model.named_parameters(), buffers):
         # 8-bit floats have no minimum in torch; they are checked by what they are unpacked to.
         if weight.is_floating_point() and weight.element_size() > 1 and weight.numel() and not weight.is_meta:
             try:

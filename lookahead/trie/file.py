@@ -139,15 +139,21 @@ class _Reader(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
+def load_corpus(
+    path: str | os.PathLike[str] | None, reader: _Reader | None, config: LookaheadConfig
+) -> tuple[Trie, ...]:
     """The tries of a run's corpus: the one in the file, within the settings' bounds; none without a file.
+
+    Args:
+        reader: Who reads its tokens; None takes the tokens of any tokenizer.
 
     Raises:
         TrieFileError: As ``load_trie``.
     """
     if path is None:
         return ()
-    return (load_trie(path, reader.fingerprint, config.trie_capacity, config.trie_bytes, reader.vocab_size),)
+    whose, size = (fingerprint_of(path), MAX_TOKEN_ID) if reader is None else (reader.fingerprint, reader.vocab_size)
+    return (load_trie(path, whose, config.trie_capacity, config.trie_bytes, size),)
 
 
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:

@@ -67,3 +67,43 @@ def test_missing_weights_of_an_adapter_are_not_made_up(adapter: Path) -> None:
     save_file(dict(list(load_file(file).items())[1:]), file)
     with pytest.raises(BackendError, match="missing adapter keys"):
         HFBackend.from_pretrained(str(adapter))
+
+
+@pytest.mark.parametrize(
+    ("name", "like"), [("layers.9.self_attn.q_proj.lora_A", "lora_A"), ("layers.0.mlp.gate_proj.lora_B", "lora_B")]
+)
+def test_weights_of_an_adapter_that_the_model_lacks_are_a_notice(adapter: Path, name: str, like: str) -> None:
+    file = adapter / "adapter_model.safetensors"
+    found = load_file(file)
+    more = f"base_model.model.model.{name}.weight"
+    save_file({**found, more: next(value.clone() for key, value in found.items() if like in key)}, file)
+    (notice,) = HFBackend.from_pretrained(str(adapter)).notices
+    assert notice.startswith("1 tensors of the adapter are not used by LlamaForCausalLM: ")
+    assert name in notice
+
+
+@pytest.mark.parametrize("make", [peft.PromptTuningConfig, peft.PrefixTuningConfig])
+def test_an_adapter_that_adds_no_weights_is_named(make: Any, tiny_model: Path, tmp_path: Path) -> None:
+    config = make("CAUSAL_LM", num_virtual_tokens=2)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), config).save_pretrained(tmp_path)
+    with pytest.raises(BackendError, match=r"P\w+_TUNING adapters add no weights to the model; choose a LoRA"):
+        HFBackend.from_pretrained(str(tmp_path))
+
+
+def test_an_adapter_that_cannot_be_merged_is_named(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("layers are replicated")
+
+    monkeypatch.setattr(peft.tuners.lora.LoraModel, "merge_and_unload", refuse)
+    with pytest.raises(
+        BackendError, match=r"its LORA adapter cannot be added .*replicated.*; choose a LoRA or another"
+    ):
+        HFBackend.from_pretrained(str(adapter))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_of_an_adapter_that_are_not_finite_are_refused(adapter: Path, value: float) -> None:
+    file = adapter / "adapter_model.safetensors"
+    save_file({key: torch.full_like(tensor, value) for key, tensor in load_file(file).items()}, file)
+    with pytest.raises(BackendError, match="NaN"):
+        HFBackend.from_pretrained(str(adapter))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
 from lookahead.config import LookaheadConfig
@@ -24,7 +27,7 @@ from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
         ([1], {"max_new_tokens": 0}, "max_new_tokens=0"),
         ([1], {"max_new_tokens": 5, "method": "beam"}, "method='beam'"),
         ([1], {"max_new_tokens": 5, "stop": [""]}, "empty stop string"),
-        ([1], {"max_new_tokens": 5, "stop": ["a"] * 65}, "65 stop strings; need at most 64"),
+        ([1], {"max_new_tokens": 5, "stop": ["a"] * 65}, "more than 64 stop strings"),
         ([1], {"max_new_tokens": 5, "stop": "a" * 1001}, "a stop string of 1001 characters"),
         ([1], {"max_new_tokens": 5, "stop": ["\ud800"]}, "need text"),
         ([1], {"max_new_tokens": 5, "stop": [b"a"]}, "need text"),
@@ -41,11 +44,18 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(prompt, arguments, m
 
 
 def test_a_prompt_longer_than_a_run_file_holds_is_refused(monkeypatch):
-    monkeypatch.setattr("lookahead.engine.MAX_TOKENS", 10)
+    monkeypatch.setattr("lookahead.draft.MAX_TOKENS", 10)
     backend = FakeBackend()
     assert list(LookaheadEngine(backend).generate([1] * 10, max_new_tokens=1))
-    with pytest.raises(ValueError, match="the prompt has 11 tokens; need at most 10"):
-        LookaheadEngine(backend).generate([1] * 11, max_new_tokens=1)
+    many: Any
+    for many in ([1] * 11, itertools.repeat(1), np.ones(11, dtype=int)):
+        with pytest.raises(ValueError, match="token ids: need at most 10"):
+            LookaheadEngine(backend).generate(many, max_new_tokens=1)
+        with pytest.raises(ValueError, match="token ids: need at most 10"):
+            LookaheadEngine(backend).generate([1], max_new_tokens=1, expected=many)
+    stop: Any = itertools.repeat("a")
+    with pytest.raises(ValueError, match="more than 64 stop strings"):
+        LookaheadEngine(backend).generate([1], max_new_tokens=1, stop=stop)
     assert len(backend.sessions) == 1
 
 

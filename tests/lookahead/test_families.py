@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from lookahead.backend import BackendError, PassError, failure_line
-from lookahead.config import LookaheadConfig
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.masks import TreeMasks
@@ -386,7 +387,8 @@ def test_a_model_that_cannot_run_at_all_is_not_taken_for_one_that_cannot_draft()
 
 @pytest.mark.parametrize("make", [tiny_model, tiny_minimax])
 @pytest.mark.parametrize(
-    ("value", "found"), [(torch.nan, "NaN after 3 tokens"), (-torch.inf, "minus infinity after 3")]
+    ("value", "found"),
+    [(torch.nan, "NaN after 3 tokens"), (torch.inf, "infinite after 3"), (-torch.inf, "minus infinity after 3")],
 )
 def test_logits_without_a_largest_one_fail_the_pass(make, value, found):
     model = make("llama") if make is tiny_model else make()
@@ -396,6 +398,42 @@ def test_logits_without_a_largest_one_fail_the_pass(make, value, found):
     backend = HFBackend(model)
     with pytest.raises(PassError, match=found):
         list(LookaheadEngine(backend).generate([5, 6, 7], max_new_tokens=9))
+
+
+def put_logits(model, tokens, value):
+    """Let these tokens have this logit from now on."""
+
+    def put(module, inputs, logits):
+        logits[..., tokens] = value
+
+    return model.get_output_embeddings().register_forward_hook(put)
+
+
+DRAWS = [GREEDY, Sampling(1.0), Sampling(1.0, top_k=4), Sampling(1.0, top_p=0.5), Sampling(1.0, min_p=0.1)]
+
+
+@pytest.mark.parametrize("suppressed", [None, [9]])
+def test_one_logit_that_is_not_finite_fails_the_pass_even_where_a_processor_hides_it(suppressed):
+    model = tiny_model("llama")
+    model.generation_config.suppress_tokens = suppressed
+    backend = HFBackend(model)
+    for sampling, (value, name) in itertools.product(DRAWS, [(torch.nan, "NaN"), (torch.inf, "infinite")]):
+        session = backend.new_session(20, sampling=sampling)
+        root = session.prefill([5, 6, 7])
+        hook = put_logits(model, slice(9, 10), value)
+        with pytest.raises(PassError, match=f"{name} after 4"):
+            session.choose(tree_of([root, 3], [-1, 0]))
+        hook.remove()
+
+
+def test_minus_infinity_and_what_the_settings_remove_leave_a_choice():
+    model = tiny_model("llama")
+    put_logits(model, slice(9, None), -torch.inf)
+    assert HFBackend(model).new_session(20).prefill([5, 6, 7]) < 9
+    put_logits(model, slice(1, 2), torch.nan)
+    model.generation_config.remove_invalid_values = True
+    backend = HFBackend(model)
+    assert backend.new_session(20).prefill([5, 6, 7]) == hf_greedy(model, [5, 6, 7], 1)[0]
 
 
 def test_nan_where_nothing_is_accepted_changes_nothing():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+import re
 
 import pytest
 import torch
 
 from lookahead.backend import BackendError
-from lookahead.config import LookaheadConfig
+from lookahead.config import LEAST_TEMPERATURE, LookaheadConfig, Sampling
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
+from lookahead.hf.generation import GenerationRules
 from tests.lookahead.drafters import NoisyOracle
 from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_model
 
@@ -149,6 +151,18 @@ def test_stop_strings_of_the_model():
     assert HFBackend(model).stop_strings == ("\nUser:", "END")
 
 
+@pytest.mark.parametrize(
+    ("given", "suggested"), [(1e-5, LEAST_TEMPERATURE), (1e-300, LEAST_TEMPERATURE), (0.7, 0.7), (0.0, 1.0), (1e9, 1.0)]
+)
+def test_the_temperature_that_is_suggested_can_be_used(given, suggested):
+    model = tiny_model("llama")
+    model.generation_config.update(do_sample=True, temperature=given)
+    rules = GenerationRules(model)
+    assert rules.notice is not None
+    (said,) = re.findall(r"--temperature ([\d.e-]+)", rules.notice)
+    assert Sampling(float(said)).temperature == rules.suggested_temperature == suggested
+
+
 UNUSABLE = [
     ("eos_token_id", [[1]]),
     ("eos_token_id", []),
@@ -167,6 +181,7 @@ UNUSABLE = [
     ("no_repeat_ngram_size", "2"),
     ("exponential_decay_length_penalty", "a"),
     ("sequence_bias", [[[10], math.nan]]),
+    ("sequence_bias", [[[10], math.inf]]),
     ("min_length", "5"),
     ("num_beams", "4"),
 ]

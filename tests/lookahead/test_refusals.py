@@ -134,6 +134,27 @@ def test_weights_are_checked_in_every_dtype():
             check_finite(model)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_buffers_that_are_kept_with_the_weights_are_checked_too(value):
+    """The bias of a router, say (``e_score_correction_bias``): NaN there picks experts at random."""
+    model = tiny("llama")
+    layer = model.model.layers[1].mlp  # type: ignore[union-attr]
+    layer.register_buffer("mask", torch.tensor([0.0, -torch.inf]), persistent=False)
+    layer.register_buffer("seen", torch.tensor([3]))
+    layer.bias = torch.nn.Buffer(torch.zeros(3))
+    check_finite(model)
+    layer.bias[1] = value
+    with pytest.raises(BackendError, match=r"model\.layers\.1\.mlp\.bias holds NaN or infinite values in float32"):
+        check_finite(model)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_model.bin", "pytorch_lora_weights.safetensors"])
+def test_weights_of_an_adapter_without_its_description_are_a_notice(folder, name):
+    (folder / name).write_bytes(b"")
+    (notice,) = HFBackend.from_pretrained(str(folder)).notices
+    assert notice == f"{name} is not used: the folder has no adapter_config.json that describes it"
+
+
 @pytest.mark.parametrize("method", ["foo", None, ""])
 def test_an_unknown_quantisation_method(folder, method):
     change_config(folder, quantization_config={"quant_method": method})

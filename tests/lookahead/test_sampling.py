@@ -73,9 +73,9 @@ def test_a_draw_is_the_largest_sum_and_independent_of_the_rows_beside_it(size, s
     assert [Dice(3).draw(rows[row : row + 1], [positions[row]])[0] for row in range(12)] == found
 
 
-def test_rows_without_a_choice_and_with_infinite_scores():
+def test_rows_without_a_finite_largest_score_have_no_choice():
     infinite = torch.tensor([[math.nan, 1.0, 2.0], [-math.inf] * 3, [1.0, math.inf, 0.0], [-math.inf, -math.inf, 5.0]])
-    assert Dice(1).draw(infinite, range(4)) == [NO_CHOICE, NO_CHOICE, 1, 2]
+    assert Dice(1).draw(infinite, range(4)) == [NO_CHOICE, NO_CHOICE, NO_CHOICE, 2]
 
 
 @pytest.mark.parametrize("rounded", [False, True])

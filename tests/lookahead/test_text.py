@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from functools import cache
+import os
+import sys
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, StopStringCriteria
 
 from lookahead.backend import BackendError
+from lookahead.hf import template_trial
 from lookahead.hf.text import REPLACEMENT, OutputText, TextStream, Vocabulary, spelled
 
 TEXTS = [
@@ -291,6 +294,42 @@ def test_a_chat_template_that_refuses_is_one_line(template, reason):
     assert reason in str(error.value)
     assert str(error.value).endswith("--raw sends the prompt as it is")
     assert vocabulary.encode("hello", raw=True)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{% set n = namespace(s='ab' * 999) %}{% for a in range(60) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+    ],
+)
+def test_a_chat_template_that_does_not_end_is_one_line(template, monkeypatch):
+    monkeypatch.setattr(template_trial, "SECONDS", 0.3)
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = template
+    vocabulary = Vocabulary(tokenizer)
+    line = "its chat template refused the prompt (it takes too much time or memory); --raw sends the prompt as it is"
+    assert vocabulary.template_fault() == line
+    monkeypatch.setattr(template_trial, "ends", None)  # it is tried once
+    with pytest.raises(BackendError, match="time or memory"):
+        vocabulary.encode("hello")
+    assert vocabulary.encode("hello", raw=True)
+
+
+def test_a_chat_template_that_writes_more_than_can_run_is_one_line(monkeypatch):
+    monkeypatch.setattr("lookahead.hf.text.MAX_TOKENS", 100)
+    tokenizer = copy.deepcopy(byte_level())
+    tokenizer.chat_template = "{{ 'a' * 2001 }}"
+    assert "it writes 2,001 characters" in (Vocabulary(tokenizer).template_fault() or "")
+
+
+@pytest.mark.parametrize(
+    ("call", "ended"), [(int, True), (lambda: 1 / 0, True), (partial(os._exit, 3), False), (sys.exit, False)]
+)
+def test_what_a_trial_says(call, ended):
+    assert template_trial.ends(call) is ended
 
 
 def test_a_named_default_template_is_taken():

@@ -6,6 +6,7 @@ import pytest
 
 from app.model.host import ModelHost
 from app.options import AppOptions
+from app.page.controls import SHARED_LINE
 from app.page.layout import build_demo
 from app.run.store import RunStore
 
@@ -18,4 +19,8 @@ def test_the_trie_says_whose_outputs_it_holds(
     config = build_demo(host, RunStore()).get_config_file()
     (control,) = [component for component in config["components"] if component["props"].get("elem_id") == "keep-trie"]
     assert control["props"]["info"].startswith(f"Earlier outputs {whose} help the next run")
+    shown = [component["props"] for component in config["components"]]
+    said = {props["value"] for props in shown if props.get("elem_id") == "shared-line"}
+    assert said == ({SHARED_LINE} if share_trie else set())
+    assert "All visitors of this page share one Trie" in SHARED_LINE
     assert not config.get("connect_heartbeat")  # a connection for every open page, and a browser has six

@@ -14,7 +14,8 @@ from gradio_client import Client
 
 from app.model.host import WIDEST, ModelHost
 from app.options import AppOptions
-from app.page.layout import MOST_UPLOAD, launch
+from app.page import layout
+from app.page.layout import DELETED, MOST_UPLOAD, launch
 from app.run.stored_run import from_record
 from app.views.first_sight import RUNS
 from app.views.step_messages import how_it_ended
@@ -30,7 +31,9 @@ from lookahead.runs import runfile
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a running app."""
     host = ModelHost.load(AppOptions(max_new_tokens=200))
-    demo, url = launch(host, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "DELETED", (0.1, 2))
+        demo, url = launch(host, quiet=True)
     folder = tmp_path_factory.mktemp("client")
     yield Client(url, verbose=False, download_files=str(folder), analytics_enabled=False)
     demo.close()
@@ -261,3 +264,13 @@ def test_pages_elsewhere_and_other_hosts_are_refused_and_the_preview_is_ours(cli
 def test_uploads_are_bounded(client: Client) -> None:
     files = {"files": b"1" * (MOST_UPLOAD + 1)}
     assert httpx.post(f"{client.src}gradio_api/upload", files=files).status_code == 413
+
+
+def test_uploads_are_deleted(client: Client) -> None:
+    (file,) = httpx.post(f"{client.src}gradio_api/upload", files={"files": ("a.txt", b"abc")}).json()
+    assert Path(file).read_bytes() == b"abc"
+    latest = time.monotonic() + 20
+    while Path(file).exists():
+        assert time.monotonic() < latest
+        time.sleep(0.05)
+    assert max(DELETED) <= 600, "in the app that people start"

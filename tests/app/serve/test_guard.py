@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from app.serve import guard
 from app.serve.guard import Guard, Hosts, Place
+from tests.app.making import in_loop
 
 PAGE = "127.0.0.1:7860"
 
@@ -166,3 +169,63 @@ def test_bodies_are_bounded_each_and_together(monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):  # what was taken is given back
         assert page.post("/", headers=headers, content=b"1" * 50).status_code == 200
         assert page.post("/", headers=headers, content=b"1" * 60).status_code == 413
+
+
+class _Posts:
+    """Requests of several addresses to one guard; ``status`` has their answers in order of arrival."""
+
+    def __init__(self) -> None:
+        self.guard = Guard(self._app, Hosts(), Place)
+        self.status: list[int] = []
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await receive()  # as a stream does that waits for the end of the connection
+        await Response()(scope, receive, send)
+
+    async def post(self, client: str, body: bytes, end: float = 0.0, gone: float = 0.0) -> None:
+        """One request: after its body, how long the end of it takes and then that of the connection, in seconds."""
+        parts = [(0.0, {"body": body, "more_body": True}), (end, {"body": b""}), (gone, {"type": "http.disconnect"})]
+
+        async def receive() -> Message:
+            seconds, part = parts.pop(0)
+            await asyncio.sleep(seconds)
+            return {"type": "http.request", **part}
+
+        async def send(message: Message) -> None:
+            self.status += [message["status"]] if "status" in message else []
+
+        headers = [(b"host", PAGE.encode())]
+        scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": headers, "client": (client, 1)}
+        await self.guard({**scope, "query_string": b""}, receive, send)
+
+
+def test_one_address_cannot_hold_the_memory_for_all_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_BODIES", 40)
+    monkeypatch.setattr(guard, "MOST_OF_ONE", 20)
+
+    async def work() -> None:
+        posts = _Posts()
+        slow = [asyncio.create_task(posts.post("10.0.0.1", b"1" * 10, 0.2)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        await posts.post("10.0.0.1", b"1")
+        await posts.post("10.0.0.2", b"1" * 20)
+        assert posts.status == [413, 200]
+        await asyncio.gather(*slow)
+        await posts.post("10.0.0.1", b"1" * 20)
+        assert posts.status == [413, 200, 200, 200, 200]
+        assert not posts.guard._held, "no address is remembered"
+
+    in_loop(work())
+
+
+def test_a_body_that_does_not_arrive_is_given_up_but_not_a_long_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
+
+    async def work() -> None:
+        posts = _Posts()
+        await posts.post("10.0.0.1", b"1", end=10)
+        await posts.post("10.0.0.1", b"1", gone=0.1)
+        assert (posts.status, posts.guard._held) == ([408, 200], {})
+
+    in_loop(work())

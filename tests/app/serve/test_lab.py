@@ -21,9 +21,11 @@ from app.model.runs import RunRequest
 from app.run import studies, study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
+from app.run.study_job import StudyJob, StudyRequest
+from app.serve import lab as lab_module
 from app.serve.lab import Lab
 from app.serve.question_thread import QuestionThread
-from lookahead import LookaheadConfig, RunRecord
+from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
 from lookahead.costs import KnownCosts, PassCosts
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
@@ -186,6 +188,16 @@ def test_a_file_is_read_before_it_is_studied(
     assert "the limit of this page" in client.post("/lab/check", json={"name": "a", "text": PROMPTS}).json()["error"]
 
 
+def test_files_that_wait_to_be_read_are_few(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    let, request = threading.Event(), StudyRequest("a.jsonl", PROMPTS)
+    monkeypatch.setattr(Studies, "_checked", lambda *_: {"prompts": 2} if let.wait(60) else {})
+    asked = [lab.studies.check(request) for _ in range(200)]
+    assert sum(not check.done() for check in asked) == studies.MOST_CHECKS
+    let.set()
+    assert [check.result(60) for check in asked].count({"prompts": 2}) == studies.MOST_CHECKS
+    assert lab.studies.check(request).result(60) == {"prompts": 2}
+
+
 def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
     study = started(client, TRACE, settings=[{"decoding_length": 8}, {"decoding_length": 2, "sources": ["output"]}])
     asked = followed(client, study)[0]["asked"]
@@ -310,13 +322,24 @@ def test_a_run_on_the_page_waits_for_one_run_of_a_study_at_most(host: ModelHost,
     assert len(gate.prompts) == 5
 
 
-def test_the_time_of_a_pass_is_measured_again(client: TestClient, host: ModelHost, monkeypatch: Any) -> None:
+def test_the_time_of_a_pass_is_measured_again(client: TestClient, lab: Lab, host: ModelHost, monkeypatch: Any) -> None:
     known = KnownCosts(PassCosts((1, 64), (0.01, 0.05)), 0.0)
     monkeypatch.setattr(host.backend, "known_costs", lambda longest, again: known if again else None)
     monkeypatch.setattr(host, "costs", host.costs)
     machine = client.post("/lab/costs").json()["machine"]
     assert (machine["lengths"], machine["seconds"], machine["break_even"]) == ([1, 64], [0.01, 0.05], [1, 5])
     assert host.costs is known.measured
+    for _ in range(3):  # another visitor asks, too
+        answer = visitor(lab).post("/lab/costs")
+        assert (answer.status_code, "Try again in 30 s" in answer.text) == (429, True)
+    monkeypatch.setattr(lab_module, "MEASURE_SECONDS", 0)
+    let = threading.Event()
+    run = host.thread.start(lambda: let.wait(60), threading.Event())
+    answer = client.post("/lab/costs")
+    assert (answer.status_code, "runs in progress" in answer.text) == (429, True)
+    let.set()
+    assert run.result(60)
+    host.thread.call(int)  # the thread is free
     monkeypatch.setattr(host, "costs", None)
     assert "no T(n)" in client.post("/lab/costs").json()["error"]
 
@@ -356,6 +379,22 @@ def test_recorded_text_gets_the_tokens_of_the_pages_model(monkeypatch: pytest.Mo
         job: Any = SimpleNamespace(request=request, most_prompts=9, tokenizer=tokenizer, folder=tmp_path)
         assert study_process.read(job) == ([name], [f"read with {tried[-1]}"])
         assert given == tried
+
+
+def test_a_study_bounds_the_corpus_of_the_page_as_the_page_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: ModelHost
+) -> None:
+    (tmp_path / "material").mkdir()
+    (tmp_path / "material" / "t.jsonl").write_text(TRACE)
+    corpus = Trie(4)
+    corpus.insert(range(6000))
+    save_trie(corpus, tmp_path / "a.trie", "ids")
+    monkeypatch.setattr(study_process, "LookaheadConfig", lambda: LookaheadConfig(trie_capacity=2000))
+    request = StudyRequest("t.jsonl", TRACE, {"trie_capacity": 10**6})
+    job = StudyJob(request, tmp_path, 9, host.info, None, ("prompt", "corpus"), str(tmp_path / "a.trie"), None, 9.0)
+    work = study_process.Work(SimpleNamespace(), job)  # type: ignore[arg-type]
+    (found,) = work.corpus
+    assert 0 < len(found) + found.leaves <= 2000 < work.config.trie_capacity
 
 
 def test_what_there_is_so_far_has_no_note_about_its_last_prompt(

@@ -126,6 +126,34 @@ def test_what_is_too_large_for_the_page_is_refused(
     assert not store._runs
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("target_ids", "target\\u005fids"), ("steps", "st\\u0065ps"), ("prompt_ids", "\\u0070rompt_ids"), ("", "")],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_long_run_is_counted_before_it_is_checked_however_its_keys_are_spelled(
+    run: RunRecord,
+    ask: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    old: str,
+    new: str,
+    beside: bool,
+) -> None:
+    text = runfile.to_json(run)
+    text = f'{{"steps": [], "greedy": {text}}}' if beside else text
+    monkeypatch.setattr(runfile, "pair_from_json", None)
+    monkeypatch.setattr(questions, "MOST_PROMPT" if "prompt" in old else "MOST_STEPS", 1)
+    answer = ask("open_run", {"text": text.replace(f'"{old}"', f'"{new}"')})
+    assert "the page opens at most 1" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"steps": 3}', '{"steps": [NaN]}', "\ud800", '{"greedy": {"greedy": 1}}']
+)
+def test_what_cannot_be_counted_is_still_one_line(ask: Callable[..., dict[str, Any]], text: str) -> None:
+    assert ask("open_run", {"text": text})["error"].startswith("not a run file")
+
+
 def test_a_run_wider_than_the_page_is_not_replayed(run: RunRecord, store: RunStore) -> None:
     config = dataclasses.replace(run.config, decoding_length=WIDEST + 1)
     stored = from_record(dataclasses.replace(run, config=config))

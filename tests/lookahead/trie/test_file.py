@@ -21,7 +21,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY, Trie
 from lookahead.trie import file as trie_file
-from lookahead.trie.file import TrieFileError, load_trie, save_trie
+from lookahead.trie.file import TrieFileError, load_corpus, load_trie, save_trie
 from lookahead.trie.prune import prune
 from tests.lookahead.ngrams import (
     check_order,
@@ -236,6 +236,8 @@ def test_a_trie_larger_than_the_bounds_is_pruned_when_loaded(tmp_path):
     loaded = load_trie(saved(trie, tmp_path), KEY, capacity=MIN_CAPACITY)
     assert 0 < len(loaded) + loaded.leaves <= MIN_CAPACITY
     check_trie(loaded)
+    (corpus,) = load_corpus(saved(trie, tmp_path), None, LookaheadConfig(trie_capacity=MIN_CAPACITY))
+    same(corpus, loaded)
 
 
 def test_the_largest_counts_of_a_file_leave_room_for_more(tmp_path):
