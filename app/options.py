@@ -32,25 +32,9 @@ examples:
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """What the page was started with.
+    """What the page was started with: an option per flag, whose help below says what it is.
 
-    Attributes:
-        model: Hub ids, folders or GGUF files: the models that the page offers, the first one loaded at the start. The
-            embedded model is offered besides, and loaded if none is named.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        dtype: ``auto`` or a dtype's name.
-        trie: Trie file of ``lookahead make-trie`` that every run also drafts from.
-        host: Address to listen on; None leaves it to Gradio.
-        port: Port; None is the first free one from 7860 on.
-        allow_host: Names besides its own by which the page may be asked (of a reverse proxy, say).
-        share_trie: Whether all visitors share one trie (otherwise each tab has its own).
-        max_new_tokens: Most new tokens of a run.
-        max_prompt_tokens: Most tokens of a prompt; the model's context limits it, too.
-        max_waiting: Most runs in the queue.
-        max_studies: Most studies of /lab in progress at one time, of all visitors together.
-        max_study_prompts: Most prompts of a study.
-        max_study_bytes: Largest file of a study.
-        max_study_seconds: Most seconds that the replays of a study may take.
+    Without ``model`` the embedded one is loaded; it is offered besides those that are named.
     """
 
     model: tuple[str, ...] = ()

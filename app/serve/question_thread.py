@@ -32,11 +32,7 @@ class BusyError(ValueError):
 
 
 class QuestionThread:
-    """One thread that answers questions one after the other.
-
-    Args:
-        store: Its runs in progress go first.
-    """
+    """One thread that answers questions one after the other; the runs in progress in the store go first."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
@@ -67,10 +63,6 @@ class QuestionThread:
         if too_long:
             raise BusyError("Other questions take all the time. Try again in a moment.")
         return await answer
-
-    def close(self) -> None:
-        """Answer nothing more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _answer_next(self) -> None:
         """Answer the question that has waited longest; nothing if all were refused meanwhile."""

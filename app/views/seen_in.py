@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.run.stored_run import StoredRun
+from app.views.tries import followed
 from lookahead.sources.expected import ExpectedText
 from lookahead.trie import NO_TOKEN, ROOT, Trie
-from lookahead.trie.locus import Follower
 
 AGREEING = 64
 """Most tokens that are compared at a place."""
@@ -36,13 +36,10 @@ class Seen:
 
 
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
-    """Where a draft node's token was read; None if that is not known.
+    """Where the token of a draft node, not of the root, was read; None if that is not known.
 
     A token from a corpus is searched in the corpus, one from an expected text is where the draft read it there, and any
     other is searched in the texts of this run and of earlier ones.
-
-    Args:
-        node: A node of the step's draft, not its root.
     """
     record = stored.steps[step]
     draft = record.draft
@@ -110,9 +107,7 @@ def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | Non
 
 def _latest(trie: Trie, wanted: Sequence[int]) -> int:
     """Log position of the last of these tokens where the log still holds their longest known suffix; -1 if nowhere."""
-    follower = Follower(trie)
-    follower.follow(wanted)
-    node, position, _ = follower.locus()
+    node, position, _ = followed(trie, wanted)
     if position >= 0:
         return position
     while node != ROOT and trie.last[node] < trie.log_start:
