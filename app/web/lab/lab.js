@@ -1,9 +1,8 @@
 // The Lab: what to study, with which settings; the run; and the study, which grows while it runs.
 
-import { press } from '../../../lookahead/report/dom.js';
 import { mountStudy } from '../../../lookahead/report/study_view.js';
 import { clock, oneLine } from '../../../lookahead/report/words.js';
-import { all, button, input, on, one, put } from '../lib/dom.js';
+import { all, button, input, on, one, press, put } from '../lib/dom.js';
 import { mountMaterial, withLine } from './material.js';
 import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
@@ -153,7 +152,10 @@ function hear(from, nothing) {
   go(true);
   of = 0;
   quit = listen(from, ({ asked, progress, study: next, error, end }) => {
-    if (asked && comes) settings.taken(asked.settings, asked.other);
+    if (asked && comes) {
+      settings.set('a', asked.settings);
+      settings.set('b', asked.other);
+    }
     if (asked) comes = false; // a stream that is heard again must not undo what was changed since
     if (progress && ['running', 'replaying'].includes(progress.what)) of = progress.of;
     if (next) {

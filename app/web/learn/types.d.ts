@@ -7,12 +7,11 @@ export interface Option { text: string; why: string; right?: boolean }
 
 export interface Question { ask: string; options: Option[] }
 
-export interface Chapter {
+export interface Chapter extends Question {
   slug: string; // its address
   title: string;
   text: string[]; // paragraphs; at most 90 words
   task: string;
-  question: Question;
   panes: string[]; // names of the panes of the Watch page that it explains
   signs?: string; // what the signs of those panes mean
 }

@@ -1,9 +1,9 @@
 // A branch of the visitor's own in a recorded draft, verified by the engine: the verdicts change, the text does not.
 
-import { all, draw, make, on, put } from '../../lib/dom.js';
+import { all, draw, make, on, press, put } from '../../lib/dom.js';
 import { plural, visible } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
-import { press, textField } from '../fields.js';
+import { textField } from '../fields.js';
 import { around, endOf, panesIn, recorded, reveal, withStep, writtenBefore } from '../recorded.js';
 
 /** @import { DraftStep } from '../../types' @import { Lesson, Planted } from '../types' */

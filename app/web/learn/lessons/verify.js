@@ -1,10 +1,9 @@
 // The walk down a recorded draft tree: the visitor looks for the model's choice, node by node.
 
-import { make, put } from '../../lib/dom.js';
+import { make, press, put } from '../../lib/dom.js';
 import { ownToken } from '../../lib/runs.js';
 import { label, plural } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
-import { press } from '../fields.js';
 import { around, panesIn, recorded, reveal, withStep } from '../recorded.js';
 
 /** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
