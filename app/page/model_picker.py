@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait
 from functools import partial
 from html import escape
 from time import monotonic
@@ -86,10 +86,7 @@ def choosing(host: ModelHost, name: str) -> Iterator[str]:
     try:
         while not loading.done():
             yield f"Loading {name}: {told[-1]} ({monotonic() - began:.0f} s) …"
-            try:
-                loading.result(TELL_SECONDS)
-            except NotYet:
-                continue
+            wait((loading,), TELL_SECONDS)
         loading.result()
     finally:
         loading.exception()

@@ -66,9 +66,8 @@ class QuestionThread:
 
     def _answer_next(self) -> None:
         """Answer the question that has waited longest; nothing if all were refused meanwhile."""
-        while monotonic() < self._pause_until:  # the page is served from another thread of the same interpreter
-            sleep(_STEP)
-        while monotonic() < self._rest_until and self._store.busy():
+        # In a pause the page is served, from another thread of the same interpreter.
+        while (now := monotonic()) < self._pause_until or (now < self._rest_until and self._store.busy()):
             sleep(_STEP)
         with self._lock:
             if not self._waiting:

@@ -270,19 +270,14 @@ def pays(found: Sequence[Recording], costs: PassCosts, question: dict[str, Any])
     if not isinstance(text, str) or len(text) > 6 * MOST_TOKENS:
         raise ValueError(f"a text of at most {6 * MOST_TOKENS} characters")
     config = LookaheadConfig(decoding_length=width, budget="adaptive" if question.get("adaptive") is True else "fixed")
-    rows = [("Your text", *_by_words(text))] if len(words(text)) > 2 else []
+    known: dict[str, int] = {}
+    typed = tuple(known.setdefault(word, len(known)) for word in words(text)[:MOST_TOKENS])
+    rows = [("Your text", typed[:1], typed[1:])] if len(typed) > 2 else []  # its first word is the prompt
     rows += [(one.name, one.run.prompt_ids, one.run.token_ids[:MOST_TOKENS]) for one in found[:MOST_ROWS]]
     return {
         "rows": [_replayed(name, prompt, output, config, costs, warm) for name, prompt, output in rows],
         "needed": costs.break_even(width) + 1.0,
     }
-
-
-def _by_words(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """A typed text as a prompt of one word and an output of all others, as token ids."""
-    known: dict[str, int] = {}
-    ids = [known.setdefault(word, len(known)) for word in words(text)[:MOST_TOKENS]]
-    return tuple(ids[:1]), tuple(ids[1:])
 
 
 def _replayed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from app.run.stored_run import StoredRun
 from app.views.tries import followed
@@ -59,19 +60,16 @@ def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) ->
     """The place with the longest match of context and draft path before it, the latest of several; None if none."""
     border = len(stored.prompt_ids)
     texts = [(f"earlier output {number}", list(ids)) for number, ids in enumerate(stored.earlier, start=1)]
-    best: tuple[int, str, list[int], int] | None = None
-    for name, ids in [*texts, ("", context)]:
-        for place in range(len(ids) - 1, -1, -1):
-            if ids[place] != wanted[-1]:
-                continue
-            matched = _agreement(ids, place, wanted)
-            if best is None or matched > best[0]:
-                where = name or ("the prompt" if place < border else "this output")
-                best = (matched, where, ids, place)
-    if best is None:
+    found = [
+        (_agreement(ids, place, wanted), name, ids, place)
+        for name, ids in [*texts, ("", context)]
+        for place in range(len(ids) - 1, -1, -1)
+        if ids[place] == wanted[-1]
+    ]
+    if not found:
         return None
-    matched, where, ids, place = best
-    seen = _seen(where, matched, ids, place)
+    matched, name, ids, place = max(found, key=itemgetter(0))
+    seen = _seen(name or ("the prompt" if place < border else "this output"), matched, ids, place)
     return replace(seen, start=place - len(seen.before)) if ids is context else seen
 
 
@@ -94,15 +92,12 @@ def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | Non
     This asks the trie and never scans its text. So a match longer than the longest counted n-gram may be missed if it
     was read more than once.
     """
-    best: tuple[int, Trie, int] | None = None
-    for trie in corpus:
-        place = _latest(trie, wanted) - trie.log_start
-        if place < 0:
-            continue
-        matched = _agreement(trie.log, place, wanted)
-        if best is None or matched > best[0]:
-            best = (matched, trie, place)
-    return None if best is None else _seen("the corpus", best[0], best[1].log, best[2])
+    places = [(trie, _latest(trie, wanted) - trie.log_start) for trie in corpus]
+    found = [(_agreement(trie.log, place, wanted), trie, place) for trie, place in places if place >= 0]
+    if not found:
+        return None
+    matched, trie, place = max(found, key=itemgetter(0))
+    return _seen("the corpus", matched, trie.log, place)
 
 
 def _latest(trie: Trie, wanted: Sequence[int]) -> int:

@@ -21,7 +21,7 @@ const MOST_PIXELS = 16000; // a side of a picture that every browser draws
 /** Whether a picture has the colour of the page behind it. @typedef {'light' | 'transparent'} Ground */
 
 /** A pane as the text of an SVG file. Boxes that scroll are drawn whole. @param {HTMLElement} pane @param {Ground} [ground] */
-export function toSvg(pane, ground = 'light') {
+function toSvg(pane, ground = 'light') {
   return inLight(() => {
     const { copy, width, height } = inlined(pane), wide = width + 2 * PADDING, high = height + 2 * PADDING;
     const back = ground === 'light' ? [draw('rect', { width: '100%', height: '100%', fill: '#fff' })] : [];
@@ -31,7 +31,7 @@ export function toSvg(pane, ground = 'light') {
 }
 
 /** A pane as a PNG. @param {HTMLElement} pane @param {Ground} [ground] @returns {Promise<Blob>} */
-export async function toPng(pane, ground = 'light') {
+async function toPng(pane, ground = 'light') {
   const image = new Image();
   // A data address: a canvas that has drawn such an SVG from a blob's is not given out.
   image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(toSvg(pane, ground));

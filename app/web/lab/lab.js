@@ -174,11 +174,9 @@ function hear(from, nothing) {
 
 /** @param {Progress} progress */
 function sayProgress({ what, done, of, seconds_left: seconds }) {
-  return what.charAt(0).toUpperCase() + what.slice(1) + (of > 1 ? ' · ' + Math.min(of, Math.floor(done) + 1) + ' of ' + of : '') + left(seconds);
+  const left = seconds === null || seconds === undefined ? '' : ' · about ' + clock(Math.max(1, Math.round(seconds))).replace('.0', '') + ' left';
+  return what.charAt(0).toUpperCase() + what.slice(1) + (of > 1 ? ' · ' + Math.min(of, Math.floor(done) + 1) + ' of ' + of : '') + left;
 }
-
-/** @param {number | null | undefined} seconds */
-const left = (seconds) => (seconds === null || seconds === undefined ? '' : ' · about ' + clock(Math.max(1, Math.round(seconds))).replace('.0', '') + ' left');
 
 /** @param {string} words @param {number} share 0 to 1 */
 function showProgress(words, share) {

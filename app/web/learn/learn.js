@@ -63,6 +63,9 @@ function ask(name, question) {
   return answerTo(asked.then((response) => response.json()));
 }
 
+/** Why there is no picture, in words. */
+class Problem extends Error {}
+
 function note(/** @type {'task' | 'right'} */ what) {
   progress.note(chapter.slug, what);
   showProgress();
@@ -79,6 +82,11 @@ function showChapter() {
   /** @type {Lesson} */ const lesson = {
     sources: JSON.parse(document.body.dataset.sources || '[]'),
     ask,
+    async need(name) {
+      const answer = await /** @type {ReturnType<typeof ask<any>>} */ (ask(name, {}));
+      if (answer.error) throw new Problem(answer.error);
+      return answer;
+    },
     done(words) {
       put(noticed, '✓ ' + words);
       task.classList.add('done');
@@ -95,8 +103,8 @@ async function draw(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson
     const { mount } = /** @type {{ mount: Picture }} */ (await import('./lessons/' + chapter.slug + '.js'));
     await mount(box, lesson);
   } catch (error) {
-    console.error(error);
-    box.append(make('p', { class: 'hint' }, 'This picture could not be loaded. Reload the page.'));
+    if (!(error instanceof Problem)) console.error(error);
+    box.append(make('p', { class: 'hint' }, error instanceof Problem ? error.message : 'This picture could not be loaded. Reload the page.'));
   }
   box.dataset.drawn = '';
 }

@@ -20,6 +20,7 @@ export interface Chapter extends Question {
 export interface Lesson {
   sources: Source[];
   ask<T>(name: string, question: object): Promise<Answer<T>>;
+  need<T>(name: string): Promise<T>; // an answer without which there is no picture, but why there is none in its place
   done(noticed: string): void; // the task was done; in words what there is to see
   moved(): void; // what was noticed can no longer be seen
 }

@@ -39,7 +39,7 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
   const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]'), more = one(box, '[data-more]');
   /** @type {State | null} */ let drawn = null;
   /** @type {number | null} */ let at = null; // the node of the card
-  let room = 0, measured = false; // width of the box inside its padding
+  let room = 0; // width of the box inside its padding
 
   pointable(place, 'data-node', context);
   on(place, 'keydown', (event) => {
@@ -99,15 +99,14 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
     draw(state) {
       const before = drawn, step = state.run.steps[state.step];
       drawn = state;
-      const again = !measured;
-      if (again) { measured = true; room = place.clientWidth - 2 * PADDING; }
-      if (again || before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
+      if (!before) room = place.clientWidth - 2 * PADDING;
+      if (before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
       mark(svg, step, state.node ?? null);
       details.draw(state);
       at = hasDraft(step) && (state.node ?? Infinity) < step.draft.parent.length ? Number(state.node) : null;
     },
     settle() { putCard(); tellMore(); },
-    resize() { measured = false; },
+    resize() { drawn = null; },
   };
 }
 

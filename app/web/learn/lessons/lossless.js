@@ -13,9 +13,7 @@ const FRAME = 2.5; // from a node to the frame that says it was planted
 const SHORT = 26, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const found = await recorded(lesson);
-  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, step: at, about } = found, before = /** @type {DraftStep} */ (run.steps[at]);
+  const { run, step: at, about } = await recorded(lesson), before = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let nodes = [];
   /** The last result of a wrong and of a right branch. @type {Record<'wrong' | 'right', [string, Planted] | null>} */ const results = { wrong: null, right: null };
   const field = textField('Your branch (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });

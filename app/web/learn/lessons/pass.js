@@ -13,8 +13,7 @@ const ENOUGH = 16;
 const MOST_BLOCKS = 64;
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const costs = await /** @type {ReturnType<typeof lesson.ask<Costs>>} */ (lesson.ask('costs', {}));
-  if (costs.error) return void box.append(make('p', { class: 'hint' }, costs.error));
+  const costs = await /** @type {ReturnType<typeof lesson.need<Costs>>} */ (lesson.need('costs'));
   const ms = costs.seconds.map((seconds) => 1000 * seconds), size = sizeOf(costs.bytes);
   const width = slider('Tokens', { min: 1, max: ms.length, value: 1 }, show);
   const single = bar('One by one'), together = bar('In one pass');

@@ -9,10 +9,8 @@ import { around, panesIn, recorded, reveal, withStep } from '../recorded.js';
 /** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const found = await recorded(lesson);
-  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, about, walks } = found, given = around(run);
-  let at = found.step, step = /** @type {DraftStep} */ (run.steps[at]);
+  const { run, step: first, about, walks } = await recorded(lesson), given = around(run);
+  let at = first, step = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let path = [];
   /** @type {Set<number>} */ let wrong = new Set();
   let over = false;
