@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import click
@@ -30,46 +30,6 @@ examples:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AppOptions:
-    """What the page was started with.
-
-    Attributes:
-        model: Hub ids, folders or GGUF files: the models that the page offers, the first one loaded at the start. The
-            embedded model is offered besides, and loaded if none is named.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        dtype: ``auto`` or a dtype's name.
-        trie: Trie file of ``lookahead make-trie`` that every run also drafts from.
-        host: Address to listen on; None leaves it to Gradio.
-        port: Port; None is the first free one from 7860 on.
-        allow_host: Names besides its own by which the page may be asked (of a reverse proxy, say).
-        share_trie: Whether all visitors share one trie (otherwise each tab has its own).
-        max_new_tokens: Most new tokens of a run.
-        max_prompt_tokens: Most tokens of a prompt; the model's context limits it, too.
-        max_waiting: Most runs in the queue.
-        max_studies: Most studies of /lab in progress at one time, of all visitors together.
-        max_study_prompts: Most prompts of a study.
-        max_study_bytes: Largest file of a study.
-        max_study_seconds: Most seconds that the replays of a study may take.
-    """
-
-    model: tuple[str, ...] = ()
-    device: str = "auto"
-    dtype: str = "auto"
-    trie: str | None = None
-    host: str | None = None
-    port: int | None = None
-    allow_host: tuple[str, ...] = ()
-    share_trie: bool = False
-    max_new_tokens: int = 512
-    max_prompt_tokens: int = 4096
-    max_waiting: int = 32
-    max_studies: int = 3
-    max_study_prompts: int = 1000
-    max_study_bytes: int = 32_000_000
-    max_study_seconds: int = 900
-
-
 class _Whole(click.IntRange):
     name = "whole number"  # as messages say it
 
@@ -82,53 +42,71 @@ class _Model(click.ParamType):
 _COUNT: dict[str, Any] = {"type": _Whole(1, MAX_TOKENS), "metavar": "N"}
 
 
-def _flag(name: str, help: str, on_space: int | None = None, **more: Any) -> Callable[[Any], Any]:
-    """A flag with its environment variables and the default of its option.
+def _flag(default: Any, help: str, on_space: int | None = None, also: tuple[str, ...] = (), **more: Any) -> Any:
+    """An option: its default, and what its flag is made from.
 
     Args:
         on_space: The default on a Space of Hugging Face, where visitors share the machine; None if it is the same.
+        also: Environment variables besides its own.
     """
-    default = AppOptions.__dataclass_fields__[name.replace("-", "_")].default
     told = f"{help} (default: {default}{'' if on_space is None else f', on a Space {on_space}'})" if default else help
-    variables = [f"LOOKAHEAD_{name.replace('-', '_').upper()}", *more.pop("also", ())]
-    if on_space is not None:
-        more["default"] = lambda: on_space if os.environ.get("SPACE_ID") else default
-    return click.option(f"--{name}", **{"envvar": variables, "default": default, "help": told, **more})
+    here = default if on_space is None else lambda: on_space if os.environ.get("SPACE_ID") else default
+    return field(default=default, metadata={"default": here, "help": told, "envvar": also, **more})
 
 
-@click.command(epilog=_EPILOG, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
-@_flag(
-    "model",
-    "Hugging Face id, folder or GGUF file (default: the embedded model); repeated, the page lets visitors choose",
-    metavar="ID_OR_DIR",
-    multiple=True,
-    type=_Model(),
-)
-@_flag("device", "auto, cpu, cuda or mps", metavar="NAME")
-@_flag("dtype", "auto: float32, on CUDA bfloat16", type=click.Choice(DTYPES))
-@_flag("trie", "every run also drafts from this file of make-trie", metavar="FILE")
-@_flag("host", "address to listen on (default: 127.0.0.1)", metavar="ADDRESS", also=["GRADIO_SERVER_NAME"])
-@_flag("port", "port (default: first free from 7860)", type=_Whole(1, 65_535), metavar="N", also=["GRADIO_SERVER_PORT"])
-@_flag(
-    "allow-host", "answer for this name, too (of a reverse proxy, say); may be repeated", metavar="NAME", multiple=True
-)
-@_flag("share-trie", "one trie for all visitors instead of one per tab", is_flag=True)
-@_flag("max-new-tokens", "most new tokens of a run", **_COUNT)
-@_flag("max-prompt-tokens", "most tokens of a prompt, within the model's context", **_COUNT)
-@_flag("max-waiting", "most runs in the queue", **_COUNT)
-@_flag("max-studies", "most studies of /lab at one time", **_COUNT)
-@_flag("max-study-prompts", "most prompts of a study", on_space=50, **_COUNT)
-@_flag("max-study-seconds", "most seconds that the replays of a study may take", on_space=120, **_COUNT)
-@_flag("max-study-bytes", "largest file of a study", on_space=4_000_000, type=_Whole(1, 32_000_000), metavar="N")
-def _command(**values: Any) -> AppOptions:
-    """Serve a page that shows every step of a local model's generation."""
-    return AppOptions(**values)
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What the page was started with."""
+
+    model: tuple[str, ...] = _flag(
+        (),
+        "Hugging Face id, folder or GGUF file (default: the embedded model); repeated, the page lets visitors choose",
+        metavar="ID_OR_DIR",
+        multiple=True,
+        type=_Model(),
+    )
+    device: str = _flag("auto", "auto, cpu, cuda or mps", metavar="NAME")
+    dtype: str = _flag("auto", "auto: float32, on CUDA bfloat16", type=click.Choice(DTYPES))
+    trie: str | None = _flag(None, "every run also drafts from this file of make-trie", metavar="FILE")
+    host: str | None = _flag(
+        None, "address to listen on (default: 127.0.0.1)", metavar="ADDRESS", also=("GRADIO_SERVER_NAME",)
+    )
+    port: int | None = _flag(
+        None, "port (default: first free from 7860)", type=_Whole(1, 65_535), metavar="N", also=("GRADIO_SERVER_PORT",)
+    )
+    allow_host: tuple[str, ...] = _flag(
+        (), "answer for this name, too (of a reverse proxy, say); may be repeated", metavar="NAME", multiple=True
+    )
+    share_trie: bool = _flag(False, "one trie for all visitors instead of one per tab", is_flag=True)
+    max_new_tokens: int = _flag(512, "most new tokens of a run", **_COUNT)
+    max_prompt_tokens: int = _flag(4096, "most tokens of a prompt, within the model's context", **_COUNT)
+    max_waiting: int = _flag(32, "most runs in the queue", **_COUNT)
+    max_studies: int = _flag(3, "most studies of /lab at one time", **_COUNT)
+    max_study_prompts: int = _flag(1000, "most prompts of a study", on_space=50, **_COUNT)
+    max_study_seconds: int = _flag(900, "most seconds that the replays of a study may take", on_space=120, **_COUNT)
+    max_study_bytes: int = _flag(
+        32_000_000, "largest file of a study", on_space=4_000_000, type=_Whole(1, 32_000_000), metavar="N"
+    )
 
 
 def parse(arguments: Sequence[str] | None = None) -> AppOptions:
     """The options of this command line and environment; exits with status 2 and one line if one is wrong."""
+    command = click.Command(
+        "app.py",
+        params=[
+            click.Option(
+                [f"--{one.name.replace('_', '-')}"],
+                **{**one.metadata, "envvar": [f"LOOKAHEAD_{one.name.upper()}", *one.metadata["envvar"]]},
+            )
+            for one in fields(AppOptions)
+        ],
+        callback=AppOptions,
+        help="Serve a page that shows every step of a local model's generation.",
+        epilog=_EPILOG,
+        context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]},
+    )
     try:
-        options = _command.main(arguments, prog_name="app.py", standalone_mode=False)
+        options = command.main(arguments, prog_name="app.py", standalone_mode=False)
         if not isinstance(options, AppOptions):  # --help was asked for
             raise SystemExit(0)
         _check_address(options)

@@ -27,11 +27,7 @@ class EngineThread:
         return self._executor.submit(function).result()
 
     def start(self, task: Callable[[], Result], cancelled: threading.Event) -> Future[Result]:
-        """Start a task that makes a run, in the caller's context (a borrowed GPU is charged to the caller).
-
-        Args:
-            cancelled: The event that ends the run.
-        """
+        """Start a task that makes a run until the event is set, in the context of its caller, who pays for a GPU."""
         future = self._executor.submit(copy_context().run, task)
         self._cancelled[future] = cancelled
         future.add_done_callback(lambda done: self._cancelled.pop(done, None))

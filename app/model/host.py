@@ -30,23 +30,14 @@ WIDEST = 128
 
 
 class ModelHost:
-    """The model of this process, its facts, and what a prompt may be.
-
-    Args:
-        loaded: The model.
-        options: The limits, and the models that are offered.
-        thread: The thread that loaded it and runs it.
+    """The model of this process, its facts (those of ``LoadedModel``, too), and what a prompt may be.
 
     Attributes:
-        name: The model's name among those offered.
+        options: The limits, and the models that are offered.
+        thread: The thread that loaded the model and runs it.
         offered: Names of the models that can take its place, this one among them.
-        backend: The model itself.
-        info: What runs record about it.
-        corpus: Tries that every run may draft from.
         sources: The sources that runs can draft from here.
-        notice: What the user should know about the model, above all why it decodes one token per pass; else empty.
         context_limit: Most tokens of prompt and output together; None if the model has no limit.
-        costs: T(n) as it was when the model was loaded; None if it was not measured.
         suggested_temperature: What the model's own settings suggest; None if they say nothing.
         generate: Makes a run; call it in the engine's thread.
         lends: Whether each run borrows a GPU.
@@ -70,11 +61,11 @@ class ModelHost:
         Raises:
             HostError, BackendError: If it cannot be loaded.
         """
-        if not options.model and not (EMBEDDED_MODEL / "config.json").is_file():
+        if not _offered(options):
             raise HostError("assets/model holds no embedded model; name a model with --model ID_OR_DIR")
         if options.trie is not None and not os.path.isfile(options.trie):
             raise HostError(f"{options.trie}: no such file; python -m lookahead make-trie makes one")
-        thread, name = EngineThread(), options.model[0] if options.model else EMBEDDED
+        thread, name = EngineThread(), _offered(options)[0]
         if decorate is None:
             return cls(thread.call(lambda: prepared(load(options, name), WIDEST)), options, thread)
         host = cls(load(options, name), options, thread)
@@ -93,9 +84,6 @@ class ModelHost:
         """Load another of the models that are offered; call it in the engine's thread while no run is in progress.
 
         One model is in memory at a time. The one before is loaded again if the other cannot be.
-
-        Args:
-            tell: Takes what is being done, in a few words.
 
         Raises:
             HostError: If it cannot be loaded; the one before is there.
@@ -116,10 +104,9 @@ class ModelHost:
         """The model, or one line that says why there is none; an error would keep parts of it in memory."""
         try:
             return self._loaded(name, tell)
-        except ValueError as error:  # a HostError or a BackendError, too
-            return error_line(error)
         except Exception as error:  # whatever a model's files hold
-            logging.getLogger(__name__).warning("a model was not loaded", exc_info=error)
+            if not isinstance(error, ValueError):
+                logging.getLogger(__name__).warning("a model was not loaded", exc_info=error)
             return error_line(error)
 
     def _loaded(self, name: str, tell: Tell) -> LoadedModel:
@@ -149,11 +136,7 @@ class ModelHost:
         self.thread.close()
 
     def pass_costs(self, again: bool = False) -> PassCosts | None:
-        """T(n) as it is known now; None if it was not measured. Call it in the engine's thread.
-
-        Args:
-            again: Measure it now.
-        """
+        """T(n) as it is known now, or measured ``again``; None if it never was. Call it in the engine's thread."""
         if self.costs is None:
             return None
         known = self.backend.known_costs(WIDEST, again)

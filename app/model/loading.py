@@ -37,7 +37,7 @@ class LoadedModel:
         backend: The model.
         info: What runs record about it.
         corpus: Tries that every run may draft from.
-        notice: What the user should know about it; empty if there is nothing.
+        notice: What the user should know about it, above all why it decodes one token per pass; else empty.
         costs: T(n) as it was when the model was loaded; None if it was not measured.
     """
 
@@ -60,26 +60,23 @@ def load(options: AppOptions, name: str, tell: Tell = lambda _: None, needs_trie
     """
     from lookahead.hf.backend import HFBackend
     from lookahead.hf.describe import model_info
+    from lookahead.trie.file import TrieFileError, load_corpus
 
     tell("reading its files")
     source = str(EMBEDDED_MODEL) if name == EMBEDDED else name
     backend = HFBackend.from_pretrained(source, device=options.device, dtype=options.dtype)
-    lines = list(backend.notices)
+    lines, corpus = list(backend.notices), ()
     try:
-        corpus = _corpus(options, backend)
-    except HostError as error:
+        corpus = load_corpus(options.trie, backend, LookaheadConfig())
+    except TrieFileError as error:
         if needs_trie:
-            raise
-        corpus, lines = (), [*lines, f"not used: {error}"]
+            raise HostError(str(error)) from None
+        lines.append(f"not used: {error}")
     return LoadedModel(name, backend, model_info(backend, name), corpus, "; ".join(lines))
 
 
 def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> LoadedModel:
-    """The model after what its first run would do otherwise: whether it takes drafts and how exactly, and its T(n).
-
-    Args:
-        widest: The widest pass that is measured, in tokens.
-    """
+    """The model after what its first run would do otherwise: whether it takes drafts and how exactly, and its T(n)."""
     backend = loaded.backend
     tell("trying out draft trees")
     exactness = backend.exactness
@@ -87,17 +84,3 @@ def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> L
     costs = LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).pass_costs
     info = replace(loaded.info, exactness=None if exactness is None else exactness.kind)
     return replace(loaded, info=info, costs=costs, notice="; ".join(filter(None, (loaded.notice, backend.notice))))
-
-
-def _corpus(options: AppOptions, backend: HFBackend) -> tuple[Trie, ...]:
-    """The trie that the options name, if any.
-
-    Raises:
-        HostError: If the file is not a trie file, is cut short, or was made with another tokenizer.
-    """
-    from lookahead.trie.file import TrieFileError, load_corpus
-
-    try:
-        return load_corpus(options.trie, backend, LookaheadConfig())
-    except TrieFileError as error:
-        raise HostError(str(error)) from None

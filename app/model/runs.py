@@ -27,12 +27,9 @@ class RunRequest:
     """One run as plain data, so that it can travel to another process.
 
     Attributes:
-        prompt_ids: The prompt.
         config: Settings of the drafts.
         max_new_tokens: Most tokens to emit.
-        method: ``lookahead`` or ``plain``.
         earlier: Outputs of earlier runs to draft from, oldest first.
-        sampling: How tokens are chosen.
         expected_ids: What the output is expected to be like.
         pass_costs: T(n) by which it chooses its widths; None takes what is known when it starts.
     """
@@ -56,11 +53,7 @@ Generate = Callable[[RunRequest, threading.Event, Take], RunRecord]
 def recorded_run(
     backend: HFBackend, info: ModelInfo, corpus: Sequence[Trie], request: RunRequest, cancelled: threading.Event
 ) -> RecordedRun:
-    """The run, ready to be iterated.
-
-    Args:
-        corpus: Tries that every run may draft from, besides its own.
-    """
+    """The run, ready to be iterated."""
     drafter = Drafter(request.config, corpus)
     for output_ids in request.earlier:
         drafter.keep(output_ids)

@@ -69,9 +69,6 @@ def lent(decorate: Callable[[Any], Any], host: ModelHost) -> Generate:
 
     The event that cancels a run stays in this process. When it is set, the worker is closed, and the run is put
     together here from the steps that arrived.
-
-    Args:
-        decorate: ``spaces.GPU``.
     """
 
     @decorate

@@ -23,9 +23,8 @@ class Controls:
 
     def __init__(self, host: ModelHost, status: gr.HTML) -> None:
         self.status = status
-        names = presets.names()
-        chips = [(CHIPS.get(name, name), name) for name in names]
-        self.preset = gr.Radio(chips, value=names[0], label="Example", elem_id="preset")
+        chips = [(preset.chip or preset.name, preset.name) for preset in presets.PRESETS]
+        self.preset = gr.Radio(chips, value=presets.PRESETS[0].name, label="Example", elem_id="preset")
         with gr.Column(elem_id="drawer", min_width=0), gr.Column(elem_id="fields", min_width=0):
             self._texts(host)
             self.described = offered_here(host, "page")
@@ -102,11 +101,6 @@ def status_line() -> gr.HTML:
     return gr.HTML("Ready.", html_template=STATUS, js_on_load=STATUS_SCRIPT, elem_id="status")
 
 
-CHIPS = {
-    "Edit code": "Code",
-    "Word problem": "Maths",
-}
-"""Short names of examples."""
 BUTTONS_LINE = (
     "Run uses lookahead (Ctrl+Enter). Compare also times plain decoding. Stop takes effect after the current pass."
 )

@@ -14,7 +14,7 @@ from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.page import presets
 from app.page.controls import Controls, prompt_line
-from app.page.model_picker import ModelPicker, choosing
+from app.page.model_picker import chip, choosing
 from app.run.settings import from_controls, from_query, offered_here
 from app.run.start import start_run
 from app.run.store import RunStore
@@ -50,8 +50,6 @@ class Handlers:
     def settings(self) -> dict[str, Setting]:
         """The settings that the page offers with its present model."""
         return offered_here(self.host, "page")
-
-    # ------------------------------------------------------------------ runs
 
     def scene(self, methods: tuple[Method, ...], tab: str, values: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
         """Runs of one prompt, one after the other: the stage's value, the status line, the run to draw figures of.
@@ -147,13 +145,9 @@ def connect(
     plots: list[gr.Plot],
     thread: QuestionThread,
 ) -> None:
-    """Connect every control of the page to its handler.
+    """Connect every control of the page, and the stage, to its handler.
 
-    Args:
-        thread: Draws the figures.
-        view: The stage.
-        place: The accordion of the figures, which are drawn only while it is open and when it is opened.
-        plots: The figures.
+    The thread draws the figures, only while their accordion is open and when it is opened.
     """
 
     async def figures(run_id: str) -> tuple[Any, ...]:
@@ -195,14 +189,16 @@ def connect(
     _remember_fields(demo, controls, quiet)
 
 
-def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, picker: ModelPicker) -> None:
+def connect_picker(
+    demo: gr.Blocks, handlers: Handlers, controls: Controls, facts: gr.HTML, choice: gr.Dropdown
+) -> None:
     """Connect the list of models; the page's limits and settings follow the model."""
     host, skipped = handlers.host, [gr.skip()] * 4
-    follow = [*picker.outputs, controls.prompt, controls.settings["sources"]]
+    follow = [facts, choice, controls.prompt, controls.settings["sources"]]
 
     def shown_now() -> list[Any]:
         sources = gr.update(choices=list(handlers.settings["sources"].choices))
-        return [*picker.shown(), gr.update(info=prompt_line(host)), sources]
+        return [chip(host), gr.update(value=host.name), gr.update(info=prompt_line(host)), sources]
 
     def choose(name: str) -> Iterator[list[Any]]:
         try:
@@ -214,7 +210,7 @@ def connect_picker(demo: gr.Blocks, handlers: Handlers, controls: Controls, pick
             raise shown(error) from error
 
     quiet = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [controls.status]}
-    picker.choice.input(choose, picker.choice, [controls.status, *follow], **QUEUE, **quiet)
+    choice.input(choose, choice, [controls.status, *follow], **QUEUE, **quiet)
     demo.load(shown_now, None, follow, queue=False, **quiet)
 
 

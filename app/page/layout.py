@@ -11,7 +11,7 @@ from app.model.host import ModelHost
 from app.page import presets
 from app.page.controls import Controls, status_line
 from app.page.events import QUEUE, Handlers, connect, connect_picker
-from app.page.model_picker import ModelPicker
+from app.page.model_picker import model_picker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
 from app.run.studies import Studies
@@ -40,11 +40,7 @@ DELETED = (60, 300)
 
 
 def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> tuple[gr.Blocks, str]:
-    """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address.
-
-    Args:
-        studies: The studies of the lab; None begins with none.
-    """
+    """Serve the whole app in its own thread, with these options of Gradio's ``launch``; returns it and its address."""
     store, readers = RunStore(), QueueReaders()
     thread = QuestionThread(store)
     demo = build_demo(host, store, thread)
@@ -92,7 +88,7 @@ def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None =
         with gr.Row(elem_id="bar"):
             gr.HTML(TITLE, elem_id="title", apply_default_css=False)
             status = status_line()
-            picker = ModelPicker(host)
+            picker = model_picker(host)
             gr.HTML("<span id='page-tools'></span>", elem_id="tools", apply_default_css=False)
         with gr.Row(elem_id="ask"):
             controls = Controls(host, status)
@@ -106,7 +102,7 @@ def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None =
         )
         place, plots = _figures()
         connect(demo, handlers, controls, view, place, plots, thread)
-        connect_picker(demo, handlers, controls, picker)
+        connect_picker(demo, handlers, controls, *picker)
         add_endpoints(host, store, QUEUE, thread)
     demo.queue(max_size=host.options.max_waiting, api_open=False)
     # Gradio's queue looks for work a thousand times a second and takes the interpreter from the engine: a pass took

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait
 from functools import partial
 from html import escape
 from time import monotonic
-from typing import Any
 
 import gradio as gr
 
@@ -41,35 +40,15 @@ EXACTNESS: dict[str | None, tuple[str, str]] = {
 """What the chip says of a verdict, and its explanation."""
 
 
-class ModelPicker:
-    """The chip and the list, made where it is created; the list shows only where there is something to choose."""
-
-    def __init__(self, host: ModelHost) -> None:
-        self._host = host
-        self.chip = gr.HTML(chip(host), apply_default_css=False, elem_id="model-chip")
-        self.choice = gr.Dropdown(
-            self._choices(),
-            value=host.name,
-            label="Model",
-            container=False,
-            visible=len(host.offered) > 1,
-            elem_id="model-picker",
-        )
-
-    def _choices(self) -> list[tuple[str, str]]:
-        """Labels, short where they tell the models apart, and names."""
-        names = self._host.offered
-        short = ["embedded model" if name == EMBEDDED else name.rstrip("/").rsplit("/", 1)[-1] for name in names]
-        return list(zip(short if len(set(short)) == len(names) else names, names, strict=True))
-
-    @property
-    def outputs(self) -> list[Any]:
-        """What ``shown`` gives values to."""
-        return [self.chip, self.choice]
-
-    def shown(self) -> tuple[Any, Any]:
-        """The chip and the list as they are now, for a page that is opened and after a choice."""
-        return chip(self._host), gr.update(value=self._host.name)
+def model_picker(host: ModelHost) -> tuple[gr.HTML, gr.Dropdown]:
+    """The chip and the list, made where this is called; the list shows only where there is something to choose."""
+    names = host.offered
+    short = ["embedded model" if name == EMBEDDED else name.rstrip("/").rsplit("/", 1)[-1] for name in names]
+    labels = short if len(set(short)) == len(names) else names  # short ones where they tell the models apart
+    choices = list(zip(labels, names, strict=True))
+    return gr.HTML(chip(host), apply_default_css=False, elem_id="model-chip"), gr.Dropdown(
+        choices, value=host.name, label="Model", container=False, visible=len(names) > 1, elem_id="model-picker"
+    )
 
 
 def chip(host: ModelHost) -> str:
@@ -107,10 +86,7 @@ def choosing(host: ModelHost, name: str) -> Iterator[str]:
     try:
         while not loading.done():
             yield f"Loading {name}: {told[-1]} ({monotonic() - began:.0f} s) …"
-            try:
-                loading.result(TELL_SECONDS)
-            except NotYet:
-                continue
+            wait((loading,), TELL_SECONDS)
         loading.result()
     finally:
         loading.exception()

@@ -30,11 +30,7 @@ MOST_BYTES = AppOptions.__dataclass_fields__["max_study_bytes"].default
 
 
 class OpenLab:
-    """A lab that is served.
-
-    Attributes:
-        url: The page, with the study if there is one.
-    """
+    """A lab that is served at ``url``, the address of its study if there is one."""
 
     def __init__(self, host: ModelHost, studies: Studies, demo: gr.Blocks, url: str, study: LiveStudy | None) -> None:
         self._host, self._studies, self._demo, self._study = host, studies, demo, study

@@ -31,11 +31,12 @@ def count_words(text, limit):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A prompt with a name; ``document`` is the text that it is about."""
+    """A prompt with a name, which is short on a ``chip``; ``document`` is the text that it is about."""
 
     name: str
     prompt: str
     document: str = ""
+    chip: str = ""
 
     @property
     def slug(self) -> str:
@@ -44,22 +45,18 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Edit code", "Rename limit to most.", _CODE),
+    Preset("Edit code", "Rename limit to most.", _CODE, "Code"),
     Preset("Question", "Who built the first ferry, and when?", _FERRY),
     Preset("JSON", "Extract as JSON: built, engineer, keeper", _LIGHTHOUSE),
     Preset(
         "Word problem",
         "Maria buys 5 boxes of candles at the market. Each box holds 12 candles. Maria gives 8 to Peter. "
         "How many are left?",
+        chip="Maths",
     ),
     Preset("Story", "Tell a story that begins: In a little house on a high mountain lived a girl named Alice."),
     Preset("Free text", "Describe in one paragraph what it feels like to walk through a city at night in the rain."),
 )
-
-
-def names() -> list[str]:
-    """Names of all presets, in order."""
-    return [preset.name for preset in PRESETS]
 
 
 def titles() -> dict[str, str]:

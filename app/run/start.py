@@ -10,13 +10,15 @@ from functools import partial
 from app.model.error_line import error_line
 from app.model.host import HostError, ModelHost
 from app.model.runs import Outputs, RunRequest, broken_off
-from app.run.repeats import repeated, worth_repeating
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
 from lookahead.backend import failure_line
 from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.metrics import first_difference
 from lookahead.records import Method, RunRecord, TokenGap
+
+SHORT_SECONDS = 2.0
+"""Two runs that took longer together are not made again."""
 
 
 def start_run(
@@ -36,12 +38,9 @@ def start_run(
     """The run, which the engine's thread makes from now on. If a pass fails, it ends with the reason ``error``.
 
     Args:
-        sampling: How tokens are chosen.
-        earlier: Outputs of earlier runs to draft from.
         cancelled: The event that ends it after the current pass.
         beside: A finished run of the same prompt. If the two differ, the end says how close the decision was; if they
             are short, both are made once more, so that their times say how much they vary.
-        expected: A text that the output is expected to be like.
 
     Raises:
         HostError: If the prompt or the expected text cannot be used.
@@ -50,7 +49,7 @@ def start_run(
     expected_ids = host.encode_expected(expected, prompt_ids)
     request = RunRequest(prompt_ids, config, max_new_tokens, method, earlier, sampling, expected_ids)
     texts, note = host.texts(request.prompt_ids), host.notice_for(request)
-    run = StoredRun(request, host.info, texts, note=note, corpus=host.corpus, cancelled=cancelled)
+    run = StoredRun(request, host.info, texts, note, host.corpus, cancelled or threading.Event())
     store.add(run)
     host.thread.start(partial(_make, host, run, prompt, beside), run.cancelled)
     return run
@@ -66,10 +65,14 @@ def _make(host: ModelHost, run: StoredRun, prompt: str, beside: StoredRun | None
         except Exception as error:  # nobody reads this thread's result
             logging.getLogger(__name__).warning("a run broke off", exc_info=error)
             record, problem = broken_off(run.request, host.info, run.steps, run.ends, "error"), failure_line(error)
-        record = host.with_texts(record, prompt)
+        record, gap = host.with_texts(record, prompt), None
         if beside is not None and beside.run is not None:
-            record = _timed_again(host, run, record, beside, beside.run)
-        run.finish(record, parted(host, None if beside is None else beside.run, record), problem)
+            if again := repeated(host, run.cancelled, (beside.request, beside.run), (run.request, record)):
+                beside.run = replace(beside.run, repeat_seconds=again[:1])
+                run.beside_seconds = again[:1]
+                record = replace(record, repeat_seconds=again[1:])
+            gap = parted(host, beside.run, record)
+        run.finish(record, gap, problem)
     except Exception as error:  # a tokenizer that cannot spell the output
         logging.getLogger(__name__).warning("a run has no texts", exc_info=error)
         record = broken_off(run.request, host.info, run.steps, run.ends, "error")
@@ -78,25 +81,34 @@ def _make(host: ModelHost, run: StoredRun, prompt: str, beside: StoredRun | None
         run.close()
 
 
-def _timed_again(
-    host: ModelHost, run: StoredRun, record: RunRecord, beside: StoredRun, beside_record: RunRecord
-) -> RunRecord:
-    """The record of the run with the time of a second try, if both runs are short; the other run learns its own."""
-    if worth_repeating(host, record, beside_record):
-        again = repeated(host, run.cancelled, beside.request, run.request)
-        if again is not None:
-            beside.run = replace(beside_record, repeat_seconds=again[:1])
-            run.beside_seconds = again[:1]
-            return replace(record, repeat_seconds=again[1:])
-    return record
-
-
-def parted(host: ModelHost, first: RunRecord | None, second: RunRecord) -> TokenGap | None:
+def parted(host: ModelHost, first: RunRecord, second: RunRecord) -> TokenGap | None:
     """How close the decision was at the first token that differs; None if neither run contradicts the other."""
-    if first is None:
-        return None
     ids, others = first.token_ids, second.token_ids
     place = first_difference(ids, others)
     if place is None or place >= min(len(ids), len(others)):
         return None
     return host.token_gap(first.prompt_ids, ids[:place], ids[place], others[place], second.sampling)
+
+
+def repeated(
+    host: ModelHost, cancelled: threading.Event, *runs: tuple[RunRequest, RunRecord]
+) -> tuple[float, ...] | None:
+    """The wall clock of each of these runs, made again one after the other in the engine's thread.
+
+    None if they are not worth it (one did not come to its own end, they took long, or a borrowed GPU would pay for it),
+    and if a repetition is stopped or fails.
+    """
+    whole = all(run.finish_reason not in ("cancelled", "error") for _, run in runs)
+    if not whole or host.lends or sum(run.seconds for _, run in runs) >= SHORT_SECONDS:
+        return None
+    found = []
+    for request, _ in runs:
+        try:
+            run = host.generate(request, cancelled, lambda *_: None)
+        except Exception as error:  # the runs themselves are whole: only this measurement is lost
+            logging.getLogger(__name__).warning("a run was not timed again", exc_info=error)
+            return None
+        if run.finish_reason == "cancelled":
+            return None
+        found.append(run.seconds)
+    return tuple(found)

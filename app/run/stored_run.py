@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import accumulate
 from sys import getsizeof
 from time import monotonic
@@ -42,14 +43,13 @@ class Texts(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class StoredRun:
     """One run, in progress or finished. The engine's thread writes it; any thread may read it.
 
     Attributes:
         run_id: An id that nobody can guess.
         request: The request; ``method``, ``config``, ``prompt_ids`` and ``earlier`` are its own.
-        model: The model.
-        texts: The texts of its tokens.
         note: A remark for the page ("a recorded run"), or nothing.
         corpus: Tries that the run could also draft from, shared and never written to; empty for an opened run.
         steps: The records so far.
@@ -58,50 +58,39 @@ class StoredRun:
         parted: How close the decision was where the run before it in its scene took another token.
         beside_seconds: Wall clock of further tries of the run before it in its scene.
         problem: Why it broke off, in one line; empty if it did not.
-        cancelled: The event that ends the run.
         opened: Whether it was made before, and read from a file.
         was_read: Whether a page has read the steps as they came.
         cache: Results that readers keep (under ``lock``).
         shown: The steps as the page draws them, made on the first request (under ``spelling``).
     """
 
-    def __init__(
-        self,
-        request: RunRequest,
-        model: ModelInfo,
-        texts: Texts,
-        *,
-        note: str = "",
-        corpus: tuple[Trie, ...] = (),
-        cancelled: threading.Event | None = None,
-    ) -> None:
-        self.run_id = secrets.token_urlsafe(12)
-        self.request = request
-        self.method, self.config = request.method, request.config
-        self.prompt_ids, self.earlier = request.prompt_ids, request.earlier
-        self.model = model
-        self.texts = texts
-        self.note = note
-        self.corpus = corpus
-        self.steps: list[StepRecord] = []
-        self.ends: list[float] = []
-        self.run: RunRecord | None = None
-        self.parted: TokenGap | None = None
-        self.beside_seconds: tuple[float, ...] | None = None
-        self.problem = ""
-        self._bytes = 200 * len(request.prompt_ids) + text_bytes(texts.prompt_pieces)
-        self.cancelled = cancelled or threading.Event()
-        self.lock = threading.Lock()
-        self.cache: dict[str, Any] = {}
-        self.spelling = threading.Lock()
-        self.shown: list[dict[str, Any]] = []
-        self._over = threading.Event()
+    request: RunRequest
+    model: ModelInfo
+    texts: Texts
+    note: str = ""
+    corpus: tuple[Trie, ...] = ()
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    opened: bool = False
+    run_id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    steps: list[StepRecord] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    run: RunRecord | None = None
+    parted: TokenGap | None = None
+    beside_seconds: tuple[float, ...] | None = None
+    problem: str = ""
+    was_read: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    cache: dict[str, Any] = field(default_factory=dict)
+    spelling: threading.Lock = field(default_factory=threading.Lock)
+    shown: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.method, self.config = self.request.method, self.request.config
+        self.prompt_ids, self.earlier = self.request.prompt_ids, self.request.earlier
+        self._bytes = 200 * len(self.prompt_ids) + text_bytes(self.texts.prompt_pieces)
+        self._over, self._news = threading.Event(), threading.Lock()
         self._waiting: list[Future[None]] = []
-        self.opened = False
-        self.was_read = False
-        self._readers = 0
-        self._unread_since = monotonic()
-        self._news = threading.Lock()
+        self._readers, self._unread_since = 0, monotonic()
 
     # ------------------------------------------------------------------ written by one thread
 
@@ -220,8 +209,7 @@ def from_record(run: RunRecord, note: str = "", parted: TokenGap | None = None, 
     """
     settings = (run.config, run.max_new_tokens, run.method)
     request = RunRequest(run.prompt_ids, *settings, sampling=run.sampling, expected_ids=run.expected_ids)
-    stored = StoredRun(request, run.model, _RecordedTexts(run), note=note)
-    stored.opened = True
+    stored = StoredRun(request, run.model, _RecordedTexts(run), note, opened=True)
     stored._bytes += more_bytes
     for step, end in zip(run.steps, step_ends(run), strict=True):
         stored.add(step, end)

@@ -31,12 +31,7 @@ TYPES: dict[str, Any] = {"whole": int, "number": float, "choice": str, "choices"
 
 
 def add_endpoints(host: ModelHost, store: RunStore, queue: dict[str, Any], thread: QuestionThread) -> None:
-    """Add the three endpoints to the app that is being built.
-
-    Args:
-        queue: Gradio's options for every event that uses the model.
-        thread: Answers ``/replay``.
-    """
+    """Add the three endpoints to the app that is being built; ``queue``: Gradio's options where the model is used."""
     api(_generate(host, store), api_name="generate", **queue)
     # The thread has a queue of its own; in Gradio's, those that wait would take the places of runs.
     api(_replay(thread), api_name="replay", concurrency_limit=None)

@@ -23,7 +23,6 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 CLOSED = ("/gradio_api/deep_link", "/monitoring")
 """Routes of Gradio that the page does not use: one writes a file at every request, one shows what visitors do."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-ANY_ADDRESS = ("0.0.0.0", "::")
 MOST_BODY = 70_000_000
 """Largest body of a request in bytes: a run file of 32 MB as a JSON string."""
 MOST_BODIES = 4 * MOST_BODY
@@ -131,12 +130,7 @@ class _BodyError(Exception):
 
 
 class Guard:
-    """ASGI middleware around everything that Gradio serves. Whatever breaks inside is answered in one line.
-
-    Args:
-        hosts: The names by which the app may be asked.
-        place: Where the app is served, asked at each request.
-    """
+    """ASGI middleware around everything that Gradio serves. Whatever breaks inside is answered in one line."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts, place: Callable[[], Place]) -> None:
         self.app = app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from app.model.host import ModelHost
 from app.run.settings import offered_here
-from app.serve.modules import PREFIX, REPORT, WEB, read
+from app.serve.modules import PREFIX, REPORT, WEB, preloads, read, unless_known
 from app.views.first_sight import RUNS
 from app.views.step_messages import model_line
 from lookahead.report.report import facts
@@ -31,24 +30,20 @@ SAMPLES = 2
 
 def routes(host: ModelHost) -> list[Route]:
     """``/lab`` is the page; beside it are its style sheet and the example, sent again only if they changed."""
-    sheet = ".pane-styles {\n" + read(STYLES) + "}\n" + (REPORT / "study.css").read_text("utf-8") + read("lab/lab.css")
+    own = read("styles/pages.css") + read("lab/lab.css")
+    sheet = ".pane-styles {\n" + read(STYLES) + "}\n" + (REPORT / "study.css").read_text("utf-8") + own
     files = {
         "lab.css": (sheet.encode(), "text/css"),
         "lab/example.json": (EXAMPLE.read_bytes(), "application/json"),
     }
-    links = "".join(f'<link rel="modulepreload" href=".{PREFIX}/{name}">' for name in _modules())
-    shell = read("lab/page.html").replace("%MODULES%", links)
+    shell = read("lab/page.html").replace("%MODULES%", preloads(_modules()))
 
     async def page(_: Request) -> Response:
         text = shell.replace("%FACTS%", escape(orjson.dumps(_facts(host)).decode()))
         return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
     async def file(name: str, request: Request) -> Response:
-        content, kind = files[name]
-        headers = {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
-        if request.headers.get("if-none-match") == headers["ETag"]:
-            return Response(status_code=304, headers=headers)
-        return Response(content, headers=headers, media_type=kind)
+        return unless_known(request, *files[name])
 
     return [Route("/lab", page), *(Route(f"{PREFIX}/{name}", partial(file, name)) for name in files)]
 

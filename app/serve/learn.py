@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
@@ -17,14 +16,13 @@ from starlette.routing import Route
 from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.serve.link_preview import picture_tags, root_of
-from app.serve.modules import PREFIX, WEB, read
+from app.serve.modules import PREFIX, SHARED, WEB, preloads, read, unless_known
 from app.serve.question_thread import QuestionThread
 from app.views import lesson_runs, typed_text
 from app.views.first_sight import RUNS
 from app.views.step_messages import model_line
-from lookahead.backend import BackendError
 from lookahead.costs import PassCosts
-from lookahead.sources.registry import SOURCES
+from lookahead.report.report import sources
 
 STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
 """The panes' style sheets, which are written to be nested in one element."""
@@ -35,12 +33,7 @@ Answer = dict[str, Any]
 
 
 class Course:
-    """What the questions of the course are answered from.
-
-    Args:
-        host: Its tokenizer spells typed text, and its T(n) is shown if it was measured.
-        folder: The recorded runs.
-    """
+    """What the questions of the course are answered from: the model's tokenizer and T(n), and recorded runs."""
 
     def __init__(self, host: ModelHost, folder: Path = RUNS) -> None:
         self.host = host
@@ -105,10 +98,11 @@ class Course:
 
 def routes(course: Course, thread: QuestionThread) -> list[Route]:
     """``/learn`` and ``/learn/CHAPTER`` are pages; a POST to ``PREFIX/learn/ask/NAME`` asks a question."""
-    styles = ".pane-styles {\n" + "".join(map(read, STYLES)) + "}\n" + read("styles/learn.css")
-    tag = f'"{hashlib.sha256(styles.encode()).hexdigest()[:16]}"'
-    links = "".join(f'<link rel="modulepreload" href="%ROOT%{PREFIX}/web/{name}">' for name in _modules())
-    shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", escape(_sources()))
+    panes, own = ("".join(map(read, names)) for names in (STYLES, ("styles/pages.css", "styles/learn.css")))
+    styles = ".pane-styles {\n" + panes + "}\n" + own
+    links = preloads(_modules(), "%ROOT%")
+    drafted_from = escape(orjson.dumps(sources()).decode())
+    shell = read("learn/page.html").replace("%MODULES%", links).replace("%SOURCES%", drafted_from)
 
     async def page(request: Request) -> Response:
         chapter = request.path_params.get("chapter")
@@ -117,10 +111,7 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
         return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
     async def style_sheet(request: Request) -> Response:
-        headers = {"Cache-Control": "no-cache", "ETag": tag}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        return Response(styles, headers=headers, media_type="text/css")
+        return unless_known(request, styles.encode(), "text/css")
 
     async def ask(request: Request) -> Response:
         question = course.questions.get(request.path_params["name"])
@@ -128,8 +119,8 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
             return Response(status_code=404)
         body = await request.body()
         try:
-            data = await thread.ask(lambda: orjson.dumps(_answered(question, body)))
-        except (ValueError, TypeError) as error:  # too many wait, or the answer has half a character
+            data = await thread.ask(lambda: orjson.dumps(question(_asked(body))))
+        except (ValueError, TypeError) as error:  # it is wrong, too many wait, or the answer has half a character
             data = orjson.dumps({"error": error_line(error)})
         return Response(data, media_type="application/json")
 
@@ -144,23 +135,15 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
 def _modules() -> list[str]:
     """The modules that every chapter uses, so that the browser loads them at once."""
     paths = [*WEB.glob("learn/*.js"), *WEB.glob("lib/*.js")]
-    names = sorted(path.relative_to(WEB).as_posix() for path in paths)
-    return [name for name in names if name not in ("learn/theme.js", "learn/card.js")]
+    names = sorted(f"web/{path.relative_to(WEB).as_posix()}" for path in paths)
+    return [*SHARED, *(name for name in names if name not in ("web/learn/theme.js", "web/learn/card.js"))]
 
 
-def _answered(function: Callable[[Answer], Answer], body: bytes) -> Answer:
-    try:
-        if len(body) > MOST_BODY:
-            raise ValueError("the question is too long")
-        question = orjson.loads(body)
-        if not isinstance(question, dict):
-            raise ValueError("a question is one JSON object")
-        return function(question)
-    except (ValueError, BackendError) as error:
-        return {"error": error_line(error)}
-
-
-def _sources() -> str:
-    """The sources as the panes need them, for an attribute of the page."""
-    shown = ("name", "symbol", "light", "dark", "help")
-    return orjson.dumps([{name: getattr(info, name) for name in shown} for info in SOURCES.values()]).decode()
+def _asked(body: bytes) -> Answer:
+    """The question in a body."""
+    if len(body) > MOST_BODY:
+        raise ValueError("the question is too long")
+    question = orjson.loads(body)
+    if not isinstance(question, dict):
+        raise ValueError("a question is one JSON object")
+    return question

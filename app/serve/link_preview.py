@@ -48,13 +48,7 @@ def picture_tags(root: str, name: str) -> str:
 
 
 def with_tags(page: bytes, root: str, example: str = "", line: str = "") -> bytes:
-    """Gradio's page with our tags in place of its own.
-
-    Args:
-        root: The address of the app, without a slash at its end.
-        example: The example that the address names; empty for none.
-        line: What there is to say of it.
-    """
+    """Gradio's page with our tags in place of its own, about the example of the address if there is one."""
     head, end, rest = page.partition(_END)
     title, address = (f"{line} · {TITLE}", f"{root}/?example={example}") if line else (TITLE, f"{root}/")
     tags = {"og:title": title, "og:description": LINE, "og:type": "website", "og:url": address}
@@ -66,11 +60,7 @@ def with_tags(page: bytes, root: str, example: str = "", line: str = "") -> byte
 
 
 class LinkPreview:
-    """ASGI middleware that puts our tags into the page.
-
-    Args:
-        examples: What there is to say of each example, by its name.
-    """
+    """ASGI middleware that puts our tags into the page; ``examples``: the line about each, by its name."""
 
     def __init__(self, app: ASGIApp, examples: Mapping[str, str]) -> None:
         self.app = app

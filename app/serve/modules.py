@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +23,27 @@ def read(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
+SHARED = ("report/dom.js", "report/words.js")
+"""Modules of the report that every page uses."""
+
+
+def preloads(names: Iterable[str], root: str = ".") -> str:
+    """Links that have the browser load modules at once, by their names in ``routes``."""
+    return "".join(f'<link rel="modulepreload" href="{root}{PREFIX}/{name}">' for name in names)
+
+
+def unless_known(request: Request, content: bytes, kind: str) -> Response:
+    """The content, or ``Not modified`` if the browser has it already, which it asks each time."""
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=kind)
+
+
 def routes() -> list[Route]:
     """``PREFIX/web/NAME.js`` serves a module of the page, ``PREFIX/report/NAME.js`` one of the report.
 
-    The browser asks each time whether it has changed. From one to the other, the paths are those of the files.
+    From one to the other, the paths are those of the files.
 
     The modules are kept in memory: read from the disk for each of two dozen requests, they cost four times the
     processor time, just when the page opens.
@@ -36,15 +54,11 @@ def routes() -> list[Route]:
         for place, folder in places.items()
         for path in folder.rglob("*.js")
     }
-    tags = {name: f'"{hashlib.sha256(text).hexdigest()[:16]}"' for name, text in modules.items()}
 
     async def module(place: str, request: Request) -> Response:
         name = f"{place}/{request.path_params['name']}"
         if name not in modules:
             return Response(status_code=404)
-        headers = {"Cache-Control": "no-cache", "ETag": tags[name]}
-        if request.headers.get("if-none-match") == tags[name]:
-            return Response(status_code=304, headers=headers)
-        return Response(modules[name], headers=headers, media_type="text/javascript")
+        return unless_known(request, modules[name], "text/javascript")
 
     return [Route(f"{PREFIX}/{place}/{{name:path}}", partial(module, place)) for place in places]

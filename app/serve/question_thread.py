@@ -32,11 +32,7 @@ class BusyError(ValueError):
 
 
 class QuestionThread:
-    """One thread that answers questions one after the other.
-
-    Args:
-        store: Its runs in progress go first.
-    """
+    """One thread that answers questions one after the other; the runs in progress in the store go first."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
@@ -68,15 +64,10 @@ class QuestionThread:
             raise BusyError("Other questions take all the time. Try again in a moment.")
         return await answer
 
-    def close(self) -> None:
-        """Answer nothing more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
     def _answer_next(self) -> None:
         """Answer the question that has waited longest; nothing if all were refused meanwhile."""
-        while monotonic() < self._pause_until:  # the page is served from another thread of the same interpreter
-            sleep(_STEP)
-        while monotonic() < self._rest_until and self._store.busy():
+        # In a pause the page is served, from another thread of the same interpreter.
+        while (now := monotonic()) < self._pause_until or (now < self._rest_until and self._store.busy()):
             sleep(_STEP)
         with self._lock:
             if not self._waiting:

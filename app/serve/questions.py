@@ -7,7 +7,6 @@ A question names a run by its id, which only its own tab knows. The answer to a 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
@@ -54,37 +53,25 @@ _PART = 200_000
 """Bytes that are sent before the server looks after others."""
 
 
-def functions(store: RunStore) -> list[Callable[[Any], Answer]]:
-    """The questions, for a caller in any thread."""
-
-    def answering(function: Callable[[RunStore, Answer], Answer]) -> Callable[[Any], Answer]:
-        @functools.wraps(function)
-        def answer(question: Any) -> Answer:
-            try:
-                if not isinstance(question, dict):
-                    raise ValueError("a question is one JSON object")
-                return function(store, question)
-            except ValueError as error:
-                return {"error": error_line(error)}
-            except Exception as error:
-                logging.getLogger(__name__).warning("a question failed", exc_info=error)
-                return {"error": error_line(error)}
-
-        return answer
-
-    return [
-        answering(function)
-        for function in (steps, trie_view, node_seen, what_if, run_file, open_run, example, graph_file)
-    ]
+def answered(function: Callable[[RunStore, Answer], Answer], store: RunStore, question: Any) -> Answer:
+    """The answer to a question, in the caller's thread."""
+    try:
+        if not isinstance(question, dict):
+            raise ValueError("a question is one JSON object")
+        return function(store, question)
+    except Exception as error:
+        if not isinstance(error, ValueError):
+            logging.getLogger(__name__).warning("a question failed", exc_info=error)
+        return {"error": error_line(error)}
 
 
 def server_functions(store: RunStore, thread: QuestionThread) -> list[Callable[[Any], Coroutine[Any, Any, Response]]]:
     """The questions as server functions of the stage, answered and written in their own thread."""
 
-    def served(function: Callable[[Any], Answer]) -> Callable[[Any], Coroutine[Any, Any, Response]]:
+    def served(function: Callable[[RunStore, Answer], Answer]) -> Callable[[Any], Coroutine[Any, Any, Response]]:
         async def answer(question: Any) -> Response:
             try:
-                data = await thread.ask(lambda: orjson.dumps(function(question)))
+                data = await thread.ask(lambda: orjson.dumps(answered(function, store, question)))
             except (ValueError, TypeError) as error:  # too many wait, or the answer has half a character
                 data = orjson.dumps({"error": error_line(error)})
             if len(data) <= _PART:
@@ -94,7 +81,7 @@ def server_functions(store: RunStore, thread: QuestionThread) -> list[Callable[[
         answer.__name__ = function.__name__
         return answer
 
-    return list(map(served, functions(store)))
+    return list(map(served, QUESTIONS))
 
 
 async def _parts(data: bytes) -> AsyncIterator[bytes]:
@@ -249,6 +236,9 @@ def open_run(store: RunStore, question: Answer) -> Answer:
 def example(store: RunStore, question: Answer) -> Answer:
     """The runs of an example that is bundled with the page: one message per run."""
     return {"messages": [since(run, 0) for run in first_sight.example(store, question.get("name"))]}
+
+
+QUESTIONS = (steps, trie_view, node_seen, what_if, run_file, open_run, example, graph_file)
 
 
 def opened(text: str) -> runfile.RunPair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -149,12 +150,8 @@ def whole_step(highest: float, ticks: int = 7) -> int:
     >>> whole_step(3), whole_step(31), whole_step(500)
     (1, 5, 100)
     """
-    scale = 1
-    while True:
-        for step in (scale, 2 * scale, 5 * scale):
-            if step * ticks >= highest:
-                return step
-        scale *= 10
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    return next(step for step in steps if step * ticks >= highest)
 
 
 def _figure(title: str, across: dict[str, Any], up: dict[str, Any], traces: list[dict[str, Any]]) -> Figure:

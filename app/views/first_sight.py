@@ -11,26 +11,24 @@ from app.run.settings import offered_here
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun, from_record
 from app.views.step_messages import since, to_json
+from lookahead.report.report import sources
 from lookahead.runs import runfile
-from lookahead.sources.registry import SOURCES
 
 RUNS = Path(__file__).resolve().parents[2] / "assets" / "runs"
 
 
-def first_sight(host: ModelHost, store: RunStore, titles: Mapping[str, str], folder: Path = RUNS) -> str:
+def first_sight(host: ModelHost, store: RunStore, titles: Mapping[str, str]) -> str:
     """The stage's first value: what it needs to know of the page, and the messages of the first example.
 
     Without recorded runs there are no messages, and the page says what to do.
 
     Args:
         titles: Titles of examples by name, in the order of the page; those without a file are left out.
-        folder: Where ``NAME.json`` lies, a run file that may hold greedy decoding, too.
     """
-    scenes = {name: example(store, name, folder) for name in titles if (folder / f"{name}.json").is_file()}
-    shown = ("name", "symbol", "light", "dark", "help")
+    scenes = {name: example(store, name) for name in titles if (RUNS / f"{name}.json").is_file()}
     page = {
         "knobs": [one.to_json() for one in offered_here(host, "what-if").values()],
-        "sources": [{name: getattr(info, name) for name in shown} for info in SOURCES.values()],
+        "sources": sources(),
         "examples": [
             {"name": name, "title": titles[name], "model": runs[0].model.name, "seconds": list(map(_seconds, runs))}
             for name, runs in scenes.items()
@@ -41,28 +39,28 @@ def first_sight(host: ModelHost, store: RunStore, titles: Mapping[str, str], fol
     return to_json({"page": page, "recorded": True, "example": first, "messages": messages})
 
 
-def example_lines(store: RunStore, titles: Mapping[str, str], folder: Path = RUNS) -> dict[str, str]:
+def example_lines(store: RunStore, titles: Mapping[str, str]) -> dict[str, str]:
     """What there is to say of each example where a link to it is shown: ``JSON: 96 tokens in 40 forward passes``."""
     found = {}
     for name, title in titles.items():
-        if (folder / f"{name}.json").is_file():
-            record = example(store, name, folder)[0].run
+        if (RUNS / f"{name}.json").is_file():
+            record = example(store, name)[0].run
             assert record is not None
             found[name] = f"{title}: {len(record.token_ids)} tokens in {len(record.steps)} forward passes"
     return found
 
 
-def example(store: RunStore, name: Any, folder: Path = RUNS) -> list[StoredRun]:
+def example(store: RunStore, name: Any) -> list[StoredRun]:
     """The runs of an example, kept in the store for good under ids that tell their name.
 
     Raises:
         ValueError: If there is no such example.
     """
-    if not isinstance(name, str) or name not in {path.stem for path in folder.glob("*.json")}:
+    if not isinstance(name, str) or name not in {path.stem for path in RUNS.glob("*.json")}:
         raise ValueError(f"no example is called {str(name)[:40]!r}")
     ids = [f"example-{name}", f"example-{name}-greedy"]
     if store.get(ids[0]) is None:
-        pair = runfile.load_pair(folder / f"{name}.json")
+        pair = runfile.load_pair(RUNS / f"{name}.json")
         for run_id, record in zip(ids, (pair.run, pair.greedy), strict=True):
             if record is not None:
                 parted = pair.parted if record is pair.greedy else None

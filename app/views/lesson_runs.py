@@ -17,7 +17,7 @@ from lookahead.draft import DraftTree
 from lookahead.drafter import Drafter
 from lookahead.metrics import node_statuses
 from lookahead.records import RunRecord, StepRecord, StepTimings, TrieChange
-from lookahead.replay import Replay
+from lookahead.replay import Replay, choices
 from lookahead.runs import runfile
 from lookahead.verify import verify
 
@@ -38,13 +38,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recorded run in lessons.
-
-    Attributes:
-        name: Its file's name in words.
-        run: The run as it was recorded.
-        again: The same run drafted with ``DRAFTS``.
-    """
+    """A run as it was recorded, named by its file in words, and ``again``: the same run drafted with ``DRAFTS``."""
 
     name: str
     run: RunRecord
@@ -70,16 +64,13 @@ def drafted_again(run: RunRecord) -> RunRecord:
     prefill = run.steps[0]
     steps = [replace(prefill, finish_reason=None)]
     for step in Replay(Drafter(DRAFTS).start(run.prompt_ids), output_ids, DRAFTS):
-        tree = step.draft
-        following = output_ids[done:]
-        depths = tree.depths()
-        verdict = verify(tree, [following[depth] if depth < len(following) - 1 else UNKNOWN for depth in depths])
-        path = {0, *verdict.accepted_nodes[: step.accepted]}
-        targets = [following[depths[node]] if node in path else UNKNOWN for node in range(len(tree))]
-        emitted = tuple(following[: step.emitted])
+        tree, following = step.draft, output_ids[done:]
+        accepted = verify(tree, choices(tree, following[:-1])).accepted_nodes[: step.accepted]
+        targets = [
+            choice if node in (0, *accepted) else UNKNOWN for node, choice in enumerate(choices(tree, following))
+        ]
         context = len(run.prompt_ids) + done
-        accepted = verdict.accepted_nodes[: step.accepted]
-        record = (len(steps), context, tree.match_length, tree, tuple(targets), accepted, emitted)
+        record = (len(steps), context, tree.match_length, tree, tuple(targets), accepted, following[: step.emitted])
         steps.append(StepRecord(*record, timings=StepTimings(), trie=TrieChange()))
         done += step.emitted
     steps[-1] = replace(steps[-1], finish_reason=run.finish_reason)
@@ -107,15 +98,11 @@ def _tells(recording: Recording, index: int) -> float:
         2 * (len(set(range(1, len(draft))) - set(draft.parents)) in (3, 4)),
         statuses.count("unchecked") > 0,
         statuses.count("rejected") > 1,
-        _output_left(run, index) > MOST_PLANTED,
+        sum(len(later.emitted_ids) for later in run.steps[index + 1 :]) > MOST_PLANTED,
         2 * all(text.strip().isalnum() for text in texts) or all(text.strip() for text in texts),
         2 * (_twice(step) == 0),
     )
     return sum(goals)
-
-
-def _output_left(run: StoredRun, index: int) -> int:
-    return sum(len(step.emitted_ids) for step in run.steps[index + 1 :])
 
 
 def walks(run: StoredRun, first: int) -> list[int]:
@@ -283,19 +270,14 @@ def pays(found: Sequence[Recording], costs: PassCosts, question: dict[str, Any])
     if not isinstance(text, str) or len(text) > 6 * MOST_TOKENS:
         raise ValueError(f"a text of at most {6 * MOST_TOKENS} characters")
     config = LookaheadConfig(decoding_length=width, budget="adaptive" if question.get("adaptive") is True else "fixed")
-    rows = [("Your text", *_by_words(text))] if len(words(text)) > 2 else []
+    known: dict[str, int] = {}
+    typed = tuple(known.setdefault(word, len(known)) for word in words(text)[:MOST_TOKENS])
+    rows = [("Your text", typed[:1], typed[1:])] if len(typed) > 2 else []  # its first word is the prompt
     rows += [(one.name, one.run.prompt_ids, one.run.token_ids[:MOST_TOKENS]) for one in found[:MOST_ROWS]]
     return {
         "rows": [_replayed(name, prompt, output, config, costs, warm) for name, prompt, output in rows],
         "needed": costs.break_even(width) + 1.0,
     }
-
-
-def _by_words(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """A typed text as a prompt of one word and an output of all others, as token ids."""
-    known: dict[str, int] = {}
-    ids = [known.setdefault(word, len(known)) for word in words(text)[:MOST_TOKENS]]
-    return tuple(ids[:1]), tuple(ids[1:])
 
 
 def _replayed(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import count
+from itertools import accumulate, count
 
 from app.run.stored_run import StoredRun, TokenText
 from app.views.tries import Kind, Level, TrieAt, other_tries
@@ -61,14 +62,8 @@ def _spelling(pieces: Sequence[str], token_ids: Sequence[int], text: str) -> lis
     place = "".join(pieces).find(text) if text else -1
     if place < 0:
         return []
-    start = end = position = 0
-    for index, piece in enumerate(pieces):
-        if position <= place:
-            start = index
-        position += len(piece)
-        if position >= place + _length(text):
-            end = index + 1
-            break
+    ends = list(accumulate(map(len, pieces)))
+    start, end = bisect_right([0, *ends], place) - 1, bisect_left(ends, place + _length(text)) + 1
     return list(token_ids[start:end])[: MAX_DEPTH - 1]
 
 

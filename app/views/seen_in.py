@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from app.run.stored_run import StoredRun
+from app.views.tries import followed
 from lookahead.sources.expected import ExpectedText
 from lookahead.trie import NO_TOKEN, ROOT, Trie
-from lookahead.trie.locus import Follower
 
 AGREEING = 64
 """Most tokens that are compared at a place."""
@@ -36,13 +37,10 @@ class Seen:
 
 
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
-    """Where a draft node's token was read; None if that is not known.
+    """Where the token of a draft node, not of the root, was read; None if that is not known.
 
     A token from a corpus is searched in the corpus, one from an expected text is where the draft read it there, and any
     other is searched in the texts of this run and of earlier ones.
-
-    Args:
-        node: A node of the step's draft, not its root.
     """
     record = stored.steps[step]
     draft = record.draft
@@ -62,19 +60,16 @@ def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) ->
     """The place with the longest match of context and draft path before it, the latest of several; None if none."""
     border = len(stored.prompt_ids)
     texts = [(f"earlier output {number}", list(ids)) for number, ids in enumerate(stored.earlier, start=1)]
-    best: tuple[int, str, list[int], int] | None = None
-    for name, ids in [*texts, ("", context)]:
-        for place in range(len(ids) - 1, -1, -1):
-            if ids[place] != wanted[-1]:
-                continue
-            matched = _agreement(ids, place, wanted)
-            if best is None or matched > best[0]:
-                where = name or ("the prompt" if place < border else "this output")
-                best = (matched, where, ids, place)
-    if best is None:
+    found = [
+        (_agreement(ids, place, wanted), name, ids, place)
+        for name, ids in [*texts, ("", context)]
+        for place in range(len(ids) - 1, -1, -1)
+        if ids[place] == wanted[-1]
+    ]
+    if not found:
         return None
-    matched, where, ids, place = best
-    seen = _seen(where, matched, ids, place)
+    matched, name, ids, place = max(found, key=itemgetter(0))
+    seen = _seen(name or ("the prompt" if place < border else "this output"), matched, ids, place)
     return replace(seen, start=place - len(seen.before)) if ids is context else seen
 
 
@@ -97,22 +92,17 @@ def where_in_corpus(corpus: Sequence[Trie], wanted: Sequence[int]) -> Seen | Non
     This asks the trie and never scans its text. So a match longer than the longest counted n-gram may be missed if it
     was read more than once.
     """
-    best: tuple[int, Trie, int] | None = None
-    for trie in corpus:
-        place = _latest(trie, wanted) - trie.log_start
-        if place < 0:
-            continue
-        matched = _agreement(trie.log, place, wanted)
-        if best is None or matched > best[0]:
-            best = (matched, trie, place)
-    return None if best is None else _seen("the corpus", best[0], best[1].log, best[2])
+    places = [(trie, _latest(trie, wanted) - trie.log_start) for trie in corpus]
+    found = [(_agreement(trie.log, place, wanted), trie, place) for trie, place in places if place >= 0]
+    if not found:
+        return None
+    matched, trie, place = max(found, key=itemgetter(0))
+    return _seen("the corpus", matched, trie.log, place)
 
 
 def _latest(trie: Trie, wanted: Sequence[int]) -> int:
     """Log position of the last of these tokens where the log still holds their longest known suffix; -1 if nowhere."""
-    follower = Follower(trie)
-    follower.follow(wanted)
-    node, position, _ = follower.locus()
+    node, position, _ = followed(trie, wanted)
     if position >= 0:
         return position
     while node != ROOT and trie.last[node] < trie.log_start:

@@ -7,18 +7,21 @@ step 0, ``end`` with the last step. ``from`` is the index of the first step, so 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from app.run.stored_run import StoredRun, TokenText
-from app.views.file_name import file_name
 from lookahead import metrics
 from lookahead.config import LookaheadConfig, Sampling, settings_of
 from lookahead.metrics import node_statuses
 from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord
 
+MOST_OF_PROMPT = 40
+"""Longest part of a name that a prompt gives."""
+_NO_WORD = re.compile(r"[\W_]+")
 STATUS_LETTERS = {"root": "r", "accepted": "a", "rejected": "x", "unchecked": "u"}
 
 
@@ -214,3 +217,17 @@ def settings_line(method: str, config: LookaheadConfig, sampling: Sampling) -> s
     if "prompt" not in config.sources or "output" not in config.sources:
         parts.append(f"from {' and '.join(config.sources) or 'no source'}")
     return ", ".join([*parts, *drawn])
+
+
+def file_name(run: RunRecord) -> str:
+    """A file's name without its ending: the last line of the prompt, and the model."""
+    lines = (run.texts.prompt if run.texts else "").strip().splitlines() or [""]
+    prompt, model = _words(lines[-1]) or _words(lines[0]), _words(run.model.name.rsplit("/", 1)[-1])
+    if len(prompt) > MOST_OF_PROMPT:
+        prompt = prompt[: MOST_OF_PROMPT + 1].rpartition("-")[0] or prompt[:MOST_OF_PROMPT]
+    return "-".join(filter(None, (prompt, model))) or "run"
+
+
+def _words(text: str) -> str:
+    """The letters and digits of a text in lower case, with hyphens between them."""
+    return _NO_WORD.sub("-", text.lower()).strip("-")

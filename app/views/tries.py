@@ -84,10 +84,8 @@ class Level:
     """A place in a trie: after a suffix of the context, or after a text that is searched.
 
     Attributes:
-        trie: The trie.
-        start: Its node of the suffix, or ``~position`` if the suffix was read once.
+        start: The trie's node of the suffix, or ``~position`` if the suffix was read once.
         length: Tokens in the suffix.
-        kind: Which trie it is.
     """
 
     trie: Trie
@@ -103,24 +101,20 @@ def levels(stored: StoredRun, now: TrieAt) -> list[Level]:
     root of the first trie that has read anything.
     """
     others = other_tries(stored)
-    found = _suffixes(now.trie, _own_locus(stored, now), "own")
+    # A trie of the prompt alone is followed like the others.
+    own = (now.trie.cursors()[-1], -1, 0) if "output" in stored.config.sources else followed(now.trie, now.context)
+    found = _suffixes(now.trie, own, "own")
     context = now.context[max(0, len(stored.prompt_ids) - FOLLOWED) :]
     for kind, trie in others:
-        found += _suffixes(trie, _followed(trie, context), kind)
+        found += _suffixes(trie, followed(trie, context), kind)
     if not found:
         roots = [Level(now.trie, ROOT, 0), *(Level(trie, ROOT, 0, kind) for kind, trie in others)]
         return [next((root for root in roots if root.trie.counts[ROOT]), roots[0])]
     return sorted(found, key=lambda level: -level.length)
 
 
-def _own_locus(stored: StoredRun, now: TrieAt) -> Locus:
-    """Where the context stands in the run's own trie; a trie of the prompt alone is followed like the others."""
-    if "output" in stored.config.sources:
-        return now.trie.cursors()[-1], -1, 0
-    return _followed(now.trie, now.context)
-
-
-def _followed(trie: Trie, context: Sequence[int]) -> Locus:
+def followed(trie: Trie, context: Sequence[int]) -> Locus:
+    """Where a trie that has not read the context knows the longest suffix of it."""
     follower = Follower(trie)
     follower.follow(context)
     return follower.locus()
@@ -150,10 +144,9 @@ def around(level: Level) -> list[TrieNodeView]:
 
 
 def picture_of(stored: StoredRun, step: int, now: TrieAt, level: Level, whole: bool) -> dict[str, list[Any]]:
-    """A level as a picture; n-grams that the last step read are new. Call it under ``stored.lock``.
+    """A level as a picture, whole or a small one beside another; what the last step read is new in it.
 
-    Args:
-        whole: Whether it is a whole picture or a small one beside another.
+    Call it under ``stored.lock``.
     """
     views = around(level) if whole else neighbourhood(level.trie, level.start, 10, 2)
     new: set[int] = set()
@@ -182,10 +175,7 @@ def picture(
     """The n-grams of a neighbourhood as the page draws them; every field is a list over the nodes, parents first.
 
     ``prompt``, ``output``, ``earlier`` and ``corpus`` count where each n-gram was read: in the run's own trie the first
-    two, in another trie its kind alone.
-
-    Args:
-        new: Indices of the nodes to mark as new.
+    two, in another trie its kind alone. ``new`` has the indices of those to be marked.
     """
     counts = {name: [view.count if kind == name else 0 for view in views] for name in ("earlier", "corpus")}
     return {

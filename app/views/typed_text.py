@@ -31,12 +31,7 @@ Spell = Callable[[str], Sequence[tuple[int, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Typed sentences as tokens.
-
-    Attributes:
-        sentences: Token ids per sentence.
-        texts: The text of every id.
-    """
+    """Token ids of typed sentences, and the text of every id."""
 
     sentences: tuple[tuple[int, ...], ...]
     texts: dict[int, str]
@@ -60,7 +55,6 @@ def typed(texts: Any, tokens: str, spell: Spell) -> Typed:
     """Typed texts as tokens.
 
     Args:
-        texts: The sentences.
         tokens: ``words``, ``characters``, or ``model`` for the tokenizer of the page's model.
 
     Raises:
@@ -156,7 +150,7 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
         "p": tree.probabilities,
         "count": tree.counts,
         "match": tree.match_length,
-        "branches": _branches(tree.parents),
+        "branches": len(set(range(1, len(tree.parents))) - set(tree.parents)),  # leaves, the root is none
         "expected": tree.expected_tokens(),
         "best": best and {**asdict(best), "text": text.texts[best.token_id]},
         "first": _first_guess(request, text),
@@ -178,8 +172,3 @@ def _first_guess(request: Request, text: Typed) -> dict[str, Any] | None:
         "of": round(total * source.origin(place).times / weight),
         "confidence": request.confidence.of(source).values[level_class(length, total, single, 0)],
     }
-
-
-def _branches(parents: Sequence[int]) -> int:
-    """Leaves of a tree without its root."""
-    return len(set(range(1, len(parents))) - set(parents))

@@ -1,6 +1,6 @@
 // A pane as a picture: its HTML inside an SVG with every style inlined, in the colours of the light page.
 
-import { all, save } from './lib/dom.js';
+import { all, draw, save } from './lib/dom.js';
 
 /** What makes up the look of an element. */
 const STYLES = [
@@ -17,32 +17,21 @@ const PADDING = 16;
 const SLACK = 16; // a copy may be a little taller: scroll bars and fractions of a pixel
 const SCALE = 2; // pixels of a PNG for one of the page
 const MOST_PIXELS = 16000; // a side of a picture that every browser draws
-const SVG = 'http://www.w3.org/2000/svg';
 
 /** Whether a picture has the colour of the page behind it. @typedef {'light' | 'transparent'} Ground */
 
 /** A pane as the text of an SVG file. Boxes that scroll are drawn whole. @param {HTMLElement} pane @param {Ground} [ground] */
-export function toSvg(pane, ground = 'light') {
+function toSvg(pane, ground = 'light') {
   return inLight(() => {
-    const { copy, width, height } = inlined(pane);
-    const svg = document.createElementNS(SVG, 'svg'), inside = document.createElementNS(SVG, 'foreignObject');
-    const size = { width: String(width + 2 * PADDING), height: String(height + 2 * PADDING) };
-    for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
-    svg.setAttribute('viewBox', '0 0 ' + size.width + ' ' + size.height);
-    for (const [name, value] of Object.entries({ x: String(PADDING), y: String(PADDING), width: String(width), height: String(height) })) inside.setAttribute(name, value);
-    if (ground === 'light') {
-      const back = document.createElementNS(SVG, 'rect');
-      for (const [name, value] of Object.entries({ width: '100%', height: '100%', fill: '#fff' })) back.setAttribute(name, value);
-      svg.append(back);
-    }
-    inside.append(copy);
-    svg.append(inside);
-    return new XMLSerializer().serializeToString(svg);
+    const { copy, width, height } = inlined(pane), wide = width + 2 * PADDING, high = height + 2 * PADDING;
+    const back = ground === 'light' ? [draw('rect', { width: '100%', height: '100%', fill: '#fff' })] : [];
+    const inside = draw('foreignObject', { x: PADDING, y: PADDING, width, height }, copy);
+    return new XMLSerializer().serializeToString(draw('svg', { width: wide, height: high, viewBox: '0 0 ' + wide + ' ' + high }, ...back, inside));
   });
 }
 
 /** A pane as a PNG. @param {HTMLElement} pane @param {Ground} [ground] @returns {Promise<Blob>} */
-export async function toPng(pane, ground = 'light') {
+async function toPng(pane, ground = 'light') {
   const image = new Image();
   // A data address: a canvas that has drawn such an SVG from a blob's is not given out.
   image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(toSvg(pane, ground));

@@ -5,20 +5,12 @@
 const TRIES = 5;
 const TRY_AGAIN = 1000; // milliseconds
 
-/** Where the app is served. */
-function base() {
-  const { root } = /** @type {any} */ (window).gradio_config || {};
-  return new URL(root || '/', location.href).pathname.replace(/\/+$/, '');
-}
-
-/** An address of the app's own routes, wherever the app is served. */
-export function route(/** @type {string} */ name, /** @type {Record<string, any>} */ query) {
-  return base() + '/gradio_api/lookahead/' + name + '?' + new URLSearchParams(query);
-}
+/** An address of the app's own routes, wherever the app is served. @param {string} name @param {Record<string, any>} query */
+export const route = (name, query) => new URL('../' + name + '?' + new URLSearchParams(query), import.meta.url).href;
 
 /** The file of a run of a study of the lab. @param {string} study @param {string} run @returns {Promise<{ text?: string, error?: string }>} */
 export async function runOfStudy(study, run) {
-  const answer = await fetch(base() + '/lab/studies/' + study + '/runs/' + run).catch(() => null);
+  const answer = await fetch(new URL('../../../lab/studies/' + study + '/runs/' + run, import.meta.url)).catch(() => null);
   const text = await answer?.text().catch(() => '') || '';
   if (answer?.ok) return { text };
   try { return { error: JSON.parse(text).error }; } catch { return { error: 'The server did not answer.' }; }

@@ -18,7 +18,7 @@ export function hideParts(names, parts = PARTS) {
 }
 
 /**
- * Presenting, for a stage; Escape ends it.
+ * What presents a stage, or ends that; Escape ends it, too.
  * @param {HTMLElement} stage @param {() => void} changed called when the room of the panes has changed
  */
 export function makePresenter(stage, changed) {
@@ -36,5 +36,5 @@ export function makePresenter(stage, changed) {
   }
 
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && root.classList.contains(ON)) present(false); });
-  return { present, on: () => root.classList.contains(ON) };
+  return present;
 }

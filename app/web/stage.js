@@ -3,7 +3,7 @@
 import { makeFeed, route, runOfStudy } from './feed.js';
 import { addCards } from './learn/card.js';
 import { answerTo } from './lib/asker.js';
-import { all, one, put, save, within } from './lib/dom.js';
+import { all, mark, one, put, save, within } from './lib/dom.js';
 import { PHASES, cutShort, hasDraft, plainBeside } from './lib/runs.js';
 import { tellingStep } from './lib/summary.js';
 import { PANES as LINKED, readLink, withoutExample } from './link.js';
@@ -61,7 +61,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @type {unknown} */ let lookedAt = null;
   /** @type {string | null} */ let example = null; // its name, while an example is on the stage
   let summed = false, toRest = false; // whether the sentence says what the whole run amounts to; whether the stage comes to rest at the end
-  let planned = false, drawing = false, pictured = 0;
+  let planned = false, drawing = false, picturedAt = 0;
   /** @type {number | undefined} */ let timer;
   /** @type {number | undefined} */ let later;
 
@@ -212,19 +212,6 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     return problem;
   }
 
-  /** The run that is looked at stays beside those that come next, or no longer. */
-  function keepRun() {
-    kept = kept === null ? shown : null;
-    schedule();
-  }
-
-  async function restore() {
-    const messages = await keeper.restored();
-    if (!messages || setMessages(messages)) return;
-    keep();
-    go(Infinity);
-  }
-
   function schedule() {
     if (planned) return;
     planned = true;
@@ -241,45 +228,50 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     if (found !== lookedAt) pointed = pinned = null;
     lookedAt = found;
     Object.assign(element.dataset, { run: run.id, kept: kept || '', steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
-    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed, kept };
-    const late = pictures(), now = panes.filter(({ calm }) => late || !calm);
-    for (const { pane } of now) pane.draw(state);
+    const pictured = drawsPictures(), now = panes.filter(({ calm }) => pictured || !calm);
+    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed, kept, pictured };
+    for (const { box, pane } of now) {
+      mark(box, 'data-phase', phase || '');
+      pane.draw(state);
+    }
     byHand = drawing = false;
     for (const { pane } of now) pane.settle?.(state);
   }
 
   /** Whether it is time for the pictures of a run that streams by; what is left out now is drawn a little later. */
-  function pictures() {
+  function drawsPictures() {
     const now = performance.now();
-    if (live() && following && !byHand && now - pictured < CALM_MILLISECONDS) {
+    if (live() && following && !byHand && now - picturedAt < CALM_MILLISECONDS) {
       later ??= setTimeout(() => { later = undefined; schedule(); }, CALM_MILLISECONDS);
       return false;
     }
-    pictured = now;
+    picturedAt = now;
     return true;
+  }
+
+  /** Another step is looked at, or a phase of it: what the whole run amounts to is no longer said. */
+  function look(/** @type {number} */ to, /** @type {Phase | null} */ at = null) {
+    step = bounded(to);
+    phase = at;
+    summed = toRest = false;
+    schedule();
   }
 
   /** By hand. */
   function go(/** @type {number} */ to) {
     if (!main()) return;
     showPlaying(false);
-    phase = null;
-    step = bounded(to);
-    summed = toRest = false;
+    look(to);
     if (live()) following = step === last();
     byHand = true;
-    schedule();
   }
 
   function showRun(/** @type {string} */ id) {
     const atEnd = step === last();
     chosen = true;
     shown = id;
-    summed = toRest = false;
-    phase = null;
-    step = atEnd ? last() : bounded(step);
+    look(atEnd ? Infinity : step);
     setSpeed(/** @type {Run} */ (main()));
-    schedule();
   }
 
   /** A short run plays slowly enough to be read; a speed that was chosen stays. */
@@ -314,23 +306,26 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function nextPhase() {
     const at = phase ? PHASES.indexOf(phase) + 1 : 0, run = main();
     if (!run) return;
-    summed = toRest = false;
-    const whole = at === PHASES.length || !hasDraft(run.steps[step]);
-    if (whole && step >= last()) { phase = null; return schedule(); }
-    if (whole) step += 1;
-    phase = PHASES[whole ? 0 : at];
+    const whole = at === PHASES.length || !hasDraft(run.steps[step]), next = whole ? step + 1 : step;
+    if (next > last()) return look(step);
+    look(next, PHASES[whole ? 0 : at]);
     if (live()) following = false;
     byHand = !playing;
     show();
-    if (!still.matches) fly(movesOf(element, phase));
+    if (phase && !still.matches) fly(movesOf(element, phase));
+  }
+
+  /** The room of the panes has changed. */
+  function redrawn() {
+    for (const { pane } of panes) pane.resize?.();
+    schedule();
   }
 
   /** Which pane is shown where there is room for one; "what-if" lies over the others where there is more. */
   function setTab(/** @type {string} */ name) {
     element.dataset.tabNow = name;
     for (const button of all(element, '[data-tab]')) button.setAttribute('aria-pressed', String(button.dataset.tab === name));
-    for (const { pane } of panes) pane.resize?.();
-    schedule();
+    redrawn();
   }
 
   function onClick(/** @type {MouseEvent} */ event) {
@@ -372,18 +367,14 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     pin(node) { if (!drawing) { pointed = pinned = node; show(); } },
     save: saveRun,
     open: openRun,
-    keep: keepRun,
+    keep() { kept = kept === null ? shown : null; schedule(); },
   };
-  const panes = all(element, '[data-pane]').map((box) => ({ pane: PANES[String(box.dataset.pane)](box, context), calm: CALM.includes(String(box.dataset.pane)) }));
+  const panes = all(element, '[data-pane]').map((box) => ({ box, pane: PANES[String(box.dataset.pane)](box, context), calm: CALM.includes(String(box.dataset.pane)) }));
   for (const id in IDS) one(element, IDS[id]).id = id;
   addCards(element);
 
-  const redrawn = () => {
-    for (const { pane } of panes) pane.resize?.();
-    schedule();
-  };
-  const presenter = makePresenter(element, redrawn), link = readLink(location.search);
-  mountTools({ element, examples: context.examples, openExample, present: presenter.present, shown: () => ({ run: main(), step, example }) });
+  const present = makePresenter(element, redrawn), link = readLink(location.search);
+  mountTools({ element, examples: context.examples, openExample, present, shown: () => ({ run: main(), step, example }) });
   hideParts(link.hide);
 
   let width = 0, height = 0;
@@ -411,8 +402,11 @@ export function mount(element, { server, props, trigger }, value = props.value) 
       example = first.example || null;
       startAt(still.matches ? Infinity : 1, !still.matches);
     } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
-    if (link.present) presenter.present(true, link.pane);
-    if (!linked) await restore();
+    if (link.present) present(true, link.pane);
+    const messages = linked ? null : await keeper.restored();
+    if (!messages || setMessages(messages)) return;
+    keep();
+    go(Infinity);
   }
   begin();
 

@@ -166,6 +166,7 @@ export interface State {
   speed?: number; // steps per second that are played; 0: phase by phase
   following?: boolean; // whether the newest step is shown as it comes
   byHand?: boolean; // whether the step was just chosen by hand
+  pictured?: boolean; // whether pictures are drawn, too: not at every update of a run that streams by
   summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
   kept?: string | null; // id of a run that stays beside those that come next
   phase?: Phase | null; // how far the step is shown; null: whole

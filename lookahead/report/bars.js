@@ -1,7 +1,7 @@
 // Where acceptance is lost: passes by the cause of their end, and draft tokens by source, depth and length of the match.
 
 import { choice, make, press } from './dom.js';
-import { CAUSES, number, percent, plural, REASONS } from './words.js';
+import { CAUSES, number, percent, plural } from './words.js';
 
 /** @import { Accepted, Advice, Around, Source, Study } from './study' */
 
@@ -39,7 +39,7 @@ function showCauses(rows, says, { total, advice }, around) {
 
 /** What a cause means, and the line about it of the table in assets/docs/acceptance.md. @param {HTMLElement} says @param {string} cause @param {Around} around */
 function explain(says, cause, around) {
-  const [name, means] = CAUSES[cause] || [cause, ''], line = around.reasons[REASONS[cause]];
+  const [name, means, reason] = CAUSES[cause] || [cause, '', ''], line = around.reasons[reason];
   says.replaceChildren(make('b', {}, name + ': '), means, ...(line ? [' ', make('b', {}, 'What to do: '), line.then] : []));
 }
 

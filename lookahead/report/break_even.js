@@ -1,7 +1,7 @@
 // Does it pay? Tokens per pass that a width needs, T(n) / T(1) with drafting, and where the settings are.
 
 import { draw, make, picker, press } from './dom.js';
-import { measured, number, plural, settingsText, times } from './words.js';
+import { measured, number, plural, settingsText, ticksTo, times } from './words.js';
 
 /** @import { Around, Machine, Study, Variant } from './study' */
 
@@ -90,20 +90,13 @@ export function pointsOf({ total, variants, machines }, machine) {
 /** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
 function pointOf(machine, name, kind, words, width, y, speedup) {
   const needed = speedup ? y / speedup : neededAt(machine, width);
-  return { x: speedup && !doubtful(machine) ? widthFor(machine, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
+  return { x: speedup && !doubtful(machine) ? between(neededOf(machine), machine.lengths, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
 }
 
 const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));
 
 /** What a pass of a width has to bring, between two measured widths in proportion. @param {Machine} machine @param {number} width */
-export function neededAt(machine, width) {
-  return between(machine.lengths, neededOf(machine), width);
-}
-
-/** The width of which a pass needs so many tokens. @param {Machine} machine @param {number} needed */
-function widthFor(machine, needed) {
-  return between(neededOf(machine), machine.lengths, needed);
-}
+export const neededAt = (machine, width) => between(machine.lengths, neededOf(machine), width);
 
 /** The value at a place of a line through points. @param {number[]} xs ascending @param {number[]} ys @param {number} x */
 function between(xs, ys, x) {
@@ -186,11 +179,4 @@ function labels(points, x, y, curve, needed, room) {
   const names = named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point)));
   taken.push(...points.map((point) => around(point, 4)));
   return [...names, put(needed, 'needed-name', [...below, [room.right - 7 * needed.length, room.bottom - 6]], -1)];
-}
-
-/** Round numbers from 0 to at most `most`, about five of them. */
-export function ticksTo(/** @type {number} */ most) {
-  const rough = most / 5, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) || rough;
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)));
 }

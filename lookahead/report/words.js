@@ -2,26 +2,15 @@
 
 /** @import { Facts, Row, Study } from './study' */
 
-/** What keeps a token out of a draft: its name, and what that means. @type {Record<string, [name: string, means: string]>} */
+/** What keeps a token out of a draft: its name, what that means, and the reason of a verdict (lookahead/study/decisions.py) where many passes end so. @type {Record<string, [name: string, means: string, reason: string]>} */
 export const CAUSES = {
-  unseen: ['never seen', 'No source had seen the token after this text: no setting drafts it.'],
-  outranked: ['another guess drafted', 'A source had seen the token, but the draft held other guesses there.'],
-  pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.'],
-  width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.'],
-  branch_length: ['cut by branch_length', 'The branch was as long as allowed.'],
-  strategy: ['cut by the strategy', 'The strategy allows no branch there.'],
-  pruned: ['pruned', 'It had been seen, but the trie was full and forgot it.'],
-};
-
-/** The reason of a verdict (lookahead/study/decisions.py) that many passes of a cause lead to. @type {Record<string, string>} */
-export const REASONS = {
-  unseen: 'too few repeats',
-  outranked: 'another guess drafted',
-  pays: 'nothing pays',
-  width: 'cut by the settings',
-  branch_length: 'cut by the settings',
-  strategy: 'cut by the settings',
-  pruned: 'pruned',
+  unseen: ['never seen', 'No source had seen the token after this text: no setting drafts it.', 'too few repeats'],
+  outranked: ['another guess drafted', 'A source had seen the token, but the draft held other guesses there.', 'another guess drafted'],
+  pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.', 'nothing pays'],
+  width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.', 'cut by the settings'],
+  branch_length: ['cut by branch_length', 'The branch was as long as allowed.', 'cut by the settings'],
+  strategy: ['cut by the strategy', 'The strategy allows no branch there.', 'cut by the settings'],
+  pruned: ['pruned', 'It had been seen, but the trie was full and forgot it.', 'pruned'],
 };
 
 const MARKS = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g; // marks that would reorder or hide their neighbours
@@ -32,6 +21,13 @@ export const oneLine = (/** @type {string} */ text) => text.replace(/[\s\x00-\x1
 export function number(/** @type {number | null | undefined} */ value, digits = 2) {
   if (value === null || value === undefined || !isFinite(value)) return '–';
   return value >= 1000 || !digits ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);
+}
+
+/** Round numbers from 0 on, about so many of them; the last one is below `most`, or with Math.ceil above it. */
+export function ticksTo(/** @type {number} */ most, about = 5, round = Math.floor) {
+  const rough = most / about, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) || rough;
+  return Array.from({ length: round(most / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)));
 }
 
 /** @param {number | null | undefined} share 0 to 1 */

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from app.model.host import ModelHost
@@ -15,7 +16,7 @@ from app.page.events import Handlers
 from app.run.start import start_run
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
-from app.serve.questions import functions
+from app.serve.questions import QUESTIONS, answered
 from lookahead import LookaheadConfig, RunRecord
 from lookahead.drafter import MAX_DEPTH, Drafter
 from lookahead.engine import LookaheadEngine
@@ -102,7 +103,7 @@ def counted_run(
 
 def asking(store: RunStore) -> dict[str, Callable[[Any], dict[str, Any]]]:
     """The questions that the page may ask, by name."""
-    return {function.__name__: function for function in functions(store)}
+    return {function.__name__: partial(answered, function, store) for function in QUESTIONS}
 
 
 def asked(stored: StoredRun) -> Callable[..., dict[str, Any]]:

@@ -41,7 +41,7 @@ def _run(page: Page, prompt: str, button: str = "#run") -> None:
     _finished(page)
 
 
-@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize("name", presets.titles().values())
 def test_every_preset_runs(open_page: Callable[..., Page], name: str, tmp_path: Path) -> None:
     page = open_page(f"/?preset={name.replace(' ', '+')}&max_new_tokens=24")
     page.wait_for_function(

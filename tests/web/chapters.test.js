@@ -17,11 +17,11 @@ test('there are eight chapters, each with a picture, and cards for panes that ex
   assert.equal(new Set(explained).size, explained.length);
 });
 
-for (const { slug, text, task, question } of CHAPTERS) {
+for (const { slug, text, task, options } of CHAPTERS) {
   test('chapter ' + slug + ' is short, and its question has one right answer', () => {
     const words = [...text, task].join(' ').split(/\s+/).length;
     assert.ok(words <= 90, words + ' words');
-    assert.equal(question.options.filter(({ right }) => right).length, 1);
-    for (const { why, right } of question.options) assert.equal(why.startsWith('Right'), !!right);
+    assert.equal(options.filter(({ right }) => right).length, 1);
+    for (const { why, right } of options) assert.equal(why.startsWith('Right'), !!right);
   });
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import test, { mock } from 'node:test';
+import { URL } from 'node:url';
 
 import { makeFeed } from '../../app/web/feed.js';
+
+const STEPS = new URL('../../app/steps', import.meta.url).href; // beside the folder of the modules
 
 /** Stands in for the browser's EventSource: a test says what comes. */
 class Stream {
@@ -19,7 +22,7 @@ const message = (from, steps, more) => ({ run: 'a', method: 'lookahead', from, s
 
 function feed() {
   Stream.all = [];
-  Object.assign(globalThis, { EventSource: Stream, window: { gradio_config: { root: 'http://far/sub' } }, location: { href: 'http://far/sub/' } });
+  Object.assign(globalThis, { EventSource: Stream });
   const heard = [];
   return { feed: makeFeed((run) => heard.push(run.steps.length)), heard };
 }
@@ -30,7 +33,7 @@ test('a run grows by its stream and ends', () => {
   runs.open('a');
   const [stream] = Stream.all;
   assert.equal(Stream.all.length, 1);
-  assert.equal(stream.address, '/sub/gradio_api/lookahead/steps?run=a&from=0');
+  assert.equal(stream.address, STEPS + '?run=a&from=0');
   stream.say(message(0, [0, 1], { head: { prompt: [] } }));
   stream.say(message(1, [1, 2]));  // a step that is known already
   stream.say(message(3, [], { end: { tokens: 3 } }));
@@ -44,7 +47,7 @@ test('a gap is filled by a stream from where the run is', () => {
   runs.open('a');
   Stream.all[0].say(message(0, [0], { head: {} }));
   Stream.all[0].say(message(5, [5]));
-  assert.equal(Stream.all[1].address, '/sub/gradio_api/lookahead/steps?run=a&from=1');
+  assert.equal(Stream.all[1].address, STEPS + '?run=a&from=1');
   assert.equal(runs.runs.get('a').steps.length, 1);
 });
 

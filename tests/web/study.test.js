@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { doubtful, neededAt, oneName, pointsOf, ticksTo } from '../../lookahead/report/break_even.js';
+import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/break_even.js';
 import { axesOf } from '../../lookahead/report/grid.js';
 import { kindsOf } from '../../lookahead/report/kinds.js';
 import { columnsOf } from '../../lookahead/report/table.js';
-import { clock, flagsOf, number, oneLine, paying, percent } from '../../lookahead/report/words.js';
+import { clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
 
 const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2, 1.6, 2.4], break_even: [1, 1.2, 1.6, 2.4], modelled_speedup: 1.5, best: 'wide', best_speedup: 1.8 };
 const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };

@@ -1,9 +1,8 @@
 // The Lab: what to study, with which settings; the run; and the study, which grows while it runs.
 
-import { press } from '../../../lookahead/report/dom.js';
 import { mountStudy } from '../../../lookahead/report/study_view.js';
 import { clock, oneLine } from '../../../lookahead/report/words.js';
-import { all, button, input, on, one, put } from '../lib/dom.js';
+import { all, button, input, on, one, press, put } from '../lib/dom.js';
 import { mountMaterial, withLine } from './material.js';
 import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
@@ -153,7 +152,10 @@ function hear(from, nothing) {
   go(true);
   of = 0;
   quit = listen(from, ({ asked, progress, study: next, error, end }) => {
-    if (asked && comes) settings.taken(asked.settings, asked.other);
+    if (asked && comes) {
+      settings.set('a', asked.settings);
+      settings.set('b', asked.other);
+    }
     if (asked) comes = false; // a stream that is heard again must not undo what was changed since
     if (progress && ['running', 'replaying'].includes(progress.what)) of = progress.of;
     if (next) {
@@ -172,11 +174,9 @@ function hear(from, nothing) {
 
 /** @param {Progress} progress */
 function sayProgress({ what, done, of, seconds_left: seconds }) {
-  return what.charAt(0).toUpperCase() + what.slice(1) + (of > 1 ? ' · ' + Math.min(of, Math.floor(done) + 1) + ' of ' + of : '') + left(seconds);
+  const left = seconds === null || seconds === undefined ? '' : ' · about ' + clock(Math.max(1, Math.round(seconds))).replace('.0', '') + ' left';
+  return what.charAt(0).toUpperCase() + what.slice(1) + (of > 1 ? ' · ' + Math.min(of, Math.floor(done) + 1) + ' of ' + of : '') + left;
 }
-
-/** @param {number | null | undefined} seconds */
-const left = (seconds) => (seconds === null || seconds === undefined ? '' : ' · about ' + clock(Math.max(1, Math.round(seconds))).replace('.0', '') + ' left');
 
 /** @param {string} words @param {number} share 0 to 1 */
 function showProgress(words, share) {

@@ -1,7 +1,7 @@
 // Settings A and B: controls made from the library's descriptions, in cards that open from the bar.
 
 import { all, input, on, one, put } from '../lib/dom.js';
-import { controlOf } from '../lib/knobs.js';
+import { mountKnobs } from '../lib/knobs.js';
 
 /** @import { Knob, Source } from '../types' */
 
@@ -14,14 +14,11 @@ export function mountSettings(knobs, sources, corpus, changed) {
   const cards = { a: cardOf('a'), b: cardOf('b') };
 
   function cardOf(/** @type {'a' | 'b'} */ name) {
-    const controls = knobs.map((knob) => controlOf(knob, sources)), box = one(document, '[data-knobs=' + name + ']');
-    box.append(...controls.map((control) => control.element));
-    on(box, 'input', () => {
-      for (const control of controls) control.tell();
-      now[name] = Object.fromEntries(controls.map(({ knob, value }) => [knob.name, value()]));
+    const card = mountKnobs(one(document, '[data-knobs=' + name + ']'), knobs, sources, () => {
+      now[name] = card.values();
       tell();
     });
-    return { set(/** @type {Config} */ config) { for (const control of controls) control.set(config[control.knob.name], corpus); } };
+    return card;
   }
 
   /** Takes settings over; what they do not name stays as in A. @param {'a' | 'b'} name @param {Config | null} config */
@@ -29,7 +26,7 @@ export function mountSettings(knobs, sources, corpus, changed) {
     const known = config && Object.fromEntries(knobs.filter((knob) => knob.name in config).map((knob) => [knob.name, config[knob.name] ?? 0]));
     if (name === 'a') now.a = { ...defaults, ...known };
     else now.b = known && { ...now.a, ...known };
-    if (now[name]) cards[name].set(/** @type {Config} */ (now[name]));
+    if (now[name]) cards[name].set(/** @type {Config} */ (now[name]), corpus);
     tell();
   }
 
@@ -47,19 +44,13 @@ export function mountSettings(knobs, sources, corpus, changed) {
     return [config.budget, config.decoding_length, ...other.map(({ name }) => (Array.isArray(config[name]) ? config[name].join('+') || 'no sources' : name === 'branch_length' ? 'branch ' + config[name] : config[name]))].join(' · ');
   }
 
-  /** The settings of a study that is shown again. @param {Config} a @param {Config | null} b */
-  function taken(a, b) {
-    set('a', a);
-    set('b', b);
-  }
-
   on(one(document, '[data-add-b]'), 'click', () => { set('b', {}); openCard('b', one(document, '[data-open=b]')); });
   on(one(document, '[data-drop-b]'), 'click', () => { set('b', null); one(document, '[data-add-b]').focus(); });
   on(one(document, '[data-reset=a]'), 'click', () => set('a', {}));
   on(one(document, '[data-reset=b]'), 'click', () => set('b', {}));
   set('a', {});
   set('b', null);
-  return { set, taken, list: () => [now.a, ...(now.b ? [now.b] : [])] };
+  return { set, list: () => [now.a, ...(now.b ? [now.b] : [])] };
 }
 
 /** Opens a card under the button that asks for it. @param {string} name @param {HTMLElement} button */

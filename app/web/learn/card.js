@@ -62,7 +62,7 @@ function cardOf(chapter, right) {
   const close = make('button', { type: 'button', class: 'link', 'aria-label': 'Close' }, '✕');
   const link = make('a', { href: addressOf(chapter) }, 'Try it in the course ›');
   const head = make('div', { class: 'chapter-card-head' }, title, close);
-  const card = make('aside', { class: 'chapter-card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...(chapter.signs ? [make('p', { class: 'signs' }, chapter.signs)] : []), ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter.question, right), link);
+  const card = make('aside', { class: 'chapter-card', popover: 'auto', tabindex: -1, 'aria-label': chapter.title, 'data-card': chapter.slug }, head, ...(chapter.signs ? [make('p', { class: 'signs' }, chapter.signs)] : []), ...chapter.text.map((words) => make('p', {}, words)), questionOf(chapter, right), link);
   on(close, 'click', () => card.hidePopover());
   return card;
 }

@@ -11,14 +11,12 @@
       'Could we fill the pass with good guesses of what comes next?',
     ],
     task: 'Drag the slider to 16 tokens or more and compare the two bars.',
-    question: {
-      ask: 'Why is one pass over 16 tokens so much faster than 16 passes?',
-      options: [
-        { text: 'The model skips the easy tokens.', why: 'No. Every token goes through every layer.' },
-        { text: 'The weights are read once, not 16 times.', why: 'Right. All tokens of a pass share one reading of the weights.', right: true },
-        { text: 'The model computes less precisely.', why: 'No. The arithmetic for each token is the same.' },
-      ],
-    },
+    ask: 'Why is one pass over 16 tokens so much faster than 16 passes?',
+    options: [
+      { text: 'The model skips the easy tokens.', why: 'No. Every token goes through every layer.' },
+      { text: 'The weights are read once, not 16 times.', why: 'Right. All tokens of a pass share one reading of the weights.', right: true },
+      { text: 'The model computes less precisely.', why: 'No. The arithmetic for each token is the same.' },
+    ],
   },
   {
     slug: 'trie', title: 'The Trie grows', panes: ['live_trie'], signs: '+ and a blue frame: new or counted again since the last step. The number: how often it was read. Yellow: the ending of the text that was found.',
@@ -28,14 +26,12 @@
       'Drawn here 4 tokens deep. The real one goes to 12.',
     ],
     task: 'Type two sentences of your own that share two words in a row. Then read them to the end.',
-    question: {
-      ask: 'The Trie has read “the cat sat” and “the cat ran”. What is the count of “the cat”?',
-      options: [
-        { text: '1: it is one path', why: 'Not quite. The path is shared, and its count says how often it was read.' },
-        { text: '2', why: 'Right. One path, read twice; below it “sat” and “ran” have 1 each.', right: true },
-        { text: '4: two words, twice', why: 'No. A count is for the whole sequence, not for its words.' },
-      ],
-    },
+    ask: 'The Trie has read “the cat sat” and “the cat ran”. What is the count of “the cat”?',
+    options: [
+      { text: '1: it is one path', why: 'Not quite. The path is shared, and its count says how often it was read.' },
+      { text: '2', why: 'Right. One path, read twice; below it “sat” and “ran” have 1 each.', right: true },
+      { text: '4: two words, twice', why: 'No. A count is for the whole sequence, not for its words.' },
+    ],
   },
   {
     slug: 'suffix', title: 'Find the suffix', panes: [],
@@ -44,13 +40,11 @@
       'A longer match is better evidence. Shorter endings are asked as well: they fill the rest of the draft.',
     ],
     task: 'Go on typing until the last 4 tokens have been read before.',
-    question: {
-      ask: 'The text ends in “the cat sat”. “cat sat” was once followed by “on”; “sat” alone was nine times followed by “down”. Which is asked first?',
-      options: [
-        { text: '“on”, after the longer match', why: 'Right. Two matching tokens say more about this place than one.', right: true },
-        { text: '“down”, it has the higher count', why: 'Not first. Counts compare guesses after the same match; “down” may still join the draft later.' },
-      ],
-    },
+    ask: 'The text ends in “the cat sat”. “cat sat” was once followed by “on”; “sat” alone was nine times followed by “down”. Which is asked first?',
+    options: [
+      { text: '“on”, after the longer match', why: 'Right. Two matching tokens say more about this place than one.', right: true },
+      { text: '“down”, it has the higher count', why: 'Not first. Counts compare guesses after the same match; “down” may still join the draft later.' },
+    ],
   },
   {
     slug: 'draft', title: 'From Trie to draft tree', panes: ['draft_tree'], signs: '%: chance that all tokens up to this one are right. ✓ accepted, ✗ rejected (≠ what the model chose), ○ not reached, + the model’s own token.',
@@ -59,14 +53,12 @@
       'The draft tree is built best first: always the most probable guess that is left joins next, deeper or beside. The width limits the tokens of the pass; the last written token, the root, is one of them.',
     ],
     task: 'Guess what joins next, then widen by one. At which width has the tree two branches?',
-    question: {
-      ask: 'A guess has 60 %. The token after it has 50 % if that guess is right. How likely is it that the model gets there?',
-      options: [
-        { text: '50 %', why: 'No. That holds only if the first guess is right.' },
-        { text: '30 %', why: 'Right. 0.6 × 0.5: both must be right.', right: true },
-        { text: '55 %', why: 'No. Both must be right, so the probabilities multiply.' },
-      ],
-    },
+    ask: 'A guess has 60 %. The token after it has 50 % if that guess is right. How likely is it that the model gets there?',
+    options: [
+      { text: '50 %', why: 'No. That holds only if the first guess is right.' },
+      { text: '30 %', why: 'Right. 0.6 × 0.5: both must be right.', right: true },
+      { text: '55 %', why: 'No. Both must be right, so the probabilities multiply.' },
+    ],
   },
   {
     slug: 'mask', title: 'One pass, many branches', panes: ['attention_mask'], signs: 'A row is a token with its position; its filled cells are what it sees. Yellow column: all tokens before the root. ✓ accepted, ✗ rejected, ○ not reached.',
@@ -75,13 +67,11 @@
       'The tree mask hides them: a token sees the text so far, its own ancestors and itself. Two guesses for the same place in the text get the same position.',
     ],
     task: 'Switch to the causal mask, and click a row that sees a guess of another branch.',
-    question: {
-      ask: 'Two draft tokens are rivals for the same place in the text. What position do they get?',
-      options: [
-        { text: 'The same position', why: 'Right. A position is a place in the text, and both are meant for the same one.', right: true },
-        { text: 'One after the other', why: 'No. Then the second would be read as if the first had been written.' },
-      ],
-    },
+    ask: 'Two draft tokens are rivals for the same place in the text. What position do they get?',
+    options: [
+      { text: 'The same position', why: 'Right. A position is a place in the text, and both are meant for the same one.', right: true },
+      { text: 'One after the other', why: 'No. Then the second would be read as if the first had been written.' },
+    ],
   },
   {
     slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'], signs: 'Each colour is explained above the text. Yellow: the ending that the Trie knew, and where it had read it. ␣ is a space, ⏎ a line break.',
@@ -90,14 +80,12 @@
       'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
     task: 'Walk: click the child that the model chose, or say that none is. Then step 2.',
-    question: {
-      ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
-      options: [
-        { text: 'None, it has to be repeated', why: 'No. The model’s choice after the root is valid whatever the draft says.' },
-        { text: 'One, the model’s own', why: 'Right. As many as plain decoding; the wide pass only took a little longer.', right: true },
-        { text: 'One, the best of the guesses', why: 'No. A guess that the model did not choose is never written.' },
-      ],
-    },
+    ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
+    options: [
+      { text: 'None, it has to be repeated', why: 'No. The model’s choice after the root is valid whatever the draft says.' },
+      { text: 'One, the model’s own', why: 'Right. As many as plain decoding; the wide pass only took a little longer.', right: true },
+      { text: 'One, the best of the guesses', why: 'No. A guess that the model did not choose is never written.' },
+    ],
   },
   {
     slug: 'lossless', title: 'Why nothing can change', panes: [],
@@ -106,14 +94,12 @@
       'So the draft cannot change the text. It only decides how many passes the text takes. Try to break it.',
     ],
     task: 'Plant a wrong branch, then the right one. Compare the verdicts and the text.',
-    question: {
-      ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
-      options: [
-        { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },
-        { text: 'It stays the same, only slower', why: 'Right. Drafts are rejected, so more passes are needed.', right: true },
-        { text: 'The model stops', why: 'No. Each pass still writes the model’s own token.' },
-      ],
-    },
+    ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
+    options: [
+      { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },
+      { text: 'It stays the same, only slower', why: 'Right. Drafts are rejected, so more passes are needed.', right: true },
+      { text: 'The model stops', why: 'No. Each pass still writes the model’s own token.' },
+    ],
   },
   {
     slug: 'pay', title: 'When it does not pay', panes: ['race', 'what_if'],
@@ -123,13 +109,11 @@
       'An adaptive width drafts only as much as pays, down to nothing.',
     ],
     task: 'Find a fixed width at which one text is slower than plain decoding. Then switch to adaptive.',
-    question: {
-      ask: 'A pass of 16 tokens takes 2 times as long as a pass of one, and writes 1.5 tokens on average. Is that faster?',
-      options: [
-        { text: 'Yes, 1.5 times', why: 'No. That would be right if the wide pass took no longer.' },
-        { text: 'No: 1.5 tokens for the price of 2', why: 'Right. It would have to write more than 2 per pass.', right: true },
-      ],
-    },
+    ask: 'A pass of 16 tokens takes 2 times as long as a pass of one, and writes 1.5 tokens on average. Is that faster?',
+    options: [
+      { text: 'Yes, 1.5 times', why: 'No. That would be right if the wide pass took no longer.' },
+      { text: 'No: 1.5 tokens for the price of 2', why: 'Right. It would have to write more than 2 per pass.', right: true },
+    ],
   },
 ];
 

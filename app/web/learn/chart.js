@@ -39,10 +39,3 @@ function apart(places) {
   }
   return free;
 }
-
-/** Round numbers from 0 to at least `most`, about five of them. */
-export function ticksTo(/** @type {number} */ most) {
-  const rough = most / 4, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) || rough;
-  return Array.from({ length: Math.ceil(most / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)));
-}

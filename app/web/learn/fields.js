@@ -1,6 +1,7 @@
 // The controls of the course's pictures: a text, a slider, a choice. Each calls `heard` with its new value.
 
-import { make, on, put, within } from '../lib/dom.js';
+import { choice as oneOf } from '../../../lookahead/report/dom.js';
+import { make, on, put } from '../lib/dom.js';
 
 /** A text with a label. @param {string} label @param {string} value @param {(text: string) => void} heard @param {Record<string, any>} [more] attributes */
 export function textField(label, value, heard, more = {}) {
@@ -24,25 +25,8 @@ export function slider(label, range, heard, say = String) {
   return { element: make('label', { class: 'slide' }, make('span', {}, label), field, out), field, set };
 }
 
-/** One of a few values. @param {string} label @param {Record<string, string>} names by value @param {string} value @param {(value: string) => void} heard */
-export function choice(label, names, value, heard) {
-  const buttons = Object.entries(names).map(([name, words]) => make('button', { type: 'button', 'data-value': name, 'aria-pressed': String(name === value) }, words));
-  const group = make('span', { class: 'switch', role: 'group', 'aria-label': label }, ...buttons);
-  on(group, 'click', (event) => {
-    const chosen = within(event, '[data-value]');
-    if (!chosen) return;
-    for (const button of buttons) button.setAttribute('aria-pressed', String(button === chosen));
-    heard(String(chosen.dataset.value));
-  });
-  return make('span', { class: 'pick' }, make('span', {}, label), group);
-}
+/** One of a few values, after its name. @param {string} label @param {Record<string, string>} names by value @param {string} value @param {(value: string) => void} heard */
+export const choice = (label, names, value, heard) => make('span', { class: 'pick' }, make('span', {}, label), oneOf(label, names, value, heard));
 
 /** What tokens typed text is cut into. @param {(tokens: string) => void} heard */
 export const tokenChoice = (heard) => choice('Tokens', { words: 'words', characters: 'characters', model: 'the model’s' }, 'words', heard);
-
-/** @param {string} words @param {() => void} pressed @param {Record<string, any>} [more] attributes */
-export function press(words, pressed, more = {}) {
-  const button = /** @type {HTMLButtonElement} */ (make('button', { type: 'button', ...more }, words));
-  on(button, 'click', pressed);
-  return button;
-}

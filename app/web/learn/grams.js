@@ -1,12 +1,11 @@
 // Trees of typed text: boxes with a token and a small figure, drawn like the trees of the Watch page.
 
 import { draw } from '../lib/dom.js';
-import { cells, label } from '../lib/text.js';
+import { label } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 import { fit } from './fit.js';
 
-const CELL = 7.25;
-const STYLE = { gap: 22, height: 31, box: 24, radius: 6, x: 9, y: 16 };
+const STYLE = { gap: 22, height: 31, box: 24, radius: 6, x: 9, y: 16, cell: 7.25, smallCell: 6.67, around: 18 };
 
 /** With room for a factor on every line. */
 const WIDE = { ...STYLE, gap: 58, height: 40 };
@@ -20,13 +19,11 @@ const WIDE = { ...STYLE, gap: 58, height: 40 };
 export function drawGrams(svg, grams, rank) {
   const nodes = grams.map(({ text, parent, small = '', kind = '', says = '' }, i) => {
     const name = text ? label(text, 14) : parent < 0 ? 'root' : '∅';
-    const width = Math.round(cells(name) * CELL + cells(small) * CELL * 0.92 + 18);
     const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
-    return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), width, attributes };
+    return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), attributes };
   });
   const style = grams.some(({ factor }) => factor) ? WIDE : STYLE;
-  drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
-  const placed = /** @type {{ x: number, y: number }[]} */ (/** @type {unknown} */ (nodes)); // drawTree gave every node its place
+  const { nodes: placed } = drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
   svg.append(...grams.flatMap(({ factor }, i) => (factor ? [draw('text', { class: 'factor', x: placed[i].x - 4, y: placed[i].y + style.box / 2 - 4, 'text-anchor': 'end' }, factor)] : [])));
   fit(svg, style === WIDE ? 1.2 : 1);
 }

@@ -1,14 +1,14 @@
 // The course's page: the chapter that the address names, its picture, its question, and the way to the others.
 
+import { answerTo } from '../lib/asker.js';
 import { all, make, one, put } from '../lib/dom.js';
 import { readLink } from '../link.js';
 import { hideParts } from '../present.js';
 import { CHAPTERS, MINUTES } from './chapters.js';
 import { makeProgress } from './progress.js';
 import { questionOf } from './question.js';
-import { ask } from './server.js';
 
-/** @import { Chapter, Lesson, Picture } from './types' */
+/** @import { Answer } from '../types' @import { Chapter, Lesson, Picture } from './types' */
 
 /** Parts of the page that `hide=` in the address can name. @type {Record<string, string>} */
 const PARTS = { chapters: '.chapters', pages: '.top nav', tools: '.top button', text: '.text', task: '.task', question: '.asked', picture: '.picture', foot: '.course-foot' };
@@ -56,6 +56,16 @@ function showProgress() {
   put(one(document, '[data-progress]'), at + 1 + ' of ' + CHAPTERS.length + ' · about ' + MINUTES + ' minutes in all');
 }
 
+/** Asks the server, wherever the app is served. @template T @param {string} name @param {object} question @returns {Promise<Answer<T>>} */
+function ask(name, question) {
+  const address = new URL('../../learn/ask/' + name, import.meta.url);
+  const asked = fetch(address, { method: 'POST', body: JSON.stringify(question), headers: { 'Content-Type': 'application/json' } });
+  return answerTo(asked.then((response) => response.json()));
+}
+
+/** Why there is no picture, in words. */
+class Problem extends Error {}
+
 function note(/** @type {'task' | 'right'} */ what) {
   progress.note(chapter.slug, what);
   showProgress();
@@ -67,11 +77,16 @@ function showChapter() {
   const task = make('div', { class: 'task' }, make('p', {}, make('b', {}, 'Try it. '), chapter.task), noticed);
   const text = make('div', { class: 'text' }, make('h1', {}, make('span', { class: 'count' }, at + 1 + ' · '), chapter.title), ...chapter.text.map((words) => make('p', {}, words)), task);
   const picture = make('section', { class: 'picture', 'data-picture': chapter.slug, 'aria-label': 'Picture to this chapter' });
-  const asked = make('div', { class: 'asked' }, questionOf(chapter.question, () => note('right')));
+  const asked = make('div', { class: 'asked' }, questionOf(chapter, () => note('right')));
   one(document, 'main').replaceChildren(text, picture, asked);
   /** @type {Lesson} */ const lesson = {
     sources: JSON.parse(document.body.dataset.sources || '[]'),
     ask,
+    async need(name) {
+      const answer = await /** @type {ReturnType<typeof ask<any>>} */ (ask(name, {}));
+      if (answer.error) throw new Problem(answer.error);
+      return answer;
+    },
     done(words) {
       put(noticed, '✓ ' + words);
       task.classList.add('done');
@@ -88,8 +103,8 @@ async function draw(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson
     const { mount } = /** @type {{ mount: Picture }} */ (await import('./lessons/' + chapter.slug + '.js'));
     await mount(box, lesson);
   } catch (error) {
-    console.error(error);
-    box.append(make('p', { class: 'hint' }, 'This picture could not be loaded. Reload the page.'));
+    if (!(error instanceof Problem)) console.error(error);
+    box.append(make('p', { class: 'hint' }, error instanceof Problem ? error.message : 'This picture could not be loaded. Reload the page.'));
   }
   box.dataset.drawn = '';
 }

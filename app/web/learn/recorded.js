@@ -4,16 +4,14 @@ import { all, make, put } from '../lib/dom.js';
 import { label, visible } from '../lib/text.js';
 import { fit, scaleOf } from './fit.js';
 
-/** @import { Context, DraftStep, Mount, Pane, Run, State } from '../types' @import { Lesson, Recorded } from './types' */
+/** @import { Context, DraftStep, Head, Mount, Pane, Run, State } from '../types' @import { Lesson, Recorded } from './types' */
 
 const MOST_AROUND = 110; // letters of the prompt, and of what was written
 
-/** @param {Lesson} lesson @returns {Promise<{ run: Run, step: number, walks: number[], about: string } | { error: string }>} */
+/** @param {Lesson} lesson @returns {Promise<{ run: Run, step: number, walks: number[], about: string }>} */
 export async function recorded(lesson) {
-  const answer = await /** @type {ReturnType<typeof lesson.ask<Recorded>>} */ (lesson.ask('recording', {}));
-  if (answer.error) return { error: answer.error };
-  const { run: id, method, head, steps, end } = answer.message;
-  if (!head) return { error: 'The recording has no head.' };
+  const answer = await /** @type {ReturnType<typeof lesson.need<Recorded>>} */ (lesson.need('recording'));
+  const { run: id, method, steps, end } = answer.message, head = /** @type {Head} */ (answer.message.head);
   const about = 'A recorded run (' + answer.name + ') of ' + answer.model + ', drafted again ' + head.config.decoding_length + ' tokens wide. ␣ is a space, ⏎ a line break.';
   /** Of the matched tokens the root alone is shown: the tree needs the room. */
   const shown = steps.map((step) => ({ ...step, match: Math.min(1, step.match) }));

@@ -7,12 +7,11 @@ export interface Option { text: string; why: string; right?: boolean }
 
 export interface Question { ask: string; options: Option[] }
 
-export interface Chapter {
+export interface Chapter extends Question {
   slug: string; // its address
   title: string;
   text: string[]; // paragraphs; at most 90 words
   task: string;
-  question: Question;
   panes: string[]; // names of the panes of the Watch page that it explains
   signs?: string; // what the signs of those panes mean
 }
@@ -21,6 +20,7 @@ export interface Chapter {
 export interface Lesson {
   sources: Source[];
   ask<T>(name: string, question: object): Promise<Answer<T>>;
+  need<T>(name: string): Promise<T>; // an answer without which there is no picture, but why there is none in its place
   done(noticed: string): void; // the task was done; in words what there is to see
   moved(): void; // what was noticed can no longer be seen
 }

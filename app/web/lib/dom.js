@@ -1,5 +1,9 @@
 // The document: elements, text into them (never as markup), the pointer and keys among the things in a box, files to save.
 
+import { make } from '../../../lookahead/report/dom.js';
+
+export { draw, make, press, set } from '../../../lookahead/report/dom.js';
+
 /** @import { Context, Source } from '../types' */
 
 /** Fills a box with the fixed markup of a pane and names it by a class. Nothing that comes from a run may be part of it. */
@@ -22,19 +26,6 @@ export const all = (box, selector) => Array.from(box.querySelectorAll(selector))
 
 /** The element that an event happened in, or one around it, if the selector names it. @param {Event} event @param {string} selector @returns {HTMLElement | null} */
 export const within = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
-
-/** Sets attributes of an element and appends to it. @template {Element} E @param {E} node @param {Record<string, any>} attributes @param {(string | Node)[]} content */
-export function set(node, attributes, ...content) {
-  for (const name in attributes) node.setAttribute(name, attributes[name]);
-  if (content.length) node.append(...content);
-  return node;
-}
-
-/** @param {string} tag @param {Record<string, any>} [attributes] @param {(string | Node)[]} content */
-export const make = (tag, attributes = {}, ...content) => set(document.createElement(tag), attributes, ...content);
-
-/** An element of a picture. @param {string} tag @param {Record<string, any>} [attributes] @param {(string | Node)[]} content */
-export const draw = (tag, attributes = {}, ...content) => set(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, ...content);
 
 /** @type {WeakMap<Node, string>} */ const said = new WeakMap();
 

@@ -1,13 +1,30 @@
 // Controls for settings, each made from the description that the library has of it.
 
-import { make, put, signOf } from './dom.js';
+import { make, on, put, signOf } from './dom.js';
 
 /** @import { Knob, Source } from '../types' */
 
 /** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, corpus: boolean): void, tell(): void }} Control */
 
+/**
+ * Fills a box with the controls of settings. Their values by name, and what shows others; a corpus that is not there is no source.
+ * @param {HTMLElement} box @param {Knob[]} knobs @param {Source[]} sources @param {() => void} changed called when one was used
+ */
+export function mountKnobs(box, knobs, sources, changed) {
+  const controls = knobs.map((knob) => controlOf(knob, sources));
+  box.append(...controls.map(({ element }) => element));
+  on(box, 'input', () => {
+    for (const { tell } of controls) tell();
+    changed();
+  });
+  return {
+    values: () => Object.fromEntries(controls.map(({ knob, value }) => [knob.name, value()])),
+    set(/** @type {Record<string, any>} */ config, /** @type {boolean} */ corpus) { for (const { knob, set } of controls) set(config[knob.name], corpus); },
+  };
+}
+
 /** A control for a setting, made from its description. @param {Knob} knob @param {Source[]} sources @returns {Control} */
-export function controlOf(knob, sources) {
+function controlOf(knob, sources) {
   const { name, kind, label, help, choices } = knob;
   if (kind === 'choices') return boxesOf(knob, sources);
   const counts = kind === 'whole' || kind === 'number', range = { min: knob.optional ? 0 : knob.low, max: knob.high, step: kind === 'whole' ? 1 : 'any' };

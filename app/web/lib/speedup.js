@@ -9,7 +9,7 @@ const ONCE = 0.1;
 const FINE = 0.15; // half the width of a range up to which one digit after the point says something
 const COARSE = 0.75; // and up to which a half does
 
-/** @typedef {{ ratio: number, low: number, high: number, tries: number, kind: 'faster' | 'slower' | 'same', times: string, words: string }} Speedup */
+/** @typedef {{ tries: number, kind: 'faster' | 'slower' | 'same', times: string, words: string }} Speedup */
 
 /**
  * The wall clock of another run by that of this one, with the range that their tries span; null where one did not end by itself.
@@ -28,10 +28,10 @@ export function ofTimes(mine, theirs, name = 'greedy') {
   const off = tries > 1 ? 0 : ONCE;
   const low = Math.min(...theirs) / Math.max(...mine) * (1 - off), high = Math.max(...theirs) / Math.min(...mine) * (1 + off);
   const [shown, about] = rounded(ratio, (high - low) / 2);
-  if ((low <= 1 && high >= 1) || Number(shown) === 1) return { ratio, low, high, tries, kind: 'same', times: '≈ 1×', words: 'about as fast as ' + name };
+  if ((low <= 1 && high >= 1) || Number(shown) === 1) return { tries, kind: 'same', times: '≈ 1×', words: 'about as fast as ' + name };
   const kind = ratio > 1 ? 'faster' : 'slower';
   const words = (about ? 'about ' : '') + shown + ' times' + (kind === 'faster' ? ' faster than ' : ' as fast as ') + name;
-  return { ratio, low, high, tries, kind, times: (about ? '≈ ' : '') + shown + '×', words };
+  return { tries, kind, times: (about ? '≈ ' : '') + shown + '×', words };
 }
 
 /** Seconds of every try of a run. The run beside it, which ended later, may know of more. @param {Run} run @param {Run} beside */

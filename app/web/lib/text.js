@@ -1,5 +1,7 @@
 // Texts as labels and numbers as words.
 
+export { number, percent } from '../../../lookahead/report/words.js';
+
 /** @type {Record<string, string>} */ const SIGNS = { '\n': '⏎', '\t': '⇥', '\x7f': '␡' };
 const HIDING = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/; // marks that would reorder or hide their neighbours
 
@@ -27,9 +29,6 @@ export const unlabel = (/** @type {string} */ text) => text.replace(/␣×(\d{1,
 /** The width of a label in cells of a monospace font (wide scripts and emoji take two). */
 export const cells = (/** @type {string} */ text) => [...text].reduce((width, letter) => width + (letter >= '\u2e80' ? 2 : 1), 0);
 
-/** @param {number} share 0 to 1 */
-export const percent = (share) => (share > 0 && share < 0.01 ? '< 1' : String(Math.round(100 * share))) + ' %';
-
 /** @param {number} count @param {string} noun @param {string} [more] its plural, where that is not noun + s */
 export const plural = (count, noun, more) => count + ' ' + (count === 1 ? noun : more || noun + 's');
 
@@ -37,10 +36,5 @@ export const passes = (/** @type {number} */ count) => plural(count, 'pass', 'pa
 
 /** @param {number} place 1 for the first */
 export const ordinal = (place) => place + ((place % 100 > 10 && place % 100 < 14) ? 'th' : ['th', 'st', 'nd', 'rd'][place % 10] || 'th');
-
-export function number(/** @type {number | null | undefined} */ value, digits = 2) {
-  if (value === null || value === undefined || !isFinite(value)) return '–';
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);
-}
 
 export const clock = (/** @type {number} */ seconds) => (seconds < 0.1 ? (1000 * seconds).toFixed(0) + ' ms' : seconds.toFixed(2) + ' s');

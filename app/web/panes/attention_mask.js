@@ -1,7 +1,7 @@
 // The attention mask of a step: a row per token of the pass, a path per status. Its colour and the shape of its cells
 // tell what became of the token. The text before the pass is one block that every row sees.
 
-import { draw, fill, mark as markAs, one, pointable, put, set } from '../lib/dom.js';
+import { draw, fill, one, pointable, put, set } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors } from '../lib/runs.js';
 import { cells, label, plural } from '../lib/text.js';
 
@@ -40,7 +40,8 @@ const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
     if (frame) set(frame, { visibility: marked ? 'visible' : 'hidden', y: marked?.getAttribute('y') || 0 });
     const line = marked && draft && node !== null ? ancestors(draft.parent, node) : [];
     const names = (line.length > 6 ? '… ' : '') + line.slice(-6).map((at) => label(draft?.text[at] || '', 12)).join(' ');
-    put(says, line.length ? 'Row ' + node + ' sees ' + plural(line.length, 'token') + ' of this pass: ' + names : step ? positions(step) : '');
+    const all = draft ? 'Each row sees ' + plural(step.context - 1, 'token') + ' before.' : step ? 'Every prompt token sees itself and those before it.' : '';
+    put(says, line.length ? 'Row ' + node + ' sees ' + plural(line.length, 'token') + ' of this pass: ' + names : all);
   }
 
   return {
@@ -56,17 +57,10 @@ const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
         svg.replaceChildren(...(!step || count > MOST ? [] : step.draft ? drawMask(svg, /** @type {DraftStep} */ (step), room, tall) : drawPrompt(svg, step, room, tall)));
         if (!svg.firstChild) set(svg, { width: 0, height: 0 });
       }
-      markAs(box, 'data-phase', state.phase || '');
       mark(step, state.node ?? null);
     },
     resize() { room = tall = 0; },
   };
-}
-
-/** What positions the tokens of a pass have: the root is the last token before it. */
-function positions(/** @type {Step} */ step) {
-  if (!step.draft) return 'Every prompt token sees itself and those before it.';
-  return 'Each row sees ' + plural(step.context - 1, 'token') + ' before.';
 }
 
 /** The causal mask of the prompt's pass, as a triangle. @param {Element} svg @param {Step} step @param {number} room @param {number} tall */
@@ -83,7 +77,7 @@ function drawPrompt(svg, step, room, tall) {
 /** @param {Element} svg @param {DraftStep} step @param {number} room @param {number} tall */
 function drawMask(svg, step, room, tall) {
   const { draft } = step, count = draft.parent.length, sizes = sizesOf(step, room, tall), { margin, block, size, high, left } = sizes;
-  const width = left + count * size, bands = [], depths = depthsOf(draft.parent);
+  const width = left + count * size, bands = [];
   set(svg, { width: width + 2, height: count * high + 2 });
   const parts = [
     draw('rect', { x: 0, y: 0, width, height: high, class: 'marked', visibility: 'hidden' }),
@@ -94,11 +88,10 @@ function drawMask(svg, step, room, tall) {
   for (let node = 0; node < count; node++) {
     const [across, down] = SHAPE[draft.status[node]], w = across * inner(size), h = down * inner(high);
     const from = left + (size - w) / 2, top = node * high + (high - h) / 2;
-    let path = '';
-    for (let at = node; at >= 0; at = draft.parent[at]) path += 'M' + (from + at * size) + ' ' + top + 'h' + w + 'v' + h + 'h' + -w + 'z';
-    paths[draft.status[node]] = (paths[draft.status[node]] || '') + path;
+    const line = ancestors(draft.parent, node), cellsOf = line.map((at) => 'M' + (from + at * size) + ' ' + top + 'h' + w + 'v' + h + 'h' + -w + 'z');
+    paths[draft.status[node]] = (paths[draft.status[node]] || '') + cellsOf.join('');
     bands.push(draw('rect', { 'data-row': node, x: 0, y: node * high, width, height: high, class: 'band' }));
-    if (margin) parts.push(...rowText(step, node, depths[node], sizes));
+    if (margin) parts.push(...rowText(step, node, line.length - 1, sizes));
   }
   for (const status in paths) parts.push(draw('path', { class: 'm-' + STATUS[status], d: paths[status] }));
   return [...parts, ...bands];
@@ -124,13 +117,6 @@ function rowText(step, node, depth, { margin, high }) {
     draw('text', { x: margin - 10 - DIGIT * position.length, y, 'text-anchor': 'end' }, rowName(step.draft, node)),
     draw('text', { x: margin - 5, y, 'text-anchor': 'end', class: 'position' }, position),
   ];
-}
-
-/** How far each node is from the root. */
-function depthsOf(/** @type {number[]} */ parents) {
-  /** @type {number[]} */ const depths = [];
-  for (const parent of parents) depths.push(parent < 0 ? 0 : depths[parent] + 1);
-  return depths;
 }
 
 const rowName = (/** @type {DraftStep['draft']} */ draft, /** @type {number} */ node) => SIGN[draft.status[node]] + label(draft.text[node], 11);

@@ -1,7 +1,7 @@
 // The draft tree of a step: the accepted path on top, the model's own token at its end, and a card at the node that is
 // looked at. Where nothing was drafted, what could have been.
 
-import { all, fill, focusIn, mark as markAs, moveAmong, on, one, pointable, presses, put, set, within } from '../lib/dom.js';
+import { all, fill, focusIn, moveAmong, on, one, pointable, presses, put, set, within } from '../lib/dom.js';
 import { SIGN, STATUS, ancestors, contextAt, draftsOff, followers, hasDraft, ownToken, pieceOf } from '../lib/runs.js';
 import { cells, label, percent, plural } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
@@ -24,8 +24,7 @@ const MARKUP = `
 </ul>`;
 
 const PADDING = 12; // of the box
-const CELL = 7.25, SMALL_CELL = 6.1;
-const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5 };
+const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5, cell: 7.25, smallCell: 6.1, around: 17 };
 const KINDS = ['ghost', 'unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, ghost: 4, root: 0 };
 const MOST_GHOSTS = 4;
@@ -40,7 +39,7 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
   const card = one(box, '[data-detail]'), details = mountDetails(card, context), counts = all(box, '[data-count]'), more = one(box, '[data-more]');
   /** @type {State | null} */ let drawn = null;
   /** @type {number | null} */ let at = null; // the node of the card
-  let room = 0, measured = false; // width of the box inside its padding
+  let room = 0; // width of the box inside its padding
 
   pointable(place, 'data-node', context);
   on(place, 'keydown', (event) => {
@@ -100,16 +99,14 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
     draw(state) {
       const before = drawn, step = state.run.steps[state.step];
       drawn = state;
-      const again = !measured;
-      if (again) { measured = true; room = place.clientWidth - 2 * PADDING; }
-      if (again || before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
-      markAs(box, 'data-phase', state.phase || '');
+      if (!before) room = place.clientWidth - 2 * PADDING;
+      if (before?.run !== state.run || before.run.steps[before.step] !== step) drawStep(step, state.run);
       mark(svg, step, state.node ?? null);
       details.draw(state);
       at = hasDraft(step) && (state.node ?? Infinity) < step.draft.parent.length ? Number(state.node) : null;
     },
     settle() { putCard(); tellMore(); },
-    resize() { measured = false; },
+    resize() { drawn = null; },
   };
 }
 
@@ -166,9 +163,7 @@ function whyEmpty(/** @type {Step} */ step, /** @type {Run} */ run) {
 
 /** @param {number} parent @param {string} kind @param {string} sign @param {string} text @param {Node['small']} small @param {Record<string, any>} attributes @returns {Node} */
 function nodeOf(parent, kind, sign, text, small, attributes) {
-  const behind = small.reduce((width, [words]) => width + cells(words), 0);
-  const width = Math.round(cells(sign + text) * CELL + behind * SMALL_CELL + 2 * STYLE.x + 1);
-  return { parent, kind, sign, text, small, width, attributes: { class: 'n-' + kind, ...attributes } };
+  return { parent, kind, sign, text, small, attributes: { class: 'n-' + kind, ...attributes } };
 }
 
 function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {

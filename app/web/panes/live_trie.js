@@ -1,9 +1,9 @@
 // The tries as a step found them: what follows the last tokens, for the longest suffix and for shorter ones.
 
 import { answerTo, asker } from '../lib/asker.js';
-import { all, button, coloured, draw, fill, focusIn, input, make, mark as markAs, moveAmong, on, one, put, save, signOf, within } from '../lib/dom.js';
+import { all, button, coloured, draw, fill, focusIn, input, make, moveAmong, on, one, put, save, signOf, within } from '../lib/dom.js';
 import { ancestors, hasDraft, isOver } from '../lib/runs.js';
-import { cells, label, number, plural, unlabel } from '../lib/text.js';
+import { label, number, plural, unlabel } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 
 /** @import { Answer, Mount, Source, State, Step, TrieLevel, TrieView } from '../types' */
@@ -21,8 +21,7 @@ const MARKUP = `
 </div>
 <p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says title="They are marked + at the next step"></span></p>`;
 
-const CELL = 6.7;
-const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15 };
+const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15, cell: 6.7, smallCell: 6.7, around: 14 };
 const TIMED_PAUSE = 1000; // milliseconds between two questions beside runs that are timed
 const ALWAYS = ['prompt', 'output', 'earlier']; // in the legend whether they are read or not
 /** @type {Record<string, string>} */ const WORDS = { prompt: 'the prompt', output: 'this output', corpus: 'the corpus', earlier: 'earlier outputs' };
@@ -103,7 +102,7 @@ export function mount(box, context) {
     for (const gram of all(place, '.linked')) gram.classList.remove('linked');
     if (!hasDraft(step) || !path.length || sought()) return;
     const ids = path.map((i) => step.draft.ids[i]);
-    const line = levels.map((level, i) => ({ i, line: lineIn(level, ids) })).find(({ line }) => line.length > ids.length);
+    const line = levels.map((level, i) => ({ i, line: lineIn(level.picture.parent, level.picture.id, ids) })).find(({ line }) => line.length > ids.length);
     const boxes = line && all(all(place, '.level')[line.i], '[data-at]');
     for (const gram of boxes || []) gram.classList.toggle('linked', line?.line.includes(Number(gram.dataset.at)));
   }
@@ -111,12 +110,8 @@ export function mount(box, context) {
   function nodeOf(/** @type {HTMLElement | null} */ gram) {
     const step = drawn?.run.steps[drawn.step], level = gram && levels[all(place, '.level').indexOf(/** @type {HTMLElement} */ (gram.closest('.level')))];
     if (!hasDraft(step) || !level || sought()) return null;
-    let node = 0;
-    for (const at of ancestors(level.picture.parent, Number(gram.dataset.at)).slice(1)) {
-      node = step.draft.parent.findIndex((parent, i) => parent === node && step.draft.ids[i] === level.picture.id[at]);
-      if (node < 0) return null;
-    }
-    return node;
+    const ids = ancestors(level.picture.parent, Number(gram.dataset.at)).slice(1).map((at) => level.picture.id[at]);
+    return lineIn(step.draft.parent, step.draft.ids, ids)[ids.length] ?? null;
   }
 
   on(place, 'mouseover focusin', (event) => {
@@ -147,7 +142,6 @@ export function mount(box, context) {
       }
       const same = before && before.run === state.run && before.step === state.step && isOver(before);
       if (state.run.steps[state.step] && !(over && asked && same)) look();
-      markAs(box, 'data-phase', state.phase || '');
       mark(state);
     },
   };
@@ -191,8 +185,8 @@ function titleOf(/** @type {TrieLevel} */ { kind, length }, /** @type {boolean} 
   return (where ? 'I' + where.slice(1) + ', after the ' : 'After the ') + last + ': ';
 }
 
-/** The places of a line of tokens in a level's picture, its root first; it ends where the picture does. @param {TrieLevel} level @param {number[]} ids */
-function lineIn({ picture: { parent, id } }, ids) {
+/** The places of a line of tokens in a tree, its root first; it ends where the tree does. @param {number[]} parent @param {number[]} id @param {number[]} ids */
+function lineIn(parent, id, ids) {
   const line = [0];
   for (const wanted of ids) {
     const next = parent.findIndex((above, i) => above === line[line.length - 1] && id[i] === wanted);
@@ -212,8 +206,7 @@ function picture(/** @type {TrieLevel} */ { picture: shown, length }, /** @type 
     const says = read.map((source) => shown[source.name][i] + ' in ' + wordsOf(source.name));
     if (fresh) says.push('read in the step before');
     const attributes = { class: 'n-trie' + (fresh ? ' new' : '') + (i || !length ? '' : ' n-suffix'), 'data-gram': '', 'data-at': i, role: 'img', tabindex: -1, 'aria-label': name(i, 200) + ': ' + says.join(', ') };
-    const width = Math.round((cells(text) + cells(small.map(([words]) => words).join(''))) * CELL + 14);
-    return { parent: shown.parent[i], kind: 'trie', text, small, attributes, width };
+    return { parent: shown.parent[i], kind: 'trie', text, small, attributes };
   });
   const svg = draw('svg', { role: 'group', 'aria-label': 'What follows “' + name(0, 40) + '”' });
   drawTree(svg, nodes, STYLE, ['trie']);

@@ -32,7 +32,6 @@ const MARKUP = `
 </div>`;
 
 const LEAST = 6, LEAST_LIVE = 16; // passes that the timeline has room for, so that the first bars of a run are hardly wider than later ones
-const CALM_MILLISECONDS = 120; // between two pictures of a run that streams by
 const MANY = 50; // bars that are too narrow for outlines
 const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the model's own token; between bars, in bars
 
@@ -41,7 +40,7 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
   const play = one(box, '[data-play]'), slider = input(box, '[data-scrubber]'), count = one(box, '[data-step-count]');
   const speed = input(box, '[data-speed]'), follow = input(box, '[data-follow]'), following = one(box, '[data-following]'), legend = one(box, '[data-bars]');
   const drawBars = bars(one(box, '[data-timeline]'), slider);
-  let at = 0, playing = false, drawnAt = -1e9;
+  let at = 0, playing = false;
   on(box, 'click', (event) => {
     const by = within(event, '[data-by]')?.dataset.by;
     if (by) context.go?.(at + Number(by));
@@ -58,13 +57,8 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
       playing = !!state.playing;
       slider.max = String(last);
       slider.value = String(at);
-      mark(box, 'data-phase', state.phase || '');
       mark(slider, 'aria-valuetext', 'step ' + at + ' of ' + last + (state.phase ? ', ' + state.phase : ''));
-      const now = performance.now();
-      if (!state.live || !state.following || state.byHand || now - drawnAt > CALM_MILLISECONDS) {
-        drawnAt = now;
-        drawBars(state.run.steps, at, state.live ? LEAST_LIVE : LEAST, knownStep(state));
-      }
+      if (state.pictured ?? true) drawBars(state.run.steps, at, state.live ? LEAST_LIVE : LEAST, knownStep(state));
       put(count, state.run.steps[at] ? 'step ' + at + ' / ' + last : '–');
       put(play, playing ? '❚❚' : '▶');
       mark(play, 'aria-label', playing ? 'Pause' : 'Play');

@@ -2,7 +2,7 @@
 
 import { asker } from '../lib/asker.js';
 import { fill, make, on, one, put } from '../lib/dom.js';
-import { controlOf } from '../lib/knobs.js';
+import { mountKnobs } from '../lib/knobs.js';
 import { isOver } from '../lib/runs.js';
 import { number, passes } from '../lib/text.js';
 
@@ -27,8 +27,7 @@ const MARKUP = `
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'what-if');
   const rows = one(box, '[data-what-if-rows]'), hint = one(box, '[data-what-if-hint]');
-  const controls = context.knobs.map((knob) => controlOf(knob, context.sources));
-  one(box, '[data-knobs]').append(...controls.map((control) => control.element));
+  const knobs = mountKnobs(one(box, '[data-knobs]'), context.knobs, context.sources, replay);
   /** @type {State | null} */ let drawn = null;
   let setFor = '', waits = false; // for a run that is being timed
 
@@ -42,21 +41,17 @@ const MARKUP = `
   function replay() {
     if (!drawn) return;
     waits = !isOver(drawn);
-    if (!waits) return void ask({ run: drawn.run.id, config: Object.fromEntries(controls.map(({ knob, value }) => [knob.name, value()])) });
+    if (!waits) return void ask({ run: drawn.run.id, config: knobs.values() });
     rows.replaceChildren();
     put(hint, 'Another run is being timed; these settings are replayed when it has finished.');
   }
 
   function reset() {
     if (!drawn) return;
-    for (const control of controls) control.set(drawn.run.head.config[control.knob.name], drawn.run.head.corpus);
+    knobs.set(drawn.run.head.config, drawn.run.head.corpus);
     replay();
   }
 
-  on(one(box, '[data-knobs]'), 'input', () => {
-    for (const control of controls) control.tell();
-    replay();
-  });
   on(one(box, '[data-reset]'), 'click', reset);
   return {
     draw(state) {

@@ -1,6 +1,6 @@
 // The text, token by token, grouped by the step that wrote it; it follows the step until somebody scrolls it.
 
-import { all, fill, make, mark as markAs, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
+import { all, fill, make, moveAmong, on, one, presses, put, set, within } from '../lib/dom.js';
 import { contextAt, hasDraft, placeOfNode, placesRead } from '../lib/runs.js';
 import { label, plural, visible } from '../lib/text.js';
 import { estimateOf } from './node_details.js';
@@ -132,7 +132,6 @@ const MARKUP = `
       mark(state);
       shade(state);
       ribbon.classList.toggle('playing', !!state.playing);
-      markAs(box, 'data-phase', state.phase || '');
       if (!before || before.run.steps[before.step] !== state.run.steps[state.step]) tell();
     },
     settle() {

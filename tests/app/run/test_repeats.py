@@ -11,7 +11,7 @@ import pytest
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
 from app.options import AppOptions
-from app.run import repeats
+from app.run import start
 from app.run.start import start_run
 from app.run.store import RunStore
 from app.run.stored_run import StoredRun
@@ -51,7 +51,7 @@ def test_both_lanes_are_timed_twice_and_the_file_holds_the_times(host: ModelHost
 
 
 def test_long_runs_are_made_once(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(start, "SHORT_SECONDS", 0.0)
     assert [record_of(stored).repeat_seconds for stored in _compared(host)] == [None, None]
 
 

@@ -43,7 +43,6 @@ def lab(host: ModelHost) -> Iterator[Lab]:
     thread, found = QuestionThread(RunStore()), Studies(host)
     yield Lab(host, thread, found)
     found.close()
-    thread.close()
 
 
 @pytest.fixture

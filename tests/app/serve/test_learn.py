@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,13 @@ from app.serve.modules import PREFIX, WEB
 from app.serve.question_thread import QuestionThread
 
 
-def client_of(course: Course) -> Iterator[TestClient]:
-    thread = QuestionThread(RunStore())
-    yield TestClient(Starlette(routes=routes(course, thread)))
-    thread.close()
+def client_of(course: Course) -> TestClient:
+    return TestClient(Starlette(routes=routes(course, QuestionThread(RunStore()))))
 
 
 @pytest.fixture(scope="module")
-def client(host: ModelHost) -> Iterator[TestClient]:
-    yield from client_of(Course(host))
+def client(host: ModelHost) -> TestClient:
+    return client_of(Course(host))
 
 
 def ask(client: TestClient, name: str, question: Any = None) -> dict[str, Any]:
@@ -79,10 +76,10 @@ def test_without_recordings_and_measurement_the_pictures_say_so(
     host: ModelHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "costs", None)
-    for client in client_of(Course(host, tmp_path)):
-        assert "bundled" in ask(client, "recording")["error"]
-        assert "not been measured" in ask(client, "costs")["error"]
-        assert "not been measured" in ask(client, "pays", {"width": 8, "text": "a b c"})["error"]
+    client = client_of(Course(host, tmp_path))
+    assert "bundled" in ask(client, "recording")["error"]
+    assert "not been measured" in ask(client, "costs")["error"]
+    assert "not been measured" in ask(client, "pays", {"width": 8, "text": "a b c"})["error"]
 
 
 def test_the_models_tokens_are_without_special_ones(client: TestClient) -> None:

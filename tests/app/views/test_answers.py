@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 
@@ -101,7 +100,7 @@ def test_first_sight_holds_both_runs_and_what_the_script_must_know(host: ModelHo
     assert [knob["name"] for knob in value["page"]["knobs"]] == list(offered("what-if"))
     assert {knob["high"] for knob in value["page"]["knobs"] if knob["kind"] == "whole"} == {WIDEST}
     assert [source["name"] for source in value["page"]["sources"]] == list(SOURCES)
-    nothing = json.loads(first_sight(host, RunStore(), presets.titles(), Path("no such folder")))
+    nothing = json.loads(first_sight(host, RunStore(), {}))
     assert nothing["messages"] == []
     assert nothing["page"] == {**value["page"], "examples": []}
 
@@ -120,5 +119,5 @@ def test_what_a_step_left_out_comes_with_its_text(run: RunRecord) -> None:
 
 
 def test_presets_compose() -> None:
-    assert len(set(presets.names())) == len(presets.PRESETS) == 6
+    assert len(set(presets.titles().values())) == len(presets.PRESETS) == 6
     assert presets.compose(None, "a") == "a"

@@ -10,8 +10,8 @@ import pytest
 from app.model.host import ModelHost
 from app.page import presets
 from app.run.store import RunStore
-from app.views.file_name import file_name
 from app.views.first_sight import RUNS, example, first_sight
+from app.views.step_messages import file_name
 from lookahead.metrics import mean_accepted_tokens
 from lookahead.records import RunRecord, RunTexts
 from lookahead.runs import runfile

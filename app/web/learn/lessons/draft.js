@@ -1,9 +1,9 @@
 // The draft tree after a typed text: best first, as wide as the slider says.
 
 import { asker } from '../../lib/asker.js';
-import { make, put } from '../../lib/dom.js';
+import { make, press, put } from '../../lib/dom.js';
 import { label, percent, plural } from '../../lib/text.js';
-import { press, slider, textField, tokenChoice } from '../fields.js';
+import { slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Drafted, Lesson } from '../types' */

@@ -1,9 +1,9 @@
 // A branch of the visitor's own in a recorded draft, verified by the engine: the verdicts change, the text does not.
 
-import { all, draw, make, on, put } from '../../lib/dom.js';
+import { all, draw, make, on, press, put } from '../../lib/dom.js';
 import { plural, visible } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
-import { press, textField } from '../fields.js';
+import { textField } from '../fields.js';
 import { around, endOf, panesIn, recorded, reveal, withStep, writtenBefore } from '../recorded.js';
 
 /** @import { DraftStep } from '../../types' @import { Lesson, Planted } from '../types' */
@@ -13,9 +13,7 @@ const FRAME = 2.5; // from a node to the frame that says it was planted
 const SHORT = 26, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const found = await recorded(lesson);
-  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, step: at, about } = found, before = /** @type {DraftStep} */ (run.steps[at]);
+  const { run, step: at, about } = await recorded(lesson), before = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let nodes = [];
   /** The last result of a wrong and of a right branch. @type {Record<'wrong' | 'right', [string, Planted] | null>} */ const results = { wrong: null, right: null };
   const field = textField('Your branch (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });

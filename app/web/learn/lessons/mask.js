@@ -11,11 +11,9 @@ import { around, panesIn, recorded, withStep } from '../recorded.js';
 /** @import { DraftStep } from '../../types' @import { Lesson } from '../types' */
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const found = await recorded(lesson);
-  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { step: at, about } = found, recordedStep = found.run.steps[at];
+  const { run: whole, step: at, about } = await recorded(lesson), recordedStep = whole.steps[at];
   if (!hasDraft(recordedStep)) return;
-  const step = unverified(recordedStep), { draft } = step, run = withStep(found.run, step), given = around(found.run), touched = matchMedia('(hover: none)').matches;
+  const step = unverified(recordedStep), { draft } = step, run = withStep(whole, step), given = around(whole), touched = matchMedia('(hover: none)').matches;
   given.show(recordedStep);
   let mode = 'tree';
   /** @type {number | null} */ let node = null;

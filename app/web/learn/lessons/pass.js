@@ -1,8 +1,9 @@
 // One pass over n tokens against n passes over one, by the measured T(n).
 
+import { ticksTo } from '../../../../lookahead/report/words.js';
 import { make, put } from '../../lib/dom.js';
 import { number } from '../../lib/text.js';
-import { drawChart, ticksTo } from '../chart.js';
+import { drawChart } from '../chart.js';
 import { slider } from '../fields.js';
 import { picture } from '../grams.js';
 
@@ -12,8 +13,7 @@ const ENOUGH = 16;
 const MOST_BLOCKS = 64;
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const costs = await /** @type {ReturnType<typeof lesson.ask<Costs>>} */ (lesson.ask('costs', {}));
-  if (costs.error) return void box.append(make('p', { class: 'hint' }, costs.error));
+  const costs = await /** @type {ReturnType<typeof lesson.need<Costs>>} */ (lesson.need('costs'));
   const ms = costs.seconds.map((seconds) => 1000 * seconds), size = sizeOf(costs.bytes);
   const width = slider('Tokens', { min: 1, max: ms.length, value: 1 }, show);
   const single = bar('One by one'), together = bar('In one pass');
@@ -36,7 +36,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
 
   function drawCurve(/** @type {number} */ n) {
     const most = 1.15 * Math.max(...ms, 4 * ms[0]), last = ms.length;
-    const frame = { width: Math.max(260, chart.clientWidth - 24), height: 280, xs: [1, 16, 32, 48, 64].filter((x) => x <= last), ys: ticksTo(most), xName: 'tokens in the pass (n)', yName: 'milliseconds' };
+    const frame = { width: Math.max(260, chart.clientWidth - 24), height: 280, xs: [1, 16, 32, 48, 64].filter((x) => x <= last), ys: ticksTo(most, 4, Math.ceil), xName: 'tokens in the pass (n)', yName: 'milliseconds' };
     const top = frame.ys[frame.ys.length - 1], apart = Math.min(last, top / ms[0]);
     drawChart(svg, frame, [
       { kind: 'dashed', points: [[1, ms[0]], [apart, apart * ms[0]]] },

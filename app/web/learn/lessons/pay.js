@@ -13,8 +13,7 @@ const TEXT = 'Nobody had seen the old boat for years, and then one morning it wa
 const LETTERS = 'ABCDEFG';
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const costs = await /** @type {ReturnType<typeof lesson.ask<Costs>>} */ (lesson.ask('costs', {}));
-  if (costs.error) return void box.append(make('p', { class: 'hint' }, costs.error));
+  const costs = await /** @type {ReturnType<typeof lesson.need<Costs>>} */ (lesson.need('costs'));
   let width = 8, adaptive = false, warm = false, lost = '';
   /** @type {Pays | null} */ let drawn = null;
   const field = textField('Your text (A), replayed word by word', TEXT, look, { rows: 2, maxlength: 1500, 'data-text': '' });

@@ -1,9 +1,9 @@
 // The whole trie of two typed sentences, token by token, from empty.
 
 import { asker } from '../../lib/asker.js';
-import { make, put } from '../../lib/dom.js';
+import { make, press, put } from '../../lib/dom.js';
 import { label, plural } from '../../lib/text.js';
-import { press, slider, textField, tokenChoice } from '../fields.js';
+import { slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Lesson, TrieSoFar } from '../types' */

@@ -1,19 +1,16 @@
 // The walk down a recorded draft tree: the visitor looks for the model's choice, node by node.
 
-import { make, put } from '../../lib/dom.js';
+import { make, press, put } from '../../lib/dom.js';
 import { ownToken } from '../../lib/runs.js';
 import { label, plural } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
-import { press } from '../fields.js';
 import { around, panesIn, recorded, reveal, withStep } from '../recorded.js';
 
 /** @import { DraftStep, Status } from '../../types' @import { Lesson } from '../types' */
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
-  const found = await recorded(lesson);
-  if ('error' in found) return void box.append(make('p', { class: 'hint' }, found.error));
-  const { run, about, walks } = found, given = around(run);
-  let at = found.step, step = /** @type {DraftStep} */ (run.steps[at]);
+  const { run, step: first, about, walks } = await recorded(lesson), given = around(run);
+  let at = first, step = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let path = [];
   /** @type {Set<number>} */ let wrong = new Set();
   let over = false;

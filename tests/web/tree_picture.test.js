@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { layOut } from '../../app/web/lib/tree_layout.js';
+import { layOut } from '../../app/web/lib/tree_picture.js';
 
 const SPEC = { gap: 10, height: 20 };
 const nodes = (parents, width = 50) => parents.map((parent) => ({ parent, width }));
