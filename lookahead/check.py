@@ -106,7 +106,7 @@ class Check:
             "device": info.device,
             "context_limit": backend.context_limit,
             "drafts": backend.draft_shape,
-            "trees": backend.supports_trees,
+            "trees": backend.draft_shape == "tree",
             "notice": backend.notice,
             "exactness": None if (verdict := backend.exactness) is None else verdict.kind,
             "environment": environment(backend.model),

@@ -314,18 +314,14 @@ class CostCurve:
         """Passes of several tokens since then."""
         self._stored = -math.inf
 
-    def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> PassCosts:
-        """T(n) for n = 1 to ``longest`` tokens as known now; measured if no valid curve is known.
+    def known(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> KnownCosts:
+        """What is known of T(n) for n = 1 to ``longest`` tokens; measured if no valid curve is known.
 
         Args:
             key: What the measurement depends on, as of now.
             timer: Times passes in this setting.
             again: Measure it whatever is known.
         """
-        return self.known(longest, key, timer, again).costs
-
-    def known(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> KnownCosts:
-        """What ``up_to`` takes T(n) from."""
         with self._lock:
             if key != self._key:
                 self._key, self._known = dict(key), load_costs(key)

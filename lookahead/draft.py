@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Literal, SupportsIndex
@@ -79,6 +79,13 @@ class DraftTree:
     def root_only(cls, root_id: int) -> DraftTree:
         """An empty draft: the root alone. The pass is then a plain decode step."""
         return cls((root_id,), (-1,), (1.0,), (ROOT_SOURCE,), (0,))
+
+    @classmethod
+    def on_trial(cls, token_ids: Sequence[int], parents: Sequence[int] | None = None) -> DraftTree:
+        """A tree of these nodes (None: one branch) whose estimates and sources mean nothing, to try a model out."""
+        count = len(token_ids)
+        parents = range(-1, count - 1) if parents is None else parents
+        return cls(tuple(token_ids), tuple(parents), (1.0,) * count, ("prompt",) * count, (0,) * count)
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     rows = read_trace(args.trace, args.limit)
     from lookahead.replay import replay_rows
 
-    result = dataclasses.asdict(replay_rows(_shown(rows), config, args.shared))
+    result = replay_rows(_shown(rows), config, args.shared)
     if args.json:
         print_json(result)
     else:

@@ -121,15 +121,6 @@ class HFBackend:
         return self.model.dtype
 
     @property
-    def supports_trees(self) -> bool:
-        """Whether a forward pass can verify a draft tree; the first call tries it out.
-
-        Raises:
-            BackendError: If no forward pass succeeds at all.
-        """
-        return self.draft_shape == "tree"
-
-    @property
     def draft_shape(self) -> DraftShape:
         """Whether a forward pass can verify a draft tree, one chain or no draft; the first call tries it out.
 

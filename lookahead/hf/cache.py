@@ -73,7 +73,6 @@ class RowCache(Cache):
         self._row_layers = [RowLayer(self._cursor) for _ in shapes]
         super().__init__(layers=list(self._row_layers))
         self._shapes = list(shapes)
-        self._none_special = [False] * len(shapes)
         self._buffers: list[Tensor] = []
         self.capacity = 0
         self._allocate(capacity)
@@ -106,40 +105,6 @@ class RowCache(Cache):
         """Drop all rows after the first ``length``."""
         assert 0 <= length <= self._cursor.length
         self._cursor.length = length
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """All rows of the layer, the new ones after the committed ones."""
-        return self._row_layers[layer_idx].update(key_states, value_states)
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Committed rows."""
-        return self._cursor.length
-
-    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
-        """Rows of the pass and the first one's position (always 0: no row is ever dropped from the front)."""
-        return self._cursor.length + query_length, 0
-
-    @property
-    def is_compileable(self) -> bool:
-        """No: the rows that a pass sees grow."""
-        return False
-
-    @property
-    def is_sliding(self) -> list[bool]:
-        """No layer slides; windows live in the masks."""
-        return self._none_special
-
-    @property
-    def is_linear(self) -> list[bool]:
-        """No layer is recurrent."""
-        return self._none_special
-
-    @property
-    def is_dummy(self) -> list[bool]:
-        """No layer is a placeholder for another."""
-        return self._none_special
 
     def _allocate(self, capacity: int) -> None:
         """Allocate buffers of ``capacity`` rows and copy the committed ones."""

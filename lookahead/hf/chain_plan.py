@@ -10,11 +10,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lookahead.backend import UnsupportedCacheError, brief
-from lookahead.draft import Chain
+from lookahead.draft import Chain, DraftTree
 from lookahead.hf.chain_session import ChainSession
-from lookahead.hf.exactness import ExactVerdict, chain_of, gap_changes
+from lookahead.hf.exactness import ExactVerdict, gap_changes
 from lookahead.hf.generation import GenerationRules
-from lookahead.hf.masks import MaskPlan
 from lookahead.hf.model_config import setting, text_config
 from lookahead.hf.plan import allowed_error, distance
 from lookahead.hf.recurrence import made_stepwise
@@ -44,9 +43,7 @@ def find_chain_plan(
     if picked is not None and picked > _PROMPT:
         # DeepSeek-V3.2 and GLM pick otherwise in a pass of several tokens, once there are more than these.
         raise UnsupportedCacheError(f"a token sees the {picked} tokens it picks (index_topk), which no trial goes past")
-    plan = ForwardPlan(
-        (), "", MaskPlan({"full_attention": None}), rules.keeps_logits, chain=Chain(), steps=made_stepwise(model)
-    )
+    plan = ForwardPlan(chain=Chain(), steps=made_stepwise(model))
     try:
         return _tried(model, plan, rules)
     except UnsupportedCacheError:
@@ -96,7 +93,7 @@ def _logits(session: ChainSession, path: Sequence[int], passes: Sequence[tuple[i
     for drafted, accepted in passes:
         end = start + 1 + accepted
         wrong = ((token_id + 1) % size for token_id in (29 * place for place in range(drafted - accepted)))
-        rows.append(session.logits(chain_of((*path[start:end], *wrong)))[: 1 + accepted].clone())
+        rows.append(session.logits(DraftTree.on_trial((*path[start:end], *wrong)))[: 1 + accepted].clone())
         session.keep(range(1, 1 + accepted))
         start = end
     session.close()

@@ -41,7 +41,7 @@ class ChainSession(TreeSession):
         self._ids = torch.zeros((1, 0), dtype=torch.long, device=model.device)
 
     @property
-    def chain(self) -> Chain:
+    def chain(self) -> Chain | None:
         """What the next pass reads again."""
         return self._state().chain
 

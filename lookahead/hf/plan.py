@@ -108,14 +108,13 @@ class _Trial:
     def _tree_logits(self, branch: tuple[int, ...], siblings: list[int]) -> Tensor:
         """Logits of the branch's tokens in a tree with these siblings, shape ``(branch, vocab)``."""
         root, *rest = branch
-        tree = _tree(TRIAL_PARENTS, (root, *siblings, *rest))
+        tree = DraftTree.on_trial((root, *siblings, *rest), TRIAL_PARENTS)
         return self._session.logits(tree)[[0, *range(_SIBLINGS, len(TRIAL_PARENTS))]]
 
     def _chain_logits(self, token_ids: tuple[int, ...], count: int) -> Tensor:
         """Logits of the first ``count`` tokens of one branch, as long as the model's positions allow."""
         room = None if self._limit is None else self._limit - len(self._prompt)
-        longest = token_ids[:room]
-        return self._session.logits(_tree(tuple(range(-1, len(longest) - 1)), longest))[:count]
+        return self._session.logits(DraftTree.on_trial(token_ids[:room]))[:count]
 
 
 def allowed_error(rounding: float, dtype: torch.dtype) -> float:
@@ -126,11 +125,6 @@ def allowed_error(rounding: float, dtype: torch.dtype) -> float:
     epsilon = torch.finfo(dtype).eps
     half = math.sqrt(max(epsilon, torch.finfo(torch.float32).eps))
     return min(_ROUNDING.get(dtype, _ROUNDING_16_BITS) * max(rounding, epsilon), half)
-
-
-def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
-    count = len(token_ids)
-    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
 
 
 def distance(left: Tensor, right: Tensor) -> float:

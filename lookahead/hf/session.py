@@ -29,17 +29,17 @@ class ForwardPlan:
         masks: The attention masks that it takes.
         keeps_logits: Whether it can compute only the last logits.
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
-        chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
+        chain: What it takes instead of trees, where nothing above counts; None if it takes trees.
         steps: Whether its recurrent layers can read a chain step by step.
         copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
         width: Tokens that every pass after the prefill reads at least: drafts and plain decoding's roots are filled up.
             0 fills up none.
     """
 
-    shapes: tuple[LayerShape | None, ...]
-    cache_argument: str
-    masks: MaskPlan
-    keeps_logits: bool
+    shapes: tuple[LayerShape | None, ...] = ()
+    cache_argument: str = ""
+    masks: MaskPlan = MaskPlan({"full_attention": None})  # noqa: RUF009, it is frozen
+    keeps_logits: bool = False
     places: bool = False
     chain: Chain | None = None
     steps: bool = False

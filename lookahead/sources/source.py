@@ -45,15 +45,12 @@ class Source(Protocol):
 
     def follow(self, token_ids: Sequence[int]) -> None:
         """Go along with the context as it grows."""
-        ...
 
     def locus(self) -> Locus:
         """Where the context is now."""
-        ...
 
     def advance(self, locus: Locus, token_id: int) -> Locus:
         """Where a context one token longer is."""
-        ...
 
     def levels(self, locus: Locus) -> Iterator[Level]:
         """What was seen after the suffixes of a context, the longest suffix first."""
@@ -61,7 +58,6 @@ class Source(Protocol):
 
     def after(self, place: Place, length: int) -> Level | None:
         """The level of a candidate's place itself, a suffix of ``length`` tokens; None where nothing followed it."""
-        ...
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
         """The tokens of a level with their weights, heaviest first: one where the level says so, else several."""

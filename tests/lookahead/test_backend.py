@@ -38,7 +38,7 @@ def test_a_folder_is_loaded(stories260k):
     backend = HFBackend.from_pretrained(str(stories260k))
     assert (backend.vocab_size, backend.context_limit, backend.eos_ids) == (512, 512, (2,))
     assert (backend.device.type, backend.dtype) == (resolve_device("auto").type, resolve_dtype("auto", backend.device))
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     assert backend.notice is None
     assert len(backend.fingerprint) == 16
     stream = backend.output_text()
@@ -224,7 +224,7 @@ def test_inference_mode_does_not_leak_out_of_a_run():
 def test_positions_that_change_at_a_length_are_decoded_plainly_there(scaling):
     model = tiny("phi3", original_max_position_embeddings=32, rope_parameters={"rope_theta": 1e4, **scaling})
     backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     for prompt_length, supported in ((5, False), (31, False), (32, False), (33, True), (40, True)):
         prompt = [(3 * index) % VOCAB_SIZE for index in range(prompt_length)]
         expected = hf_greedy(model, prompt, 40)

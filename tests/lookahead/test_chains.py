@@ -13,7 +13,7 @@ from transformers.cache_utils import LinearAttentionLayer
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
-from lookahead.drafter import NoDrafts
+from lookahead.drafter import DraftRequest
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.chain_state import ChainState, _Saved
@@ -37,7 +37,7 @@ def test_same_tokens_as_generate(family):
     model = tiny_recurrent(family)
     backend = HFBackend(model)
     assert backend.draft_shape == "chain", backend.notice
-    assert not backend.supports_trees
+    assert backend.draft_shape != "tree"
     assert "one chain of tokens" in (backend.notice or "")
     for seed, prompt in enumerate(PROMPTS):
         expected = hf_greedy(model, prompt, NEW_TOKENS)
@@ -58,7 +58,7 @@ class Script:
         return ScriptRequest(self._answer, self._plan, self.read_again, prompt_ids[-1])
 
 
-class ScriptRequest(NoDrafts):
+class ScriptRequest(DraftRequest):
     """One run of a ``Script``."""
 
     def __init__(

@@ -46,7 +46,7 @@ def random_tree(generator: random.Random, count: int, reach: int) -> DraftTree:
     """Nodes that hang on one of the last ``reach`` before them: 1 makes a chain."""
     parents = (-1, *(generator.randrange(max(0, node - reach), node) for node in range(1, count)))
     token_ids = tuple(generator.randrange(VOCAB_SIZE) for _ in range(count))
-    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+    return DraftTree.on_trial(token_ids, parents)
 
 
 def one_at_a_time(session: TreeSession, tree: DraftTree, path: Sequence[int]) -> Tensor:
@@ -147,7 +147,7 @@ def test_the_attention_is_right() -> None:
     for family in ("llama", "gemma3", "gemma2", "gpt-oss"):
         own = tiny_model(family, torch.float32)
         exact = HFBackend(tiny_model(family, torch.float32), exact=True)
-        assert exact.supports_trees, exact.notice
+        assert exact.draft_shape == "tree", exact.notice
         ids = torch.tensor([[(7 * row + 2) % VOCAB_SIZE for row in range(BLOCK + 8)]])
         logits = [_stepwise(model, ids) for model in (own, exact.model)]
         error = (logits[0] - logits[1]).abs().max() / logits[0].abs().max()
@@ -239,7 +239,7 @@ def test_a_planted_mistake_in_a_real_model_is_called_a_mistake(
 def test_a_small_model_in_float32_stays_as_it_was_loaded(dtype: torch.dtype, changed: bool) -> None:
     model = tiny_model("llama", dtype)
     own = model.config._attn_implementation
-    assert HFBackend(model).supports_trees
+    assert HFBackend(model).draft_shape == "tree"
     assert (model.config._attn_implementation != own) is changed
     assert any(type(module).__name__ == "PackedLinear" for module in model.modules()) <= changed
 

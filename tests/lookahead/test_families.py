@@ -60,7 +60,7 @@ def run(backend: HFBackend, prompt: list[int], drafter: NoisyOracle, width: int)
 def test_same_tokens_as_generate(family):
     model = tiny_model(family)
     backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     passes = 0
     for seed, prompt in enumerate(prompts()):
         expected = hf_greedy(model, prompt, NEW_TOKENS)
@@ -80,7 +80,7 @@ def test_same_tokens_as_generate(family):
 def test_same_tokens_with_eager_attention(family):
     model = tiny_model(family, attention="eager")
     backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     for seed, prompt in enumerate(prompts()[:6]):
         expected = hf_greedy(model, prompt, NEW_TOKENS)
         emitted, _ = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7, seed), width=16)
@@ -129,7 +129,7 @@ def test_a_model_with_a_window_that_is_not_known_takes_chains_and_says_so():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rounding_is_not_taken_for_a_wrong_pass(family, dtype):
     backend = HFBackend(tiny_model(family, dtype))
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
 
 
 def test_attention_that_is_scaled_by_row_takes_chains():
@@ -146,7 +146,7 @@ def test_attention_that_is_scaled_by_row_takes_chains():
 def test_low_precision_runs():
     model = tiny_model("llama", dtype=torch.bfloat16)
     backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     emitted, _ = run(backend, [5, 6, 7], NoisyOracle([], VOCAB_SIZE), width=16)
     assert len(emitted) == NEW_TOKENS
 
@@ -216,13 +216,13 @@ def test_a_mistake_in_a_tree_pass_is_found_whatever_the_seed(bug, monkeypatch):
 def test_an_unknown_setting_that_is_not_a_window_does_not_hinder_drafts(name, value):
     model = tiny_model("llama")
     setattr(model.config, name, value)
-    assert HFBackend(model).supports_trees
+    assert HFBackend(model).draft_shape == "tree"
 
 
 def test_the_layer_pattern_of_cohere2_moe_drafts():
     model = tiny_moe("cohere2_moe", 0, sliding_window=WINDOW)
     backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     prompt = prompts()[-1] * 2
     expected = hf_greedy(model, prompt, NEW_TOKENS)
     assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)[0] == expected
@@ -271,7 +271,7 @@ def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_lin
         expected = hf_greedy(model, prompt, NEW_TOKENS)
     except RuntimeError:  # transformers cannot run it, either
         with pytest.raises(BackendError, match=name):
-            backend.supports_trees  # noqa: B018
+            backend.draft_shape  # noqa: B018
         return
     assert backend.notice is None or name in backend.notice
     assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)[0] == expected
@@ -364,7 +364,7 @@ def test_whatever_a_pass_raises_is_one_line(make, error, monkeypatch):
 
 def test_only_a_pass_with_a_draft_advises_to_do_without():
     backend = HFBackend(tiny_model("llama"))
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     session = backend.new_session(20)
     session.prefill([5, 6, 7])
     backend.model.forward = None  # type: ignore[assignment]
@@ -401,7 +401,7 @@ def test_logits_without_a_largest_one_fail_the_pass(make, value, found):
 def test_nan_where_nothing_is_accepted_changes_nothing():
     backend = HFBackend(tiny_model("llama"))
     right = hf_greedy(backend.model, [5, 6, 7], 3)
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     spoilt: list[int] = []
 
     def spoil(module, inputs, logits):

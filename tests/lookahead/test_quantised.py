@@ -41,7 +41,7 @@ def test_torchao_weights_take_drafts(tiny_model: Path, tmp_path: Path) -> None:
     quantisation = pytest.importorskip("torchao.quantization")
     config = TorchAoConfig(quantisation.Int8WeightOnlyConfig())
     backend = HFBackend.from_pretrained(saved(tiny_model, tmp_path / "int8", config))
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     prompt = backend.encode("abcabc", raw=True)
     expected = hf_greedy(backend.model, prompt, 30)
     assert passes(backend, expected, prompt) < 20
@@ -54,6 +54,6 @@ def test_bitsandbytes_weights_take_drafts_where_rows_are_independent(tiny_model:
     pytest.importorskip("bitsandbytes")
     config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32)
     backend = HFBackend.from_pretrained(saved(tiny_model, tmp_path / "nf4", config))
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
     prompt = backend.encode("abcabc", raw=True)
     assert passes(backend, hf_greedy(backend.model, prompt, 30), prompt) < 20

@@ -228,7 +228,7 @@ def test_in_bfloat16_with_exact_passes_too(settings):
 
 def test_a_model_that_takes_no_drafts_draws_the_same_as_transformers():
     backend, sampling = HFBackend(tiny_mamba()), Sampling(temperature=1.0, seed=2, top_k=30)
-    assert not backend.supports_trees
+    assert backend.draft_shape != "tree"
     drawn = tuple(_emitted(backend, sampling))
     assert run_reference(backend, PROMPT, 16, (), False, sampling).token_ids == drawn
     assert tuple(_emitted(backend, GREEDY)) != drawn
