@@ -137,13 +137,7 @@ class DraftTree:
         Siblings of one token make it a tree for a forward pass only.
         """
         more = max(0, width - len(self))
-        return DraftTree(
-            self.token_ids + self.token_ids[:1] * more,
-            self.parents + (0,) * more,
-            self.probabilities + (0.0,) * more,
-            self.sources + (ROOT_SOURCE,) * more,
-            self.counts + (0,) * more,
-        )
+        return DraftTree.on_trial(self.token_ids + self.token_ids[:1] * more, self.parents + (0,) * more)
 
     def path(self, node: int) -> list[int]:
         """Indices from the root's child down to ``node`` (empty for the root)."""

@@ -54,20 +54,11 @@ class LookaheadEngine:
         self._pass_costs = pass_costs
 
     @property
-    def notice(self) -> str | None:
-        """Why this model takes chains only, or decodes one token at a time; None if it verifies draft trees."""
-        return self.backend.notice
-
-    @property
     def pass_costs(self) -> PassCosts | None:
         """T(n) for a run that starts now, measured on first use; None if the width does not depend on cost."""
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or self.backend.draft_shape == "none":
             return None
         return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
-
-    def prepare(self) -> None:
-        """Do the first run's one-time work now: try the model's masks and measure T(n)."""
-        _ = self.pass_costs
 
     def generate(
         self,

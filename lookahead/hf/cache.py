@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -27,19 +28,10 @@ class LayerShape:
     device: torch.device
 
 
-class _Cursor:
-    """The number of committed rows, shared by the layers of a cache."""
-
-    __slots__ = ("length",)
-
-    def __init__(self) -> None:
-        self.length = 0
-
-
 class RowLayer(DynamicLayer):
     """One layer's rows: views of shape ``(1, heads, capacity, size)`` into buffers that the cache owns."""
 
-    def __init__(self, cursor: _Cursor) -> None:
+    def __init__(self, cursor: SimpleNamespace) -> None:
         super().__init__()
         self._cursor = cursor
         self.key_rows: Tensor | None = None
@@ -69,7 +61,7 @@ class RowCache(Cache):
     """
 
     def __init__(self, shapes: Sequence[LayerShape | None], capacity: int) -> None:
-        self._cursor = _Cursor()
+        self._cursor = SimpleNamespace(length=0)  # committed rows, the same for all layers
         self._row_layers = [RowLayer(self._cursor) for _ in shapes]
         super().__init__(layers=list(self._row_layers))
         self._shapes = list(shapes)

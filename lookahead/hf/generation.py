@@ -196,10 +196,6 @@ class GenerationRules:
             f"(--temperature {self.suggested_temperature:g}; --top-k, --top-p and --min-p replace the model's own)"
         )
 
-    def no_choices(self) -> Chooser:
-        """What chooses before a run has begun: the largest logits."""
-        return Chooser(LogitsProcessorList())
-
     def chooser(self, prompt_ids: Tensor, capacity: int, sampling: Sampling) -> Chooser:
         """What chooses the tokens of a run.
 

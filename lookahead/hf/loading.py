@@ -148,7 +148,8 @@ def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> Any:
 
 
 def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:
-    return {**found.where, "local_files_only": local_only, "trust_remote_code": False}
+    where = {} if found.gguf is None else {"gguf_file": found.gguf}
+    return {**where, "local_files_only": local_only, "trust_remote_code": False}
 
 
 def _loaded(model_id: str, parts: Callable[[Checkpoint, bool], Parts]) -> Parts:

@@ -157,13 +157,9 @@ def environment(model: PreTrainedModel) -> dict[str, Any]:
     found = measured_setting(model)
     return {
         "python": platform.python_version(),
-        "torch": found["torch"],
-        "transformers": found["transformers"],
         "platform": platform.platform(),
-        "hardware": found["hardware"],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": found["threads"],
-        "attention": found["attention"],
+        **{name: found[name] for name in ("torch", "transformers", "hardware", "threads", "attention")},
     }
 
 

@@ -39,7 +39,7 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
         raise UnsupportedCacheError("its quantised cache cannot drop rejected tokens")
     masks = MaskPlan.of(config)
     argument = cache_argument(rules.forward_arguments)
-    plan = ForwardPlan(tuple(learn_layer_shapes(model, argument)), argument, masks, rules.keeps_logits)
+    plan = ForwardPlan(tuple(learn_layer_shapes(model, argument)), argument, masks)
     trial = _Trial(model, plan, rules.without_processors(), context_limit(config))
     try:
         with torch.inference_mode():
@@ -61,11 +61,11 @@ class _Trial:
 
     def __init__(self, model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, limit: int | None) -> None:
         self._model, self._plan = model, plan
-        self._limit = limit
         self._size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
         # Past twice an unknown window, so that it must show if it is one.
         context = 2 * LONGEST_TRIED + _CONTEXT if plan.masks.unknown else _CONTEXT
         self._prompt = tuple((7 + 3 * index) % self._size for index in range(context))
+        self._room = None if limit is None else limit - context
         self._session = TreeSession(model, plan, rules, capacity=context + len(TRIAL_PARENTS))
 
     def run(self) -> None:
@@ -74,7 +74,9 @@ class _Trial:
         Raises:
             UnsupportedCacheError: If it does not; the message says in what.
         """
-        self._refuse_long_windows()
+        for name, value in self._plan.masks.unknown.items():
+            if self._room is not None and self._room < len(TRIAL_PARENTS):
+                raise window_refused(name, value)
         left, other_left = ([(start + 2 * index) % self._size for index in range(1, _SIBLINGS)] for start in (16, 47))
         branch = tuple(index % self._size for index in (11, 13, 14))
         self._session.prefill(self._prompt)
@@ -99,12 +101,6 @@ class _Trial:
         if distance(logits, again) > min(allowed, half):
             raise UnsupportedCacheError("its forward pass lets a branch see its neighbour")
 
-    def _refuse_long_windows(self) -> None:
-        room = None if self._limit is None else self._limit - len(self._prompt)
-        for name, value in self._plan.masks.unknown.items():
-            if room is not None and room < len(TRIAL_PARENTS):
-                raise window_refused(name, value)
-
     def _tree_logits(self, branch: tuple[int, ...], siblings: list[int]) -> Tensor:
         """Logits of the branch's tokens in a tree with these siblings, shape ``(branch, vocab)``."""
         root, *rest = branch
@@ -113,8 +109,7 @@ class _Trial:
 
     def _chain_logits(self, token_ids: tuple[int, ...], count: int) -> Tensor:
         """Logits of the first ``count`` tokens of one branch, as long as the model's positions allow."""
-        room = None if self._limit is None else self._limit - len(self._prompt)
-        return self._session.logits(DraftTree.on_trial(token_ids[:room]))[:count]
+        return self._session.logits(DraftTree.on_trial(token_ids[: self._room]))[:count]
 
 
 def allowed_error(rounding: float, dtype: torch.dtype) -> float:

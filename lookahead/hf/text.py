@@ -160,10 +160,8 @@ class Vocabulary:
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """The text of these tokens, exactly as the tokenizer spells it."""
         shown = self.shown(ids) if skip_special else list(ids)
-        try:
+        with _one_line("the tokenizer cannot spell the output"):
             return str(self._tokenizer.decode(shown, **self._spelling)) if shown else ""
-        except Exception as error:
-            raise BackendError(f"the tokenizer cannot spell the output ({_short(error)})") from error
 
     def alone(self, token_id: int) -> str:
         """The text of a single token, special or not; remembered."""

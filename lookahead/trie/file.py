@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,6 +24,7 @@ from lookahead.trie.prune import KEEP, most_used, take
 
 if TYPE_CHECKING:
     from lookahead.config import LookaheadConfig
+    from lookahead.hf.backend import HFBackend
 
 FORMAT = "lookahead-trie"
 VERSION = "1"
@@ -89,28 +91,16 @@ def load_trie(
         TrieFileError: If the file is missing, cut short, not a trie file, of another version, made with another
             tokenizer, or inconsistent.
     """
-    try:
-        with opened(path) as plain:
-            if os.fstat(plain.fileno()).st_size > MAX_FILE_BYTES:
-                raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a trie file")
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            _check_header(header, fingerprint)
-            trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
-            _check_columns(file, trie)
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-            if header.get("digest") != _digest(arrays, header):
-                raise ValueError("damaged (its digest does not fit)")
-            _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"), vocab_size)
-        trie.fit()
-    except InputError as error:
-        raise TrieFileError(str(error)) from None
-    except OSError as error:
-        raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except SafetensorError as error:
-        raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
-    except ValueError as error:
-        raise TrieFileError(f"{path}: {error}") from error
+    with _opened(path) as file:
+        header = file.metadata() or {}
+        _check_header(header, fingerprint)
+        trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
+        _check_columns(file, trie)
+        arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+        if header.get("digest") != _digest(arrays, header):
+            raise ValueError("damaged (its digest does not fit)")
+        _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"), vocab_size)
+        trie.make_room(0)  # its bounds may be narrower than those it was written with
     return trie
 
 
@@ -120,26 +110,30 @@ def fingerprint_of(path: str | os.PathLike[str]) -> str:
     Raises:
         TrieFileError: If the file cannot be read or is not a trie file.
     """
+    with _opened(path) as file:
+        return (file.metadata() or {}).get("fingerprint", "")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """The file, open for reading; what is wrong with it inside the ``with`` becomes a ``TrieFileError``."""
     try:
-        with opened(path), safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
+        with opened(path) as plain:
+            if os.fstat(plain.fileno()).st_size > MAX_FILE_BYTES:
+                raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a trie file")
+        with safe_open(path, framework="numpy") as file:
+            yield file
     except InputError as error:
         raise TrieFileError(str(error)) from None
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except SafetensorError as error:
         raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
-    return header.get("fingerprint", "")
+    except ValueError as error:
+        raise TrieFileError(f"{path}: {error}") from error
 
 
-class _Reader(Protocol):
-    """The part of a backend that loading needs."""
-
-    vocab_size: int
-
-    @property
-    def fingerprint(self) -> str: ...
-
-
-def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: LookaheadConfig) -> tuple[Trie, ...]:
+def load_corpus(path: str | os.PathLike[str] | None, backend: HFBackend, config: LookaheadConfig) -> tuple[Trie, ...]:
     """The tries of a run's corpus: the one in the file, within the settings' bounds; none without a file.
 
     Raises:
@@ -147,7 +141,7 @@ def load_corpus(path: str | os.PathLike[str] | None, reader: _Reader, config: Lo
     """
     if path is None:
         return ()
-    return (load_trie(path, reader.fingerprint, config.trie_capacity, config.trie_bytes, reader.vocab_size),)
+    return (load_trie(path, backend.fingerprint, config.trie_capacity, config.trie_bytes, backend.vocab_size),)
 
 
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
