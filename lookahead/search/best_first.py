@@ -20,9 +20,8 @@ from lookahead.records import Candidate as LeftCandidate
 from lookahead.records import LeftOut, Reason
 from lookahead.search.confidence import Confidence, level_class
 from lookahead.search.growing import GrowingTree
-from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
-from lookahead.sources.source import Candidate, Level, Locus, Source
+from lookahead.sources.source import Candidate, Level, Locus, Source, longest_first
 from lookahead.trie import TOKEN_BITS
 
 ESCAPE = 0.1

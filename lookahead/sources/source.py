@@ -74,3 +74,26 @@ class Source(Protocol):
     def match_length(self, locus: Locus) -> int:
         """Tokens in the longest suffix that something was seen after."""
         ...
+
+
+def longest_first(sources: Sequence[Source], loci: Sequence[Locus]) -> Iterator[tuple[int, Level]]:
+    """The levels at these loci, each with the number of its source; the earlier source first among equals.
+
+    Args:
+        sources: The sources.
+        loci: Where the context is in each of them.
+    """
+    heads = []
+    for number, (source, locus) in enumerate(zip(sources, loci, strict=True)):
+        levels = source.levels(locus)
+        level = next(levels, None)
+        if level is not None:
+            heads.append((level[0], -number, level, levels))
+    while heads:
+        head = heads[0] if len(heads) == 1 else max(heads)
+        _, negative, level, levels = head
+        yield -negative, level
+        following = next(levels, None)
+        heads.remove(head)
+        if following is not None:
+            heads.append((following[0], negative, following, levels))
