@@ -49,54 +49,42 @@ def prompts(seed: int = 3) -> list[list[int]]:
     return [[rng.randrange(VOCAB_SIZE) for _ in range(length)] for length in lengths]
 
 
-def run(backend: HFBackend, prompt: list[int], drafter: NoisyOracle, width: int) -> tuple[list[int], int]:
-    """The emitted tokens and the number of forward passes."""
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width, budget="fixed"), drafter)
+def passes_of(backend: HFBackend, prompt: list[int], accuracy: float = 0.8, seed: int = 0, width: int = 16) -> int:
+    """The forward passes of a run, whose tokens must be those of ``generate``."""
+    expected = hf_greedy(backend.model, prompt, NEW_TOKENS)
+    oracle = NoisyOracle(expected, VOCAB_SIZE, accuracy, seed)
+    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width, budget="fixed"), oracle)
     records = list(engine.generate(prompt, max_new_tokens=NEW_TOKENS))
-    return [token_id for record in records for token_id in record.emitted_ids], len(records)
+    assert [token_id for record in records for token_id in record.emitted_ids] == expected
+    return len(records)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_tokens_as_generate(family):
-    model = tiny_model(family)
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_model(family))
     assert backend.draft_shape == "tree", backend.notice
     passes = 0
     for seed, prompt in enumerate(prompts()):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        oracle = NoisyOracle(expected, VOCAB_SIZE, accuracy=0.7, seed=seed)
-        emitted, count = run(backend, prompt, oracle, width=(16, 5, 33)[seed % 3])
-        assert emitted == expected
-        passes += count
+        passes += passes_of(backend, prompt, 0.7, seed, width=(16, 5, 33)[seed % 3])
         if seed < 5:
-            greedy = LookaheadEngine(backend, LookaheadConfig()).generate(
-                prompt, max_new_tokens=NEW_TOKENS, method="plain"
-            )
-            assert [token_id for record in greedy for token_id in record.emitted_ids] == expected
+            assert passes_of(backend, prompt, width=1) == NEW_TOKENS, "without drafts"
     assert passes < PROMPTS * NEW_TOKENS / 2, "the trees were hardly ever accepted; the test proves little"
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3", "mistral-window"])
 def test_same_tokens_with_eager_attention(family):
-    model = tiny_model(family, attention="eager")
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_model(family, attention="eager"))
     assert backend.draft_shape == "tree", backend.notice
     for seed, prompt in enumerate(prompts()[:6]):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        emitted, _ = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7, seed), width=16)
-        assert emitted == expected
+        passes_of(backend, prompt, 0.7, seed)
 
 
 def test_a_model_that_takes_no_draft_decodes_plainly_and_says_so():
-    model = tiny_minimax()
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_minimax())
     assert backend.draft_shape == "none"
     assert "one token at a time" in (backend.notice or "")
-    for seed, prompt in enumerate(prompts()[:6]):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        emitted, passes = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 1.0, seed), width=16)
-        assert emitted == expected
-        assert passes == NEW_TOKENS
+    for prompt in prompts()[:6]:
+        assert passes_of(backend, prompt, accuracy=1.0) == NEW_TOKENS
 
 
 PRECISIONS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
@@ -108,21 +96,14 @@ def test_a_model_that_goes_by_rows_is_found_out_in_every_precision(dtype):
         backend = HFBackend(tiny_mpt(dtype, initializer_range=scale))
         assert backend.draft_shape == "chain", backend.notice
         assert "positions by depth" in (backend.notice or "")
-    expected = hf_greedy(backend.model, [5, 6, 7], NEW_TOKENS)
-    emitted, passes = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE), width=16)
-    assert emitted == expected or dtype in (torch.bfloat16, torch.float16)
-    assert passes < NEW_TOKENS
+        if dtype in (torch.float64, torch.float32):
+            assert passes_of(backend, [5, 6, 7]) < NEW_TOKENS
 
 
 def test_a_model_with_a_window_that_is_not_known_takes_chains_and_says_so():
-    model = tiny_gpt_neo()
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_gpt_neo())
     assert "window_size=12" in (backend.notice or "")
-    prompt = prompts()[-1] * 3
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    emitted, passes = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)
-    assert emitted == expected
-    assert passes < NEW_TOKENS
+    assert passes_of(backend, prompts()[-1] * 3) < NEW_TOKENS
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
@@ -134,21 +115,10 @@ def test_rounding_is_not_taken_for_a_wrong_pass(family, dtype):
 
 def test_attention_that_is_scaled_by_row_takes_chains():
     """Each row of a tree would be scaled as if all rows before it were tokens before it."""
-    model = tiny_model("llama4", attn_temperature_tuning=True, floor_scale=5, attn_scale=2.0)
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_model("llama4", attn_temperature_tuning=True, floor_scale=5, attn_scale=2.0))
     assert backend.draft_shape == "chain"
     assert "attn_temperature_tuning" in (backend.notice or "")
-    prompt = prompts()[-1]
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.8), width=8)[0] == expected
-
-
-def test_low_precision_runs():
-    model = tiny_model("llama", dtype=torch.bfloat16)
-    backend = HFBackend(model)
-    assert backend.draft_shape == "tree", backend.notice
-    emitted, _ = run(backend, [5, 6, 7], NoisyOracle([], VOCAB_SIZE), width=16)
-    assert len(emitted) == NEW_TOKENS
+    passes_of(backend, prompts()[-1], width=8)
 
 
 SEEDS = range(30)
@@ -164,12 +134,7 @@ def test_experts_that_round_by_their_neighbours_draft_whatever_the_seed():
 def test_families_of_experts_draft_in_float32(family):
     backends = [HFBackend(tiny_moe(family, seed)) for seed in range(3)]
     assert [backend.notice for backend in backends] == [None] * 3
-    backend = backends[0]
-    model = backend.model
-    expected = hf_greedy(model, [5, 6, 7], NEW_TOKENS)
-    emitted, passes = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)
-    assert emitted == expected
-    assert passes < NEW_TOKENS
+    assert passes_of(backends[0], [5, 6, 7], 0.7) < NEW_TOKENS
 
 
 def _see_siblings(mask: torch.Tensor, columns: slice) -> None:
@@ -220,12 +185,9 @@ def test_an_unknown_setting_that_is_not_a_window_does_not_hinder_drafts(name, va
 
 
 def test_the_layer_pattern_of_cohere2_moe_drafts():
-    model = tiny_moe("cohere2_moe", 0, sliding_window=WINDOW)
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_moe("cohere2_moe", 0, sliding_window=WINDOW))
     assert backend.draft_shape == "tree", backend.notice
-    prompt = prompts()[-1] * 2
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)[0] == expected
+    passes_of(backend, prompts()[-1] * 2, 0.7)
 
 
 @pytest.mark.parametrize("value", [2048, [4, 2048], True, "all", {"a": 4}, -1])
@@ -268,13 +230,13 @@ def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_lin
     measured_setting(model)
     prompt = prompts()[-1]
     try:
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
+        hf_greedy(model, prompt, NEW_TOKENS)
     except RuntimeError:  # transformers cannot run it, either
         with pytest.raises(BackendError, match=name):
             backend.draft_shape  # noqa: B018
         return
     assert backend.notice is None or name in backend.notice
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)[0] == expected
+    passes_of(backend, prompt)
 
 
 @by_layer

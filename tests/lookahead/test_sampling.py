@@ -358,15 +358,6 @@ def test_a_run_file_keeps_how_tokens_were_chosen():
             runfile.from_json(text.replace('"top_k":5', broken))
 
 
-@pytest.mark.parametrize("name", ["temperature", "top_p", "min_p", "top_k", "seed"])
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 10**400, "1", [1], True, {}])
-def test_bad_values_are_one_line(name, value):
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
-        Sampling(**{name: value})
-    assert "\n" not in str(refusal.value)
-    assert len(str(refusal.value)) < 200
-
-
 def test_a_temperature_that_would_overflow_is_refused():
     assert Sampling(temperature=0.001).temperature == 0.001
     with pytest.raises(ValueError, match="need 0"):
