@@ -162,11 +162,7 @@ class PassCosts:
 
 
 def _lower_quartile(values: list[tuple[float, float]]) -> float:
-    """The value below which a quarter of the weight is; 0.0 if there are no values.
-
-    Args:
-        values: Values and their weights.
-    """
+    """The value below which a quarter of the weight is; 0.0 if there are no values."""
     quarter = sum(weight for _, weight in values) / 4
     for value, weight in sorted(values):
         quarter -= weight
@@ -319,7 +315,6 @@ class CostCurve:
 
         Args:
             key: What the measurement depends on, as of now.
-            timer: Times passes in this setting.
             again: Measure it whatever is known.
         """
         with self._lock:

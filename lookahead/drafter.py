@@ -66,7 +66,6 @@ class Drafter:
     prompts. Requests of one drafter may overlap in time, also in threads.
 
     Args:
-        config: Widths, strategy, ranking and bounds.
         warm: Tries filled from a corpus or loaded from a file; read, never written to.
     """
 
@@ -79,11 +78,7 @@ class Drafter:
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
     def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> Request:
-        """A request over this prompt, its n-grams read.
-
-        Args:
-            expected: Tokens that the caller expects the output to be like.
-        """
+        """A request over this prompt, its n-grams read; the output is expected to be like ``expected``."""
         return Request(self, plain_ids(prompt_ids), plain_ids(expected))
 
     def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:

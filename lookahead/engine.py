@@ -34,8 +34,6 @@ class LookaheadEngine:
     """Decodes with drafts from tries, verified by the model: the tokens of plain decoding, in fewer passes.
 
     Args:
-        backend: The model.
-        config: Settings of the drafts.
         drafter: Makes the drafts; None creates a ``Drafter`` for this engine. A drafter that is passed keeps its own
             settings; the smaller width of the two applies.
         pass_costs: T(n) for the adaptive budget; None asks the backend at the start of every run.

@@ -98,8 +98,7 @@ class HFBackend:
             device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
             dtype: ``auto`` (float32; bfloat16 on CUDA; that of quantised weights), ``float32``, ``bfloat16``,
                 ``float16`` or ``float64``.
-            exact: As for the class.
-            exact_width: As for the class.
+            exact, exact_width: As for the class.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
@@ -196,12 +195,7 @@ class HFBackend:
         return OutputText(self.vocabulary, stop, prompt_ids)
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
-        """An empty session for a run of at most ``capacity`` tokens of prompt and output together.
-
-        Args:
-            prompt_length: Tokens of the prompt, if known; see ``run_notice``.
-            sampling: How tokens are chosen.
-        """
+        """An empty session for a run of at most ``capacity`` tokens of prompt and output together."""
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
             rows = min(capacity, self.context_limit or capacity)
@@ -213,10 +207,6 @@ class HFBackend:
 
         Some models change the positions of all tokens at a certain length, and a run that may cross it drafts
         nothing. This needs no forward pass.
-
-        Args:
-            capacity: Most tokens of prompt and output together.
-            prompt_length: Tokens of the prompt.
         """
         if self._rope_switch is None:
             return None

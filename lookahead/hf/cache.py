@@ -125,9 +125,6 @@ def cache_argument(forward_arguments: Collection[str]) -> str:
 def learn_layer_shapes(model: PreTrainedModel, argument: str) -> list[LayerShape | None]:
     """What each layer of the model caches, learned from a pass of two tokens.
 
-    Args:
-        argument: Name of the cache in its forward pass.
-
     Raises:
         UnsupportedCacheError: If the model keeps anything but one row per token and layer.
     """

@@ -53,11 +53,7 @@ def find_plan(model: PreTrainedModel, rules: GenerationRules) -> ForwardPlan:
 
 
 class _Trial:
-    """A small draft tree through a model, compared with plain passes.
-
-    Args:
-        limit: Positions that the model has; None if there is no limit.
-    """
+    """A small draft tree through a model, compared with plain passes."""
 
     def __init__(self, model: PreTrainedModel, plan: ForwardPlan, rules: GenerationRules, limit: int | None) -> None:
         self._model, self._plan = model, plan

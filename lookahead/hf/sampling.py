@@ -18,11 +18,7 @@ _SLACK = 1e-3
 
 
 class Dice:
-    """Draws the tokens of one run.
-
-    Args:
-        seed: Decides all draws.
-    """
+    """Draws the tokens of one run; the seed decides all draws."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

@@ -23,12 +23,7 @@ _Entry = tuple[float, int, int, float, int, Place]
 
 
 class FrequencySearch:
-    """One draft by frequency; has the methods of ``Search``.
-
-    Args:
-        sources: What to ask; of levels of equal length the earlier source's comes first.
-        root_id: The last committed token.
-    """
+    """One draft by frequency; has the methods of ``Search``."""
 
     def __init__(self, sources: Sequence[Source], root_id: int) -> None:
         self._sources = sources

@@ -77,12 +77,7 @@ class Source(Protocol):
 
 
 def longest_first(sources: Sequence[Source], loci: Sequence[Locus]) -> Iterator[tuple[int, Level]]:
-    """The levels at these loci, each with the number of its source; the earlier source first among equals.
-
-    Args:
-        sources: The sources.
-        loci: Where the context is in each of them.
-    """
+    """The levels at these loci, each with the number of its source; the earlier source first among equals."""
     heads = []
     for number, (source, locus) in enumerate(zip(sources, loci, strict=True)):
         levels = source.levels(locus)

@@ -46,7 +46,6 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
 
     Args:
         trie: A trie without a prompt (of a session or a corpus).
-        path: File to write.
         fingerprint: Fingerprint of the tokenizer that the token ids belong to.
 
     Raises:
@@ -81,10 +80,8 @@ def load_trie(
     """Read a trie that ``save_trie`` wrote.
 
     Args:
-        path: File to read.
         fingerprint: Fingerprint of the tokenizer in use; a file with another one is refused.
-        capacity: Bound on nodes and leaves of the trie, as for ``Trie``.
-        max_bytes: Bound on its bytes.
+        capacity, max_bytes: Bounds of the trie, as for ``Trie``.
         vocab_size: Token ids are below this (the model's; a tokenizer does not tell).
 
     Raises:
