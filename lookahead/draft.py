@@ -96,7 +96,7 @@ class DraftTree:
         return self.parents == tuple(range(-1, len(self.parents) - 1))
 
     def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
-        """Raise ValueError unless it is well formed (lengths, order of parents, distinct siblings) and within these limits."""
+        """Raise ValueError unless lengths, order of parents and distinct siblings are right, within these limits."""
         n = len(self.token_ids)
         if n == 0:
             raise ValueError("a draft tree needs its root")

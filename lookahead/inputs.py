@@ -120,7 +120,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
-    """The rows ``{"prompt": [ids], "output": [ids]}`` of a trace, in file order, at most ``limit``; other fields are ignored.
+    """The rows ``{"prompt": [ids], "output": [ids]}`` of a trace, in file order; other fields are ignored.
 
     Raises:
         InputError: If the file cannot be read, has no row, or one of the rows read is not valid.

@@ -94,7 +94,7 @@ class Vocabulary:
         return max(self._tokens.values())
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
-        """The prompt's token ids: unless ``raw`` the text is the user's message, if the tokenizer has a chat template."""
+        """The prompt's token ids: unless ``raw`` the text is the user's message, if there is a chat template."""
         if not raw and self._chats:
             return self.encode_chat([{"role": "user", "content": text}])
         with _one_line("the tokenizer cannot encode the prompt"):
