@@ -40,9 +40,6 @@ class BenchPlan:
     Attributes:
         prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
         methods: Some of ``WORDS``, each method once.
-        config: Settings of ``lookahead``.
-        max_new_tokens: Most tokens of an output.
-        stop: Stop strings.
         repeat: How often every method runs every prompt.
         warm: Keep the trie from one prompt of a repeat to the next; otherwise each prompt starts with an empty trie.
         corpus: Read-only tries that every prompt may also draft from.

@@ -51,13 +51,9 @@ class Setting:
     Attributes:
         name: Its name in Python, JSON and URLs; the flag is the same with hyphens.
         kind: The values that it takes.
-        default: Its default.
         label: Its name on the page.
         help: One line on what it does, and on what 0 means where None is a value.
         places: Where it is offered. Run files always hold every setting of ``LookaheadConfig``.
-        low: Least number.
-        high: Largest number.
-        choices: The words of a choice.
         none: What None means ("as many as the width allows"); empty where None is not a value. Only numbers above 0
             take it: where only a number can be given (a slider, a URL, an endpoint), 0 means None.
     """

@@ -20,6 +20,7 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 import msgspec
+import platformdirs
 
 from lookahead.atomic import write_whole
 
@@ -206,19 +207,14 @@ def measured_lengths(longest: int) -> tuple[int, ...]:
     return (*powers, longest)
 
 
-def cache_folder() -> Path:
-    """The folder of stored measurements: ``$LOOKAHEAD_CACHE``, or else the platform's cache folder."""
-    if override := os.environ.get(CACHE_VARIABLE):
-        return Path(override)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("lookahead", appauthor=False))
-
-
 def stored_costs_path(key: Mapping[str, str | int]) -> Path:
-    """The file of one setting: model, device, dtype, threads and versions, hashed."""
+    """The file of one setting (model, device, dtype, threads and versions, hashed).
+
+    It is in ``$LOOKAHEAD_CACHE``, or else in the platform's cache folder.
+    """
+    folder = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False)
     digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "pass_costs" / f"{digest}.json"
+    return Path(folder) / "pass_costs" / f"{digest}.json"
 
 
 @dataclass(slots=True)

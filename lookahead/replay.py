@@ -26,7 +26,6 @@ class ReplayStep:
     """One replayed decode step.
 
     Attributes:
-        draft: The tree that was drafted.
         accepted: Draft tokens that agree with the recorded output.
         emitted: Tokens the step added: the accepted ones and the next recorded one, if there is one.
         retrieve_seconds: Time of the draft.

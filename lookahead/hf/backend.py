@@ -44,7 +44,6 @@ class HFBackend:
     Attributes:
         rules: The model's generation_config as runs apply it.
         notices: What the user should know about the model's files, one line each; empty as a rule.
-        parameters: Number of its weights.
 
     Raises:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.

@@ -107,8 +107,6 @@ class GenerationRules:
     """The model's own generation_config, as ``generate`` applies it: with ``do_sample=False`` unless tokens are drawn.
 
     Attributes:
-        eos_ids: Token ids that end an output.
-        stop_strings: Strings that end an output.
         suggested_temperature: The temperature of a generation_config that asks for sampling; None if it does not.
 
     Raises:

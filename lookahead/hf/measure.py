@@ -49,9 +49,7 @@ class SessionTimer:
 
     Attributes:
         new_session: Makes an empty session of this many rows, whose choices are the largest logits.
-        vocab_size: Token ids are below this.
         context_limit: Most tokens of a run; None if the model has no limit.
-        device: Where the model computes.
         chains: Whether the passes read one branch each.
     """
 

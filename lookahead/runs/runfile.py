@@ -35,7 +35,6 @@ class RunPair:
     """What a run file holds.
 
     Attributes:
-        run: The run.
         greedy: Greedy decoding of the same prompt on the same model, if it was run too.
         parted: How close the decision was at the first token that differs; None if none does, or it was not measured.
     """

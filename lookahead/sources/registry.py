@@ -26,7 +26,6 @@ class SourceInfo:
         symbol: Sign in front of its counts on the page.
         light: Its colour on a light page, ``#rrggbb``; none is one of accepted or rejected tokens, blue and orange.
         dark: Its colour on a dark page.
-        help: One line: what it is.
     """
 
     name: str
