@@ -18,12 +18,13 @@ from lookahead.hf.measure import measured_setting
 from lookahead.hf.model_config import context_limit, rope_switch
 from lookahead.hf.passes import choices
 from lookahead.hf.session import TreeSession
-from tests.lookahead.drafters import NoisyOracle, tree_of
+from tests.lookahead.drafters import tree_of
 from tests.lookahead.tiny_models import (
     FAMILIES,
     MOST_POSITIONS,
     VOCAB_SIZE,
     WINDOW,
+    drafted,
     hf_greedy,
     tiny_gpt_neo,
     tiny_minimax,
@@ -51,12 +52,7 @@ def prompts(seed: int = 3) -> list[list[int]]:
 
 def passes_of(backend: HFBackend, prompt: list[int], accuracy: float = 0.8, seed: int = 0, width: int = 16) -> int:
     """The forward passes of a run, whose tokens must be those of ``generate``."""
-    expected = hf_greedy(backend.model, prompt, NEW_TOKENS)
-    oracle = NoisyOracle(expected, VOCAB_SIZE, accuracy, seed)
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width, budget="fixed"), oracle)
-    records = list(engine.generate(prompt, max_new_tokens=NEW_TOKENS))
-    assert [token_id for record in records for token_id in record.emitted_ids] == expected
-    return len(records)
+    return len(drafted(backend, prompt, hf_greedy(backend.model, prompt, NEW_TOKENS), accuracy, seed, width))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
