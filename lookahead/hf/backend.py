@@ -13,7 +13,6 @@ from lookahead.backend import BackendError, DecodeSession, PassError, Unsupporte
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.draft import DraftShape
-from lookahead.hf.chain_plan import find_chain_plan
 from lookahead.hf.chain_session import ChainSession, PlainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
@@ -22,7 +21,7 @@ from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
 from lookahead.hf.model_config import context_limit, rope_switch, text_config
 from lookahead.hf.passes import dtype_advice
-from lookahead.hf.plan import find_plan
+from lookahead.hf.plan import find_chain_plan, find_plan
 from lookahead.hf.refusals import check_decoder
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
