@@ -75,7 +75,6 @@ class DecodeSession(Protocol):
     @property
     def chain(self) -> Chain | None:
         """What the next pass reads besides a chain; None unless that is what it takes."""
-        ...
 
     def prefill(self, prompt_ids: Sequence[int]) -> int:
         """The model's choice after the prompt; the prompt is in the cache afterwards."""
@@ -90,11 +89,9 @@ class DecodeSession(Protocol):
 
     def keep(self, accepted_nodes: Sequence[int]) -> None:
         """Keep the root and these nodes of the last tree in the cache, in order; drop the others."""
-        ...
 
     def close(self) -> None:
         """Free the cache. Safe to call twice."""
-        ...
 
 
 @runtime_checkable
@@ -103,7 +100,6 @@ class Recycling(Protocol):
 
     def recycle(self) -> None:
         """Keep the likeliest successors of the passes from now on."""
-        ...
 
     @property
     def successors(self) -> bytes:
@@ -148,7 +144,6 @@ class Backend(Protocol):
     @property
     def notice(self) -> str | None:
         """Why the model takes chains only, or decodes one token at a time; None if it takes draft trees."""
-        ...
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens, the prompt included."""
@@ -164,4 +159,3 @@ class Backend(Protocol):
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Take the decode passes that a run made, in order, into the ``pass_costs`` of later runs."""
-        ...

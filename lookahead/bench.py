@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,6 @@ class BenchPlan:
     Attributes:
         prompts: Token ids of every prompt; each leaves room for ``max_new_tokens`` in the model's context or fewer.
         methods: Some of ``WORDS``, each method once.
-        config: Settings of ``lookahead``.
-        max_new_tokens: Most tokens of an output.
-        stop: Stop strings.
         repeat: How often every method runs every prompt.
         warm: Keep the trie from one prompt of a repeat to the next; otherwise each prompt starts with an empty trie.
         corpus: Read-only tries that every prompt may also draft from.
@@ -63,8 +61,6 @@ class Bench:
     """Runs a plan on one model.
 
     Args:
-        backend: The model.
-        plan: What to run.
         name: Name of the model in the result; None takes its id or folder.
         tick: Called after each timed run, for a progress bar.
     """
@@ -127,13 +123,12 @@ class Bench:
         from lookahead.hf.measure import environment
 
         info, plan = self._info, self._plan
-        speedup = {name: self._speedup(name, "seconds") for name in plan.methods}
         decode_speedup = {name: self._speedup(name, "decode_seconds") for name in plan.methods}
         return {
             "methods": {name: self._method(name) for name in plan.methods},
             "reference": self.reference,
-            "speedup": {name: median(values) if values else None for name, values in speedup.items()},
-            "decode_speedup": {name: median(values) if values else None for name, values in decode_speedup.items()},
+            "speedup": {name: _median(self._speedup(name, "seconds")) for name in plan.methods},
+            "decode_speedup": {name: _median(values) for name, values in decode_speedup.items()},
             "decode_speedup_range": {name: [min(v), max(v)] if v else None for name, v in decode_speedup.items()},
             "parted": self.reference and {name: self._parted(name, self.reference) for name in plan.methods},
             "environment": {
@@ -175,10 +170,8 @@ class Bench:
                 **_counts([self.runs[name][0][place]]),
                 "seconds": median(self._seconds(name, "seconds", place)),
                 "decode_seconds": median(self._seconds(name, "decode_seconds", place)),
-                **{
-                    key: median(found) if (found := self._speedup(name, field, place)) else None
-                    for key, field in (("speedup", "seconds"), ("decode_speedup", "decode_seconds"))
-                },
+                "speedup": _median(self._speedup(name, "seconds", place)),
+                "decode_speedup": _median(self._speedup(name, "decode_seconds", place)),
             }
             for place in range(len(self._plan.prompts))
             for name in self._plan.methods
@@ -197,13 +190,10 @@ class Bench:
 
     def _identical(self, name: str, reference: str | None) -> bool | None:
         """Whether all outputs are those of the other method; None if that one did not run."""
-        if reference is None or reference not in self.runs:
+        if reference not in self.runs:
             return None
-        return self._outputs(name) == self._outputs(reference)
-
-    def _outputs(self, name: str) -> list[tuple[int, ...]]:
-        """The outputs of every prompt in every repeat."""
-        return [run.token_ids for runs in self.runs[name] for run in runs]
+        pairs = zip(chain(*self.runs[name]), chain(*self.runs[reference]), strict=True)
+        return all(own.token_ids == other.token_ids for own, other in pairs)
 
     def _parted(self, name: str, reference: str) -> list[dict[str, Any]]:
         """The outputs of the first repeat that differ from the reference's: the first different token, and the gap.
@@ -227,6 +217,10 @@ class Bench:
             noise = gap and gap.noise
             found.append({"prompt": number, "token": place, "gap": gap and gap.gap, "noise": noise, "near_tie": near})
         return found
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 def _counts(runs: Sequence[TimedRun]) -> dict[str, Any]:

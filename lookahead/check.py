@@ -81,12 +81,7 @@ def cost_report(backend: HFBackend, known: KnownCosts, bandwidth: float) -> dict
 
 
 class Check:
-    """The check of one model on this machine.
-
-    Args:
-        backend: The model.
-        name: Its name in the result; None takes its id or folder.
-    """
+    """The check of one model on this machine."""
 
     def __init__(self, backend: HFBackend, name: str | None = None) -> None:
         from lookahead.hf.bandwidth import read_bandwidth
@@ -106,7 +101,7 @@ class Check:
             "device": info.device,
             "context_limit": backend.context_limit,
             "drafts": backend.draft_shape,
-            "trees": backend.supports_trees,
+            "trees": backend.draft_shape == "tree",
             "notice": backend.notice,
             "exactness": None if (verdict := backend.exactness) is None else verdict.kind,
             "environment": environment(backend.model),
@@ -115,11 +110,7 @@ class Check:
         """What is known so far."""
 
     def run(self, tick: Callable[[], object] = lambda: None) -> None:
-        """Run the prompts with both methods.
-
-        Args:
-            tick: Called after each timed run, for a progress bar.
-        """
+        """Run the prompts with both methods; ``tick`` is called after each timed run."""
         most = self._most_new_tokens()
         prompts = [self._prompt(text, most) for text in PROMPTS.values()]
         bench = Bench(self._backend, BenchPlan(prompts, METHODS, LookaheadConfig(), most), self._name, tick)

@@ -52,13 +52,9 @@ class Setting:
     Attributes:
         name: Its name in Python, JSON and URLs; the flag is the same with hyphens.
         kind: The values that it takes.
-        default: Its default.
         label: Its name on the page.
         help: One line on what it does, and on what 0 means where None is a value.
         places: Where it is offered. Run files always hold every setting of ``LookaheadConfig``.
-        low: Least number.
-        high: Largest number.
-        choices: The words of a choice.
         none: What None means ("as many as the width allows"); empty where None is not a value. Only numbers above 0
             take it: where only a number can be given (a slider, a URL, an endpoint), 0 means None.
     """
@@ -112,11 +108,7 @@ class Setting:
                 return "need true or false"
         low, high = (str(end) if type(end) is int else f"{end:g}" for end in (self.low, self.high))
         what = "a whole number" if self.kind == "whole" else "a finite number"
-        return (
-            f"need {what}, at least {low} and below 2^53"
-            if self.high == MAX_NUMBER
-            else f"need {what}, {low} to {high}"
-        )
+        return f"need {what}, " + (f"at least {low} and below 2^53" if self.high == MAX_NUMBER else f"{low} to {high}")
 
     def check(self, value: Any) -> Any:
         """The value as a settings dataclass keeps it: words in a tuple, numbers as Python's own.
@@ -281,12 +273,6 @@ def chosen(cls: type[_Settings], values: Mapping[str, Any]) -> _Settings:
     return cls(**{name: values[name] for name in settings_of(cls) if name in values})
 
 
-def _check_settings(settings: Any) -> None:
-    """Check frozen settings while they are created, and make lists, numbers of numpy and the like what they mean."""
-    for name, described in settings_of(type(settings)).items():
-        object.__setattr__(settings, name, described.check(getattr(settings, name)))
-
-
 def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
     """The stop strings of a run, checked; one may be given by itself.
 
@@ -307,32 +293,34 @@ def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
-    """The settings of a run that are not about its drafts.
+class Checked:
+    """Settings that are checked when they are created; lists, numbers of numpy and the like become what they mean.
 
     Raises:
         ValueError: If a value is out of its range; the message names the value and the rule.
     """
+
+    def __post_init__(self) -> None:
+        for name, described in settings_of(type(self)).items():
+            object.__setattr__(self, name, described.check(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings(Checked):
+    """The settings of a run that are not about its drafts."""
 
     max_new_tokens: int = setting(
         128, "Max new tokens", "Most tokens to generate.",
         "generate", "page", "endpoint", low=1, high=MAX_TOKENS,
     )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        _check_settings(self)
-
 
 _MODELS_OWN = "as the model's generation_config says"
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a run chooses its tokens: the likeliest one (greedy, the default), or one drawn with a seed.
-
-    Raises:
-        ValueError: If a value is out of its range; the message names the value and the rule.
-    """
+class Sampling(Checked):
+    """How a run chooses its tokens: the likeliest one (greedy, the default), or one drawn with a seed."""
 
     temperature: float = setting(
         0.0, "Temperature", "0 takes the likeliest token (greedy); above 0 each token is drawn, the higher the freer.",
@@ -356,7 +344,7 @@ class Sampling:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _check_settings(self)
+        Checked.__post_init__(self)
         if 0 < self.temperature < LEAST_TEMPERATURE:
             raise ValueError(f"temperature={self.temperature}; need 0 (greedy), or {LEAST_TEMPERATURE} to 100")
 
@@ -370,12 +358,8 @@ GREEDY = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
-class LookaheadConfig:
-    """The draft settings of one engine or one replay; checked when created, and then fixed.
-
-    Raises:
-        ValueError: If a value is out of its range; the message names the value and the rule.
-    """
+class LookaheadConfig(Checked):
+    """The draft settings of one engine or one replay."""
 
     decoding_length: int = setting(
         64, "decoding_length", "Most tokens in one forward pass, the root included. 1 drafts nothing.",
@@ -415,9 +399,6 @@ class LookaheadConfig:
         1_000_000_000, "trie_bytes", "Upper bound on bytes per trie, not counting the running request's prompt.",
         low=MIN_BYTES,
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        _check_settings(self)
 
     @property
     def longest_branch(self) -> int:

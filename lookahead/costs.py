@@ -20,6 +20,7 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 import msgspec
+import platformdirs
 
 from lookahead.atomic import write_whole
 
@@ -162,11 +163,7 @@ class PassCosts:
 
 
 def _lower_quartile(values: list[tuple[float, float]]) -> float:
-    """The value below which a quarter of the weight is; 0.0 if there are no values.
-
-    Args:
-        values: Values and their weights.
-    """
+    """The value below which a quarter of the weight is; 0.0 if there are no values."""
     quarter = sum(weight for _, weight in values) / 4
     for value, weight in sorted(values):
         quarter -= weight
@@ -210,19 +207,14 @@ def measured_lengths(longest: int) -> tuple[int, ...]:
     return (*powers, longest)
 
 
-def cache_folder() -> Path:
-    """The folder of stored measurements: ``$LOOKAHEAD_CACHE``, or else the platform's cache folder."""
-    if override := os.environ.get(CACHE_VARIABLE):
-        return Path(override)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("lookahead", appauthor=False))
-
-
 def stored_costs_path(key: Mapping[str, str | int]) -> Path:
-    """The file of one setting: model, device, dtype, threads and versions, hashed."""
+    """The file of one setting (model, device, dtype, threads and versions, hashed).
+
+    It is in ``$LOOKAHEAD_CACHE``, or else in the platform's cache folder.
+    """
+    folder = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False)
     digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "pass_costs" / f"{digest}.json"
+    return Path(folder) / "pass_costs" / f"{digest}.json"
 
 
 @dataclass(slots=True)
@@ -314,18 +306,13 @@ class CostCurve:
         """Passes of several tokens since then."""
         self._stored = -math.inf
 
-    def up_to(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> PassCosts:
-        """T(n) for n = 1 to ``longest`` tokens as known now; measured if no valid curve is known.
+    def known(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> KnownCosts:
+        """What is known of T(n) for n = 1 to ``longest`` tokens; measured if no valid curve is known.
 
         Args:
             key: What the measurement depends on, as of now.
-            timer: Times passes in this setting.
             again: Measure it whatever is known.
         """
-        return self.known(longest, key, timer, again).costs
-
-    def known(self, longest: int, key: Mapping[str, Any], timer: PassTimer, again: bool = False) -> KnownCosts:
-        """What ``up_to`` takes T(n) from."""
         with self._lock:
             if key != self._key:
                 self._key, self._known = dict(key), load_costs(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
@@ -85,6 +85,13 @@ class DraftTree:
         """An empty draft: the root alone. The pass is then a plain decode step."""
         return cls((root_id,), (-1,), (1.0,), (ROOT_SOURCE,), (0,))
 
+    @classmethod
+    def on_trial(cls, token_ids: Sequence[int], parents: Sequence[int] | None = None) -> DraftTree:
+        """A tree of these nodes (None: one branch) whose estimates and sources mean nothing, to try a model out."""
+        count = len(token_ids)
+        parents = range(-1, count - 1) if parents is None else parents
+        return cls(tuple(token_ids), tuple(parents), (1.0,) * count, ("prompt",) * count, (0,) * count)
+
     def __len__(self) -> int:
         return len(self.token_ids)
 
@@ -94,12 +101,7 @@ class DraftTree:
         return self.parents == tuple(range(-1, len(self.parents) - 1))
 
     def check(self, width: int | None = None, longest_branch: int | None = None) -> None:
-        """Raise ValueError unless the tree is well formed (lengths, order of parents, distinct siblings).
-
-        Args:
-            width: Most nodes, the root included; None checks no such limit.
-            longest_branch: Most draft tokens in one branch; None checks no such limit.
-        """
+        """Raise ValueError unless lengths, order of parents and distinct siblings are right, within these limits."""
         n = len(self.token_ids)
         if n == 0:
             raise ValueError("a draft tree needs its root")
@@ -135,13 +137,7 @@ class DraftTree:
         Siblings of one token make it a tree for a forward pass only.
         """
         more = max(0, width - len(self))
-        return DraftTree(
-            self.token_ids + self.token_ids[:1] * more,
-            self.parents + (0,) * more,
-            self.probabilities + (0.0,) * more,
-            self.sources + (ROOT_SOURCE,) * more,
-            self.counts + (0,) * more,
-        )
+        return DraftTree.on_trial(self.token_ids + self.token_ids[:1] * more, self.parents + (0,) * more)
 
     def path(self, node: int) -> list[int]:
         """Indices from the root's child down to ``node`` (empty for the root)."""

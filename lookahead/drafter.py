@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree, plain_ids
@@ -20,47 +19,11 @@ from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Succ
 from lookahead.trie import Trie
 
 
-class DraftRequest(Protocol):
-    """The drafting side of one run: everything it learns about one context as that context grows."""
+class DraftRequest:
+    """The drafting side of one run: everything it learns about one context as that context grows.
 
-    def draft(
-        self,
-        width: int,
-        longest_branch: int,
-        pass_seconds: Sequence[float] | None,
-        chain: Chain | None = None,
-    ) -> DraftTree:
-        """A tree under the last committed token.
-
-        Args:
-            width: Most nodes, the root included (>= 1); 1 gives the root alone.
-            longest_branch: Most draft tokens in one branch (>= 0).
-            pass_seconds: ``pass_seconds[n - 1]`` is the time of a forward pass of n tokens, for n up to ``width``
-                at least; the tree is cut where more nodes no longer pay. None drafts up to ``width``.
-            chain: Where the model takes one branch only: what the pass reads besides it. The engine passes it for
-                such a model alone.
-        """
-        ...
-
-    def left_out(self) -> LeftOut | None:
-        """What the last draft left out and why, asked before the next ``commit``; None where nobody searched."""
-        ...
-
-    def commit(self, token_ids: Sequence[int]) -> None:
-        """Append the tokens that the model emitted to the context."""
-        ...
-
-    def change(self) -> TrieChange:
-        """What the tries hold now, and what the last commit added and pruned."""
-        ...
-
-    def finish(self) -> None:
-        """End the request: its prompt branches vanish, its output stays for later requests. Safe to call twice."""
-        ...
-
-
-class NoDrafts:
-    """A request that proposes nothing: plain decoding in the same loop."""
+    This one proposes nothing, which makes plain decoding of the same loop.
+    """
 
     def __init__(self, context_ids: Sequence[int]) -> None:
         self._last_id = context_ids[-1]
@@ -68,23 +31,32 @@ class NoDrafts:
     def draft(
         self, width: int, longest_branch: int, pass_seconds: Sequence[float] | None, chain: Chain | None = None
     ) -> DraftTree:
-        """The root alone."""
+        """A tree under the last committed token; here the root alone.
+
+        Args:
+            width: Most nodes, the root included (>= 1); 1 gives the root alone.
+            longest_branch: Most draft tokens in one branch (>= 0).
+            pass_seconds: ``pass_seconds[n - 1]`` is the time of a forward pass of n tokens, for n up to ``width``
+                at least; the tree is cut where more nodes no longer pay. None drafts up to ``width``.
+            chain: Where the model takes one branch only: what the pass reads besides it.
+        """
         return DraftTree.root_only(self._last_id)
 
-    def left_out(self) -> None:
-        """Nothing was searched."""
+    def left_out(self) -> LeftOut | None:
+        """What the last draft left out and why, asked before the next ``commit``; None where nobody searched."""
+        return None
 
     def commit(self, token_ids: Sequence[int]) -> None:
-        """Remember the last token, the next root."""
+        """Append the tokens that the model emitted to the context."""
         if token_ids:
             self._last_id = token_ids[-1]
 
     def change(self) -> TrieChange:
-        """Nothing, ever."""
+        """What the tries hold now, and what the last commit added and pruned."""
         return TrieChange()
 
     def finish(self) -> None:
-        """Nothing to end."""
+        """End the request: its prompt branches vanish, its output stays for later requests. Safe to call twice."""
 
 
 class Drafter:
@@ -94,7 +66,6 @@ class Drafter:
     prompts. Requests of one drafter may overlap in time, also in threads.
 
     Args:
-        config: Widths, strategy, ranking and bounds.
         warm: Tries filled from a corpus or loaded from a file; read, never written to.
     """
 
@@ -107,11 +78,7 @@ class Drafter:
         self._known = [Successors(trie) for trie in (self.session, *self.warm)]
 
     def start(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> Request:
-        """A request over this prompt, its n-grams read.
-
-        Args:
-            expected: Tokens that the caller expects the output to be like.
-        """
+        """A request over this prompt, its n-grams read; the output is expected to be like ``expected``."""
         return Request(self, plain_ids(prompt_ids), plain_ids(expected))
 
     def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
@@ -135,15 +102,15 @@ class Drafter:
             self.session.insert(plain_ids(output_ids))
 
 
-class Request:
-    """The drafting side of one run (a ``DraftRequest``): its own trie, dropped whole when it ends."""
+class Request(DraftRequest):
+    """The drafting side of one run of a ``Drafter``: its own trie, dropped whole when it ends."""
 
     def __init__(self, drafter: Drafter, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> None:
+        super().__init__(prompt_ids)
         config = drafter.config
         self._drafter, self._config = drafter, config
         self.confidence = Confidence()
         self._output: list[int] = []
-        self._last_id = prompt_ids[-1]
         with drafter.lock:  # another request may fill the session's trie meanwhile
             self._own, self._shared = drafter.sources(prompt_ids)
             for source in self._shared:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
@@ -16,7 +17,7 @@ from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
 from lookahead.config import GREEDY, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
-from lookahead.drafter import Drafter, DraftRequest, NoDrafts, Request
+from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.records import METHOD_WORDS, FinishReason, StepRecord, StepTimings
 from lookahead.verify import verify
 
@@ -33,8 +34,6 @@ class LookaheadEngine:
     """Decodes with drafts from tries, verified by the model: the tokens of plain decoding, in fewer passes.
 
     Args:
-        backend: The model.
-        config: Settings of the drafts.
         drafter: Makes the drafts; None creates a ``Drafter`` for this engine. A drafter that is passed keeps its own
             settings; the smaller width of the two applies.
         pass_costs: T(n) for the adaptive budget; None asks the backend at the start of every run.
@@ -53,20 +52,11 @@ class LookaheadEngine:
         self._pass_costs = pass_costs
 
     @property
-    def notice(self) -> str | None:
-        """Why this model takes chains only, or decodes one token at a time; None if it verifies draft trees."""
-        return self.backend.notice
-
-    @property
     def pass_costs(self) -> PassCosts | None:
         """T(n) for a run that starts now, measured on first use; None if the width does not depend on cost."""
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or self.backend.draft_shape == "none":
             return None
         return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
-
-    def prepare(self) -> None:
-        """Do the first run's one-time work now: try the model's masks and measure T(n)."""
-        _ = self.pass_costs
 
     def generate(
         self,
@@ -140,7 +130,7 @@ class LookaheadEngine:
         with closing(self.backend.new_session(len(prompt) + max_new_tokens, len(prompt), sampling)) as session:
             started = perf_counter()
             drafting = drafts and session.draft_shape != "none"
-            request = self._request(prompt, expected) if drafting else NoDrafts(prompt)
+            request = self._request(prompt, expected) if drafting else DraftRequest(prompt)
             run = _Run(self, session, request, text, cancelled, prompt, max_new_tokens, seconds)
             try:
                 record = run.step(started)
@@ -158,34 +148,31 @@ class LookaheadEngine:
         return drafter.start(prompt, expected) if isinstance(drafter, Drafter) else drafter.start(prompt)
 
 
+@dataclass
 class _Run:
     """One run in the loop: both its sides, its progress, and where its output ends."""
 
-    def __init__(
-        self,
-        engine: LookaheadEngine,
-        session: DecodeSession,
-        request: DraftRequest,
-        text: OutputText | None,
-        cancelled: threading.Event | None,
-        prompt: tuple[int, ...],
-        max_new_tokens: int,
-        pass_seconds: Sequence[float] | None,
-    ) -> None:
+    engine: LookaheadEngine
+    session: DecodeSession
+    request: DraftRequest
+    text: OutputText | None
+    cancelled: threading.Event | None
+    prompt: tuple[int, ...]
+    max_new_tokens: int
+    pass_seconds: Sequence[float] | None
+
+    def __post_init__(self) -> None:
         self.timed_passes: list[Pass] = []
         """The decode passes so far, tokens and seconds, as T(n) counts them."""
-        self._pass_seconds = pass_seconds
-        self._engine, self._session, self._request = engine, session, request
-        self._text, self._cancelled, self._prompt = text, cancelled, prompt
         self._recycling: tuple[Recycling, Request] | None = None
-        if isinstance(request, Request) and request.recycles and isinstance(session, Recycling):
-            self._recycling = session, request
-            session.recycle()
-        self._passes, self._context_length, self._last_id = 0, len(prompt), prompt[-1]
-        limit = engine.backend.context_limit
-        in_context = max_new_tokens if limit is None else limit - len(prompt)
-        self._room = min(max_new_tokens, in_context)
-        self._finish_at_room: FinishReason = "length" if max_new_tokens <= in_context else "context"
+        if isinstance(self.request, Request) and self.request.recycles and isinstance(self.session, Recycling):
+            self._recycling = self.session, self.request
+            self.session.recycle()
+        self._passes, self._context_length, self._last_id = 0, len(self.prompt), self.prompt[-1]
+        limit = self.engine.backend.context_limit
+        in_context = self.max_new_tokens if limit is None else limit - len(self.prompt)
+        self._room = min(self.max_new_tokens, in_context)
+        self._finish_at_room: FinishReason = "length" if self.max_new_tokens <= in_context else "context"
 
     def step(self, started: float) -> StepRecord:
         """The record of the next forward pass: of the prefill first, then of one draft after the other.
@@ -193,11 +180,11 @@ class _Run:
         Args:
             started: When the work for it began, in the seconds of ``perf_counter``.
         """
-        prefill, request, marks = self._passes == 0, self._request, [started]
-        chain = None if prefill else self._session.chain
+        prefill, request, marks = self._passes == 0, self.request, [started]
+        chain = None if prefill else self.session.chain
         tree = DraftTree.root_only(self._last_id) if prefill else self._draft(chain)
         marks.append(perf_counter())
-        target_ids = plain_ids([self._session.prefill(self._prompt)] if prefill else self._session.choose(tree))
+        target_ids = plain_ids([self.session.prefill(self.prompt)] if prefill else self.session.choose(tree))
         marks.append(perf_counter())
         verification = verify(tree, target_ids)
         emitted = plain_ids(verification.emitted_ids(tree))
@@ -207,7 +194,7 @@ class _Run:
         left_out = None if prefill else request.left_out()
         if finish_reason is None and not prefill:
             keep_started = perf_counter()
-            self._session.keep(accepted)
+            self.session.keep(accepted)
             read = len(tree) + (0 if chain is None else chain.reread)
             self.timed_passes.append((read, marks[2] - marks[1] + perf_counter() - keep_started))
         successors = self._recycle()
@@ -245,28 +232,25 @@ class _Run:
     def _cut(self, token_ids: Sequence[int]) -> tuple[int, FinishReason | None]:
         """How many of the emitted tokens count, and why the output ends there (None if it continues)."""
         for count, token_id in enumerate(token_ids, start=1):
-            if token_id in self._engine.backend.eos_ids:
+            if token_id in self.engine.backend.eos_ids:
                 return count, "eos"
-            if self._text is not None:
-                self._text.push((token_id,))
-                if self._text.stopped:
+            if self.text is not None:
+                self.text.push((token_id,))
+                if self.text.stopped:
                     return count, "stop"
             if count == self._room:
                 return count, self._finish_at_room
-        if self._cancelled is not None and self._cancelled.is_set():
+        if self.cancelled is not None and self.cancelled.is_set():
             return len(token_ids), "cancelled"
         return len(token_ids), None
 
     def _draft(self, chain: Chain | None) -> DraftTree:
         """The step's draft, checked: never deeper than the tokens that may still be emitted, minus the bonus token."""
-        config, vocab_size = self._engine.config, self._engine.backend.vocab_size
+        config, vocab_size = self.engine.config, self.engine.backend.vocab_size
         longest_branch = min(config.longest_branch, self._room - 1)
-        width = config.decoding_length if longest_branch and self._session.draft_shape != "none" else 1
-        if chain is None:
-            tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds)
-        else:
-            width = max(1, width - chain.reread)
-            tree = self._request.draft(width, longest_branch if width > 1 else 0, self._pass_seconds, chain)
+        width = config.decoding_length if longest_branch and self.session.draft_shape != "none" else 1
+        width = max(1, width - (chain.reread if chain else 0))
+        tree = self.request.draft(width, longest_branch if width > 1 else 0, self.pass_seconds, chain)
         if tree.token_ids[:1] != (self._last_id,):
             raise ValueError(f"a draft tree with the root {tree.token_ids[:1]}; the last token is {self._last_id}")
         if len(tree) > 1:

@@ -122,9 +122,6 @@ def read_text(path: str | Path) -> str:
 def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
     """The rows ``{"prompt": [ids], "output": [ids]}`` of a trace, in file order; other fields are ignored.
 
-    Args:
-        limit: Read only this many rows.
-
     Raises:
         InputError: If the file cannot be read, has no row, or one of the rows read is not valid.
     """
@@ -174,10 +171,6 @@ def check_prompt(prompt: str | tuple[int, ...]) -> None:
 
 def json_lines(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, Any]]:
     """Line number and JSON object of every line that is not blank.
-
-    Args:
-        file: The open file, read to its limits and no further.
-        path: Its name in messages.
 
     Raises:
         InputError: If a line is too long or is not a JSON object, or the file is too large.

@@ -309,20 +309,6 @@ def calibration(steps: Iterable[StepRecord], bins: int = 10) -> list[Calibration
 # ------------------------------------------------------------------ what was not drafted
 
 
-@dataclass(frozen=True, slots=True)
-class Undrafted:
-    """Decode steps without a draft, among those that recorded what was left out.
-
-    Attributes:
-        steps: Their number.
-        median_probability: Median over these steps of the probability of the best candidate that was left out; None
-            if no step had a candidate.
-    """
-
-    steps: int
-    median_probability: float | None
-
-
 def left_out_by_reason(steps: Iterable[StepRecord]) -> dict[Reason, int]:
     """Reason -> how often it left something out, summed over the steps; empty if no step recorded it."""
     accounts = [step.left_out for step in steps if step.left_out is not None]
@@ -331,11 +317,15 @@ def left_out_by_reason(steps: Iterable[StepRecord]) -> dict[Reason, int]:
     return {reason: sum(getattr(account, reason) for account in accounts) for reason in get_args(Reason)}
 
 
-def undrafted(steps: Iterable[StepRecord]) -> Undrafted:
-    """The steps without a draft, and how probable their best guess was."""
+def undrafted(steps: Iterable[StepRecord]) -> dict[str, Any]:
+    """The decode steps without a draft, among those that recorded what was left out.
+
+    ``median_probability`` is the median over these steps of the probability of the best candidate that was left out;
+    None if no step had a candidate.
+    """
     accounts = [step.left_out for step, draft in decode_steps(steps) if len(draft) == 1 and step.left_out is not None]
     best = [account.best.probability for account in accounts if account.best is not None]
-    return Undrafted(len(accounts), median(best) if best else None)
+    return {"steps": len(accounts), "median_probability": median(best) if best else None}
 
 
 def details(steps: Sequence[StepRecord]) -> dict[str, Any]:
@@ -355,7 +345,7 @@ def details(steps: Sequence[StepRecord]) -> dict[str, Any]:
             for name, found in kinds.items()
         },
         "not_drafted": (reasons := left_out_by_reason(steps)),
-        "undrafted": asdict(undrafted(steps)) if reasons else None,
+        "undrafted": undrafted(steps) if reasons else None,
         "mean_step": asdict(mean_step_timings(steps)) if any(decode_steps(steps)) else None,
         "vllm": in_vllm_words(outcomes(steps)),
     }

@@ -48,7 +48,6 @@ class Candidate:
     """A token that a source had seen and that was not drafted.
 
     Attributes:
-        token_id: The token.
         parent: Draft node that would have been its parent.
         probability: Estimated probability that the model would accept it (its whole path).
         source: Name of the source that had seen it.
@@ -133,7 +132,6 @@ class ModelInfo:
         name: Hub id, or the name of a folder.
         device: ``cpu``, ``cuda:0``, ``mps`` ...
         dtype: ``float32``, ``bfloat16`` ...
-        parameters: Number of parameters.
         vocab_size: Width of the logits; every token id is below it.
         exactness: Whether a draft's logits are bit for bit those of plain decoding: ``bitwise``,
             ``bitwise at one width``, or else ``within rounding``; None if that was not tried, or the model takes no
@@ -195,14 +193,9 @@ class RunRecord:
     Attributes:
         prompt_ids: The prompt's tokens, shape ``(p,)``, p >= 1.
         steps: One record per forward pass, the prefill first.
-        config: The settings of the run.
-        model: The target model.
         method: ``lookahead``, or ``plain`` (the same loop without drafts).
-        finish_reason: Why it ended.
         seconds: Wall clock of the whole run, the prefill included.
         first_token_seconds: Wall clock until the first token; None when there was none.
-        max_new_tokens: The requested limit.
-        stop: The requested stop strings.
         pass_costs: T(n) as the run's budget used it; None if the width did not depend on cost. A replay reads it.
         texts: The text of the ids; None if the run kept no text.
         sampling: How tokens were chosen.

@@ -26,7 +26,6 @@ class ReplayStep:
     """One replayed decode step.
 
     Attributes:
-        draft: The tree that was drafted.
         accepted: Draft tokens that agree with the recorded output.
         emitted: Tokens the step added: the accepted ones and the next recorded one, if there is one.
         retrieve_seconds: Time of the draft.
@@ -139,9 +138,7 @@ class Replay:
         self._insert(self.request.finish)
 
     def _draft(self, width: int, longest_branch: int) -> DraftTree:
-        if self.chain is None:
-            return self.request.draft(width, longest_branch, self.pass_seconds)
-        width = max(1, width - self.chain.reread)
+        width = max(1, width - (self.chain.reread if self.chain else 0))
         return self.request.draft(width, longest_branch if width > 1 else 0, self.pass_seconds, self.chain)
 
     def _recycle(self, successors: bytes) -> None:
@@ -164,23 +161,23 @@ def choices(tree: DraftTree, following_ids: Sequence[int]) -> list[int]:
 
 @dataclass(slots=True)
 class ReplayTotals:
-    """Sums over replayed steps; the ratios need at least one step.
+    """Sums over replayed steps.
 
     Attributes:
-        retrieve: Seconds of every draft.
-        commit_seconds: Seconds of all commits.
+        retrieve_seconds: Of every draft.
+        commit_seconds: Of all commits.
         tokens: Tokens emitted.
         draft_tokens: Tokens drafted.
     """
 
-    retrieve: list[float] = field(default_factory=list)
+    retrieve_seconds: list[float] = field(default_factory=list)
     commit_seconds: float = 0.0
     tokens: int = 0
     draft_tokens: int = 0
 
     def add(self, step: ReplayStep) -> None:
         """Count one more step."""
-        self.retrieve.append(step.retrieve_seconds)
+        self.retrieve_seconds.append(step.retrieve_seconds)
         self.commit_seconds += step.insert_seconds
         self.tokens += step.emitted
         self.draft_tokens += len(step.draft) - 1
@@ -188,52 +185,31 @@ class ReplayTotals:
     @property
     def steps(self) -> int:
         """Steps counted."""
-        return len(self.retrieve)
+        return len(self.retrieve_seconds)
 
-    @property
-    def mean_accepted_tokens(self) -> float:
-        """Tokens per step."""
-        return self.tokens / self.steps
-
-    @property
-    def draft_tokens_per_step(self) -> float:
-        """Draft tokens per step."""
-        return self.draft_tokens / self.steps
-
-    @property
-    def retrieve_us_mean(self) -> float:
-        """Microseconds per draft."""
-        return 1e6 * sum(self.retrieve) / self.steps
+    def numbers(self) -> dict[str, float | None]:
+        """Tokens and draft tokens per step, and microseconds per draft; None if there was no step."""
+        steps = self.steps
+        return {
+            "mean_accepted_tokens": self.tokens / steps if steps else None,
+            "draft_tokens_per_step": self.draft_tokens / steps if steps else None,
+            "retrieve_us_mean": 1e6 * sum(self.retrieve_seconds) / steps if steps else None,
+            "retrieve_us_p99": self.retrieve_us(0.99) if steps else None,
+        }
 
     def retrieve_us(self, share: float) -> float:
-        """The quantile of the draft times, in microseconds, for a share of the drafts."""
-        return 1e6 * sorted(self.retrieve)[min(self.steps - 1, int(self.steps * share))]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaySummary:
-    """What ``replay --json`` prints; times in microseconds, sizes of the tries after the last row.
-
-    ``mean_accepted_tokens``, ``draft_tokens_per_step`` and the times are None if there was no step.
-    ``insert_us_per_token`` is the time spent reading, learning from drafts included, divided by the tokens read: the
-    request's trie reads prompt and output, the session's trie reads the output again.
-    """
-
-    steps: int
-    tokens: int
-    mean_accepted_tokens: float | None
-    draft_tokens_per_step: float | None
-    retrieve_us_mean: float | None
-    retrieve_us_p99: float | None
-    insert_us_per_token: float | None
-    trie_nodes: int
-    trie_bytes: int
+        """The quantile of the draft times, in microseconds, for a share of the drafts (at least one)."""
+        return 1e6 * sorted(self.retrieve_seconds)[min(self.steps - 1, int(self.steps * share))]
 
 
 def replay_rows(
     rows: Iterable[tuple[Sequence[int], Sequence[int]]], config: LookaheadConfig, shared: bool = False
-) -> ReplaySummary:
-    """Replay (prompt, output) rows in order and sum up.
+) -> dict[str, Any]:
+    """Replay (prompt, output) rows in order and sum up: what ``replay --json`` prints.
+
+    Sizes are those of the tries after the last row. ``insert_us_per_token`` is the time spent reading, learning from
+    drafts included, divided by the tokens read: the request's trie reads prompt and output, the session's trie reads
+    the output again.
 
     Args:
         rows: Prompt (at least one token) and output of each row.
@@ -258,17 +234,14 @@ def replay_rows(
         inserted += len(prompt_ids) + 2 * len(output_ids)
         stats = (trie.stats(), drafter.session.stats())
         nodes, size = sum(one.nodes + one.leaves for one in stats), sum(one.bytes for one in stats)
-    return ReplaySummary(
-        steps=totals.steps,
-        tokens=totals.tokens,
-        mean_accepted_tokens=totals.mean_accepted_tokens if totals.steps else None,
-        draft_tokens_per_step=totals.draft_tokens_per_step if totals.steps else None,
-        retrieve_us_mean=totals.retrieve_us_mean if totals.steps else None,
-        retrieve_us_p99=totals.retrieve_us(0.99) if totals.steps else None,
-        insert_us_per_token=1e6 * insert_seconds / inserted if totals.steps else None,
-        trie_nodes=nodes,
-        trie_bytes=size,
-    )
+    return {
+        "steps": totals.steps,
+        "tokens": totals.tokens,
+        **totals.numbers(),
+        "insert_us_per_token": 1e6 * insert_seconds / inserted if totals.steps else None,
+        "trie_nodes": nodes,
+        "trie_bytes": size,
+    }
 
 
 @dataclass(frozen=True, slots=True)

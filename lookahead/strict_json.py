@@ -90,7 +90,6 @@ def refuse_half_pairs(value: Any, text: str = "\\ud") -> None:
     """Raise SchemaError if a string in a parsed value contains a lone surrogate, which UTF-8 cannot encode.
 
     Args:
-        value: The result of ``parse_json``.
         text: The text it came from, if known: most texts show at once that there is none.
     """
     if "\\ud" not in text and "\\uD" not in text and (text.isascii() or not _HALF_PAIR.search(text)):
@@ -104,8 +103,6 @@ def checked(value: Any, kind: type[Kind], from_attributes: bool = False) -> Kind
     """A parsed value converted to this type by msgspec.
 
     Args:
-        value: The result of ``parse_json``.
-        kind: A type that msgspec knows, the types inside included.
         from_attributes: Whether objects may be given where an object of JSON is needed.
 
     Raises:

@@ -62,7 +62,7 @@ def bench_trie(
         if not drafted.steps:
             raise ValueError(f"no sequence left to draft along after {tokens} tokens; ask for fewer")
         stats = trie.stats()
-        adaptive = None if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
+        adaptive = ReplayTotals() if pass_seconds is None else _ask(trie, remaining, config, pass_seconds)
     return {
         "tokens": read,
         "insert_us_per_token": 1e6 * seconds / read,
@@ -71,16 +71,10 @@ def bench_trie(
         "bytes_per_token": stats.bytes / read,
         "resident_bytes_per_token": None if before is None or after is None else (after - before) / read,
         "steps": drafted.steps,
-        "mean_accepted_tokens": drafted.mean_accepted_tokens,
-        "draft_tokens_per_step": drafted.draft_tokens_per_step,
-        "retrieve_us_mean": drafted.retrieve_us_mean,
+        **drafted.numbers(),
         "retrieve_us_p50": drafted.retrieve_us(0.5),
-        "retrieve_us_p99": drafted.retrieve_us(0.99),
         "commit_us_per_token": 1e6 * drafted.commit_seconds / drafted.tokens,
-        "adaptive_mean_accepted_tokens": adaptive.mean_accepted_tokens if adaptive and adaptive.steps else None,
-        "adaptive_draft_tokens_per_step": adaptive.draft_tokens_per_step if adaptive and adaptive.steps else None,
-        "adaptive_retrieve_us_mean": adaptive.retrieve_us_mean if adaptive and adaptive.steps else None,
-        "adaptive_retrieve_us_p99": adaptive.retrieve_us(0.99) if adaptive and adaptive.steps else None,
+        **{f"adaptive_{name}": value for name, value in adaptive.numbers().items()},
     }
 
 

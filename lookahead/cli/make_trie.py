@@ -66,10 +66,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _vocabulary(model: str) -> tuple[Vocabulary, int | None]:
     """The tokenizer of a model, and how many token ids the model has, if that is known without its weights."""
-    from lookahead.hf.loading import load_tokenizer
+    from lookahead.hf.loading import load_tokenizer, vocabulary_size
     from lookahead.hf.quiet import quiet
     from lookahead.hf.text import Vocabulary
-    from lookahead.hf.vocabulary_size import vocabulary_size
 
     quiet()
     with bad_input(f"model {model!r}"):

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     rows = read_trace(args.trace, args.limit)
     from lookahead.replay import replay_rows
 
-    result = dataclasses.asdict(replay_rows(_shown(rows), config, args.shared))
+    result = replay_rows(_shown(rows), config, args.shared)
     print_result(args, result, lambda found: table(("replay", args.trace.rsplit("/", 1)[-1]), found.items()))
 
 

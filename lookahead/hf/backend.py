@@ -13,8 +13,7 @@ from lookahead.backend import BackendError, DecodeSession, PassError, Unsupporte
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.draft import DraftShape
-from lookahead.hf.chain_plan import find_chain_plan
-from lookahead.hf.chain_session import ChainSession
+from lookahead.hf.chain_session import ChainSession, PlainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.linears import choose_linears
@@ -22,8 +21,7 @@ from lookahead.hf.loading import load, resolve_device
 from lookahead.hf.measure import SessionTimer, measured_setting
 from lookahead.hf.model_config import context_limit, rope_switch, text_config
 from lookahead.hf.passes import dtype_advice
-from lookahead.hf.plain import PlainSession
-from lookahead.hf.plan import find_plan
+from lookahead.hf.plan import find_chain_plan, find_plan
 from lookahead.hf.refusals import check_decoder
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
@@ -45,7 +43,6 @@ class HFBackend:
     Attributes:
         rules: The model's generation_config as runs apply it.
         notices: What the user should know about the model's files, one line each; empty as a rule.
-        parameters: Number of its weights.
 
     Raises:
         BackendError: If the model is not a decoder, or its generation_config has a setting that cannot be honoured.
@@ -99,8 +96,7 @@ class HFBackend:
             device: ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps``.
             dtype: ``auto`` (float32; bfloat16 on CUDA; that of quantised weights), ``float32``, ``bfloat16``,
                 ``float16`` or ``float64``.
-            exact: As for the class.
-            exact_width: As for the class.
+            exact, exact_width: As for the class.
 
         Raises:
             BackendError: If it cannot be loaded; one line says what to do.
@@ -119,15 +115,6 @@ class HFBackend:
     def dtype(self) -> torch.dtype:
         """The dtype it computes in."""
         return self.model.dtype
-
-    @property
-    def supports_trees(self) -> bool:
-        """Whether a forward pass can verify a draft tree; the first call tries it out.
-
-        Raises:
-            BackendError: If no forward pass succeeds at all.
-        """
-        return self.draft_shape == "tree"
 
     @property
     def draft_shape(self) -> DraftShape:
@@ -206,12 +193,7 @@ class HFBackend:
         return OutputText(self.vocabulary, stop, prompt_ids)
 
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
-        """An empty session for a run of at most ``capacity`` tokens of prompt and output together.
-
-        Args:
-            prompt_length: Tokens of the prompt, if known; see ``run_notice``.
-            sampling: How tokens are chosen.
-        """
+        """An empty session for a run of at most ``capacity`` tokens of prompt and output together."""
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
             rows = min(capacity, self.context_limit or capacity)
@@ -223,10 +205,6 @@ class HFBackend:
 
         Some models change the positions of all tokens at a certain length, and a run that may cross it drafts
         nothing. This needs no forward pass.
-
-        Args:
-            capacity: Most tokens of prompt and output together.
-            prompt_length: Tokens of the prompt.
         """
         if self._rope_switch is None:
             return None

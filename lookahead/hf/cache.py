@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -27,19 +28,10 @@ class LayerShape:
     device: torch.device
 
 
-class _Cursor:
-    """The number of committed rows, shared by the layers of a cache."""
-
-    __slots__ = ("length",)
-
-    def __init__(self) -> None:
-        self.length = 0
-
-
 class RowLayer(DynamicLayer):
     """One layer's rows: views of shape ``(1, heads, capacity, size)`` into buffers that the cache owns."""
 
-    def __init__(self, cursor: _Cursor) -> None:
+    def __init__(self, cursor: SimpleNamespace) -> None:
         super().__init__()
         self._cursor = cursor
         self.key_rows: Tensor | None = None
@@ -69,11 +61,10 @@ class RowCache(Cache):
     """
 
     def __init__(self, shapes: Sequence[LayerShape | None], capacity: int) -> None:
-        self._cursor = _Cursor()
+        self._cursor = SimpleNamespace(length=0)  # committed rows, the same for all layers
         self._row_layers = [RowLayer(self._cursor) for _ in shapes]
         super().__init__(layers=list(self._row_layers))
         self._shapes = list(shapes)
-        self._none_special = [False] * len(shapes)
         self._buffers: list[Tensor] = []
         self.capacity = 0
         self._allocate(capacity)
@@ -107,40 +98,6 @@ class RowCache(Cache):
         assert 0 <= length <= self._cursor.length
         self._cursor.length = length
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """All rows of the layer, the new ones after the committed ones."""
-        return self._row_layers[layer_idx].update(key_states, value_states)
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Committed rows."""
-        return self._cursor.length
-
-    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
-        """Rows of the pass and the first one's position (always 0: no row is ever dropped from the front)."""
-        return self._cursor.length + query_length, 0
-
-    @property
-    def is_compileable(self) -> bool:
-        """No: the rows that a pass sees grow."""
-        return False
-
-    @property
-    def is_sliding(self) -> list[bool]:
-        """No layer slides; windows live in the masks."""
-        return self._none_special
-
-    @property
-    def is_linear(self) -> list[bool]:
-        """No layer is recurrent."""
-        return self._none_special
-
-    @property
-    def is_dummy(self) -> list[bool]:
-        """No layer is a placeholder for another."""
-        return self._none_special
-
     def _allocate(self, capacity: int) -> None:
         """Allocate buffers of ``capacity`` rows and copy the committed ones."""
         old, kept, self._buffers = self._buffers, self._cursor.length, []
@@ -167,9 +124,6 @@ def cache_argument(forward_arguments: Collection[str]) -> str:
 
 def learn_layer_shapes(model: PreTrainedModel, argument: str) -> list[LayerShape | None]:
     """What each layer of the model caches, learned from a pass of two tokens.
-
-    Args:
-        argument: Name of the cache in its forward pass.
 
     Raises:
         UnsupportedCacheError: If the model keeps anything but one row per token and layer.

@@ -1,4 +1,4 @@
-"""The model's side of a run that verifies one chain per pass, for a model whose state cannot drop branches."""
+"""The model's side of a run on a model whose state cannot drop branches: one chain per pass, or no draft at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lookahead.config import GREEDY, Sampling
-from lookahead.draft import Chain, DraftTree
+from lookahead.draft import Chain, DraftShape, DraftTree
 from lookahead.hf.chain_state import ChainState
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask
@@ -24,7 +24,7 @@ class ChainSession(TreeSession):
         rewinds: Whether ``rewind`` will be asked for, to the end of the prompt; it costs a copy of the state.
     """
 
-    draft_shape = "chain"
+    draft_shape: DraftShape = "chain"
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ChainSession(TreeSession):
         self._ids = torch.zeros((1, 0), dtype=torch.long, device=model.device)
 
     @property
-    def chain(self) -> Chain:
+    def chain(self) -> Chain | None:
         """What the next pass reads again."""
         return self._state().chain
 
@@ -83,6 +83,36 @@ class ChainSession(TreeSession):
         state = self._open_cache()
         assert isinstance(state, ChainState)
         return state
+
+
+class PlainSession(ChainSession):
+    """State of one run on a model that takes no drafts: every pass reads the root alone.
+
+    Args:
+        rows: Most tokens of the run; a static cache gets this size at once.
+    """
+
+    draft_shape: DraftShape = "none"
+
+    def __init__(
+        self, model: PreTrainedModel, rules: GenerationRules, capacity: int, rows: int, sampling: Sampling = GREEDY
+    ) -> None:
+        super().__init__(model, ForwardPlan(chain=Chain(), copies=True), rules, capacity, sampling)
+        self._rows = rows
+
+    @property
+    def chain(self) -> None:
+        """Nothing: there is no draft."""
+
+    def choose(self, tree: DraftTree) -> tuple[int, ...]:
+        """The model's choice after the root, shape ``(1,)``."""
+        if len(tree) != 1:
+            raise ValueError(f"a draft tree of {len(tree)} nodes; this model decodes one token at a time")
+        return super().choose(tree)
+
+    def _new_cache(self, prompt_ids: Tensor) -> ChainState:
+        arguments = self._rules.prepare(prompt_ids, self._rows).arguments
+        return ChainState(arguments, prompt_ids[0].tolist(), rewinds=False, steps=False, copies=True)
 
 
 _ROWS = (("position_ids", 1), ("attention_mask", 0))

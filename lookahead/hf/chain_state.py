@@ -78,9 +78,9 @@ class ChainState:
         if self._steps:
             self._recurrent = [layer for cache in self._caches for layer in cache.layers if _is_recurrent(layer)]
         size = sum(state.nbytes for state in self._states())
-        others = [cache for cache in self._caches if not _is_croppable(cache, self._recurrent)]
         too_large = size > MOST_NOTED_BYTES // NOTED_TOKENS
-        self._copies = self._copies or len(self._caches) < len(states) or bool(others) or too_large
+        self._copies = self._copies or len(self._caches) < len(states) or too_large
+        self._copies = self._copies or not all(_is_croppable(cache, self._recurrent) for cache in self._caches)
         if not self._copies:
             for cache in self._caches:
                 cache.activate_past_recording()

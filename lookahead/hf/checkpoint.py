@@ -8,7 +8,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any
 
 from huggingface_hub import hf_hub_download
 from transformers.utils.peft_utils import find_adapter_config_file
@@ -28,19 +27,14 @@ class Checkpoint:
 
     Attributes:
         source: A folder, or the id of a repository.
-        gguf: The full path of the GGUF file in that folder that holds the model; None for transformers' own format.
+        gguf: The full path of the GGUF file in that folder that holds the model; None for transformers' own format. (A
+            bare name transformers takes from the working directory, if there is such a file.)
         adapter: A folder or the id of a repository with a PEFT adapter, which changes the model; None if there is none.
     """
 
     source: str
     gguf: str | None = None
     adapter: str | None = None
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """The keyword arguments that make ``from_pretrained`` read it, beside ``source``."""
-        # A full path: transformers takes a bare name from the working directory if there is such a file.
-        return {} if self.gguf is None else {"gguf_file": self.gguf}
 
 
 def find_checkpoint(model_id: str, local_only: bool) -> Checkpoint:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Generator
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 import torch
@@ -75,8 +75,8 @@ def generate(
     dice = Dice(_seed(seed)) if generation_config.do_sample else None
     engine = LookaheadEngine(_backend(model, logits_processor, dice), lookahead_config, drafter)
     sequence, room = input_ids, int(generation_config.max_length or 0) - input_ids.shape[1]
-    with closing(_tokens(engine, input_ids[0].tolist(), room)) as tokens:
-        for token_id in tokens:
+    with closing(engine.generate(input_ids[0].tolist(), max_new_tokens=room)) as steps:
+        for token_id in chain.from_iterable(step.emitted_ids for step in steps):
             sequence = torch.cat((sequence, input_ids.new_tensor([[token_id]])), dim=1)
             if streamer is not None:
                 streamer.put(sequence[0, -1:].cpu())
@@ -155,12 +155,6 @@ def _backend(model: PreTrainedModel, processors: LogitsProcessorList, dice: Dice
     call.eos_ids, call.stop_strings, call.context_limit = (), (), None
     call.rules = known.rules.given(processors, dice)
     return call
-
-
-def _tokens(engine: LookaheadEngine, prompt: list[int], room: int) -> Generator[int, None, None]:
-    with closing(engine.generate(prompt, max_new_tokens=room)) as steps:
-        for step in steps:
-            yield from step.emitted_ids
 
 
 def _streamer_of_caller() -> BaseStreamer | None:

@@ -68,11 +68,7 @@ class RunTextStream:
 
 
 def with_texts(backend: HFBackend, run: RunRecord, prompt: str) -> RunRecord:
-    """The run with its texts: the output up to a stop string, pieces in reading order, each drafted or chosen token.
-
-    Args:
-        prompt: The prompt as given.
-    """
+    """The run with its texts: the output up to a stop string, pieces in reading order, each drafted or chosen token."""
     if backend.tokenizer is None:
         return replace(run, texts=RunTexts(prompt, ""))
     output = backend.output_text((*run.stop, *backend.stop_strings))

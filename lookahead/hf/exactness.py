@@ -110,7 +110,7 @@ class ExactPasses:
         with torch.inference_mode():
             session = TreeSession(self._model, plan, self._rules, 8)
             session.prefill([3 % self._size, 5 % self._size, 7 % self._size])
-            return session.logits(chain_of(tuple(token_id % self._size for token_id in (11, 13, 17))))
+            return session.logits(DraftTree.on_trial([token_id % self._size for token_id in (11, 13, 17)]))
 
     def verdict(self, plan: ForwardPlan) -> ExactVerdict:
         """How the logits differ: the same tokens one at a time and in wider passes."""
@@ -131,7 +131,7 @@ class ExactPasses:
         session.prefill([(7 + 3 * row) % self._size for row in range(context)])
         yield from self._compared(session, context, [n for n in _WIDTHS if n <= (plan.width or n)])
         # Past another border, in a cache whose rows come from wide passes.
-        session.logits(chain_of(tuple((41 + 3 * row) % self._size for row in range(widest))))
+        session.logits(DraftTree.on_trial([(41 + 3 * row) % self._size for row in range(widest)]))
         session.keep(range(1, widest))
         yield from self._compared(session, context + widest, (min(8, plan.width or 8),))
         session.close()
@@ -140,7 +140,7 @@ class ExactPasses:
         branch = [(11 + 13 * depth + context) % self._size for depth in range(_BRANCH)]
         rows = []
         for token_id in branch:
-            rows.append(session.logits(chain_of((token_id,)))[0].clone())
+            rows.append(session.logits(DraftTree.on_trial((token_id,)))[0].clone())
             session.keep(())
         session.rewind(context)
         narrow = torch.stack(rows)
@@ -167,31 +167,21 @@ def _draft(branch: Sequence[int], width: int, size: int, turn: int) -> tuple[Dra
     part = tuple(branch[:width])
     if turn % 3 == 0:
         longer = tuple((29 + 17 * index) % size for index in range(width - len(part)))
-        return chain_of((*part, *longer)), list(range(len(part)))
+        return DraftTree.on_trial((*part, *longer)), list(range(len(part)))
     part = part[: max(2, min(len(part), width // 2))]
     if turn % 3 == 1:
         return _bushy(part, width, size, turn), list(range(len(part)))
     siblings = width - len(part)
     parents = (-1, *([0] * siblings), 0, *range(siblings + 1, width - 1))
     others = tuple((31 + 19 * index) % size for index in range(siblings))
-    return _tree(parents, (part[0], *others, *part[1:])), [0, *range(siblings + 1, width)]
+    return DraftTree.on_trial((part[0], *others, *part[1:]), parents), [0, *range(siblings + 1, width)]
 
 
 def _bushy(part: tuple[int, ...], width: int, size: int, turn: int) -> DraftTree:
     """The branch, then other children of its nodes up to the width."""
     extra = width - len(part)
     parents = (*range(-1, len(part) - 1), *(index % len(part) for index in range(extra)))
-    return _tree(parents, (*part, *((37 + 23 * index + turn) % size for index in range(extra))))
-
-
-def chain_of(token_ids: tuple[int, ...]) -> DraftTree:
-    """A draft of these tokens in one branch, its root first."""
-    return _tree(tuple(range(-1, len(token_ids) - 1)), token_ids)
-
-
-def _tree(parents: tuple[int, ...], token_ids: tuple[int, ...]) -> DraftTree:
-    count = len(token_ids)
-    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+    return DraftTree.on_trial((*part, *((37 + 23 * index + turn) % size for index in range(extra))), parents)
 
 
 def gap_changes(narrow: Tensor, wide: Tensor) -> list[float]:

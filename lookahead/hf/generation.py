@@ -107,8 +107,6 @@ class GenerationRules:
     """The model's own generation_config, as ``generate`` applies it: with ``do_sample=False`` unless tokens are drawn.
 
     Attributes:
-        eos_ids: Token ids that end an output.
-        stop_strings: Strings that end an output.
         suggested_temperature: The temperature of a generation_config that asks for sampling; None if it does not.
 
     Raises:
@@ -195,10 +193,6 @@ class GenerationRules:
             "generation_config asks for sampling; decoding is greedy unless a temperature is given "
             f"(--temperature {self.suggested_temperature:g}; --top-k, --top-p and --min-p replace the model's own)"
         )
-
-    def no_choices(self) -> Chooser:
-        """What chooses before a run has begun: the largest logits."""
-        return Chooser(LogitsProcessorList())
 
     def chooser(self, prompt_ids: Tensor, capacity: int, sampling: Sampling) -> Chooser:
         """What chooses the tokens of a run.

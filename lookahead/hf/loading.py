@@ -7,18 +7,20 @@ import os
 import socket
 import urllib.request
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import numpy as np
 import torch
 from huggingface_hub import constants
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from lookahead.backend import BackendError, brief
 from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, has_adapter, looks_local, stray_adapter
-from lookahead.hf.gguf_file import quick_gguf
 from lookahead.hf.refusals import check_config, load_failure
 from lookahead.hf.weights import check_finite, check_unpacked, check_weights, unused
 
@@ -85,7 +87,7 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
 
     def parts(found: Checkpoint, local_only: bool) -> Loaded:
         options = _options(found, local_only)
-        with quick_gguf() if found.gguf else nullcontext():
+        with _quick_gguf() if found.gguf else nullcontext():
             config = AutoConfig.from_pretrained(found.source, **options)
             check_config(config)
             quantised = getattr(config, "quantization_config", None) is not None
@@ -124,10 +126,21 @@ def load_tokenizer(model_id: str) -> PreTrainedTokenizerBase:
     """
 
     def tokenizer(found: Checkpoint, local_only: bool) -> PreTrainedTokenizerBase:
-        with quick_gguf() if found.gguf else nullcontext():
+        with _quick_gguf() if found.gguf else nullcontext():
             return _tokenizer(found, _options(found, local_only))
 
     return _loaded(model_id, tokenizer)
+
+
+def vocabulary_size(model_id: str) -> int | None:
+    """The number of token ids that the model of this id or folder takes; None if its configuration does not tell."""
+    size = None
+    for local_only in (True, False):
+        with suppress(Exception):  # not here, not known, or without this field: a tokenizer works without it
+            config = AutoConfig.from_pretrained(model_id, local_files_only=local_only, trust_remote_code=False)
+            size = config.get_text_config(decoder=True).vocab_size
+            break
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def _tokenizer(found: Checkpoint, options: dict[str, Any]) -> PreTrainedTokenizerBase:
@@ -162,8 +175,32 @@ def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> tuple[Any
     return merged, unused(model, left_out, "adapter")
 
 
+@contextmanager
+def _quick_gguf() -> Iterator[None]:
+    """While open, a GGUF file is read once and not three times (config, weights, tokenizer), and 2.4 times as fast.
+
+    A vocabulary of 262,000 tokens otherwise takes minutes.
+    """
+    import gguf
+
+    class Reader(gguf.GGUFReader):
+        """Slices a plain array where the original slices a memmap, whose slices are slow to create."""
+
+        @property
+        def data(self) -> np.ndarray:
+            return self._data
+
+        @data.setter
+        def data(self, mapped: np.ndarray) -> None:
+            self._data = np.asarray(mapped)
+
+    with patch.object(gguf, "GGUFReader", lru_cache(maxsize=1)(Reader)):
+        yield
+
+
 def _options(found: Checkpoint, local_only: bool) -> dict[str, Any]:
-    return {**found.where, "local_files_only": local_only, "trust_remote_code": False}
+    where = {} if found.gguf is None else {"gguf_file": found.gguf}
+    return {**where, "local_files_only": local_only, "trust_remote_code": False}
 
 
 def _loaded(model_id: str, parts: Callable[[Checkpoint, bool], Parts]) -> Parts:

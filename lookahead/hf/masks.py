@@ -108,7 +108,9 @@ class TreeMasks:
         """The mask of a pass of one token after ``length`` rows; None if plain causal attention is right."""
         if all(window is None or length < window for window in self._windows.values()):
             return None
-        return self._by_kind(None, lambda kind: self._root_row(length, kind))
+        own = torch.tensor([length], device=self._device)
+        row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
+        return self._by_kind(None, lambda kind: self._slide(row.clone(), length, own, kind))
 
     def tree(self, parents: Sequence[int], depths: Sequence[int], length: int) -> Mask:
         """The mask of a draft tree after ``length`` rows, shape ``(1, 1, n, length + n)``."""
@@ -134,11 +136,6 @@ class TreeMasks:
         (mask,) = masks.values()
         assert mask is not None
         return mask
-
-    def _root_row(self, length: int, kind: str) -> Tensor:
-        own = torch.tensor([length], device=self._device)
-        row = torch.zeros((1, 1, 1, length + 1), dtype=self._dtype, device=self._device)
-        return self._slide(row, length, own, kind)
 
     def _slide(self, mask: Tensor, length: int, own: Tensor, kind: str) -> Tensor:
         """Close the columns before the first position that a row's own one sees; positions follow depth, not row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +16,6 @@ from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
-from lookahead.hf.exactness import chain_of
 from lookahead.hf.linears import PackedLinear
 from lookahead.hf.model_config import known
 from lookahead.hf.session import TreeSession
@@ -40,32 +40,24 @@ def trial_tree(count: int, vocab_size: int, deepest: int) -> DraftTree:
         place = (node - 1) % (2 * deepest) + 1
         above = 1 if place % 2 else 2
         parents.append(node - above if place > 2 else 0)
-    token_ids = tuple((17 + 5 * node) % vocab_size for node in range(count))
-    return DraftTree(token_ids, tuple(parents), (1.0,) * count, ("prompt",) * count, (0,) * count)
+    return DraftTree.on_trial([(17 + 5 * node) % vocab_size for node in range(count)], parents)
 
 
+@dataclass(frozen=True, slots=True)
 class SessionTimer:
     """Times whole steps (pass, choices, accepted rows moved) of one model: a ``PassTimer``.
 
-    Args:
+    Attributes:
         new_session: Makes an empty session of this many rows, whose choices are the largest logits.
-        vocab_size: Token ids are below this.
         context_limit: Most tokens of a run; None if the model has no limit.
-        device: Where the model computes.
         chains: Whether the passes read one branch each.
     """
 
-    def __init__(
-        self,
-        new_session: Callable[[int], TreeSession],
-        vocab_size: int,
-        context_limit: int | None,
-        device: torch.device,
-        chains: bool = False,
-    ) -> None:
-        self._new_session = new_session
-        self._vocab_size, self._context_limit, self._device = vocab_size, context_limit, device
-        self._chains = chains
+    new_session: Callable[[int], TreeSession]
+    vocab_size: int
+    context_limit: int | None
+    device: torch.device
+    chains: bool = False
 
     def measure(self, longest: int) -> PassCosts:
         """T(n) for n = 1 to ``longest``; the lengths take turns, so that all see the same noise.
@@ -74,10 +66,10 @@ class SessionTimer:
         No new round starts after ``BUDGET_SECONDS`` once three are done, nor after four times as long.
         """
         lengths = measured_lengths(longest)
-        limit = self._context_limit
+        limit = self.context_limit
         context = max(1, CONTEXT_ROWS if limit is None else min(CONTEXT_ROWS, limit - longest))
-        session = self._new_session(longest + _SPARE_ROWS)
-        session.prefill([(3 + 7 * index) % self._vocab_size for index in range(context)])
+        session = self.new_session(longest + _SPARE_ROWS)
+        session.prefill([(3 + 7 * index) % self.vocab_size for index in range(context)])
         trees = {length: self._tree(length, context, longest) for length in lengths}
         started = perf_counter()
         times: dict[int, list[float]] = {length: [] for length in lengths}
@@ -93,8 +85,8 @@ class SessionTimer:
 
     def try_out(self, width: int) -> tuple[float, float]:
         """Seconds of a pass of 1 and of ``width`` tokens, in turn, the fastest of five."""
-        session = self._new_session(2 * width)
-        session.prefill([3 % self._vocab_size])
+        session = self.new_session(2 * width)
+        session.prefill([3 % self.vocab_size])
         trees = [self._tree(length, 1, width) for length in (1, width)]
         rounds = [[self._timed_step(session, tree, 1) for tree in trees] for _ in range(_TRIALS + 1)]
         session.close()
@@ -102,22 +94,22 @@ class SessionTimer:
         return one, wide
 
     def _timed_step(self, session: TreeSession, tree: DraftTree, context: int) -> float:
-        wait_for(self._device)
+        wait_for(self.device)
         started = perf_counter()
         session.choose(tree)
         session.keep(tree.path(len(tree) - 1))
-        wait_for(self._device)
+        wait_for(self.device)
         seconds = perf_counter() - started
         session.rewind(context)
         return seconds
 
     def _tree(self, count: int, context: int, longest: int) -> DraftTree:
         """A trial draft with branches no longer than the model's positions."""
-        limit = self._context_limit
+        limit = self.context_limit
         deepest = longest if limit is None else max(1, min(longest, limit - context - 1))
-        if self._chains:
-            return chain_of(tuple((17 + 5 * node) % self._vocab_size for node in range(min(count, deepest + 1))))
-        return trial_tree(count, self._vocab_size, deepest)
+        if self.chains:
+            return DraftTree.on_trial([(17 + 5 * node) % self.vocab_size for node in range(min(count, deepest + 1))])
+        return trial_tree(count, self.vocab_size, deepest)
 
 
 def _lower_quartile(values: list[float]) -> float:
@@ -163,13 +155,9 @@ def environment(model: PreTrainedModel) -> dict[str, Any]:
     found = measured_setting(model)
     return {
         "python": platform.python_version(),
-        "torch": found["torch"],
-        "transformers": found["transformers"],
         "platform": platform.platform(),
-        "hardware": found["hardware"],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": found["threads"],
-        "attention": found["attention"],
+        **{name: found[name] for name in ("torch", "transformers", "hardware", "threads", "attention")},
     }
 
 

@@ -22,13 +22,18 @@ PROMPT_LOOKUP_TOKENS = 10
 """Draft tokens of transformers' prompt lookup: the value in its documentation."""
 
 
-class _FirstTokens(BaseStreamer):
-    """Notes the time and the number of the first tokens."""
+class _Watch(BaseStreamer):
+    """Notes the time and the number of the first tokens, and counts forward passes."""
 
     def __init__(self) -> None:
+        self.passes = 0
         self.calls = 0
         self.count = 0
         self.moment = 0.0
+
+    def count_pass(self, *_: object) -> None:
+        """A forward pass begins."""
+        self.passes += 1
 
     def put(self, value: torch.Tensor) -> None:
         """The prompt comes first, then each pass's tokens."""
@@ -60,23 +65,6 @@ class _Draw(LogitsProcessor):
         return alone
 
 
-class _PassCounter:
-    """Counts the model's forward passes while it is open."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.passes = 0
-        self._handle = model.register_forward_pre_hook(self._count)
-
-    def _count(self, *_: object) -> None:
-        self.passes += 1
-
-    def __enter__(self) -> _PassCounter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.remove()
-
-
 def run_reference(
     backend: HFBackend,
     prompt_ids: Sequence[int],
@@ -103,8 +91,8 @@ def run_reference(
     if not sampling.greedy:
         warpers = backend.rules.warpers(ids, len(prompt_ids) + max_new_tokens, sampling)
         options |= {"logits_processor": [_Draw(Chooser(warpers, len(prompt_ids), Dice(sampling.seed)))]}
-    first = _FirstTokens()
-    with forward_pass(model), _PassCounter(model) as counter:
+    watch = _Watch()
+    with forward_pass(model), model.register_forward_pre_hook(watch.count_pass):
         started = perf_counter()
         try:
             output = model.generate(
@@ -112,11 +100,11 @@ def run_reference(
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
                 max_new_tokens=max_new_tokens,
-                streamer=first,
+                streamer=watch,
                 **options,
             )
         except ValueError as error:
-            if not prompt_lookup or counter.passes:
+            if not prompt_lookup or watch.passes:
                 raise
             # Before the first pass it refuses models whose state cannot be rolled back.
             kind = type(model).__name__
@@ -124,6 +112,6 @@ def run_reference(
             raise BackendError(hint) from error
         token_ids = tuple(output[0, len(prompt_ids) :].tolist())
         ended = perf_counter()
-    decode_seconds = ended - first.moment if first.calls > 1 else 0.0
-    decoded_tokens = len(token_ids) - first.count  # prompt lookup may draft in its first pass already
-    return TimedRun(token_ids, ended - started, decode_seconds, counter.passes, decoded_tokens)
+    decode_seconds = ended - watch.moment if watch.calls > 1 else 0.0
+    decoded_tokens = len(token_ids) - watch.count  # prompt lookup may draft in its first pass already
+    return TimedRun(token_ids, ended - started, decode_seconds, watch.passes, decoded_tokens)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import LogitsProcessorList, PreTrainedModel
 
 from lookahead.config import GREEDY, Sampling
 from lookahead.draft import Chain, DraftShape, DraftTree
 from lookahead.hf.cache import GROWTH_ROWS, LayerShape, RowCache
 from lookahead.hf.chain_state import ChainState
+from lookahead.hf.choosing import Chooser
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
@@ -27,19 +28,17 @@ class ForwardPlan:
         shapes: What each layer caches.
         cache_argument: Name of the cache in its forward pass.
         masks: The attention masks that it takes.
-        keeps_logits: Whether it can compute only the last logits.
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
-        chain: What it takes instead of trees, where only ``keeps_logits`` above counts; None if it takes trees.
+        chain: What it takes instead of trees, where nothing above counts; None if it takes trees.
         steps: Whether its recurrent layers can read a chain step by step.
         copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
         width: Tokens that every pass after the prefill reads at least: drafts and plain decoding's roots are filled up.
             0 fills up none.
     """
 
-    shapes: tuple[LayerShape | None, ...]
-    cache_argument: str
-    masks: MaskPlan
-    keeps_logits: bool
+    shapes: tuple[LayerShape | None, ...] = ()
+    cache_argument: str = ""
+    masks: MaskPlan = MaskPlan({"full_attention": None})  # noqa: RUF009, it is frozen
     places: bool = False
     chain: Chain | None = None
     steps: bool = False
@@ -74,7 +73,7 @@ class TreeSession:
         self._masks = TreeMasks(plan.masks, model.dtype, model.device, plan.places)
         self._root_id = torch.zeros((1, 1), dtype=torch.long, device=model.device)
         self._positions = torch.zeros((1, 0), dtype=torch.long, device=model.device)
-        self._chooser = rules.no_choices()
+        self._chooser = Chooser(LogitsProcessorList())
         self._context_ids = self._positions
         self._recycles = False
         self._successors: Tensor | None = None
@@ -102,7 +101,7 @@ class TreeSession:
             self._chooser = self._rules.chooser(ids, self._capacity, self._sampling)
             if self._chooser.along_path:
                 self._context_ids = ids
-            last_only = {"logits_to_keep": 1} if self._plan.keeps_logits else {}
+            last_only = {"logits_to_keep": 1} if self._rules.keeps_logits else {}
             logits = self._forward(ids, self._position_ids(0, count), None, **last_only)
             self._cache.commit(count)
             self._recycle(logits[-1:])

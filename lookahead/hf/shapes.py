@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
 from lookahead.backend import BackendError
 from lookahead.hf.backend import HFBackend
@@ -24,11 +24,14 @@ def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: i
     """
     if name not in SHAPES:
         raise BackendError(f"shape {name!r} is not known; choose one of {', '.join(SHAPES)}")
+    settings = {key: value for key, value in SHAPES[name].items() if key != "family"}
+    family = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}[SHAPES[name]["family"]]
+    config = family(**settings, bos_token_id=None, eos_token_id=None, pad_token_id=None, initializer_range=0.02)
     place = resolve_device(device)
     torch.manual_seed(seed)
     try:
         with torch.device(place):
-            model = AutoModelForCausalLM.from_config(_config(SHAPES[name]), dtype=resolve_dtype(dtype, place))
+            model = AutoModelForCausalLM.from_config(config, dtype=resolve_dtype(dtype, place))
         return HFBackend(model, **exact)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if "memory" not in str(error):
@@ -36,11 +39,3 @@ def random_backend(name: str, device: str = "auto", dtype: str = "auto", seed: i
         raise BackendError(
             f"shape {name!r} does not fit into memory; choose a smaller one or --dtype bfloat16"
         ) from None
-
-
-def _config(shape: dict[str, Any]) -> PretrainedConfig:
-    families = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
-    settings = {key: value for key, value in shape.items() if key != "family"}
-    return families[shape["family"]](
-        **settings, bos_token_id=None, eos_token_id=None, pad_token_id=None, initializer_range=0.02
-    )

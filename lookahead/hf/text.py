@@ -98,11 +98,7 @@ class Vocabulary:
         return max(self._tokens.values())
 
     def encode(self, text: str, raw: bool = False) -> list[int]:
-        """The prompt's token ids: the text is the user's message if the tokenizer has a chat template.
-
-        Args:
-            raw: Take the text as it is, without a chat template.
-        """
+        """The prompt's token ids: unless ``raw`` the text is the user's message, if there is a chat template."""
         if not raw and self._chats:
             return self.encode_chat([{"role": "user", "content": text}])
         with _one_line("the tokenizer cannot encode the prompt"):
@@ -115,9 +111,6 @@ class Vocabulary:
 
         Tokenizers write the beginning of a text otherwise than its middle (with a space, say, or a BOS), so it is
         encoded behind the end of what precedes it.
-
-        Args:
-            ids: The tokens before it.
         """
         before = self.decode(ids[-8:], skip_special=False)
         with _one_line("the tokenizer cannot encode the expected text"):
@@ -171,10 +164,8 @@ class Vocabulary:
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """The text of these tokens, exactly as the tokenizer spells it."""
         shown = self.shown(ids) if skip_special else list(ids)
-        try:
+        with _one_line("the tokenizer cannot spell the output"):
             return str(self._tokenizer.decode(shown, **self._spelling)) if shown else ""
-        except Exception as error:
-            raise BackendError(f"the tokenizer cannot spell the output ({_short(error)})") from error
 
     def alone(self, token_id: int) -> str:
         """The text of a single token, special or not; remembered."""
@@ -188,11 +179,7 @@ class Vocabulary:
         return [token_id for token_id in ids if token_id not in self._special_ids]
 
     def label(self, token_id: int, text: str) -> str:
-        """The label of a single token: its text, or its bytes if it is only a part of a character.
-
-        Args:
-            text: The tokenizer's text for it.
-        """
+        """The label of a single token: its text, or its bytes if it is only a part of a character."""
         if REPLACEMENT not in text:
             return text
         if token_id in self.byte_ids:
@@ -264,7 +251,6 @@ class OutputText:
     ``push`` returns the text without special tokens, and holds back what may still become a stop string.
 
     Args:
-        vocabulary: Spells the tokens.
         stop: The stop strings, none empty.
         prompt_ids: The tokens before the output, which is spelled after them; a stop string that ends there does not
             count.

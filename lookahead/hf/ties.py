@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from lookahead.config import GREEDY, Sampling
 from lookahead.hf.backend import HFBackend
@@ -21,23 +22,14 @@ def near_ties(backend: HFBackend, prompt_ids: Sequence[int], output_ids: Sequenc
     These are the places where the two best scores are no further apart than the noise of this model (as ``TokenGap``
     has it). 0 where passes are exact; None if the model takes no drafts, or the output is too long.
     """
-    verdict, model, count = backend.exactness, backend.model, len(output_ids)
+    verdict, count = backend.exactness, len(output_ids)
     if verdict is None or count * backend.vocab_size > MOST_LOGITS:
         return None
     if verdict.largest_noise == 0 or not count:
         return 0
-    prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
-    context = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=model.device)
-    keep = {"logits_to_keep": count} if backend.rules.keeps_logits else {}
-    with torch.inference_mode():
-        logits = model(input_ids=context[:, :-1], use_cache=False, **keep).logits[0, -count:]  # type: ignore[operator]
-        scores = logits.to(copy=True, dtype=torch.float32)
-        processors = backend.rules.processors(prompt, context.shape[1] + 1, GREEDY)
-        for row in range(count if processors else 0):
-            before = context[:, : len(prompt_ids) + row]
-            scores[row] = processors(before, scores[row : row + 1])[0]  # type: ignore[arg-type]
-        best, places = scores.topk(2, dim=-1)
-        largest = logits.gather(-1, places).abs().amax(-1)
+    logits, scores = _scored(backend, prompt_ids, output_ids[:-1], count)
+    best, places = scores.topk(2, dim=-1)
+    largest = logits.gather(-1, places).abs().amax(-1)
     gaps, sizes = (best[:, 0] - best[:, 1]).tolist(), largest.tolist()
     spacing = torch.finfo(logits.dtype).eps
     found = (TokenGap(gap, spacing * size, verdict.largest_noise) for gap, size in zip(gaps, sizes, strict=True))
@@ -56,24 +48,32 @@ def token_gap(
 
     The scores are the logits after the model's own processors; the choice is made on them. Where tokens are drawn they
     are divided by the temperature, and the noise of the draw is added; what top-k and the like drop is not looked at.
-    The noise beside the gap is
-    what the trial measured of this model (``ExactVerdict``): a difference outside it is a mistake of the program.
+    The noise beside the gap is what the trial measured of this model (``ExactVerdict``): a difference outside it is a
+    mistake of the program.
     """
-    model = backend.model
-    prompt = torch.tensor([list(prompt_ids)], dtype=torch.long, device=model.device)
-    context = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=model.device)
-    last_only = {"logits_to_keep": 1} if backend.rules.keeps_logits else {}
-    with torch.inference_mode():
-        logits = model(input_ids=context, use_cache=False, **last_only).logits[:, -1]  # type: ignore[operator]
-        scores = logits.to(copy=True, dtype=torch.float32)
-        processors = backend.rules.processors(prompt, context.shape[1] + 1, GREEDY)
-        scores = processors(context, scores)[0]  # type: ignore[arg-type]
-        heat = 1.0 if sampling.greedy else sampling.temperature
-        first, second = float(scores[token_id]), float(scores[other_id])
-        if not sampling.greedy:
-            first, second = Dice(sampling.seed).noisy(scores / heat, (token_id, other_id), len(output_ids))
-        largest = float(logits[0, [token_id, other_id]].abs().max())
+    (logits,), (scores,) = _scored(backend, prompt_ids, output_ids, 1)
+    heat = 1.0 if sampling.greedy else sampling.temperature
+    first, second = float(scores[token_id]), float(scores[other_id])
+    if not sampling.greedy:
+        first, second = Dice(sampling.seed).noisy(scores / heat, (token_id, other_id), len(output_ids))
+    largest = float(logits[[token_id, other_id]].abs().max())
     verdict = backend.exactness
     noise = None if verdict is None else verdict.largest_noise
     spacing = torch.finfo(logits.dtype).eps * largest / heat
     return TokenGap(abs(first - second), spacing, None if noise is None else noise / heat)
+
+
+def _scored(
+    backend: HFBackend, prompt_ids: Sequence[int], output_ids: Sequence[int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Logits after the last ``count`` tokens, and the scores that greedy decoding makes of them, ``(count, vocab)``."""
+    ids = torch.tensor([[*prompt_ids, *output_ids]], dtype=torch.long, device=backend.device)
+    keep = {"logits_to_keep": count} if backend.rules.keeps_logits else {}
+    with torch.inference_mode():
+        logits = backend.model(input_ids=ids, use_cache=False, **keep).logits[0, -count:]  # type: ignore[operator]
+        scores = logits.to(copy=True, dtype=torch.float32)
+        processors = backend.rules.processors(ids[:, : len(prompt_ids)], ids.shape[1] + 2, GREEDY)
+        for row in range(count if processors else 0):
+            before = ids[:, : ids.shape[1] - count + 1 + row]
+            scores[row] = processors(before, scores[row : row + 1])[0]  # type: ignore[arg-type]
+    return logits, scores

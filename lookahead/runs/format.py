@@ -73,7 +73,6 @@ def _part(record: type, *left_out: str, **changed: Any) -> Any:
     """The object of a file that holds a record: its fields and no others; a field that may be null may be missing.
 
     Args:
-        record: A dataclass.
         left_out: Its fields that are not in the file.
         changed: Fields that have another type in the file, or that only the file has.
     """

@@ -99,19 +99,7 @@ class RecordedRun(RunRecorder):
     The first run's one-time work (trying the model's masks, measuring T(n)) is done when it is created; the clock
     starts with the iteration.
 
-    Args:
-        engine: Runs the model.
-        prompt_ids: The prompt, at least one token.
-        model: Description of the model for the record.
-        method: A name in ``METHOD_WORDS``.
-        max_new_tokens: Most tokens to emit (>= 1).
-        stop: Strings that end the output.
-        sampling: How tokens are chosen.
-        cancelled: Set it to end the run after the current pass.
-        expected: Tokens that the output is expected to be like.
-
-    Raises:
-        ValueError: If an argument cannot be used; raised before anything runs.
+    Arguments and errors are those of ``LookaheadEngine.generate``, and ``model``, its description for the record.
     """
 
     def __init__(

@@ -35,7 +35,6 @@ class RunPair:
     """What a run file holds.
 
     Attributes:
-        run: The run.
         greedy: Greedy decoding of the same prompt on the same model, if it was run too.
         parted: How close the decision was at the first token that differs; None if none does, or it was not measured.
     """
@@ -124,11 +123,7 @@ def _check_beside(run: RunRecord, greedy: RunRecord) -> None:
 
 
 def save(run: RunRecord, path: str | Path, greedy: RunRecord | None = None, parted: TokenGap | None = None) -> None:
-    """Write a run file, whole or not at all.
-
-    Args:
-        greedy: Plain decoding of the same prompt, to be kept beside it.
-        parted: As in ``RunPair``.
+    """Write a run file (a ``RunPair``), whole or not at all.
 
     Raises:
         RunFileError: If the record contradicts itself or the file cannot be written.

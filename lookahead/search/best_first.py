@@ -20,9 +20,8 @@ from lookahead.records import Candidate as LeftCandidate
 from lookahead.records import LeftOut, Reason
 from lookahead.search.confidence import Confidence, level_class
 from lookahead.search.growing import GrowingTree
-from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
-from lookahead.sources.source import Candidate, Level, Locus, Source
+from lookahead.sources.source import Candidate, Level, Locus, Source, longest_first
 from lookahead.trie import TOKEN_BITS
 
 ESCAPE = 0.1
@@ -37,9 +36,6 @@ class Offer:
     """One level at one draft node, and what it can still yield.
 
     Attributes:
-        node: The draft node.
-        number: Which source.
-        level: The level.
         kind: Number of its class of confidence.
         scale: Probability of a candidate per unit of its weight, once several are listed.
         probability: Of its next candidate; until they are listed, of all together.
@@ -287,7 +283,7 @@ class Search:
             cut = tree.candidate(kept, "pays")
             best = cut if best is None or cut.probability >= best.probability else best
         unseen = kept - len(set(left))
-        return LeftOut(unseen, counts["pays"], counts["branch_length"], counts["width"], counts["strategy"], best)
+        return LeftOut(unseen, best=best, **counts)
 
     def _best_left(self, why: Callable[[int], Reason]) -> LeftCandidate | None:
         """The most probable candidate that is not in the tree."""

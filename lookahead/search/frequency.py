@@ -15,21 +15,15 @@ from lookahead.draft import DraftTree
 from lookahead.records import Candidate as LeftCandidate
 from lookahead.records import LeftOut
 from lookahead.search.growing import GrowingTree
-from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
-from lookahead.sources.source import Level, Place, Source
+from lookahead.sources.source import Level, Place, Source, longest_first
 
 _Entry = tuple[float, int, int, float, int, Place]
 """Minus the weight, a running number, the parent node, the path probability, the token, its place."""
 
 
 class FrequencySearch:
-    """One draft by frequency; has the methods of ``Search``.
-
-    Args:
-        sources: What to ask; of levels of equal length the earlier source's comes first.
-        root_id: The last committed token.
-    """
+    """One draft by frequency; has the methods of ``Search``."""
 
     def __init__(self, sources: Sequence[Source], root_id: int) -> None:
         self._sources = sources

@@ -18,7 +18,6 @@ class GrowingTree:
     """The nodes of one draft, the root first.
 
     Attributes:
-        nodes: The nodes.
         probabilities: Path probability of every node.
         children: Parent and token of every node, in one number -> the node.
     """

@@ -37,9 +37,6 @@ class ExpectedText:
     """The text, and where the output is in it.
 
     The index in a place is that of a token: of a level its candidate's, of a candidate the one after it.
-
-    Args:
-        token_ids: The text, as the model would write it.
     """
 
     kind = name = "expected"

@@ -53,9 +53,6 @@ def rows_of(packed: bytes) -> array[int]:
 class RowTable:
     """Rows by the last two tokens and by the last one; the rows written longest ago go first.
 
-    Args:
-        most_rows: Rows that are kept.
-
     Attributes:
         rows: The rows by key, the one written last at the end.
         version: Grows with every pass that is read.

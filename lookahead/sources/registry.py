@@ -26,8 +26,6 @@ class SourceInfo:
         symbol: Sign in front of its counts on the page.
         light: Its colour on a light page, ``#rrggbb``; none is one of accepted or rejected tokens, blue and orange.
         dark: Its colour on a dark page.
-        help: One line: what it is.
-        offered: Whether a run can choose it; False for a letter that run files may hold and nothing drafts.
     """
 
     name: str
@@ -36,7 +34,6 @@ class SourceInfo:
     light: str
     dark: str
     help: str
-    offered: bool = True
 
 
 SOURCES: dict[str, SourceInfo] = {
@@ -51,5 +48,5 @@ SOURCES: dict[str, SourceInfo] = {
 }
 """Every source by name, in the order in which they are shown."""
 
-OFFERED: tuple[str, ...] = tuple(name for name, info in SOURCES.items() if info.offered)
+OFFERED: tuple[str, ...] = tuple(SOURCES)
 """Names of the sources that a run can choose."""

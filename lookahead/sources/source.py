@@ -45,15 +45,12 @@ class Source(Protocol):
 
     def follow(self, token_ids: Sequence[int]) -> None:
         """Go along with the context as it grows."""
-        ...
 
     def locus(self) -> Locus:
         """Where the context is now."""
-        ...
 
     def advance(self, locus: Locus, token_id: int) -> Locus:
         """Where a context one token longer is."""
-        ...
 
     def levels(self, locus: Locus) -> Iterator[Level]:
         """What was seen after the suffixes of a context, the longest suffix first."""
@@ -61,7 +58,6 @@ class Source(Protocol):
 
     def after(self, place: Place, length: int) -> Level | None:
         """The level of a candidate's place itself, a suffix of ``length`` tokens; None where nothing followed it."""
-        ...
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
         """The tokens of a level with their weights, heaviest first: one where the level says so, else several."""
@@ -78,3 +74,21 @@ class Source(Protocol):
     def match_length(self, locus: Locus) -> int:
         """Tokens in the longest suffix that something was seen after."""
         ...
+
+
+def longest_first(sources: Sequence[Source], loci: Sequence[Locus]) -> Iterator[tuple[int, Level]]:
+    """The levels at these loci, each with the number of its source; the earlier source first among equals."""
+    heads = []
+    for number, (source, locus) in enumerate(zip(sources, loci, strict=True)):
+        levels = source.levels(locus)
+        level = next(levels, None)
+        if level is not None:
+            heads.append((level[0], -number, level, levels))
+    while heads:
+        head = heads[0] if len(heads) == 1 else max(heads)
+        _, negative, level, levels = head
+        yield -negative, level
+        following = next(levels, None)
+        heads.remove(head)
+        if following is not None:
+            heads.append((following[0], negative, following, levels))

@@ -176,7 +176,6 @@ class OwnTrie(ReadTrie):
     """A request's own trie: it reads the prompt and the output, and an occurrence in the prompt weighs more.
 
     Args:
-        prompt_ids: The prompt.
         sources: Which of ``prompt`` and ``output`` are read.
         prompt_weight: Weight of an occurrence in the prompt relative to one in the output.
     """

@@ -10,8 +10,7 @@ from lookahead.config import MAX_NUMBER, LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, Request
-from lookahead.search.levels import longest_first
-from lookahead.sources.source import Locus, Source
+from lookahead.sources.source import Locus, Source, longest_first
 from lookahead.study.material import Sample
 from lookahead.study.replayed import expected_of, output_of, replay_of
 from lookahead.study.result import Loss

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import ROOT_SOURCE, Chain, DraftTree
-from lookahead.drafter import NoDrafts
+from lookahead.drafter import DraftRequest
 from lookahead.study.grid import Drafting, Jobs, Point, Work, explored, variant
 from lookahead.study.joint import Outcome
 from lookahead.study.material import Sample
@@ -24,7 +24,7 @@ LONGEST_MATCH = 64
 NO_TIME = Drafting()
 
 
-class _OneBranch(NoDrafts):
+class _OneBranch(DraftRequest):
     """A request that drafts one branch out of the context itself; subclasses say from where."""
 
     def __init__(self, context_ids: Sequence[int]) -> None:

@@ -42,7 +42,7 @@ class TrieStats:
 class Trie(NodeTable):
     """Counts of all n-grams of the sequences it was extended with.
 
-    Public: ``begin``, ``extend``, ``insert``, ``fit``, ``stats`` and its length. Everything else is internal to
+    Public: ``begin``, ``extend``, ``insert``, ``stats`` and its length. Everything else is internal to
     ``lookahead.trie`` and ``lookahead.search``, and may change.
 
     Args:
@@ -121,10 +121,6 @@ class Trie(NodeTable):
             self.make_room(len(part))
             self.extend(part)
         self.begin()
-
-    def fit(self) -> None:
-        """Prune if the bounds are exceeded (a trie from a file may get narrower ones)."""
-        self.make_room(0)
 
     def make_room(self, tokens: int) -> None:
         """Prune unless this many more tokens fit, whatever they are; n-grams of a prompt are never pruned."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,6 +24,7 @@ from lookahead.trie.prune import KEEP, most_used, take
 
 if TYPE_CHECKING:
     from lookahead.config import LookaheadConfig
+    from lookahead.hf.backend import HFBackend
 
 FORMAT = "lookahead-trie"
 VERSION = "1"
@@ -44,7 +46,6 @@ def save_trie(trie: Trie, path: str | os.PathLike[str], fingerprint: str) -> Non
 
     Args:
         trie: A trie without a prompt (of a session or a corpus).
-        path: File to write.
         fingerprint: Fingerprint of the tokenizer that the token ids belong to.
 
     Raises:
@@ -79,38 +80,24 @@ def load_trie(
     """Read a trie that ``save_trie`` wrote.
 
     Args:
-        path: File to read.
         fingerprint: Fingerprint of the tokenizer in use; a file with another one is refused.
-        capacity: Bound on nodes and leaves of the trie, as for ``Trie``.
-        max_bytes: Bound on its bytes.
+        capacity, max_bytes: Bounds of the trie, as for ``Trie``.
         vocab_size: Token ids are below this (the model's; a tokenizer does not tell).
 
     Raises:
         TrieFileError: If the file is missing, cut short, not a trie file, of another version, made with another
             tokenizer, or inconsistent.
     """
-    try:
-        with opened(path) as plain:
-            if os.fstat(plain.fileno()).st_size > MAX_FILE_BYTES:
-                raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a trie file")
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            _check_header(header, fingerprint)
-            trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
-            _check_columns(file, trie)
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-            if header.get("digest") != _digest(arrays, header):
-                raise ValueError("damaged (its digest does not fit)")
-            _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"), vocab_size)
-        trie.fit()
-    except InputError as error:
-        raise TrieFileError(str(error)) from None
-    except OSError as error:
-        raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except SafetensorError as error:
-        raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
-    except ValueError as error:
-        raise TrieFileError(f"{path}: {error}") from error
+    with _opened(path) as file:
+        header = file.metadata() or {}
+        _check_header(header, fingerprint)
+        trie = Trie(_number(header, "max_depth"), capacity, max_bytes)
+        _check_columns(file, trie)
+        arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+        if header.get("digest") != _digest(arrays, header):
+            raise ValueError("damaged (its digest does not fit)")
+        _fill(trie, arrays, _number(header, "log_start"), _number(header, "root_count"), vocab_size)
+        trie.make_room(0)  # its bounds may be narrower than those it was written with
     return trie
 
 
@@ -120,27 +107,31 @@ def fingerprint_of(path: str | os.PathLike[str]) -> str:
     Raises:
         TrieFileError: If the file cannot be read or is not a trie file.
     """
+    with _opened(path) as file:
+        return (file.metadata() or {}).get("fingerprint", "")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """The file, open for reading; what is wrong with it inside the ``with`` becomes a ``TrieFileError``."""
     try:
-        with opened(path), safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
+        with opened(path) as plain:
+            if os.fstat(plain.fileno()).st_size > MAX_FILE_BYTES:
+                raise TrieFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, the limit for a trie file")
+        with safe_open(path, framework="numpy") as file:
+            yield file
     except InputError as error:
         raise TrieFileError(str(error)) from None
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise TrieFileError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except SafetensorError as error:
         raise TrieFileError(f"{path}: not a trie file, or cut short ({excerpt(error)})") from error
-    return header.get("fingerprint", "")
-
-
-class _Reader(Protocol):
-    """The part of a backend that loading needs."""
-
-    vocab_size: int
-
-    @property
-    def fingerprint(self) -> str: ...
+    except ValueError as error:
+        raise TrieFileError(f"{path}: {error}") from error
 
 
 def load_corpus(
-    path: str | os.PathLike[str] | None, reader: _Reader | None, config: LookaheadConfig
+    path: str | os.PathLike[str] | None, reader: HFBackend | None, config: LookaheadConfig
 ) -> tuple[Trie, ...]:
     """The tries of a run's corpus: the one in the file, within the settings' bounds; none without a file.
 

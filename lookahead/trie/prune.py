@@ -28,7 +28,6 @@ def prune(trie: Trie, spare_nodes: int = 0, spare_bytes: int = 0) -> int:
     Node numbers change: older cursors become invalid (``trie.version`` increases), and the trie finds its own again.
 
     Args:
-        trie: A trie with a capacity or a bound on its bytes.
         spare_nodes: Nodes that must fit under the capacity afterwards.
         spare_bytes: Bytes that must fit under ``max_bytes`` afterwards.
     """

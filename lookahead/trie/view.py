@@ -51,7 +51,6 @@ def neighbourhood(trie: Trie, node: int, most: int, deepest: int) -> list[TrieNo
     """The most frequent part of the subtree under a node: the node first, parents before children.
 
     Args:
-        trie: The trie to look into.
         node: The start: a node, or ``~position`` of an n-gram read once (depths then count from there).
         most: Most n-grams in the list (>= 1).
         deepest: Levels below the node; an n-gram read once is followed that far in the token log.

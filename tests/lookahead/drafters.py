@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
-from lookahead.drafter import Drafter, Request
-from lookahead.records import TrieChange
+from lookahead.drafter import Drafter, DraftRequest, Request
 
 RANKINGS = ("probability", "frequency")
 prompts = st.lists(st.integers(0, 5), min_size=1, max_size=30)
@@ -62,12 +61,12 @@ class NoisyOracle:
         return OracleRequest(self, prompt_ids)
 
 
-class OracleRequest:
+class OracleRequest(DraftRequest):
     """One run of a ``NoisyOracle``."""
 
     def __init__(self, oracle: NoisyOracle, prompt_ids: Sequence[int]) -> None:
+        super().__init__(prompt_ids)
         self._oracle = oracle
-        self._last_id = prompt_ids[-1]
         self._output: list[int] = []
         self._open = True
 
@@ -94,17 +93,10 @@ class OracleRequest:
                 right.append(len(token_ids) - 1)
         return tree_of(token_ids, parents)
 
-    def left_out(self) -> None:
-        """What was left out is not recorded."""
-
     def commit(self, token_ids: Sequence[int]) -> None:
         """Grow the output."""
+        super().commit(token_ids)
         self._output += token_ids
-        self._last_id = self._output[-1]
-
-    def change(self) -> TrieChange:
-        """Nothing is stored."""
-        return TrieChange()
 
     def finish(self) -> None:
         """Hand the output to the oracle, once."""

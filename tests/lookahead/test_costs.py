@@ -268,24 +268,24 @@ def machine(tmp_path, monkeypatch):
 
 def test_a_curve_is_measured_once_and_tried_out_by_the_next_process(machine):
     curve = CostCurve()
-    costs = curve.up_to(16, KEY, machine)
-    assert curve.up_to(64, KEY, machine) == costs == TRUE
+    costs = curve.known(16, KEY, machine).costs
+    assert curve.known(64, KEY, machine).costs == costs == TRUE
     assert (machine.measured, machine.tried) == ([64], 0)
     later = CostCurve()
-    assert later.up_to(16, KEY, machine) == later.up_to(16, KEY, machine) == costs
+    assert later.known(16, KEY, machine).costs == later.known(16, KEY, machine).costs == costs
     assert (machine.measured, machine.tried) == ([64], 1), "tried out once, then believed for a while"
-    assert later.up_to(100, KEY, machine).lengths[-1] == 100
-    assert later.up_to(16, {**KEY, "threads": 4}, machine) == costs
+    assert later.known(100, KEY, machine).costs.lengths[-1] == 100
+    assert later.known(16, {**KEY, "threads": 4}, machine).costs == costs
     assert machine.measured == [64, 100, 64]
-    assert curve.up_to(16, KEY, machine, again=True) == costs
+    assert curve.known(16, KEY, machine, again=True).costs == costs
     assert machine.measured == [64, 100, 64, 64], "asked for"
 
 
 @pytest.mark.parametrize(("slower", "again"), [(2.5, False), (3.5, True), (0.3, True), (0.5, False)])
 def test_a_curve_that_is_far_off_is_measured_again(machine, slower, again):
-    before = CostCurve().up_to(100, KEY, machine)
+    before = CostCurve().known(100, KEY, machine).costs
     machine.busy = (slower, slower)
-    costs = CostCurve().up_to(16, KEY, machine)
+    costs = CostCurve().known(16, KEY, machine).costs
     assert machine.measured == [100, 100][: 1 + again], "never less far than before"
     assert costs.at(1) == before.at(1) * (slower if again else 1)
     known = load_costs(KEY)
@@ -304,21 +304,21 @@ def test_a_measurement_that_can_hardly_be_is_taken_twice_and_checked_where_it_is
 
     machine.measure = disturbed
     curve = CostCurve()
-    assert curve.up_to(64, KEY, machine) == TRUE
+    assert curve.known(64, KEY, machine).costs == TRUE
     assert (machine.measured, machine.tried) == ([64, 64], 0)
     turns = iter([(1.0, 4.0), (1.0, 4.0), (1.0, 1.0)])
-    assert curve.up_to(64, KEY, machine, again=True).at(2) == 4 * TRUE.at(2)
+    assert curve.known(64, KEY, machine, again=True).costs.at(2) == 4 * TRUE.at(2)
     machine.now += costs_module.CHECK_SECONDS
     machine.busy, turns = (1.0, 1.0), iter([])
     tried = machine.now
-    assert curve.up_to(64, KEY, machine) == TRUE
+    assert curve.known(64, KEY, machine).costs == TRUE
     assert machine.tried == 1
     assert machine.now - tried == pytest.approx(TRUE.at(1) + TRUE.at(2) + sum(TRUE.seconds))
 
 
 def test_a_curve_that_is_really_bent_is_believed(machine):
     machine.costs = PassCosts(TRUE.lengths, (TRUE.seconds[0] / 3, *TRUE.seconds[1:]))
-    assert CostCurve().up_to(64, KEY, machine) == CostCurve().up_to(64, KEY, machine) == machine.costs
+    assert CostCurve().known(64, KEY, machine).costs == CostCurve().known(64, KEY, machine).costs == machine.costs
     assert (machine.measured, machine.tried) == ([64, 64], 1)
 
 
@@ -326,14 +326,14 @@ def test_what_runs_showed_is_there_for_later_runs_and_processes(machine):
     curve = CostCurve()
     curve.learn([(1, 1.0)], KEY)
     assert load_costs(KEY) is None, "nothing to correct yet"
-    curve.up_to(64, KEY, machine)
+    curve.known(64, KEY, machine)
     curve.learn(passes_of(TRUE, [1, 8] * 20, 1.5), {**KEY, "threads": 4})
-    assert curve.up_to(64, KEY, machine) == TRUE, "another setting's passes"
+    assert curve.known(64, KEY, machine).costs == TRUE, "another setting's passes"
     curve.learn([*passes_of(TRUE, [1, 8] * 20, 1.5), (1, 0.0)], KEY)
-    slower = curve.up_to(64, KEY, machine)
+    slower = curve.known(64, KEY, machine).costs
     assert slower.seconds == pytest.approx([1.5 * seconds for seconds in TRUE.seconds])
     later = CostCurve()
-    assert later.up_to(64, KEY, machine) == slower
+    assert later.known(64, KEY, machine).costs == slower
     known = later.known(64, KEY, machine)
     assert (known.learned, len(known.passes)) == (40, 40)
     later.learn(passes_of(TRUE, [1] * 1000), KEY)
@@ -345,11 +345,11 @@ def test_what_runs_showed_is_there_for_later_runs_and_processes(machine):
 def test_runs_that_draft_need_no_checks(machine):
     """Where runs make no wide passes, a few trial passes show what they would take."""
     curve = CostCurve()
-    curve.up_to(64, KEY, machine)
+    curve.known(64, KEY, machine)
     for widths, checks in (([1, 8] * 20, 0), ([1] * 40, 1), ([1, 8] * 20, 1)):
         curve.learn(passes_of(TRUE, widths), KEY)
         machine.now += costs_module.CHECK_SECONDS + 1e4
-        curve.up_to(64, KEY, machine)
+        curve.known(64, KEY, machine)
         assert machine.tried == checks
 
 
@@ -357,11 +357,11 @@ def test_checks_take_a_small_share_of_the_time(machine):
     """Where no run drafts, on a machine so slow that a check takes minutes."""
     machine.costs = PassCosts((1, 16), (10.0, 40.0))
     curve = CostCurve()
-    curve.up_to(64, KEY, machine)
+    curve.known(64, KEY, machine)
     started = machine.now
     for _ in range(1000):
         curve.learn([(1, machine.seconds(1)) for _ in range(10)], KEY)
-        curve.up_to(64, KEY, machine)
+        curve.known(64, KEY, machine)
     assert machine.tried >= 2
     assert machine.tried * 50.0 < 0.03 * (machine.now - started)
 
@@ -380,7 +380,7 @@ def test_busy_programs_beside_the_runs_do_not_make_drafts_empty_for_good(machine
         """The width of the last of runs that take so long together; 100 steps each, and a run keeps its curve."""
         width, ended = 0, machine.now + seconds
         while machine.now < ended:
-            width = choose_width(probabilities, curve.up_to(64, KEY, machine).table(64))
+            width = choose_width(probabilities, curve.known(64, KEY, machine).costs.table(64))
             curve.learn([(width, machine.seconds(width)) for _ in range(100)], KEY)
         return width
 
@@ -390,5 +390,5 @@ def test_busy_programs_beside_the_runs_do_not_make_drafts_empty_for_good(machine
     runs(300.0)
     machine.busy = (1.0, 1.0)
     assert runs(1.2 * costs_module.CHECK_SECONDS) == quiet
-    later = CostCurve().up_to(64, KEY, machine)
+    later = CostCurve().known(64, KEY, machine).costs
     assert choose_width(probabilities, later.table(64)) == quiet, "nor in the next process"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import Drafter, NoDrafts
+from lookahead.drafter import Drafter, DraftRequest
 from tests.lookahead.drafters import RANKINGS, copied, draft, drafter, prompts
 from tests.lookahead.ngrams import sequences, trie_of
 
@@ -170,7 +170,7 @@ def test_a_longer_match_is_not_called_by_what_is_frequent_after_a_shorter_one():
 
 
 def test_no_drafts_is_the_last_token_alone():
-    request = NoDrafts([1, 2])
+    request = DraftRequest([1, 2])
     assert request.draft(64, 63, None) == DraftTree.root_only(2)
     request.commit([])
     request.commit([3, 0])

@@ -11,7 +11,7 @@ import pytest
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import NoDrafts
+from lookahead.drafter import DraftRequest
 from lookahead.engine import LookaheadEngine
 from tests.lookahead.drafters import tree_of
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
@@ -72,7 +72,7 @@ class Forger:
         return request
 
 
-class Forged(NoDrafts):
+class Forged(DraftRequest):
     tree: DraftTree
 
     def draft(self, width, longest_branch, pass_seconds, chain=None):

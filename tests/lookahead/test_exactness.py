@@ -21,7 +21,7 @@ from lookahead.hf.session import TreeSession
 from lookahead.hf.ties import token_gap
 from lookahead.records import TokenGap
 from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import EAGER_FAMILIES, FAMILIES, VOCAB_SIZE, hf_greedy, tiny_model
+from tests.lookahead.tiny_models import EAGER_FAMILIES, FAMILIES, VOCAB_SIZE, drafted, hf_greedy, tiny_model
 
 ROUNDING = ("mixtral", "qwen3-moe", "gpt-oss", "gpt2", "llama4", "llama4-chunks")
 """Not exact in float32: experts multiply as many rows as are routed to them, and GPT-2's layers are not ``Linear``."""
@@ -46,7 +46,7 @@ def random_tree(generator: random.Random, count: int, reach: int) -> DraftTree:
     """Nodes that hang on one of the last ``reach`` before them: 1 makes a chain."""
     parents = (-1, *(generator.randrange(max(0, node - reach), node) for node in range(1, count)))
     token_ids = tuple(generator.randrange(VOCAB_SIZE) for _ in range(count))
-    return DraftTree(token_ids, parents, (1.0,) * count, ("prompt",) * count, (0,) * count)
+    return DraftTree.on_trial(token_ids, parents)
 
 
 def one_at_a_time(session: TreeSession, tree: DraftTree, path: Sequence[int]) -> Tensor:
@@ -86,12 +86,7 @@ def test_every_way_of_decoding_writes_the_tokens_of_generate(exact: HFBackend) -
     expected = hf_greedy(exact.model, prompt, 24)
     plain = LookaheadEngine(exact, LookaheadConfig()).generate(prompt, max_new_tokens=24, method="plain")
     assert [token_id for step in plain for token_id in step.emitted_ids] == expected
-    engine = LookaheadEngine(
-        exact, LookaheadConfig(decoding_length=33, budget="fixed"), NoisyOracle(expected, VOCAB_SIZE, 0.7, 1)
-    )
-    steps = list(engine.generate(prompt, max_new_tokens=24))
-    assert [token_id for step in steps for token_id in step.emitted_ids] == expected
-    assert len(steps) < 20
+    assert len(drafted(exact, prompt, expected, 0.7, 1, width=33)) < 20
 
 
 def test_float32_and_float16_of_an_everyday_shape_are_exact() -> None:
@@ -147,7 +142,7 @@ def test_the_attention_is_right() -> None:
     for family in ("llama", "gemma3", "gemma2", "gpt-oss"):
         own = tiny_model(family, torch.float32)
         exact = HFBackend(tiny_model(family, torch.float32), exact=True)
-        assert exact.supports_trees, exact.notice
+        assert exact.draft_shape == "tree", exact.notice
         ids = torch.tensor([[(7 * row + 2) % VOCAB_SIZE for row in range(BLOCK + 8)]])
         logits = [_stepwise(model, ids) for model in (own, exact.model)]
         error = (logits[0] - logits[1]).abs().max() / logits[0].abs().max()
@@ -239,7 +234,7 @@ def test_a_planted_mistake_in_a_real_model_is_called_a_mistake(
 def test_a_small_model_in_float32_stays_as_it_was_loaded(dtype: torch.dtype, changed: bool) -> None:
     model = tiny_model("llama", dtype)
     own = model.config._attn_implementation
-    assert HFBackend(model).supports_trees
+    assert HFBackend(model).draft_shape == "tree"
     assert (model.config._attn_implementation != own) is changed
     assert any(type(module).__name__ == "PackedLinear" for module in model.modules()) <= changed
 

@@ -19,12 +19,13 @@ from lookahead.hf.measure import measured_setting
 from lookahead.hf.model_config import context_limit, rope_switch
 from lookahead.hf.passes import choices
 from lookahead.hf.session import TreeSession
-from tests.lookahead.drafters import NoisyOracle, tree_of
+from tests.lookahead.drafters import tree_of
 from tests.lookahead.tiny_models import (
     FAMILIES,
     MOST_POSITIONS,
     VOCAB_SIZE,
     WINDOW,
+    drafted,
     hf_greedy,
     tiny_gpt_neo,
     tiny_minimax,
@@ -50,54 +51,37 @@ def prompts(seed: int = 3) -> list[list[int]]:
     return [[rng.randrange(VOCAB_SIZE) for _ in range(length)] for length in lengths]
 
 
-def run(backend: HFBackend, prompt: list[int], drafter: NoisyOracle, width: int) -> tuple[list[int], int]:
-    """The emitted tokens and the number of forward passes."""
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width, budget="fixed"), drafter)
-    records = list(engine.generate(prompt, max_new_tokens=NEW_TOKENS))
-    return [token_id for record in records for token_id in record.emitted_ids], len(records)
+def passes_of(backend: HFBackend, prompt: list[int], accuracy: float = 0.8, seed: int = 0, width: int = 16) -> int:
+    """The forward passes of a run, whose tokens must be those of ``generate``."""
+    return len(drafted(backend, prompt, hf_greedy(backend.model, prompt, NEW_TOKENS), accuracy, seed, width))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_tokens_as_generate(family):
-    model = tiny_model(family)
-    backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    backend = HFBackend(tiny_model(family))
+    assert backend.draft_shape == "tree", backend.notice
     passes = 0
     for seed, prompt in enumerate(prompts()):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        oracle = NoisyOracle(expected, VOCAB_SIZE, accuracy=0.7, seed=seed)
-        emitted, count = run(backend, prompt, oracle, width=(16, 5, 33)[seed % 3])
-        assert emitted == expected
-        passes += count
+        passes += passes_of(backend, prompt, 0.7, seed, width=(16, 5, 33)[seed % 3])
         if seed < 5:
-            greedy = LookaheadEngine(backend, LookaheadConfig()).generate(
-                prompt, max_new_tokens=NEW_TOKENS, method="plain"
-            )
-            assert [token_id for record in greedy for token_id in record.emitted_ids] == expected
+            assert passes_of(backend, prompt, width=1) == NEW_TOKENS, "without drafts"
     assert passes < PROMPTS * NEW_TOKENS / 2, "the trees were hardly ever accepted; the test proves little"
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3", "mistral-window"])
 def test_same_tokens_with_eager_attention(family):
-    model = tiny_model(family, attention="eager")
-    backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
+    backend = HFBackend(tiny_model(family, attention="eager"))
+    assert backend.draft_shape == "tree", backend.notice
     for seed, prompt in enumerate(prompts()[:6]):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        emitted, _ = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7, seed), width=16)
-        assert emitted == expected
+        passes_of(backend, prompt, 0.7, seed)
 
 
 def test_a_model_that_takes_no_draft_decodes_plainly_and_says_so():
-    model = tiny_minimax()
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_minimax())
     assert backend.draft_shape == "none"
     assert "one token at a time" in (backend.notice or "")
-    for seed, prompt in enumerate(prompts()[:6]):
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
-        emitted, passes = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 1.0, seed), width=16)
-        assert emitted == expected
-        assert passes == NEW_TOKENS
+    for prompt in prompts()[:6]:
+        assert passes_of(backend, prompt, accuracy=1.0) == NEW_TOKENS
 
 
 PRECISIONS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
@@ -109,47 +93,29 @@ def test_a_model_that_goes_by_rows_is_found_out_in_every_precision(dtype):
         backend = HFBackend(tiny_mpt(dtype, initializer_range=scale))
         assert backend.draft_shape == "chain", backend.notice
         assert "positions by depth" in (backend.notice or "")
-    expected = hf_greedy(backend.model, [5, 6, 7], NEW_TOKENS)
-    emitted, passes = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE), width=16)
-    assert emitted == expected or dtype in (torch.bfloat16, torch.float16)
-    assert passes < NEW_TOKENS
+        if dtype in (torch.float64, torch.float32):
+            assert passes_of(backend, [5, 6, 7]) < NEW_TOKENS
 
 
 def test_a_model_with_a_window_that_is_not_known_takes_chains_and_says_so():
-    model = tiny_gpt_neo()
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_gpt_neo())
     assert "window_size=12" in (backend.notice or "")
-    prompt = prompts()[-1] * 3
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    emitted, passes = run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)
-    assert emitted == expected
-    assert passes < NEW_TOKENS
+    assert passes_of(backend, prompts()[-1] * 3) < NEW_TOKENS
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rounding_is_not_taken_for_a_wrong_pass(family, dtype):
     backend = HFBackend(tiny_model(family, dtype))
-    assert backend.supports_trees, backend.notice
+    assert backend.draft_shape == "tree", backend.notice
 
 
 def test_attention_that_is_scaled_by_row_takes_chains():
     """Each row of a tree would be scaled as if all rows before it were tokens before it."""
-    model = tiny_model("llama4", attn_temperature_tuning=True, floor_scale=5, attn_scale=2.0)
-    backend = HFBackend(model)
+    backend = HFBackend(tiny_model("llama4", attn_temperature_tuning=True, floor_scale=5, attn_scale=2.0))
     assert backend.draft_shape == "chain"
     assert "attn_temperature_tuning" in (backend.notice or "")
-    prompt = prompts()[-1]
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.8), width=8)[0] == expected
-
-
-def test_low_precision_runs():
-    model = tiny_model("llama", dtype=torch.bfloat16)
-    backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
-    emitted, _ = run(backend, [5, 6, 7], NoisyOracle([], VOCAB_SIZE), width=16)
-    assert len(emitted) == NEW_TOKENS
+    passes_of(backend, prompts()[-1], width=8)
 
 
 SEEDS = range(30)
@@ -165,12 +131,7 @@ def test_experts_that_round_by_their_neighbours_draft_whatever_the_seed():
 def test_families_of_experts_draft_in_float32(family):
     backends = [HFBackend(tiny_moe(family, seed)) for seed in range(3)]
     assert [backend.notice for backend in backends] == [None] * 3
-    backend = backends[0]
-    model = backend.model
-    expected = hf_greedy(model, [5, 6, 7], NEW_TOKENS)
-    emitted, passes = run(backend, [5, 6, 7], NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)
-    assert emitted == expected
-    assert passes < NEW_TOKENS
+    assert passes_of(backends[0], [5, 6, 7], 0.7) < NEW_TOKENS
 
 
 def _see_siblings(mask: torch.Tensor, columns: slice) -> None:
@@ -217,16 +178,13 @@ def test_a_mistake_in_a_tree_pass_is_found_whatever_the_seed(bug, monkeypatch):
 def test_an_unknown_setting_that_is_not_a_window_does_not_hinder_drafts(name, value):
     model = tiny_model("llama")
     setattr(model.config, name, value)
-    assert HFBackend(model).supports_trees
+    assert HFBackend(model).draft_shape == "tree"
 
 
 def test_the_layer_pattern_of_cohere2_moe_drafts():
-    model = tiny_moe("cohere2_moe", 0, sliding_window=WINDOW)
-    backend = HFBackend(model)
-    assert backend.supports_trees, backend.notice
-    prompt = prompts()[-1] * 2
-    expected = hf_greedy(model, prompt, NEW_TOKENS)
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE, 0.7), width=16)[0] == expected
+    backend = HFBackend(tiny_moe("cohere2_moe", 0, sliding_window=WINDOW))
+    assert backend.draft_shape == "tree", backend.notice
+    passes_of(backend, prompts()[-1] * 2, 0.7)
 
 
 @pytest.mark.parametrize("value", [2048, [4, 2048], True, "all", {"a": 4}, -1])
@@ -269,13 +227,13 @@ def test_a_window_that_differs_by_layer_decodes_plainly_or_is_refused_in_one_lin
     measured_setting(model)
     prompt = prompts()[-1]
     try:
-        expected = hf_greedy(model, prompt, NEW_TOKENS)
+        hf_greedy(model, prompt, NEW_TOKENS)
     except RuntimeError:  # transformers cannot run it, either
         with pytest.raises(BackendError, match=name):
-            backend.supports_trees  # noqa: B018
+            backend.draft_shape  # noqa: B018
         return
     assert backend.notice is None or name in backend.notice
-    assert run(backend, prompt, NoisyOracle(expected, VOCAB_SIZE), width=16)[0] == expected
+    passes_of(backend, prompt)
 
 
 @by_layer
@@ -365,7 +323,7 @@ def test_whatever_a_pass_raises_is_one_line(make, error, monkeypatch):
 
 def test_only_a_pass_with_a_draft_advises_to_do_without():
     backend = HFBackend(tiny_model("llama"))
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     session = backend.new_session(20)
     session.prefill([5, 6, 7])
     backend.model.forward = None  # type: ignore[assignment]
@@ -439,7 +397,7 @@ def test_minus_infinity_and_what_the_settings_remove_leave_a_choice():
 def test_nan_where_nothing_is_accepted_changes_nothing():
     backend = HFBackend(tiny_model("llama"))
     right = hf_greedy(backend.model, [5, 6, 7], 3)
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     spoilt: list[int] = []
 
     def spoil(module, inputs, logits):

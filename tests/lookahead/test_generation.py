@@ -15,7 +15,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.generation import GenerationRules
 from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, hf_greedy, tiny_model
+from tests.lookahead.tiny_models import MOST_POSITIONS, VOCAB_SIZE, drafted, hf_greedy, tiny_model
 
 HONOURED = [
     {"repetition_penalty": 1.3},
@@ -60,24 +60,19 @@ def test_choices_off_the_path_are_left_out_where_they_depend_on_it():
     prompt = [5, 6, 7]
     model.generation_config.repetition_penalty = 1.3
     expected = hf_greedy(model, prompt, NEW_TOKENS)
-    oracle = NoisyOracle(expected, VOCAB_SIZE, 0.6)
-    engine = LookaheadEngine(HFBackend(model), LookaheadConfig(decoding_length=12, budget="fixed"), oracle)
-    for record in list(engine.generate(prompt, max_new_tokens=NEW_TOKENS))[1:-1]:
+    for record in drafted(HFBackend(model), prompt, expected, 0.6, width=12)[1:-1]:
         on_path = {0, *record.accepted_nodes}
         for node, target_id in enumerate(record.target_ids):
             assert (target_id >= 0) == (node in on_path)
 
 
-@pytest.mark.parametrize("settings", [{"do_sample": True, "temperature": 0.3, "top_k": 3, "top_p": 0.5, "min_p": 0.1}])
-def test_sampling_settings_change_nothing(settings):
+def test_sampling_settings_change_nothing():
+    settings = {"do_sample": True, "temperature": 0.3, "top_k": 3, "top_p": 0.5, "min_p": 0.1}
     model = tiny_model("llama")
     expected = hf_greedy(model, [5, 6, 7], NEW_TOKENS)
     for name, value in settings.items():
         setattr(model.generation_config, name, value)
-    oracle = NoisyOracle(expected, VOCAB_SIZE)
-    engine = LookaheadEngine(HFBackend(model), LookaheadConfig(budget="fixed"), oracle)
-    records = engine.generate([5, 6, 7], max_new_tokens=NEW_TOKENS)
-    assert [token_id for record in records for token_id in record.emitted_ids] == expected
+    drafted(HFBackend(model), [5, 6, 7], expected)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,10 @@ import pytest
 import torch
 
 from lookahead.backend import BackendError
-from lookahead.config import LookaheadConfig
-from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend, checkpoint
 from lookahead.hf.describe import model_info
 from lookahead.hf.loading import load_tokenizer
-from tests.lookahead.drafters import NoisyOracle
-from tests.lookahead.tiny_models import hf_greedy
+from tests.lookahead.tiny_models import drafted, hf_greedy
 
 LETTERS = [chr(code) for code in range(0x21, 0x7F)]
 TOKENS = ["<s>", "</s>", "<|end|>", "<|endoftext|>", "Ġ", "Ċ", *LETTERS, "ab"]
@@ -97,9 +94,7 @@ def test_drafts_on_a_gguf_model_write_what_generate_writes(tiny_gguf):
     backend = HFBackend.from_pretrained(str(tiny_gguf), device="cpu")
     prompt = backend.encode("hello")
     expected = hf_greedy(backend.model, prompt, 30)
-    engine = LookaheadEngine(backend, LookaheadConfig(budget="fixed"), NoisyOracle(expected, backend.vocab_size))
-    records = list(engine.generate(prompt, max_new_tokens=30))
-    assert [token_id for record in records for token_id in record.emitted_ids] == expected
+    drafted(backend, prompt, expected)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +157,4 @@ def test_a_real_model(real_models, name, eos, chat):
     assert backend.decode(backend.encode(text, raw=True)) == text
     prompt = backend.encode("Name three colours.")
     expected = hf_greedy(backend.model, prompt, 24)
-    oracle = NoisyOracle(expected, backend.vocab_size, 0.7)
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=8, budget="fixed"), oracle)
-    records = list(engine.generate(prompt, max_new_tokens=24))
-    assert [token_id for record in records for token_id in record.emitted_ids] == expected
-    assert len(records) < 20, "drafts were accepted"
+    assert len(drafted(backend, prompt, expected, 0.7, width=8)) < 20, "drafts were accepted"

@@ -116,13 +116,14 @@ def test_what_was_left_out_by_hand(golden: RunRecord) -> None:
         LeftOut(branch_length=1, strategy=2),
     )
     assert metrics.left_out_by_reason(steps) == {"unseen": 3, "pays": 4, "branch_length": 1, "width": 3, "strategy": 2}
-    assert metrics.undrafted(steps) == metrics.Undrafted(1, 0.12)
+    assert metrics.undrafted(steps) == {"steps": 1, "median_probability": 0.12}
     assert metrics.left_out_by_reason(golden.steps) == {}
-    assert metrics.undrafted(golden.steps) == metrics.Undrafted(0, None)
+    assert metrics.undrafted(golden.steps) == {"steps": 0, "median_probability": None}
     empty = steps[2]
     several = [replace(empty, left_out=LeftOut(best=_guess(p))) for p in (0.3, 0.1, 0.2)]
-    assert metrics.undrafted([*several, replace(empty, left_out=LeftOut(unseen=1))]) == metrics.Undrafted(4, 0.2)
-    assert metrics.undrafted([replace(empty, left_out=LeftOut(unseen=1))]) == metrics.Undrafted(1, None)
+    nothing = replace(empty, left_out=LeftOut(unseen=1))
+    assert metrics.undrafted([*several, nothing]) == {"steps": 4, "median_probability": 0.2}
+    assert metrics.undrafted([nothing]) == {"steps": 1, "median_probability": None}
 
 
 _accounts = st.none() | st.builds(
@@ -142,9 +143,10 @@ def test_laws_of_what_was_left_out(run: RunRecord, data: st.DataObject) -> None:
     assert whole == {reason: sum(part.get(reason, 0) for part in parts) for reason in whole}
     assert bool(whole) == any(step.left_out is not None for step in steps)
     empty = metrics.undrafted(steps)
-    assert empty.steps == metrics.undrafted(steps[:cut]).steps + metrics.undrafted(steps[cut:]).steps
+    assert empty["steps"] == sum(metrics.undrafted(part)["steps"] for part in (steps[:cut], steps[cut:]))
     guesses = [step.left_out.best.probability for step in steps if step.left_out and step.left_out.best]
-    assert empty.median_probability is None or min(guesses) <= empty.median_probability <= max(guesses)
+    guess = empty["median_probability"]
+    assert guess is None or min(guesses) <= guess <= max(guesses)
 
 
 def test_where_tokens_part() -> None:

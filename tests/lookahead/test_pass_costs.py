@@ -183,7 +183,7 @@ def test_a_model_that_takes_chains_is_timed_with_chains():
 def test_a_short_context_is_measured_within_its_limit(positions, longest):
     model = tiny_model("gpt2", n_positions=positions)  # positions end at a table's end
     backend = HFBackend(model)
-    assert backend.supports_trees
+    assert backend.draft_shape == "tree"
     assert backend.pass_costs(longest).lengths[-1] == longest
     assert HFBackend(model).pass_costs(longest).lengths[-1] == longest, "and tried within it"
 

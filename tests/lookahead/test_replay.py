@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree
-from lookahead.drafter import Drafter, NoDrafts
+from lookahead.drafter import Drafter, DraftRequest
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo
@@ -28,7 +28,7 @@ prompts = st.lists(ids, min_size=1, max_size=20)
 CONFIG = LookaheadConfig()
 
 
-class AnyDrafts(NoDrafts):
+class AnyDrafts(DraftRequest):
     """Proposes arbitrary trees, and remembers what was committed."""
 
     def __init__(self, data: st.DataObject) -> None:
@@ -75,13 +75,13 @@ def test_the_drafter_emits_exactly_the_recorded_output(prompt, output, strategy,
 @given(st.lists(st.tuples(prompts, outputs), max_size=4), st.booleans(), st.integers(1, 20))
 def test_a_summary_adds_up(rows, shared, width):
     summary = replay_rows(rows, LookaheadConfig(decoding_length=width), shared)
-    assert summary.tokens == sum(max(0, len(output) - 1) for _, output in rows)
-    if summary.steps:
-        assert summary.mean_accepted_tokens == summary.tokens / summary.steps >= 1
-        assert summary.draft_tokens_per_step is not None
-        assert 0 <= summary.draft_tokens_per_step <= width - 1
+    assert summary["tokens"] == sum(max(0, len(output) - 1) for _, output in rows)
+    if summary["steps"]:
+        assert summary["mean_accepted_tokens"] == summary["tokens"] / summary["steps"] >= 1
+        assert summary["draft_tokens_per_step"] is not None
+        assert 0 <= summary["draft_tokens_per_step"] <= width - 1
     if width == 1:
-        assert summary.steps == summary.tokens
+        assert summary["steps"] == summary["tokens"]
 
 
 @settings(max_examples=60)
@@ -154,19 +154,19 @@ def test_with_recycled_logits_and_an_expected_text_a_replay_drafts_what_the_run_
 @pytest.mark.parametrize("output", [[], [3]])
 def test_an_output_of_no_decode_step_makes_none(output):
     summary = replay_rows([([1, 2], output)], CONFIG)
-    assert (summary.steps, summary.tokens) == (0, 0)
-    assert summary.mean_accepted_tokens is None
-    assert summary.retrieve_us_p99 is None
-    assert summary.insert_us_per_token is None
+    assert (summary["steps"], summary["tokens"]) == (0, 0)
+    assert summary["mean_accepted_tokens"] is None
+    assert summary["retrieve_us_p99"] is None
+    assert summary["insert_us_per_token"] is None
 
 
 def test_the_time_of_reading_covers_prompt_output_and_what_is_kept(monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr("lookahead.replay.time.perf_counter", lambda: next(ticks))
     summary = replay_rows([([1, 2, 3, 4], [10, 11, 12])], CONFIG)
-    assert summary.steps == 2
+    assert summary["steps"] == 2
     start, commits, finish = 1, 1 + 2, 1
-    assert summary.insert_us_per_token == 1e6 * (start + commits + finish) / (4 + 2 * 3)
+    assert summary["insert_us_per_token"] == 1e6 * (start + commits + finish) / (4 + 2 * 3)
 
 
 def test_the_last_token_is_never_accepted_only_the_bonus():
@@ -177,10 +177,10 @@ def test_the_last_token_is_never_accepted_only_the_bonus():
 
 def test_shared_keeps_outputs_and_never_prompts():
     repeated = [([1], [10, 11, 12, 13, 14, 15])] * 2
-    assert replay_rows(repeated, CONFIG).steps == 10
-    assert replay_rows(repeated, CONFIG, shared=True).steps == 6
+    assert replay_rows(repeated, CONFIG)["steps"] == 10
+    assert replay_rows(repeated, CONFIG, shared=True)["steps"] == 6
     quoted = [([1, 10, 11, 12, 13, 14, 15], [20, 21]), ([1], [10, 11, 12, 13, 14, 15])]
-    assert replay_rows(quoted, CONFIG, shared=True).steps == 1 + 5
+    assert replay_rows(quoted, CONFIG, shared=True)["steps"] == 1 + 5
 
 
 @settings(max_examples=30)
@@ -211,5 +211,5 @@ def test_recorded_outputs_are_drafted_as_well_as_before(traces: Path, name):
     for shared in (False, True):
         for width in (16, 64):
             summary = replay_rows(pairs, LookaheadConfig(decoding_length=width), shared)
-            found.append(summary.mean_accepted_tokens)
+            found.append(summary["mean_accepted_tokens"])
     assert all(now >= 0.97 * then for now, then in zip(found, MEASURED[name], strict=True)), found

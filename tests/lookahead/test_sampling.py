@@ -228,7 +228,7 @@ def test_in_bfloat16_with_exact_passes_too(settings):
 
 def test_a_model_that_takes_no_drafts_draws_the_same_as_transformers():
     backend, sampling = HFBackend(tiny_mamba()), Sampling(temperature=1.0, seed=2, top_k=30)
-    assert not backend.supports_trees
+    assert backend.draft_shape != "tree"
     drawn = tuple(_emitted(backend, sampling))
     assert run_reference(backend, PROMPT, 16, (), False, sampling).token_ids == drawn
     assert tuple(_emitted(backend, GREEDY)) != drawn
@@ -356,15 +356,6 @@ def test_a_run_file_keeps_how_tokens_were_chosen():
     for broken, named in (('"top_k":0.5', "sampling.top_k"), ('"heat":1', "sampling.heat")):
         with pytest.raises(runfile.RunFileError, match=named):
             runfile.from_json(text.replace('"top_k":5', broken))
-
-
-@pytest.mark.parametrize("name", ["temperature", "top_p", "min_p", "top_k", "seed"])
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 10**400, "1", [1], True, {}])
-def test_bad_values_are_one_line(name, value):
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
-        Sampling(**{name: value})
-    assert "\n" not in str(refusal.value)
-    assert len(str(refusal.value)) < 200
 
 
 def test_a_temperature_that_would_overflow_is_refused():

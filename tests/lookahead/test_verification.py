@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import DraftTree
-from lookahead.drafter import NoDrafts
+from lookahead.drafter import DraftRequest
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.masks import MaskPlan, TreeMasks
@@ -52,7 +52,7 @@ class Scripted:
         return ScriptedRequest(self, prompt_ids)
 
 
-class ScriptedRequest(NoDrafts):
+class ScriptedRequest(DraftRequest):
     def __init__(self, scripted: Scripted, prompt_ids) -> None:
         super().__init__(prompt_ids)
         self._scripted, self._count = scripted, 0

@@ -47,6 +47,12 @@ from transformers import (
     Qwen3MoeForCausalLM,
 )
 
+from lookahead.config import LookaheadConfig
+from lookahead.engine import LookaheadEngine
+from lookahead.hf.backend import HFBackend
+from lookahead.records import StepRecord
+from tests.lookahead.drafters import NoisyOracle
+
 VOCAB_SIZE = 61
 WINDOW = 12
 MOST_POSITIONS = 160
@@ -347,3 +353,14 @@ def hf_greedy(model: PreTrainedModel, prompt_ids: list[int], max_new_tokens: int
         ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_new_tokens
     )
     return output[0, len(prompt_ids) :].tolist()
+
+
+def drafted(
+    backend: HFBackend, prompt: list[int], expected: list[int], accuracy: float = 0.8, seed: int = 0, width: int = 64
+) -> list[StepRecord]:
+    """The records of a run with right and wrong drafts, which must emit the expected tokens."""
+    config = LookaheadConfig(decoding_length=width, budget="fixed")
+    engine = LookaheadEngine(backend, config, NoisyOracle(expected, backend.vocab_size, accuracy, seed))
+    records = list(engine.generate(prompt, max_new_tokens=len(expected)))
+    assert [token_id for record in records for token_id in record.emitted_ids] == expected
+    return records

@@ -110,8 +110,8 @@ def test_a_study_of_a_trace_equals_the_command_replay():
     for start in ("cold", "warm"):
         variant = explore(samples, [Point(BASE, start)], BASE, None, jobs=1)[0]
         summary = replay_rows(rows, BASE, shared=start == "warm")
-        assert variant.tokens_per_pass == summary.mean_accepted_tokens
-        assert variant.drafted_per_pass == summary.draft_tokens_per_step
+        assert variant.tokens_per_pass == summary["mean_accepted_tokens"]
+        assert variant.drafted_per_pass == summary["draft_tokens_per_step"]
 
 
 def test_several_processes_find_the_same_in_the_same_order():

@@ -70,11 +70,11 @@ def test_a_trace_has_the_numbers_of_replay(traces, config: LookaheadConfig):
     samples = [Sample(f"{place}", tuple(prompt), tuple(output)) for place, (prompt, output) in enumerate(traces)]
     study = make_study(samples, StudyOptions("trace", config))
     summary = replay_rows(traces, config)
-    assert study.total.passes == summary.steps
-    assert sum(max(0, row.tokens - 1) for row in study.rows) == summary.tokens
-    assert study.total.tokens_per_pass == summary.mean_accepted_tokens
-    if summary.steps:
-        assert study.total.drafted == pytest.approx((summary.draft_tokens_per_step or 0) * summary.steps)
+    assert study.total.passes == summary["steps"]
+    assert sum(max(0, row.tokens - 1) for row in study.rows) == summary["tokens"]
+    assert study.total.tokens_per_pass == summary["mean_accepted_tokens"]
+    if summary["steps"]:
+        assert study.total.drafted == pytest.approx((summary["draft_tokens_per_step"] or 0) * summary["steps"])
     assert study.total.seconds is None
     for row in study.rows:
         assert sum(kind.accepted for kind in row.by_depth.values()) == row.accepted
@@ -133,7 +133,7 @@ def test_a_trace_that_a_study_wrote_is_replayed_as_replay_does(runs: list[RunRec
     ]
     config = LookaheadConfig(decoding_length=8, budget="fixed")
     summary = replay_rows([(one.prompt_ids, one.output_ids or ()) for one in samples], config)
-    assert make_study(again, StudyOptions("trace", config)).total.tokens_per_pass == summary.mean_accepted_tokens
+    assert make_study(again, StudyOptions("trace", config)).total.tokens_per_pass == summary["mean_accepted_tokens"]
 
 
 @settings(max_examples=20)
