@@ -46,6 +46,8 @@ class CommandLine:
         from lookahead.process import wait_briefly
 
         wait_briefly()  # as the command line does
+        from argparse import Namespace
+
         from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
         from lookahead.cli import generate
         from lookahead.hf.describe import model_info
@@ -60,7 +62,7 @@ class CommandLine:
             engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=width))
             run = RecordedRun(engine, backend.encode(prompt), model_info(backend), max_new_tokens=most)
             with everything_stays():
-                generate._generate(run, backend, silent=True)
+                generate._generate(run, backend, Namespace(json=True, max_new_tokens=most), ())
             record = run.record()
             print(1000 * record.seconds / len(record.steps), flush=True)
 

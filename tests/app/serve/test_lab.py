@@ -392,8 +392,8 @@ def test_a_study_bounds_the_corpus_of_the_page_as_the_page_does(
     request = StudyRequest("t.jsonl", TRACE, {"trie_capacity": 10**6})
     job = StudyJob(request, tmp_path, 9, host.info, None, ("prompt", "corpus"), str(tmp_path / "a.trie"), None, 9.0)
     work = study_process.Work(SimpleNamespace(), job)  # type: ignore[arg-type]
-    (found,) = work.corpus
-    assert 0 < len(found) + found.leaves <= 2000 < work.config.trie_capacity
+    (found,) = work._options.corpus
+    assert 0 < len(found) + found.leaves <= 2000 < work._options.config.trie_capacity
 
 
 def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
