@@ -50,6 +50,8 @@ CHECK_SECONDS = 20.0
 """How long a file may be read before it is studied; one that takes longer is refused by its study, if it must be."""
 STOP_SECONDS = 10.0
 """How long a study that was stopped may take to sum up what it has."""
+LENT = "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
+"""Why prompts do not run on a host that lends GPUs."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -182,7 +184,7 @@ class Studies:
 
         Raises:
             BusyError: If the session, or the host, has too many in progress.
-            ValueError: If the text is too large.
+            ValueError: If the file is too large.
         """
         options = self._host.options
         self._check_size(request)
@@ -204,7 +206,7 @@ class Studies:
 
     def _check_size(self, request: StudyRequest) -> None:
         most = self._host.options.max_study_bytes
-        if len(request.text.encode("utf-8", "replace")) > most:
+        if len(request.data) > most:
             raise ValueError(f"{request.name}: larger than {most:,} bytes; the limit of this page")
 
     def check(self, request: StudyRequest) -> Future[dict[str, Any]]:
@@ -237,6 +239,8 @@ class Studies:
                 study.process.wait()
         if kind == "error":
             raise ValueError(value)
+        if self._host.lends and not value["recorded"]:
+            raise ValueError(LENT)
         return value
 
     def _make_room(self) -> None:
@@ -365,7 +369,7 @@ class Studies:
         for name in ("material", "runs"):
             (study.folder / name).mkdir()
         file = study.folder / "material" / study.request.name
-        file.write_bytes(study.request.text.encode("utf-8", "surrogatepass"))
+        file.write_bytes(study.request.data)
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "app.run.study_process"],
             stdin=subprocess.PIPE,
@@ -387,7 +391,7 @@ class Studies:
         methods: list[Method] = ["lookahead", "plain"] if study.request.plain else ["lookahead"]
         records: dict[Method, RunRecord] = {}
         if self._host.lends:
-            return Made(problem="GPUs are lent here to single runs. Study a recording, or run the lab elsewhere.")
+            return Made(problem=LENT)
         try:
             for method in methods if wanted.place % 2 else reversed(methods):  # a machine that warms up favours neither
                 task = partial(self._generated, study, costs, wanted, method)

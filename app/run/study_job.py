@@ -18,7 +18,7 @@ class StudyRequest:
 
     Attributes:
         name: Name of the file.
-        text: Its content.
+        data: Its content.
         settings: Draft settings of the study, by name; those that are left out are the runs' own, or the defaults.
         other: Draft settings to compare with, by name; None if there is nothing to compare.
         sampling: How tokens are chosen.
@@ -28,7 +28,7 @@ class StudyRequest:
     """
 
     name: str
-    text: str
+    data: bytes
     settings: Mapping[str, Any] = field(default_factory=dict)
     other: Mapping[str, Any] | None = None
     sampling: Sampling = GREEDY
@@ -42,7 +42,7 @@ class StudyJob:
     """A request as the process of the study gets it.
 
     Attributes:
-        request: The request; its text lies in ``FOLDER/material/NAME``.
+        request: The request; its content lies in ``FOLDER/material/NAME``.
         folder: A folder of this study alone.
         most_prompts: Most prompts that are taken.
         model: The model of the page.

@@ -26,8 +26,10 @@ from lookahead.config import GREEDY
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study import grid
 from lookahead.study.as_run import as_run
-from lookahead.study.grid import AXES, Point, explore
+from lookahead.study.grid import AXES, Drafting, Point, timed_drafting
+from lookahead.study.joint import Outcome
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
@@ -176,6 +178,10 @@ class Work:
         else:
             given.setdefault("sources", job.sources)
         self.config = base_config(self.samples, given, self.costs is not None)
+        self._compared: list[list[Outcome]] = []
+        self._points: list[Point] = []
+        if (other := job.request.other) is not None:
+            self._points = [Point(self.config), Point(replace(self.config, **other))]
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
         self.corpus = () if job.trie is None else (load_trie(job.trie, fingerprint_of(job.trie)),)
 
@@ -197,8 +203,7 @@ class Work:
             try:
                 self._check()
                 found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
-                self.rows.append(self._row(found))
-                self.found.append(found)
+                self._take(found)
             except StoppedError as error:
                 self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
                 break
@@ -214,19 +219,10 @@ class Work:
 
     def finish(self) -> None:
         """Tell what all of it amounts to, and what other settings would do if that was asked for."""
-        other = self._job.request.other
         self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
         try:
             self._check()
-            study = make_study(self.found, self._options(self._job.request.sweep), self._tick)
-            if other is not None:
-                point = Point(replace(self.config, **other))
-                own, found = explore(
-                    self.found, [Point(self.config), point], self.config, self.costs, self.corpus, jobs=1
-                )
-                told = against(own, found, [max(0, row.tokens - 1) for row in study.rows])
-                variants = (replaced(found, label="B"), *study.variants)
-                study = replaced(study, variants=variants, advice=(told, *study.advice))
+            study = self._with_other(make_study(self.found, self._options(self._job.request.sweep), self._tick))
         except StoppedError as error:
             if len(self.found) == len(self.samples):
                 self.notes.append(f"{error} before other settings were tried.")
@@ -261,6 +257,26 @@ class Work:
             notes=tuple(self.notes),
         )
 
+    def _take(self, sample: Sample) -> None:
+        """Take a sample with its output among those found: its row, and what A and B do on it."""
+        row = self._row(sample)
+        if self._points:
+            self._compared += grid.Work([sample], self._points, self.costs, self.corpus).outcomes(0, 1)
+        self.rows.append(row)
+        self.found.append(sample)
+
+    def _with_other(self, study: Study) -> Study:
+        """The study of all that was found, with B beside it if there is one: replayed on the outputs of A."""
+        if not self._points:
+            return study
+        drafting = timed_drafting(self.found, self.config) if self.costs else Drafting()
+        own, other = (
+            grid.variant(outcomes, self.costs, drafting, "B", config=grid.differences(point.config, self.config))
+            for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
+        )
+        told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])
+        return replaced(study, variants=(other, *study.variants), advice=(told, *study.advice))
+
     def _row(self, sample: Sample) -> Row:
         steps = decode_steps_of(sample, self.config, self.costs, self.corpus)
         lost, worst_step = losses(sample, self.config, self.costs, corpus=self.corpus)
@@ -271,7 +287,8 @@ class Work:
         last = make_study(self.found[-1:], self._options())
         told = verdict(self.rows, self.config, self.costs, last.draft_seconds)
         notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
-        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=(), notes=notes)
+        rows, total = tuple(self.rows), total_of(self.rows)
+        return self._with_other(replaced(last, rows=rows, total=total, verdict=told, advice=(), notes=notes))
 
     def _tell(self, study: Study) -> None:
         self._parent.say("study", msgspec.json.encode(study))

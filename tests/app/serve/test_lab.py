@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from lookahead.runs import runfile
 from lookahead.study.result import Study
 
 PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
+TRAFFIC = Path(__file__).parents[2] / "lookahead" / "traffic"
 TRACE = "".join(
     json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, number, 7, 5, 6, 8, 7, 5]}) + "\n" for number in (1, 2)
 )
@@ -232,6 +234,18 @@ def test_a_file_cannot_take_the_place_of_a_module(client: TestClient) -> None:
     assert found.rows[0].text.startswith("raise SystemExit")
 
 
+def test_a_file_that_is_not_text_comes_in_base64(client: TestClient) -> None:
+    pytest.importorskip("pyarrow")
+    data = (TRAFFIC / "ray_data.parquet").read_bytes()
+    body = {"name": "rows.parquet", "base64": b64encode(data).decode()}
+    assert client.post("/lab/check", json=body).json() == {"prompts": 2, "recorded": True}
+    found = found_by(client, client.post("/lab/studies", json=body).json()["id"])
+    assert [row.name for row in found.rows] == ["rows.parquet:1", "rows.parquet:2"]
+    for content in ({"base64": "%"}, {"base64": ""}, {}, {"text": 5}):
+        assert client.post("/lab/studies", json={"name": "x", **content}).status_code == 400
+    assert client.post("/lab/studies", content=b"{").json()["error"].startswith("need a JSON object")
+
+
 def test_another_session_sees_nothing(lab: Lab, recording: tuple[TestClient, str, Study]) -> None:
     client, study, found = recording
     other = visitor(lab)
@@ -261,7 +275,7 @@ def test_fifty_studies_at_once_are_refused_in_one_line_but_for_a_few(lab: Lab, g
 def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: Gate) -> None:
     gate.open.set()
     text = "".join(json.dumps({"prompt": f"Say {number}."}) + "\n" for number in range(300))
-    study = started(client, text, plain=False)
+    study = started(client, text, plain=False, settings=[{}, {"decoding_length": 4}])
     with client.stream("GET", f"/lab/studies/{study}/events") as stream:
         stopped = False
         events = []
@@ -273,6 +287,8 @@ def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: G
     assert stopped
     found = msgspec.convert([event["study"] for event in events if "study" in event][-1], Study)
     assert 0 < len(found.rows) < 300
+    assert found.variants[0].label == "B"
+    assert len(found.variants[0].each) == len(found.rows)
     assert any(note.startswith("Stopped after") for note in found.notes)
 
 
@@ -365,7 +381,7 @@ def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
     one = msgspec.structs.replace(recording[2], notes=("of the last prompt alone",))
     monkeypatch.setattr(study_process, "make_study", lambda *_: one)
     work: Any = study_process.Work.__new__(study_process.Work)
-    work.found, work.rows, work.notes = [], list(one.rows), ["of all"]
+    work.found, work.rows, work.notes, work._points = [], list(one.rows), ["of all"], []
     work.config, work.costs, work._options = LookaheadConfig(), None, lambda: None
     assert work._so_far().notes == ("of all",)
 
@@ -376,6 +392,9 @@ def test_a_page_that_lends_gpus_runs_no_prompts(
     monkeypatch.setattr(host, "lends", True)
     assert "GPUs are lent here to single runs" in problem_of(client, started(client))
     assert not gate.prompts
+    answers = [client.post("/lab/check", json={"name": "x.jsonl", "text": text}) for text in (PROMPTS, TRACE)]
+    assert "GPUs are lent here to single runs" in answers[0].json()["error"]
+    assert answers[1].json()["recorded"]
 
 
 def test_a_study_ends_when_another_model_is_loaded(
