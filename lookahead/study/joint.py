@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import NamedTuple
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, Strategy
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter
@@ -28,7 +29,7 @@ from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
-from lookahead.study.joint_search import Cut, Ground, JointSearch
+from lookahead.study.joint_search import Cut, Ground, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
@@ -103,6 +104,16 @@ class _Setting:
         self.confidence: Confidence
 
 
+class _Alike(NamedTuple):
+    """What searches begin with: those with the same but for the confidence may turn out to be the same."""
+
+    strategy: Strategy
+    recycled: RecycledLogits | None
+    ruled: bool
+    root: float
+    confidence: Confidence
+
+
 _Drafting = tuple[_Setting, Cut]
 """A setting and the bounds of its next draft."""
 
@@ -168,6 +179,8 @@ class _Walk:
         self._waiting[1] = list(settings)
         for setting in self._waiting[1]:
             setting.confidence = nothing
+        # All know the same T(n), up to their own widths.
+        self._seconds = max((setting.seconds or () for setting in self._waiting[1]), key=len)
         if self._recycles and self._rows is not None:
             for setting in self._waiting[1]:
                 setting.recycled = self._recycled(self._rows)
@@ -189,7 +202,7 @@ class _Walk:
         """One pass of each setting that has one after so many tokens of the output."""
         room = None if self._room is None else self._room - done - 1
         frequent: dict[Hashable, list[_Drafting]] = {}
-        probable: dict[Hashable, list[_Drafting]] = {}
+        probable: dict[_Alike, list[_Drafting]] = {}
         for setting in settings:
             width, longest = setting.width, setting.longest if room is None else min(room, setting.longest)
             if width < 2 or longest < 1:
@@ -199,21 +212,45 @@ class _Walk:
             if setting.config.ranking == "frequency":
                 frequent.setdefault((setting.config.strategy, setting.recycled), []).append((setting, cut))
                 continue
-            # A branch of the whole width is cut by the width alone, so it may be searched further for a wider draft.
-            branch = longest if longest < width - 1 else 0
-            root = 1.0 if cut.rule is None else setting.confidence.correction
-            key = (setting.config.strategy, setting.recycled, branch, setting.confidence, root)
-            probable.setdefault(key, []).append((setting, cut))
+            ruled = cut.rule is not None
+            root = setting.confidence.correction if ruled else 1.0
+            alike = _Alike(setting.config.strategy, setting.recycled, ruled, root, setting.confidence)
+            probable.setdefault(alike, []).append((setting, cut))
         for group in frequent.values():
             self._frequent(done, group)
+        self._search(done, probable)
+
+    def _search(self, done: int, groups: Mapping[_Alike, list[_Drafting]]) -> None:
+        """The passes of settings that rank by probability, grouped by what their searches begin with."""
+        owners = Counter(alike.confidence for alike in groups)
+        longest = max((cut.longest for group in groups.values() for _, cut in group), default=0)
+        root_id, following, sure_roots = self._output[done - 1], self._output[done : self._end], self._sure_roots()
         grounds: dict[RecycledLogits | None, Ground] = {}
-        owners = Counter(group[0][0].confidence for group in probable.values())
-        for group in probable.values():
-            recycled, confidence = group[0][0].recycled, group[0][0].confidence
+        searches: dict[Hashable, list[JointSearch]] = {}
+        for alike, group in groups.items():
+            recycled = alike.recycled
             if recycled not in grounds:
                 sources = self._sources(group[0][0])
                 grounds[recycled] = Ground(sources, [source.locus() for source in sources])
-            self._probable(done, group, grounds[recycled], owners[confidence] == 1)
+            ground = grounds[recycled]
+            values = [alike.confidence.of(source).values for source in ground.sources]
+            waiting = [([cut for _, cut in group], longest if recycled is None else group[0][1].longest)]
+            while waiting:
+                cuts, depth = waiting.pop()
+                known = searches.setdefault((*alike[:4], depth), [])
+                search = next((one for one in known if one.fits(values)), None)
+                if search is None:
+                    # The rows of all nodes are recycled, so none of them only fills up a draft.
+                    sure = sure_roots if recycled is None else 0
+                    search = JointSearch(
+                        ground, root_id, alike.strategy, alike.root, following, depth, sure, alike.ruled
+                    )
+                    known.append(search)
+                left = search.serve(cuts, values)
+                waiting += [
+                    ([cut for cut in left if cut.limit == limit], limit) for limit in {one.limit for one in left}
+                ]
+            self._learn(done, group, owners[alike.confidence] == 1)
 
     def _sure_roots(self) -> int:
         """Tokens that a draft is sure to hold after the root, wide enough: those that the request's trie lists."""
@@ -222,24 +259,23 @@ class _Walk:
             return len(list(listed(trie, ROOT)))
         return int(trie.only_token[ROOT] != NO_TOKEN)
 
-    def _probable(self, done: int, group: list[_Drafting], ground: Ground, owned: bool) -> None:
-        """The passes of settings that have learned the same; ``owned``: nobody else has."""
-        setting, cut = group[0]
-        confidence = setting.confidence
-        search = JointSearch(ground, confidence, self._output[done - 1])
-        root = 1.0 if cut.rule is None else confidence.correction
-        following = self._output[done : self._end]
-        # The rows of all nodes are recycled, so none of them only fills up a draft.
-        sure_roots = self._sure_roots() if setting.recycled is None else 0
-        search.serve([cut for _, cut in group], setting.config.strategy, root, following, sure_roots)
-        probabilities, path = search.grown.probabilities, self._path(search.grown, done)
-        told: dict[Hashable, list[tuple[_Setting, int, int]]] = {}
-        for (setting, cut), kept in zip(group, _kept(group, probabilities), strict=True):
-            accepted = bisect_left(path, kept)
+    def _learn(self, done: int, group: list[_Drafting], owned: bool) -> None:
+        """What settings that had learned the same learn from a pass; ``owned``: nobody else had."""
+        confidence = group[0][0].confidence
+        best: dict[Seen, list[int]] = {}
+        told: dict[tuple[Lessons, float | None, int], list[tuple[_Setting, Cut, int, int]]] = {}
+        for setting, cut in group:
+            kept, expected = cut.nodes, None
+            if cut.rule is not None:
+                probabilities = cut.seen.probabilities
+                if cut.seen not in best:
+                    best[cut.seen] = best_widths(probabilities, self._seconds)
+                kept = best[cut.seen][cut.nodes]
+                expected = (1.0 + sum(probabilities[1:kept])) - 1.0
+            accepted = cut.search.accepted(cut, kept)
             tokens = self._output[done : done + accepted + 1]
-            lessons = search.lessons(tokens, cut)
-            expected = None if cut.rule is None else (1.0 + sum(probabilities[1:kept])) - 1.0
-            told.setdefault((lessons, expected, len(tokens)), []).append((setting, kept, accepted))
+            lessons = cut.search.lessons(tokens, cut)
+            told.setdefault((lessons, expected, len(tokens)), []).append((setting, cut, kept, accepted))
         owned = owned and len(told) == 1
         for (lessons, expected, emitted), members in told.items():
             learned = confidence if owned else confidence.copy()
@@ -247,9 +283,9 @@ class _Walk:
                 learned.of(source).learn(number, held)
             if expected is not None:
                 learned.settle(expected, emitted - 1)
-            for setting, kept, accepted in members:
+            for setting, cut, kept, accepted in members:
                 setting.confidence = learned
-                self._move(setting, done, kept, accepted, search.grown)
+                self._move(setting, done, kept, accepted, cut.search.grown)
 
     def _frequent(self, done: int, group: list[_Drafting]) -> None:
         """Frequencies are not learned, so one growing tree serves every width and every branch length."""
@@ -262,12 +298,13 @@ class _Walk:
         path = self._path(grown, done)
         for longest, members in groupby(sorted(group, key=_longest_of), _longest_of):
             nodes = [node for node, one in enumerate(grown.nodes) if one[2] <= longest]
-            probabilities = [grown.probabilities[node] for node in nodes]
             ranks = [nodes.index(node) for node in path[:longest]]
-            alike = list(members)
-            for _, cut in alike:
-                cut.nodes = min(cut.width, len(nodes))
-            for (setting, _), kept in zip(alike, _kept(alike, probabilities), strict=True):
+            best: list[int] = []
+            for setting, cut in members:
+                kept = min(cut.width, len(nodes))
+                if cut.rule is not None:
+                    best = best or best_widths([grown.probabilities[node] for node in nodes], self._seconds)
+                    kept = best[kept]
                 self._move(setting, done, kept, bisect_left(ranks, kept), grown)
 
     def _path(self, grown: GrowingTree, done: int) -> list[int]:
@@ -315,13 +352,6 @@ class _Walk:
 
 def _longest_of(pair: _Drafting) -> int:
     return pair[1].longest
-
-
-def _kept(group: Iterable[_Drafting], probabilities: Sequence[float]) -> list[int]:
-    """Nodes of each one's draft, whose nodes are the first of these; all know the same T(n)."""
-    seconds = max((setting.seconds for setting, _ in group if setting.seconds is not None), key=len, default=None)
-    best = [] if seconds is None else best_widths(probabilities, seconds)
-    return [cut.nodes if cut.rule is None else best[cut.nodes] for _, cut in group]
 
 
 class Jointly:

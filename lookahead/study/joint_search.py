@@ -5,12 +5,13 @@ All searches at one place of the output ask the same sources, so what they answe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush, heapreplace
 
 from lookahead.config import Strategy
 from lookahead.search.best_first import ESCAPE
-from lookahead.search.confidence import Confidence, level_class
+from lookahead.search.confidence import CLASSES, level_class
 from lookahead.search.growing import GrowingTree
 from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
@@ -21,10 +22,13 @@ SURE_DEPTH = 32
 """Depth to which a branch is sure to go on where it may: path probabilities are far above the smallest number there."""
 SURE_FROM = 1e-100
 """Path probability from which on a branch is sure to grow by ``SURE_DEPTH`` nodes."""
-FIRST_LOOK = 3
-"""Nodes from which on it is looked whether a full draft can end early."""
+FOREIGN = 8
+"""A setting is given up when so many more nodes beyond its branch length were found for others than of its own."""
 NEVER = 1 << 30
 """More nodes than any draft has."""
+
+Lessons = tuple[tuple[Source, int, bool], ...]
+"""What ``Search.learn`` tells: source, class of level, held or not."""
 
 
 class Tier:
@@ -34,15 +38,17 @@ class Tier:
         number: Which source.
         level: The level.
         kinds: Numbers of its classes of confidence: offered first at a node, and after an escape.
+        keys: The same for all sources together.
         candidates: Its tokens, heaviest first; empty until they are listed.
     """
 
-    __slots__ = ("_below", "_source", "candidates", "kinds", "level", "number")
+    __slots__ = ("_below", "_source", "candidates", "keys", "kinds", "level", "number")
 
     def __init__(self, source: Source, number: int, level: Level) -> None:
         self._source, self.number, self.level = source, number, level
         length, total, single, _ = level
         self.kinds = level_class(length, total, single, 0), level_class(length, total, single, 1)
+        self.keys = number * CLASSES + self.kinds[0], number * CLASSES + self.kinds[1]
         self.candidates: Sequence[Candidate] = ()
         self._below: dict[int, Tier | None] = {}
 
@@ -106,22 +112,53 @@ class Cut:
         width: Most nodes, the root included.
         longest: Most draft tokens in one branch.
         rule: Ends the search where more nodes do not pay; None fills the width.
-        full: Nodes that it is sure to find if nothing ends it.
+        full: Nodes with which it ends at the latest.
+        sure: Whether it is sure to find so many, so that it may end before.
         nodes: Nodes that its own search would have found.
         pushed: Number of the last offer that its own search would have made (they count down).
+        search: The search that serves it.
+        seen: What it sees of that.
     """
 
-    __slots__ = ("full", "longest", "nodes", "pushed", "rule", "width")
+    __slots__ = ("full", "longest", "nodes", "pushed", "rule", "search", "seen", "sure", "width")
 
     def __init__(self, width: int, longest: int, rule: StopRule | None) -> None:
         self.width, self.longest, self.rule = width, longest, rule
-        self.full = width
+        self.full, self.sure = width, False
         self.nodes = self.pushed = 0
+        self.search: JointSearch
+        self.seen: Seen
 
     @property
-    def next_check(self) -> int:
-        """Nodes from which on it may end."""
-        return self.width if self.rule is None else min(self.width, self.rule.next_check)
+    def limit(self) -> int:
+        """Depth beyond which it sees nothing: a branch of the whole width is cut by the width alone."""
+        return self.longest if self.longest < self.width - 1 else NEVER
+
+
+class Seen:
+    """The nodes of a search down to a depth, in their order.
+
+    Attributes:
+        limit: That depth.
+        nodes: The nodes.
+        probabilities: Their path probabilities.
+    """
+
+    __slots__ = ("_looked", "limit", "nodes", "probabilities")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.nodes: list[int] = []
+        self.probabilities: list[float] = []
+        self._looked = 0
+
+    def look(self, tree: GrowingTree) -> None:
+        """See the nodes that were found since the last look."""
+        for node in range(self._looked, len(tree)):
+            if tree.nodes[node][2] <= self.limit:
+                self.nodes.append(node)
+                self.probabilities.append(tree.probabilities[node])
+        self._looked = len(tree)
 
 
 class _Offer:
@@ -154,69 +191,117 @@ def _chances(offer: _Offer, end: int | None = None) -> list[float]:
 class JointSearch:
     """The search of ``best_first.Search``, step by step the same, for several settings at once.
 
+    It can go on for other settings as if it had begun with them, if all that it has read of their confidence is equal
+    (``fits``).
+
     Args:
         ground: What is known after the output so far.
-        confidence: Confidence per class of level; only read.
         root_id: The last committed token.
+        strategy: How branches may part.
+        root: What all path probabilities are multiplied by.
+        following: The tokens that may be accepted.
+        longest: Most draft tokens in one branch of any setting.
+        sure_roots: Children that the root is sure to get, each with a branch as long as may be.
+        ruled: Whether it serves settings with a stop rule, or those without.
     """
 
-    def __init__(self, ground: Ground, confidence: Confidence, root_id: int) -> None:
-        self._values = [confidence.of(source).values for source in ground.sources]
+    def __init__(
+        self,
+        ground: Ground,
+        root_id: int,
+        strategy: Strategy,
+        root: float = 1.0,
+        following: Sequence[int] = (),
+        longest: int = NEVER,
+        sure_roots: int = 0,
+        ruled: bool = False,
+    ) -> None:
         self.grown = GrowingTree(ground.sources, root_id)
+        self.path: list[int] = []
+        """The nodes that hold the tokens that follow, as far as they are drafted."""
+        self._strategy: Strategy = strategy
+        self._root, self._following, self._longest, self._sure_roots = root, following, longest, sure_roots
         self._grounds: dict[int, Ground] = {0: ground}
         self._next: dict[int, int] = {}
         """Node -> its next level that was not offered."""
         self._first: dict[int, _Offer] = {}
         self._heap: list[tuple[float, int, _Offer]] = []
         self._pushed = 0
+        self._marks = [0]
+        """Number of the last offer made before each node was found."""
         self._closed: set[int] = set()
+        self._values: list[Sequence[float]] = []
+        self._read: dict[int, tuple[int, int, float]] = {}
+        """What was read of the confidence: source, class, value."""
+        self._turns: list[tuple[int, float, int, int]] | None = [] if ruled else None
+        """Nodes, bound, depth and number of the last offer at each turn, where a stop rule could have ended it."""
+        self._seen: dict[int, Seen] = {}
+        self._open_cuts: list[Cut] = []
+        self._given_up: list[Cut] = []
+        self._lessons: dict[tuple[int, int, bool], Lessons] = {}
 
-    def serve(
-        self,
-        cuts: Sequence[Cut],
-        strategy: Strategy,
-        root: float,
-        following: Sequence[int] = (),
-        sure_roots: int = 0,
-    ) -> None:
-        """Search until the last of them has ended, and note where each does.
+    def fits(self, values: Sequence[Sequence[float]]) -> bool:
+        """Whether the search would have come to where it is with this confidence, too (see ``serve``)."""
+        return all(values[number][kind] == value for number, kind, value in self._read.values())
+
+    def serve(self, cuts: Sequence[Cut], values: Sequence[Sequence[float]]) -> list[Cut]:
+        """Search until the last of them has ended, and note where each does; returns those given up.
+
+        Those have short branches, and a search of their own (``longest``) finds fewer nodes that are not theirs.
 
         The search of a full width ends early where it is known what it would accept and teach: the rest of its nodes
         only fill it up. It then has as many nodes as it is wide, though not all of them were looked for.
 
         Args:
-            root: What all path probabilities are multiplied by.
-            following: The tokens that may be accepted.
-            sure_roots: Children that the root is sure to get, each with a branch as long as may be.
+            values: Confidence per source and class of level; only read.
         """
-        self._open_cuts = list(cuts)
-        self._following, self._strategy = following, strategy
-        self._longest = max(cut.longest for cut in cuts)
-        self._path_end = self._path_length = 0
-        self._sure = {cut for cut in cuts if cut.rule is None and sure_roots}
-        if strategy == "single":
-            for cut in cuts:
-                cut.full = min(cut.width, cut.longest + 1)
-        else:
-            self._sure = {cut for cut in self._sure if sure_roots * min(cut.longest, SURE_DEPTH) >= cut.width - 1}
-        self._open(0, root)
-        self.next_check = min(cut.next_check for cut in cuts)
-        if self._sure:
-            self.next_check = min(self.next_check, FIRST_LOOK)
-        self._grow()
+        self._values, self._given_up = values, []
+        for cut in cuts:
+            cut.search = self
+            if cut.limit not in self._seen:
+                self._seen[cut.limit] = Seen(cut.limit)
+            cut.seen = self._seen[cut.limit]
+            if self._strategy == "single":
+                cut.full, cut.sure = min(cut.width, cut.longest + 1), cut.rule is None and self._sure_roots > 0
+            else:
+                cut.sure = cut.rule is None and self._sure_roots * min(cut.longest, SURE_DEPTH) >= cut.width - 1
+        self._open_cuts = [cut for cut in cuts if cut.rule is None or not self._ended_before(cut, cut.rule)]
+        if not self._first:
+            self._open(0, self._root)
+        self.next_check = 0
+        if self._open_cuts:
+            self._grow()
         for cut in self._open_cuts:
-            cut.nodes, cut.pushed = len(self.grown), self._pushed
+            if not self._is_full(cut):
+                cut.nodes, cut.pushed = len(cut.seen.nodes), self._pushed
+        self._follow_path()
+        return self._given_up
+
+    def _ended_before(self, cut: Cut, rule: StopRule) -> bool:
+        """Whether a stop rule would have ended at one of the turns that the search has taken."""
+        seen = cut.seen
+        seen.look(self.grown)
+        for count, bound, depth, pushed in self._turns or ():
+            nodes = bisect_left(seen.nodes, count)
+            if nodes >= cut.full:
+                break
+            if depth < cut.limit and nodes >= rule.next_check and rule.reached(seen.probabilities[:nodes], bound):
+                cut.nodes, cut.pushed = nodes, pushed
+                return True
+        return False
 
     def _grow(self) -> None:
         """Draft the best candidates until all have ended; the calls that would make it shorter are spelled out."""
         heap, closed, strategy, longest = self._heap, self._closed, self._strategy, self._longest
         nodes, probabilities, children = self.grown.nodes, self.grown.probabilities, self.grown.children
-        first, values = self._first, self._values
+        first, values, read, marks, turns = self._first, self._values, self._read, self._marks, self._turns
         while heap:
             negative, order, offer = heap[0]
-            if len(nodes) >= self.next_check and self._ended(-negative):
-                return
             parent = offer.node
+            if turns is not None:
+                turns.append((len(nodes), -negative, nodes[parent][2], self._pushed))
+            if len(nodes) >= self.next_check and self._ended(-negative, nodes[parent][2]):
+                return
             if parent in closed:
                 heappop(heap)
                 continue
@@ -249,6 +334,7 @@ class JointSearch:
             depth = nodes[parent][2] + 1
             nodes.append((token_id, parent, depth, tier.level[0] + 1, tier.number, place))
             probabilities.append(-negative)
+            marks.append(self._pushed)
             if strategy != "hierarchical" and (parent or strategy == "single"):
                 closed.add(parent)
             if depth < longest:
@@ -259,12 +345,13 @@ class JointSearch:
                 if below is None:
                     self._open(child, -negative)
                     continue
-                kind = below.kinds[0]
-                takes = -negative * values[below.number][kind]
+                value = values[below.number][below.kinds[0]]
+                read.setdefault(below.keys[0], (below.number, below.kinds[0], value))
+                takes = -negative * value
                 left = -negative - takes
                 bound = left * ESCAPE
                 self._pushed = pushed = self._pushed - 1
-                opened = first[child] = _Offer(child, below, kind, takes, left, pushed)
+                opened = first[child] = _Offer(child, below, below.kinds[0], takes, left, pushed)
                 heappush(heap, (-takes if takes > bound else -bound, pushed, opened))
 
     # ------------------------------------------------------------------ offers
@@ -303,7 +390,9 @@ class JointSearch:
     def _offer(self, node: int, tier: Tier, reached: float, escaped: int) -> _Offer:
         """Put a level on the heap that this probability reaches (``escaped``: after another of the node)."""
         kind = tier.kinds[escaped]
-        takes = reached * self._values[tier.number][kind]
+        value = self._values[tier.number][kind]
+        self._read.setdefault(tier.keys[escaped], (tier.number, kind, value))
+        takes = reached * value
         left = reached - takes
         bound = left * ESCAPE
         self._pushed -= 1
@@ -329,92 +418,140 @@ class JointSearch:
 
     # ------------------------------------------------------------------ where it ends
 
-    def _ended(self, bound: float) -> bool:
-        """Whether all have ended (see ``StopRule.reached``)."""
-        probabilities = self.grown.probabilities
-        count = len(probabilities)
-        ahead = self._ahead() if self._sure else 0
-        far = NEVER
-        if self._strategy == "single":  # the one branch goes on from where it is now
-            far = count + SURE_DEPTH if probabilities[-1] > SURE_FROM else 0
-        going = []
+    def _is_full(self, cut: Cut) -> bool:
+        """Whether a cut has all the nodes that it may have; notes where it ended."""
+        cut.seen.look(self.grown)
+        if len(cut.seen.nodes) < cut.full:
+            return False
+        cut.nodes, cut.pushed = cut.full, self._marks[cut.seen.nodes[cut.full - 1]]
+        return True
+
+    def _ended(self, bound: float, depth: int) -> bool:
+        """Whether all have ended.
+
+        Args:
+            bound: Most that any further node's path probability can be.
+            depth: That of the node whose turn it is.
+        """
+        count = len(self.grown)
+        sure: dict[int, int] = {}
+        going, self.next_check = [], NEVER
         for cut in self._open_cuts:
-            if cut in self._sure and min(count + ahead, far) >= cut.full:
-                cut.nodes, cut.pushed = cut.full, self._pushed
-                self._sure.discard(cut)
-            elif count >= cut.width or (cut.rule is not None and cut.rule.reached(probabilities, bound)):
-                cut.nodes, cut.pushed = count, self._pushed
-                self._sure.discard(cut)
-            else:
-                going.append(cut)
+            if self._is_full(cut):
+                continue
+            limit, nodes, cut.pushed = cut.limit, len(cut.seen.nodes), self._pushed
+            more = cut.full - nodes
+            if cut.rule is not None:
+                if depth < limit and cut.rule.reached(cut.seen.probabilities, bound):
+                    cut.nodes = nodes
+                    continue
+                more = min(more, max(0, cut.rule.next_check - nodes))
+            elif cut.sure:
+                if limit not in sure:
+                    sure[limit] = min(self._ahead(limit), self._reach())
+                if sure[limit] >= more:
+                    cut.nodes = cut.full
+                    continue
+                more = min(more, max(sure[limit], 1 + (nodes >> 1)))
+            if limit < self._longest and count - nodes > nodes + FOREIGN:
+                self._given_up.append(cut)
+                continue
+            going.append(cut)
+            self.next_check = min(self.next_check, count + more)
         self._open_cuts = going
-        self.next_check = min([cut.next_check for cut in going], default=0)
-        if self._sure:
-            self.next_check = min(self.next_check, count + 1 + (count >> 2))
         return not going
 
-    def _ahead(self) -> int:
-        """Nodes that are sure to be found before anything changes that counts; ``NEVER`` if nothing does.
+    def _reach(self) -> int:
+        """Nodes by which the search is sure to go on."""
+        if self._strategy != "single":
+            return NEVER
+        return SURE_DEPTH if self.grown.probabilities[-1] > SURE_FROM else 0
+
+    def _follow_path(self) -> None:
+        """Follow the next tokens as far as they are drafted."""
+        path = self.path
+        for token_id in self._following[len(path) :]:
+            child = self.grown.child(path[-1] if path else 0, token_id)
+            if child is None:
+                return
+            path.append(child)
+
+    def _ahead(self, limit: int) -> int:
+        """Nodes down to a depth that are sure to be found before what counts; ``NEVER`` if nothing counts any more.
 
         What counts is the next token that could be accepted, and another level at the last accepted node, which would
         teach something.
         """
-        tree = self.grown
-        while self._path_length < len(self._following):
-            child = tree.child(self._path_end, self._following[self._path_length])
-            if child is None:
-                break
-            self._path_end, self._path_length = child, self._path_length + 1
-        node = self._path_end
-        if self._path_length == len(self._following) or node in self._closed or self._path_length >= self._longest:
+        self._follow_path()
+        path = self.path
+        node = path[-1] if path else 0
+        if len(path) >= min(limit, self._longest, len(self._following)) or node in self._closed:
             return NEVER
-        token_id, offer = self._following[self._path_length], self._first.get(node)
-        last = offer
-        while offer is not None:
+        token_id, offer = self._following[len(path)], self._first.get(node)
+        least, wanted, rank, leaves = 0.0, None, 0, 0.0
+        while offer is not None:  # any level may propose the token first
             if offer.tier.holds(token_id):
                 candidates = offer.tier.candidates or offer.tier.listed()
-                ranks = [place for place, one in enumerate(candidates) if one[1] == token_id]
-                if ranks and ranks[0] >= offer.index:
-                    return self._before(node, _chances(offer, ranks[0] + 1)[-1], offer, ranks[0])
-            last, offer = offer, offer.following
-        return NEVER if last is None or not last.leaves else self._before(node, last.leaves * ESCAPE)
+                place = next((place for place, one in enumerate(candidates) if one[1] == token_id), -1)
+                chance = _chances(offer, place + 1)[-1] if place >= offer.index else 0.0
+                if chance > least:
+                    least, wanted, rank = chance, offer, place
+            leaves, offer = offer.leaves, offer.following
+        if leaves * ESCAPE > least:
+            least, wanted = leaves * ESCAPE, None
+        return self._before(limit, node, least, wanted, rank) if least else NEVER
 
-    def _before(self, at: int, least: float, wanted: _Offer | None = None, rank: int = 0) -> int:
-        """Nodes that are sure to be found before a candidate of this probability, or a level, at a node."""
-        children = self.grown.children
+    def _before(self, limit: int, at: int, least: float, wanted: _Offer | None = None, rank: int = 0) -> int:
+        """Nodes down to a depth that are sure to be found before one of this probability, or a level, at a node."""
+        nodes, children, closed = self.grown.nodes, self.grown.children, self._closed
         found: set[int] = set()
         for negative, _, offer in self._heap:
             node = offer.node
-            if -negative <= least or node in self._closed:
+            if -negative <= least or nodes[node][2] >= limit or node in closed:
                 continue
             chances = _chances(offer)
             end = rank if offer is wanted else offer.index + sum(chance > least for chance in chances)
             likelier = offer.tier.candidates[offer.index : end]
             if self._strategy == "hierarchical" or (self._strategy == "parallel" and not node):
-                keys = ((node << TOKEN_BITS) + one[1] for one in likelier)
-                found.update(key for key in keys if key not in children)
+                for one in likelier:
+                    key = (node << TOKEN_BITS) + one[1]
+                    if key not in children:
+                        found.add(key)
             elif likelier:  # the first of them is the only child of its node
                 if node == at:
                     return NEVER
                 found.add(node << TOKEN_BITS)
         return len(found)
 
-    def lessons(self, token_ids: Sequence[int], cut: Cut) -> tuple[tuple[Source, int, bool], ...]:
-        """What ``Search.learn`` of one setting's own search would tell: source, class of level, held or not."""
-        found: list[tuple[Source, int, bool]] = []
+    # ------------------------------------------------------------------ what it says of each
+
+    def accepted(self, cut: Cut, kept: int) -> int:
+        """How many of the tokens that follow a setting's first ``kept`` nodes hold."""
+        cut.seen.look(self.grown)
+        nodes = cut.seen.nodes
+        path = self.path[: cut.longest]
+        return bisect_left(path, nodes[kept]) if kept < len(nodes) else len(path)
+
+    def lessons(self, token_ids: Sequence[int], cut: Cut) -> Lessons:
+        """What ``Search.learn`` of one setting's own search would tell of emitted tokens, all but the last accepted."""
+        key = len(token_ids), cut.pushed, len(token_ids) <= cut.longest
+        if key not in self._lessons:
+            self._lessons[key] = tuple(self._taught(token_ids, cut))
+        return self._lessons[key]
+
+    def _taught(self, token_ids: Sequence[int], cut: Cut) -> Iterator[tuple[Source, int, bool]]:
         sources = self._grounds[0].sources
         node: int | None = 0
-        for depth, token_id in enumerate(token_ids):
-            offer = self._first.get(node) if depth < cut.longest else None
+        for token_id in token_ids[: cut.longest]:
+            offer = self._first.get(node)
             while offer is not None:
                 held = offer.tier.holds(token_id)
-                found.append((sources[offer.tier.number], offer.kind, held))
+                yield sources[offer.tier.number], offer.kind, held
                 if held:
                     break
                 offer = offer.following
                 if offer is not None and offer.order < cut.pushed:
                     offer = None
             node = self.grown.child(node, token_id)
-            if offer is None or node is None or node >= cut.nodes:
-                break
-        return tuple(found)
+            if offer is None or node is None:
+                return
