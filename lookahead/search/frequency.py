@@ -37,6 +37,7 @@ class FrequencySearch:
         self._parents: set[int] = set()
         self._missing: dict[int, int] = {}
         self._longest = 0
+        self._strategy: Strategy = "hierarchical"
         self._heap: list[_Entry] = []
         self._number = 0
         self._kept = 1
@@ -56,6 +57,7 @@ class FrequencySearch:
         Args:
             widths: Most draft tokens in one branch -> most nodes of a tree with such branches.
         """
+        self._strategy = strategy
         self._missing = {longest: width - 1 for longest, width in widths.items() if width > 1}
         self._longest = max(self._missing, default=0)
         for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):

@@ -22,14 +22,13 @@ from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter
 from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
-from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
 from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
-from lookahead.study.joint_search import Cut, Ground, JointSearch, Lessons, Seen
+from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
@@ -293,29 +292,21 @@ class _Walk:
         widths: dict[int, int] = {}
         for _, cut in group:
             widths[cut.longest] = max(cut.width, widths.get(cut.longest, 0))
-        search = FrequencySearch(self._sources(first), self._output[done - 1])
+        following = self._output[done : self._end]
+        # The rows of all nodes are recycled: none of them only fills up a draft.
+        whole = first.recycled is not None or any(cut.rule is not None for _, cut in group)
+        search = JointFrequency(self._sources(first), self._output[done - 1], following, whole)
         grown = search.grow(widths, first.config.strategy)
-        path = self._path(grown, done)
         for longest, members in groupby(sorted(group, key=_longest_of), _longest_of):
             nodes = [node for node, one in enumerate(grown.nodes) if one[2] <= longest]
-            ranks = [nodes.index(node) for node in path[:longest]]
+            ranks = [bisect_left(nodes, node) for node in search.path[:longest]]
             best: list[int] = []
             for setting, cut in members:
-                kept = min(cut.width, len(nodes))
+                kept = cut.width if search.full else min(cut.width, len(nodes))
                 if cut.rule is not None:
                     best = best or best_widths([grown.probabilities[node] for node in nodes], self._seconds)
                     kept = best[kept]
                 self._move(setting, done, kept, bisect_left(ranks, kept), grown)
-
-    def _path(self, grown: GrowingTree, done: int) -> list[int]:
-        """The nodes that hold the output's next tokens, as far as they are drafted."""
-        path: list[int] = []
-        for token_id in self._output[done : self._end]:
-            child = grown.child(path[-1] if path else 0, token_id)
-            if child is None:
-                break
-            path.append(child)
-        return path
 
     def _move(self, setting: _Setting, done: int, kept: int, accepted: int, grown: GrowingTree | None) -> None:
         """Note a setting's pass, and let it wait where its next one begins."""

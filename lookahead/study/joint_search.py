@@ -12,6 +12,7 @@ from heapq import heappop, heappush, heapreplace
 from lookahead.config import Strategy
 from lookahead.search.best_first import ESCAPE
 from lookahead.search.confidence import CLASSES, level_class
+from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.search.levels import longest_first
 from lookahead.search.width import StopRule
@@ -111,6 +112,7 @@ class Cut:
     Attributes:
         width: Most nodes, the root included.
         longest: Most draft tokens in one branch.
+        limit: Depth beyond which it sees nothing: a branch of the whole width is cut by the width alone.
         rule: Ends the search where more nodes do not pay; None fills the width.
         full: Nodes with which it ends at the latest.
         sure: Whether it is sure to find so many, so that it may end before.
@@ -120,19 +122,15 @@ class Cut:
         seen: What it sees of that.
     """
 
-    __slots__ = ("full", "longest", "nodes", "pushed", "rule", "search", "seen", "sure", "width")
+    __slots__ = ("full", "limit", "longest", "nodes", "pushed", "rule", "search", "seen", "sure", "width")
 
     def __init__(self, width: int, longest: int, rule: StopRule | None) -> None:
         self.width, self.longest, self.rule = width, longest, rule
+        self.limit = longest if longest < width - 1 else NEVER
         self.full, self.sure = width, False
         self.nodes = self.pushed = 0
         self.search: JointSearch
         self.seen: Seen
-
-    @property
-    def limit(self) -> int:
-        """Depth beyond which it sees nothing: a branch of the whole width is cut by the width alone."""
-        return self.longest if self.longest < self.width - 1 else NEVER
 
 
 class Seen:
@@ -154,11 +152,12 @@ class Seen:
 
     def look(self, tree: GrowingTree) -> None:
         """See the nodes that were found since the last look."""
-        for node in range(self._looked, len(tree)):
-            if tree.nodes[node][2] <= self.limit:
-                self.nodes.append(node)
-                self.probabilities.append(tree.probabilities[node])
+        found = range(self._looked, len(tree))
         self._looked = len(tree)
+        if self.limit < NEVER:
+            found = [node for node in found if tree.nodes[node][2] <= self.limit]
+        self.nodes += found
+        self.probabilities += [tree.probabilities[node] for node in found]
 
 
 class _Offer:
@@ -186,6 +185,60 @@ def _chances(offer: _Offer, end: int | None = None) -> list[float]:
         return [] if offer.listed else [offer.probability]
     scale = offer.scale if offer.listed else offer.probability / max(tier.level[1], candidates[0][0])
     return [scale * one[0] for one in candidates[offer.index : end]]
+
+
+class JointFrequency(FrequencySearch):
+    """A tree by frequency for several full widths, which ends early where it is known what each would accept.
+
+    Args:
+        following: The tokens that may be accepted.
+        adaptive: Whether some of the widths are chosen by the nodes, so that all of those must be found.
+
+    Attributes:
+        path: The nodes that hold the tokens that follow, as far as they are drafted.
+        full: Whether it ended early: all trees have as many nodes as they are wide.
+    """
+
+    def __init__(self, sources: Sequence[Source], root_id: int, following: Sequence[int], adaptive: bool) -> None:
+        super().__init__(sources, root_id)
+        self.path: list[int] = []
+        self.full = False
+        self._following = following
+        self._next_look = NEVER if adaptive else 2
+
+    def _count(self, depth: int) -> None:
+        super()._count(depth)
+        node, path, tree = len(self._tree) - 1, self.path, self._tree
+        end = path[-1] if path else 0
+        if len(path) < len(self._following) and tree.nodes[node][:2] == (self._following[len(path)], end):
+            path.append(node)
+        elif node >= self._next_look and self._missing:
+            self._next_look = 2 * node
+            sure = self._sure()
+            if all(sum(deep <= longest for deep in sure) >= more for longest, more in self._missing.items()):
+                self.full = True
+                self._missing.clear()
+
+    def _sure(self) -> list[int]:
+        """Depths of nodes that are sure to be found before the next token that could be accepted.
+
+        That comes after a node of the path that this suffix has not come to, too.
+        """
+        nodes, children = self._tree.nodes, self._tree.children
+        steps = set(zip((0, *self.path), self._following, strict=False))
+        wanted = min((entry for entry in self._heap if (entry[2], entry[4]) in steps), default=None)
+        found: dict[int, int] = {}
+        for entry in self._heap:
+            parent = entry[2]
+            key = (parent << TOKEN_BITS) + entry[4]
+            if key in children or (wanted is not None and entry >= wanted):
+                continue
+            if self._strategy == "single" or (self._strategy == "parallel" and parent):
+                if parent in self._parents:
+                    continue
+                key = parent << TOKEN_BITS  # one of them
+            found[key] = nodes[parent][2] + 1
+        return [*found.values()]
 
 
 class JointSearch:
@@ -265,12 +318,14 @@ class JointSearch:
                 cut.full, cut.sure = min(cut.width, cut.longest + 1), cut.rule is None and self._sure_roots > 0
             else:
                 cut.sure = cut.rule is None and self._sure_roots * min(cut.longest, SURE_DEPTH) >= cut.width - 1
+        self._look()
         self._open_cuts = [cut for cut in cuts if cut.rule is None or not self._ended_before(cut, cut.rule)]
         if not self._first:
             self._open(0, self._root)
         self.next_check = 0
         if self._open_cuts:
             self._grow()
+        self._look()
         for cut in self._open_cuts:
             if not self._is_full(cut):
                 cut.nodes, cut.pushed = len(cut.seen.nodes), self._pushed
@@ -280,7 +335,6 @@ class JointSearch:
     def _ended_before(self, cut: Cut, rule: StopRule) -> bool:
         """Whether a stop rule would have ended at one of the turns that the search has taken."""
         seen = cut.seen
-        seen.look(self.grown)
         for count, bound, depth, pushed in self._turns or ():
             nodes = bisect_left(seen.nodes, count)
             if nodes >= cut.full:
@@ -418,9 +472,13 @@ class JointSearch:
 
     # ------------------------------------------------------------------ where it ends
 
+    def _look(self) -> None:
+        """See what was found since the last look."""
+        for seen in self._seen.values():
+            seen.look(self.grown)
+
     def _is_full(self, cut: Cut) -> bool:
         """Whether a cut has all the nodes that it may have; notes where it ended."""
-        cut.seen.look(self.grown)
         if len(cut.seen.nodes) < cut.full:
             return False
         cut.nodes, cut.pushed = cut.full, self._marks[cut.seen.nodes[cut.full - 1]]
@@ -433,6 +491,7 @@ class JointSearch:
             bound: Most that any further node's path probability can be.
             depth: That of the node whose turn it is.
         """
+        self._look()
         count = len(self.grown)
         sure: dict[int, int] = {}
         going, self.next_check = [], NEVER
@@ -527,7 +586,6 @@ class JointSearch:
 
     def accepted(self, cut: Cut, kept: int) -> int:
         """How many of the tokens that follow a setting's first ``kept`` nodes hold."""
-        cut.seen.look(self.grown)
         nodes = cut.seen.nodes
         path = self.path[: cut.longest]
         return bisect_left(path, nodes[kept]) if kept < len(nodes) else len(path)
