@@ -35,9 +35,11 @@ class FrequencySearch:
         self._sources = sources
         self._tree = GrowingTree(sources, root_id)
         self._parents: set[int] = set()
-        self._missing: dict[int, int] = {}
-        self._longest = 0
         self._strategy: Strategy = "hierarchical"
+        self._widths: Mapping[int, int] = {}
+        self._missing: dict[int, int] = {}
+        """Longest branch of a tree that is not full -> nodes that it may still have."""
+        self._longest = self._next_count = 0
         self._heap: list[_Entry] = []
         self._number = 0
         self._kept = 1
@@ -57,22 +59,23 @@ class FrequencySearch:
         Args:
             widths: Most draft tokens in one branch -> most nodes of a tree with such branches.
         """
-        self._strategy = strategy
-        self._missing = {longest: width - 1 for longest, width in widths.items() if width > 1}
-        self._longest = max(self._missing, default=0)
+        self._strategy, self._widths = strategy, widths
+        self._count()
         for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):
             if not self._missing:
                 break
-            self._fill(strategy, number, level)
+            self._fill(number, level)
         return self._tree
 
-    def _count(self, depth: int) -> None:
-        """One more node at this depth: those trees that are then full need no others."""
-        for longest in [longest for longest in self._missing if depth <= longest]:
-            self._missing[longest] -= 1
-            if not self._missing[longest]:
-                del self._missing[longest]
-                self._longest = max(self._missing, default=0)
+    def _count(self) -> None:
+        """Count which trees are full and need no more nodes."""
+        depths = [node[2] for node in self._tree.nodes]
+        missing = {
+            longest: width - sum(depth <= longest for depth in depths) for longest, width in self._widths.items()
+        }
+        self._missing = {longest: more for longest, more in missing.items() if more > 0}
+        self._longest = max(self._missing, default=0)
+        self._next_count = len(depths) + min(self._missing.values(), default=0)
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""
@@ -87,28 +90,30 @@ class FrequencySearch:
             best = LeftCandidate(token_id, parent, probability, name, "width")
         return LeftOut(pays=cut, width=len(self._heap), best=best)
 
-    def _fill(self, strategy: Strategy, number: int, level: Level) -> None:
+    def _fill(self, number: int, level: Level) -> None:
         """Merge the most frequent nodes under one suffix into the tree."""
-        tree, heap = self._tree, []
+        tree, strategy, source = self._tree, self._strategy, self._sources[number]
+        nodes, heap, base = tree.nodes, [], level[0]
         self._heap, self._number = heap, number
         pushed = self._push(heap, 0, 0, 1.0, number, level)
         while heap and self._missing:
             _, _, parent, probability, token_id, place = heappop(heap)
-            depth = tree.nodes[parent][2] + 1
+            depth = nodes[parent][2] + 1
             if depth > self._longest:
                 continue  # only trees that are full have such branches
-            node, length = tree.child(parent, token_id), level[0] + depth
+            node = tree.child(parent, token_id)
             if node is None:
                 if strategy != "hierarchical" and parent in self._parents and (parent or strategy == "single"):
                     continue
-                node = tree.add(parent, token_id, probability, length, number, place)
+                node = tree.add(parent, token_id, probability, base + depth, number, place)
                 self._parents.add(parent)
-                self._count(depth)
+                if len(nodes) >= self._next_count:
+                    self._count()
             else:
-                tree.also(node, length, number, place)
+                tree.also(node, base + depth, number, place)
             if depth < self._longest:
                 # A node that a longer suffix proposed keeps the probability it has there.
-                below = self._sources[number].after(place, length)
+                below = source.after(place, base + depth)
                 pushed = self._push(heap, pushed, node, tree.probabilities[node], number, below)
 
     def _push(

@@ -297,9 +297,10 @@ class _Walk:
         whole = first.recycled is not None or any(cut.rule is not None for _, cut in group)
         search = JointFrequency(self._sources(first), self._output[done - 1], following, whole)
         grown = search.grow(widths, first.config.strategy)
+        path = search.followed()
         for longest, members in groupby(sorted(group, key=_longest_of), _longest_of):
             nodes = [node for node, one in enumerate(grown.nodes) if one[2] <= longest]
-            ranks = [bisect_left(nodes, node) for node in search.path[:longest]]
+            ranks = [bisect_left(nodes, node) for node in path[:longest]]
             best: list[int] = []
             for setting, cut in members:
                 kept = cut.width if search.full else min(cut.width, len(nodes))

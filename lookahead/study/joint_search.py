@@ -23,6 +23,8 @@ SURE_DEPTH = 32
 """Depth to which a branch is sure to go on where it may: path probabilities are far above the smallest number there."""
 SURE_FROM = 1e-100
 """Path probability from which on a branch is sure to grow by ``SURE_DEPTH`` nodes."""
+FIRST_LOOK = 3
+"""Nodes from which on it is looked whether a full draft can end early."""
 FOREIGN = 8
 """A setting is given up when so many more nodes beyond its branch length were found for others than of its own."""
 NEVER = 1 << 30
@@ -152,8 +154,10 @@ class Seen:
 
     def look(self, tree: GrowingTree) -> None:
         """See the nodes that were found since the last look."""
-        found = range(self._looked, len(tree))
-        self._looked = len(tree)
+        found = range(self._looked, len(tree.nodes))
+        if not found:
+            return
+        self._looked = len(tree.nodes)
         if self.limit < NEVER:
             found = [node for node in found if tree.nodes[node][2] <= self.limit]
         self.nodes += found
@@ -177,6 +181,16 @@ class _Offer:
         self.following: _Offer | None = None
 
 
+def follow(tree: GrowingTree, path: list[int], following: Sequence[int]) -> list[int]:
+    """The path of nodes that hold these tokens, made longer as far as they are drafted."""
+    for token_id in following[len(path) :]:
+        child = tree.child(path[-1] if path else 0, token_id)
+        if child is None:
+            break
+        path.append(child)
+    return path
+
+
 def _chances(offer: _Offer, end: int | None = None) -> list[float]:
     """The path probabilities of its candidates from the next one to an end, as they will be once they are listed."""
     tier = offer.tier
@@ -195,29 +209,32 @@ class JointFrequency(FrequencySearch):
         adaptive: Whether some of the widths are chosen by the nodes, so that all of those must be found.
 
     Attributes:
-        path: The nodes that hold the tokens that follow, as far as they are drafted.
         full: Whether it ended early: all trees have as many nodes as they are wide.
     """
 
     def __init__(self, sources: Sequence[Source], root_id: int, following: Sequence[int], adaptive: bool) -> None:
         super().__init__(sources, root_id)
-        self.path: list[int] = []
+        self._path: list[int] = []
         self.full = False
         self._following = following
-        self._next_look = NEVER if adaptive else 2
+        self._looks = not adaptive
 
-    def _count(self, depth: int) -> None:
-        super()._count(depth)
-        node, path, tree = len(self._tree) - 1, self.path, self._tree
-        end = path[-1] if path else 0
-        if len(path) < len(self._following) and tree.nodes[node][:2] == (self._following[len(path)], end):
-            path.append(node)
-        elif node >= self._next_look and self._missing:
-            self._next_look = 2 * node
+    def _count(self) -> None:
+        super()._count()
+        self.followed()
+        node = len(self._tree) - 1
+        # What may come after the last node is not known yet: it must not be the end of the path.
+        if self._looks and self._missing and node > 1 and (not self._path or self._path[-1] != node):
             sure = self._sure()
             if all(sum(deep <= longest for deep in sure) >= more for longest, more in self._missing.items()):
                 self.full = True
                 self._missing.clear()
+        if self._looks:
+            self._next_count = min(self._next_count, 2 * node + 2)
+
+    def followed(self) -> list[int]:
+        """The nodes that hold the tokens that follow, as far as they are drafted."""
+        return follow(self._tree, self._path, self._following)
 
     def _sure(self) -> list[int]:
         """Depths of nodes that are sure to be found before the next token that could be accepted.
@@ -225,7 +242,7 @@ class JointFrequency(FrequencySearch):
         That comes after a node of the path that this suffix has not come to, too.
         """
         nodes, children = self._tree.nodes, self._tree.children
-        steps = set(zip((0, *self.path), self._following, strict=False))
+        steps = set(zip((0, *self._path), self._following, strict=False))
         wanted = min((entry for entry in self._heap if (entry[2], entry[4]) in steps), default=None)
         found: dict[int, int] = {}
         for entry in self._heap:
@@ -319,22 +336,24 @@ class JointSearch:
             else:
                 cut.sure = cut.rule is None and self._sure_roots * min(cut.longest, SURE_DEPTH) >= cut.width - 1
         self._look()
-        self._open_cuts = [cut for cut in cuts if cut.rule is None or not self._ended_before(cut, cut.rule)]
+        self._open_cuts = [cut for cut in cuts if not self._ended_before(cut)]
         if not self._first:
             self._open(0, self._root)
-        self.next_check = 0
+        self.next_check = 0 if self._turns is not None or len(self.grown) > 1 else FIRST_LOOK
         if self._open_cuts:
             self._grow()
         self._look()
         for cut in self._open_cuts:
             if not self._is_full(cut):
                 cut.nodes, cut.pushed = len(cut.seen.nodes), self._pushed
-        self._follow_path()
+        follow(self.grown, self.path, self._following)
         return self._given_up
 
-    def _ended_before(self, cut: Cut, rule: StopRule) -> bool:
-        """Whether a stop rule would have ended at one of the turns that the search has taken."""
-        seen = cut.seen
+    def _ended_before(self, cut: Cut) -> bool:
+        """Whether a cut would have ended at one of the turns that the search has taken."""
+        seen, rule = cut.seen, cut.rule
+        if rule is None:
+            return self._is_full(cut)
         for count, bound, depth, pushed in self._turns or ():
             nodes = bisect_left(seen.nodes, count)
             if nodes >= cut.full:
@@ -511,7 +530,7 @@ class JointSearch:
                 if sure[limit] >= more:
                     cut.nodes = cut.full
                     continue
-                more = min(more, max(sure[limit], 1 + (nodes >> 1)))
+                more = min(more, max(sure[limit], nodes))
             if limit < self._longest and count - nodes > nodes + FOREIGN:
                 self._given_up.append(cut)
                 continue
@@ -526,22 +545,13 @@ class JointSearch:
             return NEVER
         return SURE_DEPTH if self.grown.probabilities[-1] > SURE_FROM else 0
 
-    def _follow_path(self) -> None:
-        """Follow the next tokens as far as they are drafted."""
-        path = self.path
-        for token_id in self._following[len(path) :]:
-            child = self.grown.child(path[-1] if path else 0, token_id)
-            if child is None:
-                return
-            path.append(child)
-
     def _ahead(self, limit: int) -> int:
         """Nodes down to a depth that are sure to be found before what counts; ``NEVER`` if nothing counts any more.
 
         What counts is the next token that could be accepted, and another level at the last accepted node, which would
         teach something.
         """
-        self._follow_path()
+        follow(self.grown, self.path, self._following)
         path = self.path
         node = path[-1] if path else 0
         if len(path) >= min(limit, self._longest, len(self._following)) or node in self._closed:
