@@ -125,7 +125,7 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
     Raises:
         InputError: If the file cannot be read, has no row, or one of the rows read is not valid.
     """
-    return [(row.prompt, row.output) for row in _rows(path, TraceLine, limit)]
+    return [(row.prompt, row.output) for _, row in _rows(path, TraceLine, limit)]
 
 
 def read_prompts(path: str | Path) -> list[str]:
@@ -134,13 +134,19 @@ def read_prompts(path: str | Path) -> list[str]:
     Raises:
         InputError: If the file cannot be read, has no prompt, or a line is not valid.
     """
-    return [row.prompt for row in _rows(path, PromptLine)]
+    return [text for _, text in prompt_lines(path)]
 
 
-def _rows(path: str | Path, kind: type[_Line], limit: int | None = None) -> list[_Line]:
-    """The checked lines of a file, at least one."""
+def prompt_lines(path: str | Path) -> list[tuple[int, str]]:
+    """As ``read_prompts``, each text with the number of its line."""
+    return [(place, row.prompt) for place, row in _rows(path, PromptLine)]
+
+
+def _rows(path: str | Path, kind: type[_Line], limit: int | None = None) -> list[tuple[int, _Line]]:
+    """The checked lines of a file with their numbers, at least one."""
     with opened(path) as file:
-        rows = [checked_line(path, place, value, kind) for place, value in islice(json_lines(file, path), limit)]
+        numbered = islice(json_lines(file, path), limit)
+        rows = [(place, checked_line(path, place, value, kind)) for place, value in numbered]
     if not rows:
         raise InputError(f"{path}: has no row; {_HINTS[kind]}")
     return rows
@@ -208,6 +214,6 @@ def json_line(path: str | Path, place: int, line: bytes, kinds: type | tuple[typ
             raise SchemaError("not an object")
         return value
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
+        raise InputError(f"{path}, line {place}: is not UTF-8 text; need one JSON object per line (JSONL)") from None
     except SchemaError as error:
         raise InputError(f"{path}, line {place}: {error}; need one JSON object per line (JSONL)") from None

@@ -74,7 +74,7 @@ def parse_json(text: str) -> Any:
         try:
             value = json.loads(text, **hooks)
         except json.JSONDecodeError as error:
-            raise SchemaError(f"not JSON ({error if text.strip() else 'it is empty'})") from None
+            raise SchemaError(f"not JSON ({_broken(text, error)})") from None
         except ValueError:  # Python does not convert an integer of so many digits
             value = json.loads(text, **hooks, parse_int=integer)
         if refused:
@@ -84,6 +84,21 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise SchemaError("nested too deeply") from None
     return value
+
+
+def _broken(text: str, error: json.JSONDecodeError) -> str:
+    """Where a text stops being JSON, in this program's words.
+
+    >>> _broken("{'a': 1}", json.JSONDecodeError("", "{'a': 1}", 1)), _broken('{"a":', json.JSONDecodeError("", "", 5))
+    ('unexpected "\'a\': 1}"', 'it breaks off')
+    """
+    if not text.strip():
+        return "it is empty"
+    rest = text[error.pos : error.pos + 20]
+    if not rest.strip() or error.msg.startswith("Unterminated string"):
+        return "it breaks off"
+    line = f"line {error.lineno}: " if error.lineno > 1 else ""
+    return f"{line}unexpected {' '.join(rest.split())!r}"
 
 
 def refuse_half_pairs(value: Any, text: str = "\\ud") -> None:

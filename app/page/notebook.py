@@ -91,9 +91,9 @@ def open_lab(
     """The lab, as ``lookahead.lab`` describes it."""
     asked = None
     if prompts is not None:
-        name, text = _material(prompts)
+        name, data = _material(prompts)
         settings = {} if config is None else asdict(config)
-        asked = StudyRequest(name, text, settings, None, sampling, max_new_tokens, plain, sweep)
+        asked = StudyRequest(name, data, settings, None, sampling, max_new_tokens, plain, sweep)
     host = _host(model, tokenizer, max_new_tokens)
     studies = Studies(host)
     demo, url = launch(host, studies, server_port=port, inline=False, inbrowser=False, quiet=True)
@@ -120,16 +120,15 @@ def _host(model: Any, tokenizer: Any, max_new_tokens: int) -> ModelHost:
     return host
 
 
-def _material(prompts: Prompts) -> tuple[str, str]:
+def _material(prompts: Prompts) -> tuple[str, bytes]:
     """Name and content of the material.
 
     Raises:
         InputError: If the file cannot be read, or a prompt is neither a text nor an object with one.
     """
     if isinstance(prompts, str | Path):
-        data = read_bytes(prompts, MOST_BYTES)
-        return Path(prompts).name, data.decode("utf-8", "surrogateescape")
+        return Path(prompts).name, read_bytes(prompts, MOST_BYTES)
     rows = [{"prompt": one} if isinstance(one, str) else dict(one) for one in prompts or ()]
     if not rows:
         raise InputError("no prompts; give at least one text")
-    return "prompts.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
+    return "prompts.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()

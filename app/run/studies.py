@@ -55,6 +55,8 @@ MOST_CHECKS = 8
 """Most files that wait to be read before they are studied; one more is not read."""
 STOP_SECONDS = 10.0
 """How long a study that was stopped may take to sum up what it has."""
+LENT = "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
+"""Why prompts do not run on a host that lends GPUs."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -175,7 +177,7 @@ class Studies:
 
         Raises:
             BusyError: If the session, or the host, has too many in progress.
-            ValueError: If the text is too large.
+            ValueError: If the file is too large.
         """
         options = self._host.options
         self._check_size(request)
@@ -197,7 +199,7 @@ class Studies:
 
     def _check_size(self, request: StudyRequest) -> None:
         most = self._host.options.max_study_bytes
-        if len(request.text.encode("utf-8", "replace")) > most:
+        if len(request.data) > most:
             raise ValueError(f"{request.name}: larger than {most:,} bytes; the limit of this page")
 
     def check(self, request: StudyRequest) -> Future[dict[str, Any]]:
@@ -238,6 +240,8 @@ class Studies:
                 study.process.wait()
         if kind == "error":
             raise ValueError(value)
+        if self._host.lends and not value["recorded"]:
+            raise ValueError(LENT)
         return value
 
     def _make_room(self) -> None:
@@ -366,7 +370,7 @@ class Studies:
         for name in ("material", "runs"):
             (study.folder / name).mkdir()
         file = study.folder / "material" / study.request.name
-        file.write_bytes(study.request.text.encode("utf-8", "surrogatepass"))
+        file.write_bytes(study.request.data)
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "app.run.study_process"],
             stdin=subprocess.PIPE,
@@ -393,7 +397,7 @@ class Studies:
         methods: list[Method] = ["lookahead", "plain"] if study.request.plain else ["lookahead"]
         records: dict[Method, RunRecord] = {}
         if self._host.lends:
-            return "GPUs are lent here to single runs. Study a recording, or run the lab elsewhere."
+            return LENT
         try:
             for method in methods if place % 2 else reversed(methods):  # a machine that warms up favours neither
                 task = partial(self._generated, study, costs, sample, config, method)

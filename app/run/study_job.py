@@ -24,7 +24,7 @@ class StudyRequest:
     """
 
     name: str
-    text: str
+    data: bytes
     settings: Mapping[str, Any] = field(default_factory=dict)
     other: Mapping[str, Any] | None = None
     sampling: Sampling = GREEDY
@@ -38,7 +38,7 @@ class StudyJob:
     """A request as the process of the study gets it.
 
     Attributes:
-        request: The request; its text lies in ``FOLDER/material/NAME``.
+        request: The request; its content lies in ``FOLDER/material/NAME``.
         folder: A folder of this study alone.
         costs: T(n) of this machine; None if it was not measured.
         sources: What its runs can draft from.

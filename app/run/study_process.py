@@ -26,8 +26,10 @@ from lookahead.config import LookaheadConfig
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
 from lookahead.runs.runfile import RunFileError, RunPair
+from lookahead.study import grid
 from lookahead.study.as_run import as_run
-from lookahead.study.grid import AXES, Point, explore
+from lookahead.study.grid import AXES, Drafting, Point, timed_drafting
+from lookahead.study.joint import Outcome
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
@@ -175,6 +177,10 @@ class Work:
         corpus = load_corpus(job.trie, None, LookaheadConfig())  # within the bounds of the page's own
         config = base_config(self.samples, given, made.costs is not None)
         self._options = replace(made, config=config, corpus=corpus, notes=self.notes)
+        self._compared: list[list[Outcome]] = []
+        self._points: list[Point] = []
+        if asked.other is not None:
+            self._points = [Point(config), Point(replace(config, **asked.other))]
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
 
     def run(self) -> None:
@@ -185,8 +191,7 @@ class Work:
             try:
                 self._check()
                 found = self._made(place, sample) if sample.output_ids is None else self._kept(place, sample)
-                self.rows.append(self._row(found))
-                self.found.append(found)
+                self._take(found)
             except StoppedError as error:
                 self.notes.append(f"{error} after {place - 1:,} of {len(self.samples):,} prompts.")
                 break
@@ -202,18 +207,10 @@ class Work:
 
     def finish(self) -> None:
         """Tell what all of it amounts to, and what other settings would do if that was asked for."""
-        other, sweep = self._job.request.other, self._job.request.sweep
         self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
         try:
             self._check()
-            made = self._options
-            study = make_study(self.found, replace(made, axes=SWEEP, peers=True) if sweep else made, self._tick)
-            if other is not None:
-                points = [Point(made.config), Point(replace(made.config, **other))]
-                own, found = explore(self.found, points, made.config, made.costs, made.corpus, jobs=1)
-                told = against(own, found, [max(0, row.tokens - 1) for row in study.rows])
-                variants = (replaced(found, label="B"), *study.variants)
-                study = replaced(study, variants=variants, advice=(told, *study.advice))
+            study = self._with_other(make_study(self.found, self._sought(), self._tick))
         except StoppedError as error:
             if len(self.found) == len(self.samples):
                 self.notes.append(f"{error} before other settings were tried.")
@@ -234,6 +231,38 @@ class Work:
             self._finishing = Progress(self._parent, what, of)
         self._finishing.tell(done, now=False)
 
+    def _sought(self) -> StudyOptions:
+        """The options with other settings and methods, if those were asked for."""
+        return replace(self._options, axes=SWEEP, peers=True) if self._job.request.sweep else self._options
+
+    def _take(self, sample: Sample) -> None:
+        """Take a sample with its output among those found: its row, and what A and B do on it."""
+        row = self._row(sample)
+        if self._points:
+            self._compared += grid.Work([sample], self._points, self._options.costs, self._options.corpus).outcomes(
+                0, 1
+            )
+        self.rows.append(row)
+        self.found.append(sample)
+
+    def _with_other(self, study: Study) -> Study:
+        """The study of all that was found, with B beside it if there is one: replayed on the outputs of A."""
+        if not self._points:
+            return study
+        drafting = timed_drafting(self.found, self._options.config) if self._options.costs else Drafting()
+        own, other = (
+            grid.variant(
+                outcomes,
+                self._options.costs,
+                drafting,
+                "B",
+                config=grid.differences(point.config, self._options.config),
+            )
+            for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
+        )
+        told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])
+        return replaced(study, variants=(other, *study.variants), advice=(told, *study.advice))
+
     def _row(self, sample: Sample) -> Row:
         config, costs, corpus = self._options.config, self._options.costs, self._options.corpus
         steps = decode_steps_of(sample, config, costs, corpus)
@@ -244,7 +273,8 @@ class Work:
         last = make_study(self.found[-1:], self._options)
         told = verdict(self.rows, self._options.config, self._options.costs, last.draft_seconds)
         notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
-        return replaced(last, rows=tuple(self.rows), total=total_of(self.rows), verdict=told, advice=(), notes=notes)
+        rows, total = tuple(self.rows), total_of(self.rows)
+        return self._with_other(replaced(last, rows=rows, total=total, verdict=told, advice=(), notes=notes))
 
     def _tell(self, study: Study) -> None:
         self._parent.say("study", msgspec.json.encode(study))

@@ -1,7 +1,8 @@
 """The lab at ``/lab``: its page, and the studies that visitors start there.
 
-``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` and
-answers ``{"id"}``; ``POST /lab/check`` takes the same and answers what the file holds (``{"prompts", "recorded"}``).
+``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` (a file
+that is not text as ``"base64"`` instead of ``"text"``) and answers ``{"id"}``; ``POST /lab/check`` takes the same and
+answers what the file holds (``{"prompts", "recorded"}``).
 ``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (the settings), ``{"progress"}``,
 ``{"study"}``, ``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
 
@@ -15,6 +16,7 @@ import logging
 import re
 import secrets
 import threading
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -49,6 +51,7 @@ STUDY_SECONDS = 0.5
 """Least time between two ``{"study"}`` of a stream; a large one is sent less often."""
 MOST_BYTES_PER_SECOND = 2_000_000
 """Of a stream, roughly."""
+NEED = 'need a JSON object with "name" and "text", the content of the file'
 _SESSION = re.compile(r"[\w-]{20,64}")
 _FILE_NAME = re.compile(r"[^\w .,()+=@-]")
 
@@ -94,10 +97,11 @@ class Lab:
         Raises:
             ValueError: If it is not one.
         """
-        values = orjson.loads(body)
-        if not isinstance(values, dict) or not isinstance(values.get("text"), str):
-            raise ValueError('need a JSON object with "name" and "text", the content of the file')
-        if not values["text"].strip():
+        try:
+            values = orjson.loads(body)
+        except ValueError:
+            raise ValueError(NEED) from None
+        if not (data := _content(values)).strip():
             raise ValueError("The file is empty. Drop a file with prompts, a trace, or a run file.")
         given = values.get("settings") or [{}]
         if not isinstance(given, list) or not all(isinstance(one, dict) for one in given) or len(given) > 2:
@@ -107,7 +111,7 @@ class Lab:
         drafts = settings_of(LookaheadConfig).keys()
         return StudyRequest(
             name=_file_name(values.get("name")),
-            text=values["text"],
+            data=data,
             settings={name: own[name] for name in own.keys() & drafts},
             other={name: others[0][name] for name in others[0].keys() & drafts} if others else None,
             sampling=chosen(Sampling, own),
@@ -300,6 +304,19 @@ def _file_name(name: Any) -> str:
     """The name of a file as messages and exports may have it."""
     last = re.split(r"[\\/]", name)[-1] if isinstance(name, str) else ""
     return _FILE_NAME.sub("_", last)[:80].strip(" .") or "study"
+
+
+def _content(values: Any) -> bytes:
+    """The content of the file in a request."""
+    given = values if isinstance(values, dict) else {}
+    if isinstance(coded := given.get("base64"), str):
+        try:
+            return b64decode(coded, validate=True)
+        except ValueError:
+            raise ValueError("base64: need the content of the file in base64") from None
+    if not isinstance(text := given.get("text"), str):
+        raise ValueError(NEED)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _switch(values: dict[str, Any], name: str, default: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, forward_passes, print_result, progress, table
-from lookahead.inputs import excerpt, read_prompts
+from lookahead.inputs import excerpt, prompt_lines
 from lookahead.models import SHAPES
 from lookahead.process import everything_stays
 from lookahead.records import METHOD_WORDS
@@ -121,22 +121,22 @@ def _methods(text: str) -> list[str]:
     return methods
 
 
-def _texts(args: argparse.Namespace) -> list[str] | None:
+def _texts(args: argparse.Namespace) -> list[tuple[int, str]] | None:
+    """The prompts of the file with the numbers of their lines; None where there is no file."""
     if args.shape is not None:
         if args.model is not None:
             raise UsageError("--shape and --model name two models; leave one of them out")
     elif args.prompts is None:
         raise UsageError('--prompts is missing; name a file with one {"prompt": text} per line')
-    return None if args.prompts is None else read_prompts(args.prompts)
+    return None if args.prompts is None else prompt_lines(args.prompts)
 
 
-def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[str] | None) -> list[list[int]]:
+def _prompts(args: argparse.Namespace, backend: HFBackend, texts: list[tuple[int, str]] | None) -> list[list[int]]:
     """Token ids of all prompts, each within the model's context."""
     if texts is None:
         draws = [random.Random(seed) for seed in range(RANDOM_PROMPTS)]
         return [[draw.randrange(backend.vocab_size) for _ in range(RANDOM_PROMPT_TOKENS)] for draw in draws]
-    named = ((f"prompt {place} of {args.prompts}", text) for place, text in enumerate(texts, start=1))
-    return [options.encode(args, backend, text, name) for name, text in named]
+    return [options.encode(args, backend, text, f"{args.prompts}, line {place}") for place, text in texts]
 
 
 def _same(identical: bool | None, parted: list[dict[str, Any]] | None) -> str | bool | None:

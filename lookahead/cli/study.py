@@ -26,7 +26,7 @@ from lookahead.process import everything_stays
 from lookahead.runs import runfile
 from lookahead.study.axes import parse_axes
 from lookahead.study.folder import RUNS, TABLE, StudyFolder
-from lookahead.study.grid import AXES, grid
+from lookahead.study.grid import AXES, IN_A_MINUTE, grid
 from lookahead.study.machine_file import read_machine
 from lookahead.study.material import Sample, to_trace
 from lookahead.study.reading import read_material
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 SECONDS_PER_LINE = 15.0
 """Time between two lines about a long work where stderr is not a terminal."""
-MOST_REPLAYED = 2_000_000
-"""Output tokens times settings of the first look at a grid: about a minute on 2 cores."""
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
@@ -145,7 +143,7 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         machines=machines,
         notes=heard,
         jobs=cluster,
-        most_replayed=MOST_REPLAYED if args.grid is None else None,
+        most_replayed=IN_A_MINUTE if args.grid is None else None,
     )
     if waiting:
         samples, made = _run_prompts(args, samples, made, stop, cluster)

@@ -1,7 +1,7 @@
 // The table of prompts: sorted by any column, and fluid with thousands of rows, of which only those in sight are drawn.
 
 import { make, press } from './dom.js';
-import { kindsOf, kindTable } from './kinds.js';
+import { kindsOf, kindTable, secondOf } from './kinds.js';
 import { clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
 
 /** @import { Around, Column, Row, Study } from './study' */
@@ -28,7 +28,7 @@ export function mountTable(box, around) {
 
   function layOut() {
     if (!study) return;
-    byKind.hidden = !kindsOf(study.rows).length;
+    byKind.hidden = !kindsOf(study).length;
     kinds.hidden ||= byKind.hidden;
     scroller.hidden = filter.hidden = more.hidden = !kinds.hidden;
     byKind.setAttribute('aria-pressed', String(!kinds.hidden));
@@ -133,7 +133,7 @@ const watchWords = (/** @type {Row} */ { worst_step: step }) => 'Watch this run'
 
 /** The columns of a study, the second setting's among them if there is one. @param {Study} study @returns {Column[]} */
 export function columnsOf(study) {
-  const second = study.variants.find(({ label }) => label === 'B'), known = measured(study);
+  const second = secondOf(study), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
   const byT = study.machines.length > 0;
   const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. Watch calls it Decode speedup; what is “faster here” there is of the whole run.', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';

@@ -7,7 +7,7 @@ all are merged into one tree. The path probabilities are shares of the counts, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 
 from lookahead.config import Strategy
@@ -29,6 +29,11 @@ class FrequencySearch:
         self._sources = sources
         self._tree = GrowingTree(sources, root_id)
         self._parents: set[int] = set()
+        self._strategy: Strategy = "hierarchical"
+        self._widths: Mapping[int, int] = {}
+        self._missing: dict[int, int] = {}
+        """Longest branch of a tree that is not full -> nodes that it may still have."""
+        self._longest = self._next_count = 0
         self._heap: list[_Entry] = []
         self._number = 0
         self._kept = 1
@@ -36,17 +41,35 @@ class FrequencySearch:
     def run(self, width: int, longest_branch: int, strategy: Strategy, stop: StopRule | None) -> DraftTree:
         """The tree of at most ``width`` nodes (see ``Search.run``)."""
         loci = [source.locus() for source in self._sources]
-        self.grow(width, longest_branch, strategy)
+        self.grow({longest_branch: width}, strategy)
         self._kept = len(self._tree) if stop is None else stop.width(self._tree.probabilities)
         return self._tree.tree(self._kept, self._tree.match_length(loci))
 
-    def grow(self, width: int, longest_branch: int, strategy: Strategy) -> GrowingTree:
-        """All nodes up to a width, whether they pay or not; those of a wider tree come in the same order."""
+    def grow(self, widths: Mapping[int, int], strategy: Strategy) -> GrowingTree:
+        """The nodes of several trees at once, whether they pay or not.
+
+        Each tree has its nodes in the order in which they come here: of those within its longest branch the first ones.
+
+        Args:
+            widths: Most draft tokens in one branch -> most nodes of a tree with such branches.
+        """
+        self._strategy, self._widths = strategy, widths
+        self._count()
         for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):
-            if len(self._tree) >= width:
+            if not self._missing:
                 break
-            self._fill(width, longest_branch, strategy, number, level)
+            self._fill(number, level)
         return self._tree
+
+    def _count(self) -> None:
+        """Count which trees are full and need no more nodes."""
+        depths = [node[2] for node in self._tree.nodes]
+        missing = {
+            longest: width - sum(depth <= longest for depth in depths) for longest, width in self._widths.items()
+        }
+        self._missing = {longest: more for longest, more in missing.items() if more > 0}
+        self._longest = max(self._missing, default=0)
+        self._next_count = len(depths) + min(self._missing.values(), default=0)
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""
@@ -61,25 +84,30 @@ class FrequencySearch:
             best = LeftCandidate(token_id, parent, probability, name, "width")
         return LeftOut(pays=cut, width=len(self._heap), best=best)
 
-    def _fill(self, width: int, longest_branch: int, strategy: Strategy, number: int, level: Level) -> None:
+    def _fill(self, number: int, level: Level) -> None:
         """Merge the most frequent nodes under one suffix into the tree."""
-        tree, heap = self._tree, []
+        tree, strategy, source = self._tree, self._strategy, self._sources[number]
+        nodes, heap, base = tree.nodes, [], level[0]
         self._heap, self._number = heap, number
         pushed = self._push(heap, 0, 0, 1.0, number, level)
-        while heap and len(tree) < width:
+        while heap and self._missing:
             _, _, parent, probability, token_id, place = heappop(heap)
+            depth = nodes[parent][2] + 1
+            if depth > self._longest:
+                continue  # only trees that are full have such branches
             node = tree.child(parent, token_id)
-            length = level[0] + tree.nodes[parent][2] + 1
             if node is None:
                 if strategy != "hierarchical" and parent in self._parents and (parent or strategy == "single"):
                     continue
-                node = tree.add(parent, token_id, probability, length, number, place)
+                node = tree.add(parent, token_id, probability, base + depth, number, place)
                 self._parents.add(parent)
+                if len(nodes) >= self._next_count:
+                    self._count()
             else:
-                tree.also(node, length, number, place)
-            if tree.nodes[node][2] < longest_branch:
+                tree.also(node, base + depth, number, place)
+            if depth < self._longest:
                 # A node that a longer suffix proposed keeps the probability it has there.
-                below = self._sources[number].after(place, length)
+                below = source.after(place, base + depth)
                 pushed = self._push(heap, pushed, node, tree.probabilities[node], number, below)
 
     def _push(

@@ -35,7 +35,7 @@ AXES: dict[str, Sequence[Any]] = {
 """A grid for a first look, 384 settings."""
 IN_A_MINUTE = 3_500_000
 """Output tokens, times settings, that two processors replay in about a minute: 384 settings on 90 tokens of each of 100
-prompts."""
+prompts. A first look takes no more."""
 FINALISTS = 12
 """Settings that are replayed on all samples where the time does not suffice for all settings."""
 _TIMED_SAMPLES = 3

@@ -9,24 +9,26 @@ things part, for good.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import NamedTuple
 
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, Strategy
 from lookahead.costs import PassCosts
 from lookahead.draft import DraftTree, plain_ids
 from lookahead.drafter import Drafter
 from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
-from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
 from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
-from lookahead.study.joint_search import Cut, JointSearch
+from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
@@ -82,31 +84,58 @@ class _Setting:
 
     Attributes:
         config: The draft settings.
+        width, longest: Of them: most nodes, and most draft tokens in one branch.
         outcome: What it did so far.
-        rule: Its stop rule, made once; None for the full width.
-        confidence: What it has learned.
+        seconds: T(n) where it decides the width of its drafts; None for the full width.
+        rule: Its stop rule, made once.
+        confidence: What it has learned; shared with those that have learned the same.
         recycled: What its passes found likely; None where nothing is recycled.
     """
 
-    __slots__ = ("confidence", "config", "outcome", "recycled", "rule")
+    __slots__ = ("confidence", "config", "longest", "outcome", "recycled", "rule", "seconds", "width")
 
-    def __init__(self, config: LookaheadConfig, seconds: Sequence[float] | None, confidence: Confidence) -> None:
-        self.config, self.confidence = config, confidence
+    def __init__(self, config: LookaheadConfig, seconds: Sequence[float] | None) -> None:
+        self.config, self.seconds = config, seconds
+        self.width, self.longest = config.decoding_length, config.longest_branch
         self.outcome = Outcome()
         self.rule = None if seconds is None else StopRule(seconds)
         self.recycled: RecycledLogits | None = None
+        self.confidence: Confidence
 
-    def cut(self, room: int) -> Cut:
-        """The bounds of its next draft.
 
-        Args:
-            room: Most draft tokens in one branch that the output has room for.
-        """
-        return Cut(
-            self.config.decoding_length,
-            min(room, self.config.longest_branch),
-            None if self.rule is None else self.rule.fresh(),
-        )
+class _Alike(NamedTuple):
+    """What searches begin with: those with the same but for the confidence may turn out to be the same."""
+
+    strategy: Strategy
+    recycled: RecycledLogits | None
+    ruled: bool
+    root: float
+    confidence: Confidence
+
+
+_Drafting = tuple[_Setting, Cut]
+"""A setting and the bounds of its next draft."""
+
+
+def best_widths(probabilities: Sequence[float], seconds: Sequence[float]) -> list[int]:
+    """What ``choose_width`` says of the first n nodes, for every n from 0 to the narrower of both.
+
+    Args:
+        probabilities: Path probability of every node, the root's first.
+        seconds: ``seconds[n - 1]`` is T(n).
+
+    >>> best_widths([1.0, 0.9, 0.5, 0.1], [1.0, 1.3, 1.4, 1.9])
+    [1, 1, 2, 3, 3]
+    """
+    expected, best, best_rate = 1.0, 1, 1.0 / seconds[0]
+    found = [1, 1]
+    for width, (probability, time) in enumerate(zip(probabilities[1:], seconds[1:], strict=False), start=2):
+        expected += probability
+        rate = expected / time
+        if rate > best_rate:
+            best, best_rate = width, rate
+        found.append(best)
+    return found
 
 
 class _Walk:
@@ -145,8 +174,12 @@ class _Walk:
 
     def go(self, settings: Iterable[_Setting]) -> None:
         """Take them from the first token of the output to the last."""
-        output = self._output
+        output, nothing = self._output, Confidence()
         self._waiting[1] = list(settings)
+        for setting in self._waiting[1]:
+            setting.confidence = nothing
+        # All know the same T(n), up to their own widths.
+        self._seconds = max((setting.seconds or () for setting in self._waiting[1]), key=len)
         if self._recycles and self._rows is not None:
             for setting in self._waiting[1]:
                 setting.recycled = self._recycled(self._rows)
@@ -166,26 +199,57 @@ class _Walk:
 
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
-        longest = max(setting.config.longest_branch for setting in settings)
-        room = longest if self._room is None else self._room - done - 1
-        groups: dict[Hashable, list[tuple[_Setting, Cut]]] = {}
+        room = None if self._room is None else self._room - done - 1
+        frequent: dict[Hashable, list[_Drafting]] = {}
+        probable: dict[_Alike, list[_Drafting]] = {}
         for setting in settings:
-            cut = setting.cut(room)
-            if cut.width < 2 or cut.longest < 1:
+            width, longest = setting.width, setting.longest if room is None else min(room, setting.longest)
+            if width < 2 or longest < 1:
                 self._move(setting, done, 1, 0, None)
                 continue
-            # A branch of the whole width is cut by the width alone, so it may be searched further for a wider draft.
-            key = (setting.config.ranking, setting.config.strategy, setting.recycled)
-            if setting.config.ranking == "probability":
-                branch = cut.longest if cut.longest < cut.width - 1 else 0
-                root = 1.0 if cut.rule is None else setting.confidence.correction
-                key += (branch, setting.confidence, root)
-            groups.setdefault(key, []).append((setting, cut))
-        for group in groups.values():
-            if group[0][0].config.ranking == "probability":
-                self._probable(done, group)
-            else:
-                self._frequent(done, group)
+            cut = Cut(width, longest, setting.rule and setting.rule.fresh())
+            if setting.config.ranking == "frequency":
+                frequent.setdefault((setting.config.strategy, setting.recycled), []).append((setting, cut))
+                continue
+            ruled = cut.rule is not None
+            root = setting.confidence.correction if ruled else 1.0
+            alike = _Alike(setting.config.strategy, setting.recycled, ruled, root, setting.confidence)
+            probable.setdefault(alike, []).append((setting, cut))
+        for group in frequent.values():
+            self._frequent(done, group)
+        self._search(done, probable)
+
+    def _search(self, done: int, groups: Mapping[_Alike, list[_Drafting]]) -> None:
+        """The passes of settings that rank by probability, grouped by what their searches begin with."""
+        owners = Counter(alike.confidence for alike in groups)
+        longest = max((cut.longest for group in groups.values() for _, cut in group), default=0)
+        root_id, following, sure_roots = self._output[done - 1], self._output[done : self._end], self._sure_roots()
+        grounds: dict[RecycledLogits | None, Ground] = {}
+        searches: dict[Hashable, list[JointSearch]] = {}
+        for alike, group in groups.items():
+            recycled = alike.recycled
+            if recycled not in grounds:
+                sources = self._sources(group[0][0])
+                grounds[recycled] = Ground(sources, [source.locus() for source in sources])
+            ground = grounds[recycled]
+            values = [alike.confidence.of(source).values for source in ground.sources]
+            waiting = [([cut for _, cut in group], longest if recycled is None else group[0][1].longest)]
+            while waiting:
+                cuts, depth = waiting.pop()
+                known = searches.setdefault((*alike[:4], depth), [])
+                search = next((one for one in known if one.fits(values)), None)
+                if search is None:
+                    # The rows of all nodes are recycled, so none of them only fills up a draft.
+                    sure = sure_roots if recycled is None else 0
+                    search = JointSearch(
+                        ground, root_id, alike.strategy, alike.root, following, depth, sure, alike.ruled
+                    )
+                    known.append(search)
+                left = search.serve(cuts, values)
+                waiting += [
+                    ([cut for cut in left if cut.limit == limit], limit) for limit in {one.limit for one in left}
+                ]
+            self._learn(done, group, owners[alike.confidence] == 1)
 
     def _sure_roots(self) -> int:
         """Tokens that a draft is sure to hold after the root, wide enough: those that the request's trie lists."""
@@ -194,58 +258,56 @@ class _Walk:
             return len(list(listed(trie, ROOT)))
         return int(trie.only_token[ROOT] != NO_TOKEN)
 
-    def _probable(self, done: int, group: list[tuple[_Setting, Cut]]) -> None:
-        setting, cut = group[0]
-        confidence = setting.confidence
-        search = JointSearch(self._sources(setting), confidence, self._output[done - 1])
-        root = 1.0 if cut.rule is None else confidence.correction
-        following = self._output[done : self._end]
-        # The rows of all nodes are recycled, so none of them only fills up a draft.
-        sure_roots = self._sure_roots() if setting.recycled is None else 0
-        search.serve([cut for _, cut in group], setting.config.strategy, root, following, sure_roots)
-        probabilities = search.grown.probabilities
-        learned: dict[Hashable, Confidence] = {}
+    def _learn(self, done: int, group: list[_Drafting], owned: bool) -> None:
+        """What settings that had learned the same learn from a pass; ``owned``: nobody else had."""
+        confidence = group[0][0].confidence
+        best: dict[Seen, list[int]] = {}
+        told: dict[tuple[Lessons, float | None, int], list[tuple[_Setting, Cut, int, int]]] = {}
         for setting, cut in group:
-            kept = cut.kept(probabilities)
-            accepted = self._accepted(search.grown, kept, done)
+            kept, expected = cut.nodes, None
+            if cut.rule is not None:
+                probabilities = cut.seen.probabilities
+                if cut.seen not in best:
+                    best[cut.seen] = best_widths(probabilities, self._seconds)
+                kept = best[cut.seen][cut.nodes]
+                expected = (1.0 + sum(probabilities[1:kept])) - 1.0
+            accepted = cut.search.accepted(cut, kept)
             tokens = self._output[done : done + accepted + 1]
-            lessons = search.lessons(tokens, cut)
-            expected = None if cut.rule is None else (1.0 + sum(probabilities[1:kept])) - 1.0
-            key = (lessons, expected, len(tokens))
-            if key not in learned:
-                learned[key] = new = confidence.copy()
-                for source, number, held in lessons:
-                    new.of(source).learn(number, held)
-                if expected is not None:
-                    new.settle(expected, len(tokens) - 1)
-            setting.confidence = learned[key]
-            self._move(setting, done, kept, accepted, search.grown)
+            lessons = cut.search.lessons(tokens, cut)
+            told.setdefault((lessons, expected, len(tokens)), []).append((setting, cut, kept, accepted))
+        owned = owned and len(told) == 1
+        for (lessons, expected, emitted), members in told.items():
+            learned = confidence if owned else confidence.copy()
+            for source, number, held in lessons:
+                learned.of(source).learn(number, held)
+            if expected is not None:
+                learned.settle(expected, emitted - 1)
+            for setting, cut, kept, accepted in members:
+                setting.confidence = learned
+                self._move(setting, done, kept, accepted, cut.search.grown)
 
-    def _frequent(self, done: int, group: list[tuple[_Setting, Cut]]) -> None:
-        """Frequencies are not learned, so one tree serves every width, and every branch length that it keeps to."""
-        setting = group[0][0]
-        sources = self._sources(setting)
-        group.sort(key=lambda pair: -pair[1].longest)
-        grown, depths = None, [0]
-        for setting, cut in group:
-            if grown is None or max(depths[: cut.width]) > cut.longest:
-                search = FrequencySearch(sources, self._output[done - 1])
-                widest = max(other.width for _, other in group if other.longest <= cut.longest)
-                grown = search.grow(widest, cut.longest, setting.config.strategy)
-                depths = [node[2] for node in grown.nodes]
-            cut.nodes = min(cut.width, len(grown))
-            kept = cut.kept(grown.probabilities)
-            self._move(setting, done, kept, self._accepted(grown, kept, done), grown)
-
-    def _accepted(self, grown: GrowingTree, kept: int, done: int) -> int:
-        """How many tokens of the output the first ``kept`` nodes hold."""
-        node, place = 0, done
-        while place < self._end:
-            child = grown.child(node, self._output[place])
-            if child is None or child >= kept:
-                break
-            node, place = child, place + 1
-        return place - done
+    def _frequent(self, done: int, group: list[_Drafting]) -> None:
+        """Frequencies are not learned, so one growing tree serves every width and every branch length."""
+        first = group[0][0]
+        widths: dict[int, int] = {}
+        for _, cut in group:
+            widths[cut.longest] = max(cut.width, widths.get(cut.longest, 0))
+        following = self._output[done : self._end]
+        # The rows of all nodes are recycled: none of them only fills up a draft.
+        whole = first.recycled is not None or any(cut.rule is not None for _, cut in group)
+        search = JointFrequency(self._sources(first), self._output[done - 1], following, whole)
+        grown = search.grow(widths, first.config.strategy)
+        path = search.followed()
+        for longest, members in groupby(sorted(group, key=_longest_of), _longest_of):
+            nodes = [node for node, one in enumerate(grown.nodes) if one[2] <= longest]
+            ranks = [bisect_left(nodes, node) for node in path[:longest]]
+            best: list[int] = []
+            for setting, cut in members:
+                kept = cut.width if search.full else min(cut.width, len(nodes))
+                if cut.rule is not None:
+                    best = best or best_widths([grown.probabilities[node] for node in nodes], self._seconds)
+                    kept = best[kept]
+                self._move(setting, done, kept, bisect_left(ranks, kept), grown)
 
     def _move(self, setting: _Setting, done: int, kept: int, accepted: int, grown: GrowingTree | None) -> None:
         """Note a setting's pass, and let it wait where its next one begins."""
@@ -280,6 +342,10 @@ class _Walk:
         recycled.follow(self._output[done : done + emitted])
 
 
+def _longest_of(pair: _Drafting) -> int:
+    return pair[1].longest
+
+
 class Jointly:
     """Replays one sample after the other, each with many settings.
 
@@ -308,12 +374,11 @@ class Jointly:
         Args:
             costs: T(n) for adaptive widths; without it every width is used in full.
         """
-        nothing = Confidence()
         by_setting: dict[LookaheadConfig, Outcome] = {}
         walks: dict[LookaheadConfig, list[_Setting]] = {}
         sames = self._sames(sample, configs, costs)
         for same in dict.fromkeys(sames):
-            setting = _Setting(same, pass_seconds(same, costs), nothing)
+            setting = _Setting(same, pass_seconds(same, costs))
             by_setting[same] = setting.outcome
             walks.setdefault(_sources_only(same), []).append(setting)
         for sources, settings in walks.items():

@@ -11,6 +11,7 @@ from lookahead.study.material import category_of
 
 Fields = Mapping[str, Any]
 """A JSON object."""
+NEED_EVENT = "need one JSON object, or [DONE], after data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,12 @@ def events(text: str) -> Iterator[Fields]:
     """
     for line in text.splitlines():
         if line.startswith("data:") and (data := line[5:].strip()) and data != "[DONE]":
-            value = parse_json(data)
+            try:
+                value = parse_json(data)
+            except SchemaError as error:
+                raise SchemaError(f"{error}; {NEED_EVENT}") from None
             if not isinstance(value, dict):
-                raise SchemaError("a data: line is not an object")
+                raise SchemaError(f"not an object; {NEED_EVENT}")
             yield value
 
 

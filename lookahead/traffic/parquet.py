@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from lookahead.inputs import MAX_FILE_BYTES, InputError, excerpt
+from lookahead.inputs import MAX_FILE_BYTES, InputError
 
 MAGIC = b"PAR1"
 _COLUMNS = {
@@ -39,8 +39,8 @@ def rows(file: BinaryIO, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             for row in batch.to_pylist():
                 place += 1
                 yield f"row {place}", {name: _listed(value) for name, value in row.items()}
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{path}, row {place + 1}: not valid Parquet ({excerpt(error)})") from None
+    except (pyarrow.ArrowException, OSError):
+        raise InputError(f"{path}, row {place + 1}: not valid Parquet; need a whole, undamaged file") from None
 
 
 def _listed(value: Any) -> Any:

@@ -28,7 +28,7 @@ from lookahead.inputs import (
 from lookahead.strict_json import SchemaError, checked, parse_json, refuse_half_pairs
 from lookahead.study.material import Sample
 from lookahead.traffic import llamacpp, openai, parquet, ray_data, sglang, tgi
-from lookahead.traffic.exchange import Answer, Exchange, Fields, Reader, content_text, events, exchange
+from lookahead.traffic.exchange import NEED_EVENT, Answer, Exchange, Fields, Reader, content_text, events, exchange
 from lookahead.traffic.retokenising import Retokeniser
 
 
@@ -210,8 +210,10 @@ def _text_rows(file: BinaryIO, path: str) -> Iterator[tuple[str, Any]]:
         if stripped.startswith(b"data:"):
             try:
                 chunks = list(events(stripped.decode("utf-8")))
-            except (UnicodeDecodeError, SchemaError) as error:
-                raise InputError(f"{path}, line {place}: {excerpt(error)}") from None
+            except UnicodeDecodeError:
+                raise InputError(f"{path}, line {place}: is not UTF-8 text; {NEED_EVENT}") from None
+            except SchemaError as error:
+                raise InputError(f"{path}, line {place}: {error}") from None
             if stream and (not chunks or _begins(stream, chunks[0])):
                 yield f"line {begin}", stream
                 stream = []

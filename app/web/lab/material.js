@@ -2,10 +2,11 @@
 
 import { button, input, on, one, put } from '../lib/dom.js';
 
-/** @typedef {{ name: string, text: string }} Material */
+/** @typedef {{ name: string, text: string, base64?: string }} Material a file that is not text as base64 */
 
 const MOST_SHOWN = 120; // characters of a line that is wrong
 
+const PARQUET = 'PAR1'; // its first bytes
 const MOST_BYTES = 64_000_000, KEPT = 'lookahead-lab', MOST_KEPT = 1_000_000;
 
 /** @param {string} samples built-in prompts, as JSONL @param {(material: Material) => void} taken @param {(problem: string) => void} failed */
@@ -16,14 +17,15 @@ export function mountMaterial(samples, taken, failed) {
   function take(/** @type {Material} */ material) {
     put(one(document, '[data-material]'), nameOf(material));
     card.hidePopover();
-    try { sessionStorage.setItem(KEPT, material.text.length > MOST_KEPT ? '' : JSON.stringify(material)); } catch { /* storage is blocked or full: only not kept */ }
+    try { sessionStorage.setItem(KEPT, (material.base64 || material.text).length > MOST_KEPT ? '' : JSON.stringify(material)); } catch { /* storage is blocked or full: only not kept */ }
     taken(material);
   }
 
   async function read(/** @type {File} */ chosen) {
     if (chosen.size > MOST_BYTES) return failed(chosen.name + ': larger than 64 MB. Study a part of it here, or all of it with “python -m lookahead study”.');
     try {
-      take({ name: chosen.name, text: await chosen.text() });
+      const parquet = await chosen.slice(0, PARQUET.length).text() === PARQUET;
+      take({ name: chosen.name, ...(parquet ? { text: '', base64: await base64(chosen) } : { text: await chosen.text() }) });
     } catch {
       failed(chosen.name + ': could not be read. Choose it again.');
     }
@@ -46,6 +48,14 @@ export function mountMaterial(samples, taken, failed) {
     if (typeof kept?.name === 'string' && typeof kept.text === 'string') take(kept);
   } catch { /* nothing kept */ }
 }
+
+/** @param {File} file @returns {Promise<string>} */
+const base64 = (file) => new Promise((done, failed) => {
+  const reader = new FileReader();
+  reader.onload = () => done(String(reader.result).split(',')[1]);
+  reader.onerror = failed;
+  reader.readAsDataURL(file);
+});
 
 /** A file may be dropped anywhere. @param {(file: File) => void} read */
 function hearDrops(read) {

@@ -5,7 +5,7 @@
 export const ROOT = location.pathname.replace(/\/lab\/?$/, ''); // wherever the app is served
 const STUDIES = ROOT + '/lab/studies';
 
-/** @typedef {{ name: string, text: string, settings: Record<string, any>[], plain: boolean, sweep: boolean, max_new_tokens: number }} Order */
+/** @typedef {{ name: string, text: string, base64?: string, settings: Record<string, any>[], plain: boolean, sweep: boolean, max_new_tokens: number }} Order */
 /** @typedef {{ done: number, of: number, seconds_left: number | null, what: string }} Progress */
 /** @typedef {{ asked?: { settings: Record<string, any>, other: Record<string, any> | null }, progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
 
@@ -17,7 +17,7 @@ export const watchAddress = (id, run, step) => ROOT + '/?' + new URLSearchParams
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
 export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
 
-/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string, silent?: boolean }>} silent: there was no answer */
+/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string, base64?: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string, silent?: boolean }>} silent: there was no answer */
 export const check = (material) => answered(fetch(ROOT + '/lab/check', { method: 'POST', body: JSON.stringify(material), headers: { 'Content-Type': 'application/json' } }));
 
 export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));

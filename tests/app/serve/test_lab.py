@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from lookahead.study.result import Study
 from lookahead.study.study import StudyOptions
 
 PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
+TRAFFIC = Path(__file__).parents[2] / "lookahead" / "traffic"
 TRACE = "".join(
     json.dumps({"prompt": [5, 6, 7, 5, 6], "output": [7, 5, 6, number, 7, 5, 6, 8, 7, 5]}) + "\n" for number in (1, 2)
 )
@@ -188,7 +190,7 @@ def test_a_file_is_read_before_it_is_studied(
 
 
 def test_files_that_wait_to_be_read_are_few(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    let, request = threading.Event(), StudyRequest("a.jsonl", PROMPTS)
+    let, request = threading.Event(), StudyRequest("a.jsonl", PROMPTS.encode())
     monkeypatch.setattr(Studies, "_checked", lambda *_: {"prompts": 2} if let.wait(60) else {})
     asked = [lab.studies.check(request) for _ in range(200)]
     assert sum(not check.done() for check in asked) == studies.MOST_CHECKS
@@ -244,6 +246,18 @@ def test_a_file_cannot_take_the_place_of_a_module(client: TestClient) -> None:
     assert found.rows[0].text.startswith("raise SystemExit")
 
 
+def test_a_file_that_is_not_text_comes_in_base64(client: TestClient) -> None:
+    pytest.importorskip("pyarrow")
+    data = (TRAFFIC / "ray_data.parquet").read_bytes()
+    body = {"name": "rows.parquet", "base64": b64encode(data).decode()}
+    assert client.post("/lab/check", json=body).json() == {"prompts": 2, "recorded": True}
+    found = found_by(client, client.post("/lab/studies", json=body).json()["id"])
+    assert [row.name for row in found.rows] == ["rows.parquet:1", "rows.parquet:2"]
+    for content in ({"base64": "%"}, {"base64": ""}, {}, {"text": 5}):
+        assert client.post("/lab/studies", json={"name": "x", **content}).status_code == 400
+    assert client.post("/lab/studies", content=b"{").json()["error"].startswith("need a JSON object")
+
+
 def test_another_session_sees_nothing(lab: Lab, recording: tuple[TestClient, str, Study]) -> None:
     client, study, found = recording
     other = visitor(lab)
@@ -273,7 +287,7 @@ def test_fifty_studies_at_once_are_refused_in_one_line_but_for_a_few(lab: Lab, g
 def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: Gate) -> None:
     gate.open.set()
     text = "".join(json.dumps({"prompt": f"Say {number}."}) + "\n" for number in range(300))
-    study = started(client, text, plain=False)
+    study = started(client, text, plain=False, settings=[{}, {"decoding_length": 4}])
     with client.stream("GET", f"/lab/studies/{study}/events") as stream:
         stopped = False
         events = []
@@ -285,6 +299,8 @@ def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: G
     assert stopped
     found = msgspec.convert([event["study"] for event in events if "study" in event][-1], Study)
     assert 0 < len(found.rows) < 300
+    assert found.variants[0].label == "B"
+    assert len(found.variants[0].each) == len(found.rows)
     assert any(note.startswith("Stopped after") for note in found.notes)
 
 
@@ -389,7 +405,7 @@ def test_a_study_bounds_the_corpus_of_the_page_as_the_page_does(
     corpus.insert(range(6000))
     save_trie(corpus, tmp_path / "a.trie", "ids")
     monkeypatch.setattr(study_process, "LookaheadConfig", lambda: LookaheadConfig(trie_capacity=2000))
-    request = StudyRequest("t.jsonl", TRACE, {"trie_capacity": 10**6})
+    request = StudyRequest("t.jsonl", TRACE.encode(), {"trie_capacity": 10**6})
     job = StudyJob(request, tmp_path, 9, host.info, None, ("prompt", "corpus"), str(tmp_path / "a.trie"), None, 9.0)
     work = study_process.Work(SimpleNamespace(), job)  # type: ignore[arg-type]
     (found,) = work._options.corpus
@@ -403,6 +419,7 @@ def test_what_there_is_so_far_has_no_note_about_its_last_prompt(
     monkeypatch.setattr(study_process, "make_study", lambda *_: one)
     work: Any = study_process.Work.__new__(study_process.Work)
     work.found, work.rows, work.notes = [], list(one.rows), ["of all"]
+    work._points = []
     work._options = StudyOptions("x", LookaheadConfig())
     assert work._so_far().notes == ("of all",)
 
@@ -413,6 +430,9 @@ def test_a_page_that_lends_gpus_runs_no_prompts(
     monkeypatch.setattr(host, "lends", True)
     assert "GPUs are lent here to single runs" in problem_of(client, started(client))
     assert not gate.prompts
+    answers = [client.post("/lab/check", json={"name": "x.jsonl", "text": text}) for text in (PROMPTS, TRACE)]
+    assert "GPUs are lent here to single runs" in answers[0].json()["error"]
+    assert answers[1].json()["recorded"]
 
 
 def test_a_study_ends_when_another_model_is_loaded(

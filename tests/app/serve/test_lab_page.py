@@ -62,6 +62,7 @@ def test_the_example_is_the_bundled_runs_and_is_sent_once(client: TestClient) ->
     assert len(example.content) < 150_000
     study = msgspec.json.decode(example.content, type=Study)
     assert {row.name.removesuffix(".json") for row in study.rows} == {path.stem for path in RUNS.glob("*.json")}
+    assert len({row.category for row in study.rows}) == len(study.rows)
     assert study.verdict.text
     assert study.machines[0].break_even
     assert study.advice

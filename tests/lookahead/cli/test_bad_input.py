@@ -204,8 +204,8 @@ def test_models_that_are_none(refused: Callable[..., str], tmp_path: Path) -> No
 def test_a_prompt_beyond_the_context(refused: Callable[..., str], tiny_model: Path, tmp_path: Path) -> None:
     model = ("--model", str(tiny_model))
     assert "128, output included" in refused("generate", "--prompt", "a" * 128, *model)
-    prompts = _file(tmp_path, '{"prompt": "a"}\n{"prompt": "' + "a" * 200 + '"}')
-    assert "prompt 2 of" in refused("bench", "--prompts", prompts, *model)
+    prompts = _file(tmp_path, '{"prompt": "a"}\n\n{"prompt": "' + "a" * 200 + '"}')
+    assert f"{prompts}, line 3: " in refused("bench", "--prompts", prompts, *model)
 
 
 def test_a_device_that_is_not_there(refused: Callable[..., str], tiny_model: Path) -> None:

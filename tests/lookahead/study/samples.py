@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
@@ -46,6 +48,13 @@ def corpus() -> Trie:
     trie = Trie(12)
     trie.insert([0, 1, 2, 3, 4, 5, 0, 1, 2, 0, 1, 3])
     return trie
+
+
+def text_of(seed: int, vocabulary: int, phrases: int, length: int) -> list[int]:
+    """A text of phrases that come again."""
+    generator = random.Random(seed)
+    known = [[generator.randrange(vocabulary) for _ in range(generator.randrange(2, 9))] for _ in range(phrases)]
+    return [token_id for _ in range(length) for token_id in (*generator.choice(known), generator.randrange(vocabulary))]
 
 
 def recorded(chain: Chain | None = None, period: int = 7, most: int = 60, expected: tuple[int, ...] = ()) -> RunRecord:

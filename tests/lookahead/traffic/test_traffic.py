@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ def _first_line(path: Path) -> bytes:
 def _all(path: Path, tokenizer: Any = None) -> tuple[list[Sample], list[str]]:
     notes: list[str] = []
     return list(traffic_in(path.read_bytes(), str(path), tokenizer, notes.append)), notes
+
+
+def _plain(message: str) -> bool:
+    """Whether a message is one line without the words of a parser."""
+    return not re.search(r"\n|Expecting|Expected|Extra data|\bcolumn \d|\(char |codec|`|[Aa]rrow|msgspec|\$", message)
 
 
 def _written(tmp_path: Path, *rows: Any) -> Path:
@@ -197,7 +203,8 @@ VLLM = {"choices": [{"index": 0, "text": "a", "token_ids": [5]}], "prompt_token_
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{", "line 2: not JSON"),
+        ("{", r"line 2: not JSON \(it breaks off\); need one JSON object per line \(JSONL\)$"),
+        ("{'a': 1}\n", r"""line 2: not JSON \(unexpected "'a': 1}"\); need one JSON object per line"""),
         ("7", "line 2: not an object"),
         ({"request": {}, "response": {"ok": True}}, "line 2: need a response of vLLM, SGLang"),
         ({**VLLM, "prompt_token_ids": [1, -1]}, r"line 2: prompt\[1\]: need an integer >= 0"),
@@ -209,8 +216,9 @@ VLLM = {"choices": [{"index": 0, "text": "a", "token_ids": [5]}], "prompt_token_
         ({"choices": [{"text": "a"}]}, "line 2: no token ids of the prompt: this is text .* --tokenizer"),
         ({"choices": [{"text": "\ud800"}]}, "line 2: response: half a surrogate pair"),
         ({"request": {"prompt": "\udfff"}, "response": VLLM}, "line 2: prompt: half a surrogate pair"),
-        ({"request": {}, "response": "data: {\n\n"}, "line 2: not JSON"),
-        ("data: {\n", "line 2: not JSON"),
+        ({"request": {}, "response": "data: {\n\n"}, r"line 2: not JSON \(it breaks off\); need .* after data:$"),
+        ("data: {\n", r"line 2: not JSON \(it breaks off\); need one JSON object, or \[DONE\], after data:$"),
+        ("data: [1]\n", "line 2: not an object; need one JSON object"),
         ({"generated_tokens": [5], "prompt": "x"}, "line 2: no token ids of the prompt: Ray Data has them"),
         ({"response": [{"generated_tokens": [5]}, {"generated_tokens": [6]}]}, "line 2: no token ids of the prompt"),
         ({"output_ids": 5, "meta_info": 3, "prompt_token_ids": [1]}, "line 2: output: need a list, got an integer"),
@@ -221,7 +229,16 @@ def test_a_bad_row_is_one_line_with_its_number(row: Any, message: str, tmp_path:
     path = _written(tmp_path, VLLM, row)
     with pytest.raises(InputError, match=message) as refusal:
         _all(path)
-    assert "\n" not in str(refusal.value)
+    assert _plain(str(refusal.value))
+
+
+def test_bytes_that_are_not_text_are_one_line_with_its_number(tmp_path: Path):
+    path = tmp_path / "x.jsonl"
+    for line in (b"data: \xff\n", b'{"response": "\xff"}\n'):
+        path.write_bytes(json.dumps(VLLM).encode() + b"\n" + line)
+        with pytest.raises(InputError, match="line 2: is not UTF-8 text; need one JSON object") as refusal:
+            _all(path)
+        assert _plain(str(refusal.value))
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "data: [DONE]\n", json.dumps({**VLLM, "choices": []}) + "\n"])
@@ -263,8 +280,9 @@ def test_without_pyarrow_parquet_is_refused_in_one_line(monkeypatch):
 def test_damaged_parquet_is_one_line(damage, tmp_path: Path):
     path = tmp_path / "x.parquet"
     path.write_bytes(damage((HERE / "ray_data.parquet").read_bytes()))
-    with pytest.raises(InputError, match="not valid Parquet"):
+    with pytest.raises(InputError, match="not valid Parquet; need a whole, undamaged file") as refusal:
         _all(path)
+    assert _plain(str(refusal.value))
 
 
 _JSON = st.recursive(
@@ -307,7 +325,7 @@ def test_whatever_a_row_holds_the_answer_is_samples_or_one_line(row: Any, known:
     try:
         samples, _ = _all(path, tokenizer if known else None)
     except InputError as error:
-        assert "\n" not in str(error)
+        assert _plain(str(error))
     else:
         assert all(sample.prompt_ids and sample.output_ids for sample in samples)
 
