@@ -68,7 +68,7 @@ class Search:
 
     def __init__(self, sources: Sequence[Source], confidence: Confidence, root_id: int) -> None:
         self._sources, self._confidence = sources, confidence
-        self._values: Sequence[Sequence[float]] = [confidence.of(source).values for source in sources]
+        self._values = [confidence.of(source).values for source in sources]
         self._tree = GrowingTree(sources, root_id)
         self._loci: dict[int, Sequence[Locus]] = {0: [source.locus() for source in sources]}
         self._levels: dict[int, Iterator[tuple[int, Level]]] = {}
