@@ -239,9 +239,8 @@ class Work:
         """Take a sample with its output among those found: its row, and what A and B do on it."""
         row = self._row(sample)
         if self._points:
-            self._compared += grid.Work([sample], self._points, self._options.costs, self._options.corpus).outcomes(
-                0, 1
-            )
+            costs, corpus = self._options.costs, self._options.corpus
+            self._compared += grid.Work([sample], self._points, costs, corpus).outcomes(0, 1)
         self.rows.append(row)
         self.found.append(sample)
 
@@ -249,15 +248,10 @@ class Work:
         """The study of all that was found, with B beside it if there is one: replayed on the outputs of A."""
         if not self._points:
             return study
-        drafting = timed_drafting(self.found, self._options.config) if self._options.costs else Drafting()
+        config, costs = self._options.config, self._options.costs
+        drafting = timed_drafting(self.found, config) if costs else Drafting()
         own, other = (
-            grid.variant(
-                outcomes,
-                self._options.costs,
-                drafting,
-                "B",
-                config=grid.differences(point.config, self._options.config),
-            )
+            grid.variant(outcomes, costs, drafting, "B", config=grid.differences(point.config, config))
             for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
         )
         told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])

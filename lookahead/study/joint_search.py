@@ -299,7 +299,7 @@ class JointSearch:
         self._marks = [0]
         """Number of the last offer made before each node was found."""
         self._closed: set[int] = set()
-        self._values: list[Sequence[float]] = []
+        self._values: Sequence[Sequence[float]] = ()
         self._read: dict[int, tuple[int, int, float]] = {}
         """What was read of the confidence: source, class, value."""
         self._turns: list[tuple[int, float, int, int]] | None = [] if ruled else None
