@@ -2,9 +2,10 @@
 
 What a setting drafts at a position depends on what was read up to there, which is the same for all settings that draft
 from the same sources, and on what it learned from its own drafts. So the settings go along the output together: the
-tries read every token once, settings that have learned the same search once, and a search of the widest serves the
-narrower ones, because a search finds the nodes of a wider draft in the same order. Settings that have learned different
-things part, for good.
+tries read every token once, and what the sources answer at a position is looked up once. One search serves all widths
+and branch lengths, because a search finds the nodes of a wider draft in the same order, and all settings that have
+learned the same of what it reads, whatever else they have learned; it ends where what it would accept and teach is
+known. A tree by frequency, which nothing is learned for, serves all widths and branch lengths too.
 """
 
 from __future__ import annotations
