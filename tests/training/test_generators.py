@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.training.ambiguity import AFTER_FOUR, AFTER_ONE, AFTER_TWO, PLAIN, followers
@@ -116,6 +116,7 @@ def copied_tokens(document: Document) -> None:
             assert source < 0 or [*document.prefix, *branch.question][source] == token
 
 
+@settings(max_examples=15)
 @given(seed=SEEDS)
 def test_sources_point_at_the_token_they_copy(seed, encoder):
     text = RealText(passages=PASSAGES)
