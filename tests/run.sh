@@ -84,9 +84,9 @@ make_oldest() {
     has_oldest || missing "transformers $oldest in .venv-oldest cannot be imported"
 }
 
-# In one process per core; one that has no work left takes some of another's.
+# With this environment, in one process per core.
 run_tests() {
-    OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "$1/bin/python" -m pytest -rs -n auto --dist worksteal "${@:2}"
+    OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "$1/bin/python" -m pytest -n auto "${@:2}"
 }
 
 if [ -z "${NO_INSTALL:-}" ]; then
@@ -111,14 +111,15 @@ fi
 for part in "${parts[@]}"; do end "$part"; done
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
 
-# All tests in several processes; what is asked for by name in this one.
+# All tests, each file in one of the processes; what is asked for by name in this one.
 if [ $# -gt 0 ]; then
     .venv/bin/python -m pytest -rs "$@" || exit
 else
-    run_tests .venv || exit
+    run_tests .venv -rs --dist loadfile || exit
     if has_oldest; then
         echo "tests/run.sh: the engine's tests with transformers $oldest"
-        run_tests .venv-oldest tests/lookahead/test_{backend,bench,families,generation,text,ties}.py || exit
+        run_tests .venv-oldest --dist worksteal tests/lookahead/test_{backend,bench,families,generation,text,ties}.py ||
+            exit  # one of these files is half of it
     elif [ -n "${NO_INSTALL:-}" ]; then
         echo "tests/run.sh: no .venv-oldest with transformers $oldest here; run without NO_INSTALL=1 once to test it"
     fi
