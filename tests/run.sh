@@ -10,6 +10,24 @@ missing() {
     exit 1
 }
 
+# What waits for the network or keeps one core busy runs beside other things: begin NAME COMMAND..., and end NAME prints
+# what it said and notes if it failed.
+beside=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$beside"' EXIT
+failed=""
+
+begin() {
+    "${@:2}" >"$beside/$1" 2>&1 &
+    echo $! >"$beside/$1.pid"
+}
+
+end() {
+    local status=0
+    wait "$(cat "$beside/$1.pid")" || status=$?
+    cat "$beside/$1"
+    [ "$status" = 0 ] || failed="$failed${failed:+, }$1"
+}
+
 make_venv() {
     local python="${PYTHON:-python3}"
     command -v "$python" >/dev/null || missing "no $python here; install Python 3.11 or newer, or set PYTHON"
@@ -19,78 +37,91 @@ make_venv() {
     "$python" -m venv .venv || missing "cannot make .venv; on Debian and Ubuntu: apt-get install python3-venv"
 }
 
+# Only what is imported is compiled, and when it is: a small part of all files.
+pip() {
+    .venv/bin/python -m pip "$@" -qq --disable-pip-version-check --no-compile
+}
+
 install_packages() {
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt ||
+    pip install --requirement requirements-dev.txt ||
         missing "pip could not install requirements-dev.txt (its own message is above); is the network up?"
 }
 
-# The browser tests take Debian's Chromium where apt is there, Playwright's own elsewhere.
+# The browser tests take Debian's Chromium where apt is there, without a window if it has that, Playwright's own elsewhere.
+install_by_apt() {
+    local root=()
+    command -v chromium-headless-shell >/dev/null && return
+    command -v apt-get >/dev/null || return 0
+    [ "$(id -u)" = 0 ] || root=(sudo -n)
+    "${root[@]}" apt-get update -qq >/dev/null 2>&1 || return 0
+    local name
+    for name in chromium-headless-shell chromium; do
+        "${root[@]}" apt-get install -qq -y "$name" >/dev/null 2>&1 && return
+    done
+    return 0
+}
+
 install_chromium() {
-    command -v chromium >/dev/null && return
-    if command -v apt-get >/dev/null; then
-        local root=()
-        [ "$(id -u)" = 0 ] || root=(sudo -n)
-        if { "${root[@]}" apt-get update -qq && "${root[@]}" apt-get install -qq -y chromium; } >/dev/null 2>&1 &&
-            command -v chromium >/dev/null; then
-            return
-        fi
-    fi
-    .venv/bin/playwright install chromium >/dev/null 2>&1 && return
-    missing "no Chromium for the browser tests: install Debian's 'chromium', or run .venv/bin/playwright install chromium"
+    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
+        .venv/bin/playwright install chromium >/dev/null 2>&1 ||
+        missing "no Chromium for the browser tests: install Debian's 'chromium', or run .venv/bin/playwright install chromium"
 }
 
 # .venv-oldest holds that transformers and what it needs; everything else (torch, pytest) is found behind that in .venv.
 has_oldest() {
     [ -x .venv-oldest/bin/python ] && .venv-oldest/bin/python -c "import sys, torch, pytest, transformers
-sys.exit(transformers.__version__ != '$1')" >/dev/null 2>&1
+sys.exit(transformers.__version__ != '$oldest')" >/dev/null 2>&1
 }
 
 make_oldest() {
+    has_oldest && return
     rm -rf .venv-oldest
     .venv/bin/python -m venv --without-pip .venv-oldest &&
-        .venv/bin/python -m pip --python .venv-oldest/bin/python install -qq --disable-pip-version-check \
-            "transformers==$1" ||
-        missing "pip could not install transformers $1 into .venv-oldest (its own message is above)"
+        pip --python .venv-oldest/bin/python install "transformers==$oldest" ||
+        missing "pip could not install transformers $oldest into .venv-oldest (its own message is above)"
     local packages='import sysconfig; print(sysconfig.get_path("purelib"))'
     .venv/bin/python -c "$packages" >"$(.venv-oldest/bin/python -c "$packages")/behind.pth"
+    has_oldest || missing "transformers $oldest in .venv-oldest cannot be imported"
 }
 
-test_oldest() {
-    local oldest
-    oldest=$(sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
-    if ! has_oldest "$oldest"; then
-        if [ -n "${NO_INSTALL:-}" ]; then
-            echo "tests/run.sh: no .venv-oldest with transformers $oldest here; run without NO_INSTALL=1 once to test it"
-            return
-        fi
-        make_oldest "$oldest"
-        has_oldest "$oldest" || missing "transformers $oldest in .venv-oldest cannot be imported"
-    fi
-    echo "tests/run.sh: the engine's tests with transformers $oldest"
-    .venv-oldest/bin/python -m pytest tests/lookahead/test_{backend,bench,families,generation,text,ties}.py
+# With this environment, in one process per core.
+run_tests() {
+    OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "$1/bin/python" -m pytest -n auto "${@:2}"
 }
 
 if [ -z "${NO_INSTALL:-}" ]; then
     make_venv
+    begin "apt" install_by_apt
     install_packages
+    end "apt"
     install_chromium
 fi
 [ -x .venv/bin/python ] || missing "no .venv here; run without NO_INSTALL=1 once"
 
-failed=""
-check() {
-    "${@:2}" || failed="$failed${failed:+, }$1"
-}
-check "ruff check" .venv/bin/ruff check .
-check "ruff format" .venv/bin/ruff format --check .
-check "pyright" .venv/bin/pyright --pythonpath .venv/bin/python
-check "the page's scripts" bash tests/web/check.sh
+oldest=$(sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+parts=("ruff check" "ruff format" "the page's scripts" "pyright")
+begin "${parts[0]}" .venv/bin/ruff check .
+begin "${parts[1]}" .venv/bin/ruff format --check .
+begin "${parts[2]}" bash tests/web/check.sh
+begin "${parts[3]}" .venv/bin/pyright --pythonpath .venv/bin/python
+if [ $# = 0 ] && [ -z "${NO_INSTALL:-}" ]; then
+    parts+=("the oldest transformers")
+    begin "${parts[4]}" make_oldest
+fi
+for part in "${parts[@]}"; do end "$part"; done
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
-# All tests in one process per core, each file in one of them; what is asked for by name in this one.
+
+# All tests, each file in one of the processes; what is asked for by name in this one.
 if [ $# -gt 0 ]; then
     .venv/bin/python -m pytest -rs "$@" || exit
 else
-    OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" .venv/bin/python -m pytest -rs -n auto --dist loadfile || exit
+    run_tests .venv -rs --dist loadfile || exit
+    if has_oldest; then
+        echo "tests/run.sh: the engine's tests with transformers $oldest"
+        run_tests .venv-oldest --dist worksteal tests/lookahead/test_{backend,bench,families,generation,text,ties}.py ||
+            exit  # one of these files is half of it
+    elif [ -n "${NO_INSTALL:-}" ]; then
+        echo "tests/run.sh: no .venv-oldest with transformers $oldest here; run without NO_INSTALL=1 once to test it"
+    fi
 fi
-[ $# -gt 0 ] || test_oldest || exit
 [ -z "$failed" ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from app.page import presets
 from app.views.first_sight import RUNS
 from lookahead.hf.session import TreeSession
 from lookahead.runs import runfile
+from tests.browser.visitors import PATIENCE, OpenPage, Visitors
 
 collect_ignore = ["speed.py", "speed_sides.py"]
 """The measurement is a program of its own."""
 
-PATIENCE = 60_000
-"""Milliseconds that something on the page may take: more than any delay of a busy machine."""
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The one without a window takes half of the others' processor time."""
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -62,7 +63,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _launch(playwright: Playwright) -> Browser:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     try:
         return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
     except Error as error:
@@ -71,34 +72,25 @@ def _launch(playwright: Playwright) -> Browser:
         raise error
 
 
-OpenPage = Callable[..., Page]
+@pytest.fixture(scope="session")
+def visitors(browser: Browser) -> Visitors:
+    """Those who open the app's pages."""
+    return Visitors(browser)
 
 
 @pytest.fixture
-def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
+def open_page(visitors: Visitors, app_url: str) -> Iterator[OpenPage]:
     """Opens the app in a tab of its own; at the end no tab may have logged an error or asked another host."""
     wrong: list[str] = []
-    contexts = []
+    with visitors.tabs(app_url, wrong) as new_tab:
 
-    def note(request: Any) -> None:
-        if not request.url.startswith((app_url, "data:", "blob:")):
-            wrong.append(f"request to {request.url}")
+        def opened(query: str = "", **options: Any) -> Page:
+            page = new_tab(**options)
+            page.goto(app_url.rstrip("/") + query)
+            page.wait_for_selector("#numbers [data-metric]")
+            return page
 
-    def opened(query: str = "", width: int = 1280, height: int = 800, **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("request", note)
-        page.goto(app_url.rstrip("/") + query)
-        page.wait_for_selector("#numbers [data-metric]")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+        yield opened
     assert not wrong
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
 from lookahead.study.result import Row, Study
+from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
 
@@ -24,28 +25,19 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def lab(browser: Browser, app_url: str) -> Iterator[Open]:
+def lab(visitors: Visitors, app_url: str) -> Iterator[Open]:
     """Opens the page; at the end no page may have logged an error or asked another host."""
     wrong: list[str] = []
-    contexts = []
+    with visitors.tabs(app_url, wrong) as new_tab:
 
-    def opened(address: str = "", width: int = 1280, height: int = 800, **options: Any) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on(
-            "request", lambda request: None if request.url.startswith((app_url, "file:")) else wrong.append(request.url)
-        )
-        page.add_init_script("window.hurt = 0;")
-        page.goto(address or f"{app_url.rstrip('/')}/lab")
-        page.wait_for_selector("[data-verdict]")
-        return page
+        def opened(address: str = "", **options: Any) -> Page:
+            page = new_tab(**options)
+            page.add_init_script("window.hurt = 0;")
+            page.goto(address or f"{app_url.rstrip('/')}/lab")
+            page.wait_for_selector("[data-verdict]")
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+        yield opened
     assert [one for one in wrong if not re.search("40[04] ", one)] == []
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
+
+from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
 
@@ -17,25 +19,18 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def course(browser: Browser, app_url: str) -> Iterator[Open]:
+def course(visitors: Visitors, app_url: str) -> Iterator[Open]:
     """Opens a chapter; at the end no page may have logged an error or asked another host."""
     wrong: list[str] = []
-    contexts = []
+    with visitors.tabs(app_url, wrong) as new_tab:
 
-    def opened(slug: str = "", width: int = 1280, height: int = 800, before: str = "", **options: Any) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: None if request.url.startswith(app_url) else wrong.append(request.url))
-        if before:
-            page.add_init_script(before)
-        return show(page, app_url, slug)
+        def opened(slug: str = "", before: str = "", **options: Any) -> Page:
+            page = new_tab(**options)
+            if before:
+                page.add_init_script(before)
+            return show(page, app_url, slug)
 
-    yield opened
-    for context in contexts:
-        context.close()
+        yield opened
     assert not wrong
 
 

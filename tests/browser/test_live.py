@@ -151,7 +151,7 @@ def test_the_recorded_run_stays_until_another_has_begun(
 
 
 def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: list[int]) -> None:
-    page = open_page("/?max_new_tokens=500&decoding_length=1")
+    page = open_page("/?max_new_tokens=150&decoding_length=1")
     start(page)
     grown = (
         "(least) => { const { steps, state } = document.querySelector('#stage [data-state]').dataset;"
@@ -159,9 +159,9 @@ def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: li
     )
     for least in (0, 20, 60):
         page.wait_for_function(grown, arg=least)
-    assert passes[0] < 500
+    assert passes[0] < 150
     finished(page)
-    assert page.get_attribute("#stage [data-steps]", "data-steps") == "500"
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "150"
 
 
 def test_scrubbing_leaves_a_run_in_progress_and_its_end_follows_again(

@@ -108,7 +108,7 @@ def test_the_steps_of_the_plain_run_are_opened_from_its_lane(page: Page, recorde
     expect(page.locator("#what-if")).to_be_visible()
 
 
-@pytest.mark.parametrize(("button", "runs"), [("#run", 17), ("#compare", 8)])
+@pytest.mark.parametrize(("button", "runs"), [("#run", 8), ("#compare", 8)])
 def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., Page], button: str, runs: int) -> None:
     page = open_page("/?max_new_tokens=12&decoding_length=8&budget=fixed", reduced_motion="reduce")
     page.fill("#document textarea", "")

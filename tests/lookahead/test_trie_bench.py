@@ -6,10 +6,16 @@ from itertools import islice
 
 import pytest
 
+from lookahead import trie_bench
 from lookahead.config import LookaheadConfig
 from lookahead.trie_bench import bench_trie, synthetic_sequences
 
 CONFIG = LookaheadConfig(decoding_length=16)
+
+
+@pytest.fixture(autouse=True)
+def _few_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trie_bench, "_ASKED_TOKENS", 1000)
 
 
 def short(count: int) -> list[list[int]]:

@@ -83,7 +83,7 @@ class ScriptedRequest(DraftRequest):
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "mistral-window", "gpt2"])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     prompt=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=20).map(tuple),
     script=st.lists(drafts(), max_size=NEW_TOKENS),
@@ -99,6 +99,7 @@ def test_lossless_whatever_the_draft(family, prompt, script):
         assert list(record.emitted_ids[: len(walked)]) == walked
 
 
+@settings(max_examples=25)
 @given(st.data())
 def test_a_mask_row_is_the_path_to_the_root_within_the_window(data):
     kinds = (("full", None), ("window", WINDOW), ("chunk", WINDOW))

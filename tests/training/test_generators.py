@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.training.ambiguity import AFTER_FOUR, AFTER_ONE, AFTER_TWO, PLAIN, followers
@@ -116,6 +116,7 @@ def copied_tokens(document: Document) -> None:
             assert source < 0 or [*document.prefix, *branch.question][source] == token
 
 
+@settings(max_examples=15)
 @given(seed=SEEDS)
 def test_sources_point_at_the_token_they_copy(seed, encoder):
     text = RealText(passages=PASSAGES)
@@ -199,13 +200,14 @@ def test_a_branch_sees_its_document_and_itself_alone(seed):
     for _ in range(3):
         row.add(random_document(rng, 3, 5, 4))
     batch = stack([row])
-    seen = batch.mask[0, 0] == 0
+    i, j = np.nonzero((batch.mask[0, 0] == 0).numpy())
     document, branch = row.columns["document"], row.columns["branch"]
-    for i, j in zip(*np.nonzero(seen.numpy()), strict=True):
-        assert j <= i
-        assert document[i] == document[j]
-        assert branch[j] in (0, branch[i])
-        assert batch.positions[0, j] <= batch.positions[0, i]
+    positions = batch.positions[0].numpy()
+    assert len(i) >= len(positions), "each sees itself"
+    assert (j <= i).all()
+    assert (document[i] == document[j]).all()
+    assert ((branch[j] == 0) | (branch[j] == branch[i])).all()
+    assert (positions[j] <= positions[i]).all()
 
 
 def test_alignment_prefers_to_go_on():

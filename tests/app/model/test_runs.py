@@ -16,7 +16,7 @@ from lookahead.records import StepRecord
 from lookahead.runs import runfile
 
 
-def _request(host: ModelHost, prompt: str = "abc abc abc", most: int = 400, width: int = 1) -> RunRequest:
+def _request(host: ModelHost, prompt: str = "abc abc abc", most: int = 60, width: int = 1) -> RunRequest:
     return RunRequest(host.encode(prompt), LookaheadConfig(decoding_length=width), most)
 
 
@@ -57,7 +57,7 @@ def test_model_and_runs_share_one_thread(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_step_is_lost(host: ModelHost) -> None:
     run, steps = _run(host, _request(host), threading.Event())
-    assert [step.index for step in steps] == list(range(400))
+    assert [step.index for step in steps] == list(range(60))
     assert run.steps == tuple(steps)
 
 
@@ -80,7 +80,7 @@ def lending(host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> ModelHost:
 
 def test_a_worker_loses_no_step_and_reports_its_notice(lending: ModelHost) -> None:
     run, steps = _run(lending, _request(lending), threading.Event())
-    assert [step.index for step in steps] == list(range(400))
+    assert [step.index for step in steps] == list(range(60))
     assert run.steps == tuple(steps)
     assert lending.notice == "a notice"
     assert run.model.exactness in ("bitwise", "within rounding")
@@ -95,7 +95,7 @@ def test_a_worker_keeps_what_is_known_of_the_model_s_files(lending: ModelHost, m
 def test_a_worker_that_is_stopped_leaves_a_whole_run(lending: ModelHost) -> None:
     run, steps = _run(lending, _request(lending), threading.Event(), stop_after=5)
     assert run.finish_reason == "cancelled"
-    assert 5 <= len(run.steps) == len(steps) < 400
+    assert 5 <= len(run.steps) == len(steps) < 60
     assert runfile.from_json(runfile.to_json(run)).token_ids == run.token_ids
 
 

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -122,13 +122,12 @@ def test_a_reader_that_goes_away_leaves_the_run_file(
     assert len(runfile.load(path).steps) == 1
 
 
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_keeps_the_steps_so_far(name: str, status: int, tiny_model: Path, tmp_path: Path) -> None:
     """A real process, told to end twice at once while it streams, as a terminal and a wrapper around it may do."""
     path = tmp_path / "run.json"
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored\n"
         "import lookahead.engine as engine; engine._Run._cut = lambda *_: (1, None)  # endless\n"
         "from lookahead.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
@@ -149,6 +148,24 @@ def test_a_signal_keeps_the_steps_so_far(name: str, status: int, tiny_model: Pat
     saved = runfile.load(path)
     assert saved.finish_reason == "cancelled"
     assert len(saved.steps) >= 1
+
+
+def test_a_hangup_keeps_the_steps_so_far(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, keep = tmp_path / "run.json", TreeSession.keep
+
+    def hung_up(self: TreeSession, accepted: Sequence[int]) -> None:
+        keep(self, accepted)
+        signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(TreeSession, "keep", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.default_int_handler)  # nohup has it ignored
+    try:
+        run = ["generate", "--prompt", "abcabc", "--model", str(tiny_model), "--decoding-length", "1"]
+        assert main([*run, "--run-file", str(path)]) == 129
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert runfile.load(path).finish_reason == "cancelled"
+    assert len(runfile.load(path).steps) >= 1
 
 
 def test_the_result_is_printed_though_its_run_file_is_too_large(

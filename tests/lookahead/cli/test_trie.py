@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lookahead import trie_bench
 from lookahead.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def _few_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trie_bench, "_ASKED_TOKENS", 300)
 
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:

@@ -183,7 +183,7 @@ def test_the_best_candidate_left_out_follows_from_the_draft_and_is_not_in_it(
         assert len(tree) == min(width, 64)
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(prompts, texts, texts)
 def test_what_did_not_fit_is_the_next_node_of_a_wider_draft(prompt, output, corpus):
     wide = request_after(prompt, output, (), corpus).draft(64, 63, None)

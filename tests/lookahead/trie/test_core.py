@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookahead.trie import MAX_TOKEN_ID, MIN_BYTES, MIN_CAPACITY, NO_TOKEN, RANKED, ROOT, Trie
@@ -135,6 +135,7 @@ def test_what_follows_a_position_ends_with_the_sequence_and_the_log():
     assert trie.following(1) == NO_TOKEN
 
 
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 200), min_size=300, max_size=900))
 def test_a_wide_node_ranks_its_frequent_children_first(successors):
     trie = Trie(3)
