@@ -103,7 +103,7 @@ NO_MODEL_NEEDED = {
     ),
     "too many stops for a run file": (
         ["generate", "--prompt", "a", *["--stop", "b"] * 65, "--run-file", "r.json"],
-        "65 stop strings",
+        "more than 64 stop strings",
     ),
     "bench without prompts": (["bench"], "--prompts is missing"),
     "unknown method": (["bench", "--prompts", "x", "--methods", "greedy,magic"], "'magic'"),
