@@ -380,7 +380,7 @@ class Jointly:
         for same in dict.fromkeys(sames):
             setting = _Setting(same, pass_seconds(same, costs))
             by_setting[same] = setting.outcome
-            walks.setdefault(_sources_only(same), []).append(setting)
+            walks.setdefault(_default_in(same, _TOGETHER), []).append(setting)
         for sources, settings in walks.items():
             self._walk(sample, sources, settings, costs)
         return [by_setting[same] for same in sames]
@@ -390,11 +390,11 @@ class Jointly:
     ) -> None:
         if len(output_of(sample)) < 2:
             return
-        drafter = self._drafter(sources)
-        walk = None if chain_of(sample) else _Walk(drafter, sample)
-        if walk is not None and walk.fits(sources):
-            walk.go(settings)
-            return
+        if not chain_of(sample) and _known(sources):
+            walk = _Walk(self._drafter(sources), sample)
+            if walk.fits(sources):
+                walk.go(settings)
+                return
         for setting in settings:
             request = drafter_of(setting.config, self._earlier, self._corpus).start(
                 sample.prompt_ids, expected_of(sample)
@@ -423,6 +423,23 @@ class Jointly:
         return self._known[1]
 
 
+_TOGETHER = ("decoding_length", "branch_length", "strategy", "budget", "ranking")
+"""Draft settings in which those of one ``_Walk`` may differ."""
+_READ = ("sources", "prompt_weight", "trie_capacity", "trie_bytes")
+"""Draft settings that say what a ``_Walk`` reads. One that is in neither list is replayed by itself."""
+
+
+def _default_in(config: LookaheadConfig, names: Iterable[str]) -> LookaheadConfig:
+    """The settings with the defaults of those named."""
+    default = LookaheadConfig()
+    return replace(config, **{name: getattr(default, name) for name in names})
+
+
+def _known(config: LookaheadConfig) -> bool:
+    """Whether a ``_Walk`` knows all settings that are not the default."""
+    return _default_in(config, (*_TOGETHER, *_READ)) == LookaheadConfig()
+
+
 def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> LookaheadConfig:
     """A setting that does the same.
 
@@ -430,6 +447,8 @@ def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> Looka
         silent: Sources that have nothing to say.
         full: Whether adaptive widths are full ones.
     """
+    if not _known(config):
+        return config
     return replace(
         config,
         branch_length=config.longest_branch if config.longest_branch < config.decoding_length - 1 else None,
@@ -437,14 +456,4 @@ def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> Looka
         budget="fixed" if full else config.budget,
         sources=tuple(source for source in config.sources if source not in silent),
         prompt_weight=config.prompt_weight if "prompt" in config.sources else 1.0,
-    )
-
-
-def _sources_only(config: LookaheadConfig) -> LookaheadConfig:
-    """The settings that decide what is read; the others are the default."""
-    return LookaheadConfig(
-        sources=config.sources,
-        prompt_weight=config.prompt_weight,
-        trie_capacity=config.trie_capacity,
-        trie_bytes=config.trie_bytes,
     )
