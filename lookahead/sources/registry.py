@@ -7,10 +7,6 @@ one that does what ``source.Source`` says, and a line in ``Drafter.sources`` tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-SourceName = Literal["prompt", "output", "corpus", "model", "expected"]
-"""What a run may draft from."""
 
 ROOT_SOURCE = "root"
 """Source of a draft tree's node 0, the last committed token, which nothing proposed."""

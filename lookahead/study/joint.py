@@ -24,10 +24,9 @@ from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
-from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
-from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
+from lookahead.sources.tries import ReadTrie, listed
 from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
@@ -153,16 +152,11 @@ class _Walk:
         self._room = room_of(sample)
         self._rows = known_rows(sample)
         self._prompt_ids = prompt_ids
-        self._recycles = "model" in drafter.config.sources
-        own, shared = drafter.sources(prompt_ids)
-        self._own: OwnTrie = own
-        self._shared = [source for source in shared if not isinstance(source, RecycledLogits)]
-        self._remembered = [Remembered(source) for source in (own, *self._shared)]
-        for source in self._shared:
-            source.follow(prompt_ids[-FOLLOWED:])
-        self._expected: list[Source] = []
-        if expected_of(sample) and "expected" in drafter.config.sources:
-            self._expected.append(ExpectedText(expected_of(sample)))
+        self._own, shared = drafter.sources(prompt_ids, expected_of(sample))
+        self._asked: list[Source] = [
+            Remembered(source) if isinstance(source, ReadTrie) else source for source in (self._own, *shared)
+        ]
+        self._recycles = any(isinstance(source, RecycledLogits) for source in shared)
         self._waiting: dict[int, list[_Setting]] = {}
 
     def fits(self, bounds: LookaheadConfig) -> bool:
@@ -190,12 +184,13 @@ class _Walk:
             self._follow(output[done])
 
     def _follow(self, token_id: int) -> None:
-        for source in (*self._remembered, *self._expected):
-            source.follow((token_id,))
+        for source in self._asked:
+            if not isinstance(source, RecycledLogits):  # each setting has its own
+                source.follow((token_id,))
 
     def _sources(self, setting: _Setting) -> list[Source]:
-        recycled = [setting.recycled] if setting.recycled is not None else []
-        return [*self._remembered, *recycled, *self._expected]
+        mine = [setting.recycled if isinstance(source, RecycledLogits) else source for source in self._asked]
+        return [source for source in mine if source is not None]
 
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
