@@ -215,7 +215,8 @@ class Search:
         Args:
             escaped: 1 where another level of the node was offered before it.
         """
-        kind = level_class(level[0], level[1], level[2], escaped)
+        length, total, single, _ = level
+        kind = level_class(length, total, single, escaped)
         takes = reached * self._values[number][kind]
         left = reached - takes
         offer = Offer(node, number, level, kind, takes, left)
@@ -226,9 +227,9 @@ class Search:
 
     def _weigh(self, offer: Offer) -> None:
         """Give the offer on top of the heap, just listed, the probability of its first candidate."""
-        heaviest = offer.candidates[0][0]
+        (heaviest, _, _), (_, total, _, _) = offer.candidates[0], offer.level
         # Counts that were halved by a prune may sum to more than their parent's.
-        offer.scale = offer.probability / max(offer.level[1], heaviest)
+        offer.scale = offer.probability / max(total, heaviest)
         offer.probability = offer.scale * heaviest
         self._put_back(offer)
 
@@ -252,10 +253,10 @@ class Search:
         above = []
         while node not in self._loci:
             above.append(node)
-            node = self._tree.nodes[node][1]
+            _, node, *_ = self._tree.nodes[node]
         loci = self._loci[node]
         for below in reversed(above):
-            token_id = self._tree.nodes[below][0]
+            token_id, *_ = self._tree.nodes[below]
             loci = [source.advance(locus, token_id) for source, locus in zip(self._sources, loci, strict=True)]
             self._loci[below] = loci
         return loci

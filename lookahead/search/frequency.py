@@ -63,7 +63,7 @@ class FrequencySearch:
 
     def count(self) -> None:
         """Count which trees are full and need no more nodes; called again whenever one may be."""
-        depths = [node[2] for node in self._tree.nodes]
+        depths = [depth for _, _, depth, *_ in self._tree.nodes]
         missing = {
             longest: width - sum(depth <= longest for depth in depths) for longest, width in self._widths.items()
         }

@@ -11,7 +11,7 @@ from lookahead.draft import Chain
 class StopRule:
     """The width that maximises expected tokens per second, (1 + sum of path probabilities) / T(n).
 
-    T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search goes on until
+    T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search continues until
     even nodes as probable as the one at hand could not beat the best width found.
 
     Args:
