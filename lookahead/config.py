@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar, get_args
 
-from lookahead.sources.registry import OFFERED, SourceName
+from lookahead.sources.registry import OFFERED
 from lookahead.trie import MIN_BYTES, MIN_CAPACITY
 
 Strategy = Literal["hierarchical", "parallel", "single"]
@@ -381,7 +381,7 @@ class LookaheadConfig(Checked):
         "probability", "Ranking", "Rank draft tokens by estimated probability, or by raw count as in the paper.",
         "generate", "replay", "what-if", kind="choice", choices=get_args(Ranking),
     )  # fmt: skip
-    sources: tuple[SourceName, ...] = setting(
+    sources: tuple[str, ...] = setting(
         OFFERED, "Sources", "Where draft tokens may come from.",
         "generate", "replay", "page", "what-if", kind="choices", choices=OFFERED,
     )  # fmt: skip

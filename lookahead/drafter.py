@@ -81,10 +81,10 @@ class Drafter:
         """A request over this prompt, its n-grams read; the output is expected to be like ``expected``."""
         return Request(self, plain_ids(prompt_ids), plain_ids(expected))
 
-    def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
-        """What a new request asks: its own trie, which has read the prompt, and what it shares with others.
+    def sources(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> tuple[OwnTrie, list[Source]]:
+        """What a new request asks: its own trie, and the other sources; all of them have read the prompt.
 
-        A new kind of source is made here.
+        Every kind of source is made here.
         """
         config = self.config
         session, *corpora = self._known
@@ -94,6 +94,10 @@ class Drafter:
         shared: list[Source] = [source for source in tries if source.trie.log]
         if "model" in config.sources:
             shared.append(RecycledLogits(RowTable()))  # a run's own: its file has its rows, and no others
+        for source in shared:
+            source.follow(prompt_ids[-FOLLOWED:])
+        if expected and "expected" in config.sources:
+            shared.append(ExpectedText(expected))  # it begins where the output begins, so it reads no prompt
         return OwnTrie(prompt_ids, config.sources, config.prompt_weight), shared
 
     def keep(self, output_ids: Sequence[int]) -> None:
@@ -112,11 +116,7 @@ class Request(DraftRequest):
         self.confidence = Confidence()
         self._output: list[int] = []
         with drafter.lock:  # another request may fill the session's trie meanwhile
-            self._own, self._shared = drafter.sources(prompt_ids)
-            for source in self._shared:
-                source.follow(prompt_ids[-FOLLOWED:])
-        if expected and "expected" in config.sources:  # it begins where the output begins
-            self._shared.append(ExpectedText(expected))
+            self._own, self._shared = drafter.sources(prompt_ids, expected)
         self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
         self._recycled = next((source for source in self._shared if isinstance(source, RecycledLogits)), None)
         self._successors = b""

@@ -1,6 +1,7 @@
 """Replay: recorded outputs drafted and verified again without a model, exactly as greedy verification would.
 
-Traces, the timing of a trie and the what-if of a recorded run all use ``Replay``.
+Traces, the timing of a trie and the what-if of a recorded run use ``Replay``. A study leads many settings along an
+output together (``study/joint.py``), with the same outcomes, which is tested (tests/lookahead/study/test_grid.py).
 """
 
 from __future__ import annotations

@@ -20,6 +20,11 @@ ENTRY = """\
         "generate", "replay", "page", "endpoint", "what-if", low=1, high=9,
     )  # fmt: skip
 """
+USED = "        rule = self._stop_rule(pass_seconds, chain)\n"
+USE = """\
+        if config.patience < 3:
+            longest_branch = min(longest_branch, config.patience)
+"""
 RULE = "need a whole number, 1 to 9"
 
 
@@ -35,6 +40,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = config.read_text(encoding="utf-8")
     assert text.count(BEFORE) == 1
     config.write_text(text.replace(BEFORE, ENTRY + BEFORE), encoding="utf-8")
+    drafter = folder / "lookahead" / "drafter.py"
+    text = drafter.read_text(encoding="utf-8")
+    assert text.count(USED) == 1
+    drafter.write_text(text.replace(USED, USE + USED), encoding="utf-8")
     return folder
 
 
@@ -59,12 +68,12 @@ def _json(folder: Path, code: str, *arguments: str) -> Any:
 COMMAND = "import sys; from lookahead.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
-@pytest.mark.parametrize("command", ["generate", "bench", "replay", "trie"])
+@pytest.mark.parametrize("command", ["generate", "bench", "replay", "trie", "study"])
 def test_it_is_a_flag_of_every_command_that_drafts(copy: Path, command: str):
     shown = _python(copy, COMMAND, command, "--help").stdout
     assert "--patience N" in shown
-    assert "how long it waits (default: 3)" in shown
-    needed = {"generate": ["--prompt", "a"], "replay": ["no-trace"]}.get(command, [])
+    assert "how long it waits" in shown
+    needed = {"generate": ["--prompt", "a"], "replay": ["no-trace"], "study": ["no-material"]}.get(command, [])
     refused = _python(copy, COMMAND, command, *needed, "--patience", "10")
     assert (refused.returncode, refused.stdout) == (2, "")
     (line,) = refused.stderr.splitlines()
@@ -77,6 +86,22 @@ def test_the_flag_reaches_the_engine_and_the_run_file(copy: Path, tiny_model: Pa
     done = _python(copy, COMMAND, *run, "--run-file", str(path))
     assert done.returncode == 0, done.stderr
     assert json.loads(path.read_text())["config"]["patience"] == 7
+
+
+def test_a_study_tries_it_as_the_drafter_uses_it(copy: Path, tmp_path: Path):
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text(json.dumps({"prompt": [1, 2, 3, 4, 5, 6, 7, 8], "output": [1, 2, 3, 4, 5, 6, 7, 8] * 3}))
+    study = ("study", str(trace), "--json")
+
+    def passes(*options: str) -> list[float]:
+        done = _python(copy, COMMAND, *study, *options)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        return [found["total"]["tokens_per_pass"], *(one["tokens_per_pass"] for one in found["variants"])]
+
+    usual, *tried = passes("--grid", "patience=1,2,3")
+    assert tried == [passes("--grid", "none", "--patience", value)[0] for value in ("1", "2")] + [usual]
+    assert len(set(tried)) == 3
 
 
 RUN_FILES = """
@@ -112,11 +137,14 @@ def test_it_is_kept_in_run_files_and_checked_there(copy: Path):
 APP = """
 import asyncio, inspect, json, sys
 import gradio as gr
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from app.model.host import ModelHost
 from app.options import AppOptions
 from app.page.layout import build_demo
 from app.run.settings import from_controls, from_query, offered_here
 from app.run.store import RunStore
+from app.serve import lab_page
 
 host = ModelHost.load(AppOptions(model=(sys.argv[1],), max_new_tokens=4))
 demo = build_demo(host, RunStore())
@@ -150,6 +178,7 @@ result = {
     "from URL": [from_query(query, described)["patience"] for query in ({}, {"patience": "7"}, {"patience": "x"})],
     "to URL": sum('"patience"' in str(one.get("js")) for one in demo.config["dependencies"]),
     "knobs": [one["name"] for one in json.loads(components["stage"]["value"])["page"]["knobs"]],
+    "lab": TestClient(Starlette(routes=lab_page.routes(host))).get("/lab").text.count("name&quot;:&quot;patience"),
     "run": json.loads(last["run_file"])["config"]["patience"],
     "refused": call("generate", prompt="abc", patience=10),
     "replayed": sorted(call("replay", run_file=last["run_file"], patience=9)),
@@ -167,6 +196,7 @@ def test_it_is_on_the_page_in_its_url_and_in_its_endpoints(copy: Path, tiny_mode
     assert found["from URL"] == [3, 7, 3]
     assert found["to URL"] > 0
     assert "patience" in found["knobs"]
+    assert found["lab"] == 1
     assert found["run"] == 7
     assert f"patience=10; {RULE}" in found["refused"]
     assert {"real", "estimate"} <= set(found["replayed"])

@@ -80,7 +80,8 @@ def _where_expected(expected: Sequence[int], output: Sequence[int], wanted: Sequ
     """
     source = ExpectedText(expected)
     source.follow(output)
-    place = source.locus()[0] + depth - 1
+    following, _, _ = source.locus()
+    place = following + depth - 1
     if place >= len(expected) or expected[place] != wanted[-1]:
         return None
     return replace(_seen("the expected text", _agreement(expected, place, wanted), expected, place), place=place)

@@ -121,7 +121,8 @@ def suffix_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
     source = OwnTrie(ids, ("prompt", "output"), 1.0)
     levels = []
     for level in list(source.levels(source.locus()))[:MOST_LEVELS]:
-        if length := level[0]:
+        length, *_ = level
+        if length:
             found = [(text.texts[token], source.origin(place).times) for _, token, place in source.candidates(level)]
             levels.append({"length": length, "next": found, "places": _places(ids, length)})
     return {"tokens": [text.texts[token_id] for token_id in ids], "levels": levels, "most": MAX_DEPTH - 1}
@@ -162,10 +163,12 @@ def _first_guess(request: Request, text: Typed) -> dict[str, Any] | None:
     the confidence that the next token is one of those seen (``search/confidence.py``). None without a match."""
     source = request.sources[0]
     level = next(source.levels(source.locus()), None)
-    if level is None or not level[0]:
+    if level is None:
         return None
     length, total, single, _ = level
-    weight, token_id, place = source.candidates(level)[0]
+    if not length:
+        return None
+    (weight, token_id, place), *_ = source.candidates(level)
     return {
         "text": text.texts[token_id],
         "times": source.origin(place).times,

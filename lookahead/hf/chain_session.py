@@ -55,7 +55,7 @@ class ChainSession(TreeSession):
 
     def _new_cache(self, prompt_ids: Tensor) -> ChainState:
         arguments = self._rules.prepare(prompt_ids, self._capacity, cache_implementation=None).arguments
-        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds, self._plan.steps, self._plan.copies)
+        return ChainState(arguments, prompt_ids[0].tolist(), self._rewinds, bool(self._plan.steps), self._plan.copies)
 
     def _forward(self, ids: Tensor, position_ids: Tensor, mask: Mask | None, **last_only: int) -> Tensor:
         """Logits of the prompt's last token, shape ``(1, vocab)``."""
@@ -74,7 +74,7 @@ class ChainSession(TreeSession):
         inputs = model.prepare_inputs_for_generation(self._ids[:, :end], **iteration, **{**arguments, **rows})
         if "logits_to_keep" in inputs:
             inputs["logits_to_keep"] = wanted
-        with stepwise(self._state().noted):
+        with stepwise(self._plan.steps, self._state().noted):
             outputs = model(**inputs, return_dict=True)
         arguments |= {name: value for name, value in outputs.items() if name in self._rules.forward_arguments}
         return outputs.logits[0, -wanted:]

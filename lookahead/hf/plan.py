@@ -19,7 +19,7 @@ from lookahead.hf.exactness import ExactVerdict, gap_changes
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import LONGEST_TRIED, MaskPlan, window_refused
 from lookahead.hf.model_config import context_limit, setting, text_config
-from lookahead.hf.recurrence import made_stepwise
+from lookahead.hf.recurrence import exchanges
 from lookahead.hf.session import ForwardPlan, TreeSession
 
 _SIBLINGS = 12
@@ -145,8 +145,8 @@ def find_chain_plan(
     picked = setting(text_config(model), "index_topk")
     if picked is not None and picked > _CHAIN_PROMPT:
         # DeepSeek-V3.2 and GLM pick otherwise in a pass of several tokens, once there are more than these.
-        raise UnsupportedCacheError(f"a token sees the {picked} tokens it picks (index_topk), which no trial goes past")
-    plan = ForwardPlan(chain=Chain(), steps=made_stepwise(model))
+        raise UnsupportedCacheError(f"a token sees the {picked} tokens it picks (index_topk), more than a trial reads")
+    plan = ForwardPlan(chain=Chain(), steps=exchanges(model))
     try:
         return _try_chains(model, plan, rules.without_processors())
     except UnsupportedCacheError:

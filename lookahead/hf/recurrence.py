@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
@@ -58,41 +59,78 @@ class StatesOfPass:
         return [torch.stack(found[place : place + heads], dim=1) for place in range(0, len(found), heads)]
 
 
+class Exchange:
+    """A function of a module of transformers that is another one while a pass over a chain runs.
+
+    The layers look it up in their module, so it is exchanged there, for the time of the pass. Passes of other threads
+    get what they had.
+
+    Args:
+        code: The module.
+        whole: Name of its function for several tokens.
+        one: Name of its function for one token.
+    """
+
+    def __init__(self, code: ModuleType, whole: str, one: str, stand_in: Callable[..., Any]) -> None:
+        self._code, self._whole, self._one, self._stand_in = code, whole, one, stand_in
+        self._own: Rule = getattr(code, whole)
+        self._passes = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Exchanged inside; undone when the last of several passes is over."""
+        with self._lock:
+            if not self._passes:
+                self._own = getattr(self._code, self._whole)
+                setattr(self._code, self._whole, self._rule)
+            self._passes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._passes -= 1
+                if not self._passes:
+                    setattr(self._code, self._whole, self._own)
+
+    def _rule(self, *args: Any, **options: Any) -> Any:
+        states = _PASS.get()
+        if states is None:  # another thread's pass
+            return self._own(*args, **options)
+        return self._stand_in(states, getattr(self._code, self._one), *args, **options)
+
+
+def exchanges(model: PreTrainedModel) -> tuple[Exchange, ...]:
+    """What is to be exchanged so that the model's recurrent layers read a chain step by step; empty if they cannot."""
+    names = sorted({type(module).__module__ for module in model.modules()})
+    return tuple(
+        _exchange(name, whole, one)
+        for name in names
+        for whole, one in _PAIRS
+        if hasattr(sys.modules[name], whole) and hasattr(sys.modules[name], one)
+    )
+
+
+@functools.cache
+def _exchange(module: str, whole: str, one: str) -> Exchange:
+    """One per function, whoever asks: it counts the passes of all."""
+    return Exchange(sys.modules[module], whole, one, _PAIRS[whole, one])
+
+
 @contextmanager
-def stepwise(states: StatesOfPass | None) -> Iterator[None]:
-    """The forward pass inside reads token after token, if there are states."""
+def stepwise(found: Sequence[Exchange], states: StatesOfPass | None) -> Iterator[None]:
+    """The forward pass inside reads token after token, if there are states; ``found``: see ``exchanges``."""
+    if states is None:
+        yield
+        return
     token = _PASS.set(states)
     try:
-        yield
+        with ExitStack() as stack:
+            for one in found:
+                stack.enter_context(one.made())
+            yield
     finally:
         _PASS.reset(token)
-
-
-def made_stepwise(model: PreTrainedModel) -> bool:
-    """Whether the model has recurrent layers that can read a chain step by step; they can from now on.
-
-    The functions are exchanged in the modules of transformers that define them, for all models, once. Outside
-    ``stepwise`` they do what they did.
-    """
-    found = False
-    for name in {type(module).__module__ for module in model.modules()}:
-        code = sys.modules[name]
-        for (whole, one), wrapped in _PAIRS.items():
-            if hasattr(code, whole) and hasattr(code, one):
-                found = True
-                if not hasattr(getattr(code, whole), "_lookahead"):
-                    setattr(code, whole, _exchanged(code, getattr(code, whole), one, wrapped))
-    return found
-
-
-def _exchanged(code: ModuleType, whole: Rule, one: str, wrapped: Callable[..., Any]) -> Rule:
-    @functools.wraps(whole)
-    def rule(*args: Any, **options: Any) -> Any:
-        states = _PASS.get()
-        return whole(*args, **options) if states is None else wrapped(states, getattr(code, one), *args, **options)
-
-    rule._lookahead = True  # type: ignore[attr-defined]
-    return rule
 
 
 def _delta_rule(
@@ -178,4 +216,4 @@ _PAIRS: dict[tuple[str, str], Callable[..., Any]] = {
     ("mamba_selective_scan", "mamba_selective_state_update"): _mamba,
     ("mamba2_chunk_scan", "mamba2_selective_state_update"): _mamba2,
 }
-"""The functions of transformers for several tokens and for one token, and what stands in for the first."""
+"""The functions of transformers for several tokens and for one token, and what replaces the first."""

@@ -17,6 +17,7 @@ from lookahead.hf.choosing import Chooser
 from lookahead.hf.generation import GenerationRules
 from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
+from lookahead.hf.recurrence import Exchange
 from lookahead.hf.successors import successors, to_bytes, to_host
 
 
@@ -30,7 +31,7 @@ class ForwardPlan:
         masks: The attention masks that it takes.
         places: Whether its masks carry the places of a draft tree's rows, for the registered attention.
         chain: What it takes instead of trees, where nothing above counts; None if it takes trees.
-        steps: Whether its recurrent layers can read a chain step by step.
+        steps: What lets its recurrent layers read a chain step by step; empty if they cannot.
         copies: Whether its state is copied before a chain, although its cache claims that it can be cropped.
         width: Tokens that every pass after the prefill reads at least: drafts and plain decoding's roots are filled up.
             0 fills up none.
@@ -41,7 +42,7 @@ class ForwardPlan:
     masks: MaskPlan = MaskPlan({"full_attention": None})  # noqa: RUF009, it is frozen
     places: bool = False
     chain: Chain | None = None
-    steps: bool = False
+    steps: tuple[Exchange, ...] = ()
     copies: bool = False
     width: int = 0
 

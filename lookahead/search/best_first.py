@@ -1,11 +1,11 @@
-"""The best-first search: of all draft nodes that the sources could propose, those of the highest path probability.
+"""The best-first search: of the draft nodes that the sources could propose, those of the highest path probability.
 
 At every node the sources are asked level by level, the longest suffix first. A level takes the share of the node's
 probability that it is taken to be sure of (its confidence) and leaves the rest to the next level: the escape of PPM.
 The heap holds one offer per level, with the most that it can still yield: its next candidate's probability, or what it
-leaves to the levels after it. Taking the largest first drafts nodes in falling probability, but for what ``ESCAPE``
-allows, and parents before children. So a draft cut anywhere is the tree of the highest expected accepted length under
-these estimates, and what is left tells what was seen and not drafted.
+leaves to the levels after it. Taking the largest first drafts parents before children, and nodes in falling path
+probability but for what ``ESCAPE`` allows. So a draft cut anywhere is, but for that, the tree of the highest expected
+accepted length under these estimates; what is left tells what was seen and not drafted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lookahead.trie import TOKEN_BITS
 ESCAPE = 0.1
 """Largest share of what a level leaves that one token of the next level is taken to have until that level is known.
 
-The one guess of the search: 1.0 would always hold, and looks at two to three times as many levels for the same accepted
+The one guess of the order: 1.0 would always hold, and looks at two to three times as many levels for the same accepted
 length. So the order may rise, after an escape, by a factor of 1 / ESCAPE at most.
 """
 
@@ -215,7 +215,8 @@ class Search:
         Args:
             escaped: 1 where another level of the node was offered before it.
         """
-        kind = level_class(level[0], level[1], level[2], escaped)
+        length, total, single, _ = level
+        kind = level_class(length, total, single, escaped)
         takes = reached * self._values[number][kind]
         left = reached - takes
         offer = Offer(node, number, level, kind, takes, left)
@@ -226,9 +227,9 @@ class Search:
 
     def _weigh(self, offer: Offer) -> None:
         """Give the offer on top of the heap, just listed, the probability of its first candidate."""
-        heaviest = offer.candidates[0][0]
+        (heaviest, _, _), (_, total, _, _) = offer.candidates[0], offer.level
         # Counts that were halved by a prune may sum to more than their parent's.
-        offer.scale = offer.probability / max(offer.level[1], heaviest)
+        offer.scale = offer.probability / max(total, heaviest)
         offer.probability = offer.scale * heaviest
         self._put_back(offer)
 
@@ -252,10 +253,10 @@ class Search:
         above = []
         while node not in self._loci:
             above.append(node)
-            node = self._tree.nodes[node][1]
+            _, node, *_ = self._tree.nodes[node]
         loci = self._loci[node]
         for below in reversed(above):
-            token_id = self._tree.nodes[below][0]
+            token_id, *_ = self._tree.nodes[below]
             loci = [source.advance(locus, token_id) for source, locus in zip(self._sources, loci, strict=True)]
             self._loci[below] = loci
         return loci

@@ -54,16 +54,16 @@ class FrequencySearch:
             widths: Most draft tokens in one branch -> most nodes of a tree with such branches.
         """
         self._strategy, self._widths = strategy, widths
-        self._count()
+        self.count()
         for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):
             if not self._missing:
                 break
             self._fill(number, level)
         return self._tree
 
-    def _count(self) -> None:
-        """Count which trees are full and need no more nodes."""
-        depths = [node[2] for node in self._tree.nodes]
+    def count(self) -> None:
+        """Count which trees are full and need no more nodes; called again whenever one may be."""
+        depths = [depth for _, _, depth, *_ in self._tree.nodes]
         missing = {
             longest: width - sum(depth <= longest for depth in depths) for longest, width in self._widths.items()
         }
@@ -102,7 +102,7 @@ class FrequencySearch:
                 node = tree.add(parent, token_id, probability, base + depth, number, place)
                 self._parents.add(parent)
                 if len(nodes) >= self._next_count:
-                    self._count()
+                    self.count()
             else:
                 tree.also(node, base + depth, number, place)
             if depth < self._longest:

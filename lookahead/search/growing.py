@@ -45,8 +45,8 @@ class GrowingTree:
 
     def also(self, node: int, length: int, number: int, place: Place) -> None:
         """Note that another source proposes a node, too; after as long a suffix it may be the one to name."""
-        found = self.nodes[node]
-        if found[3] == length and found[4] != number:
+        *_, found_after, found_by, _ = self.nodes[node]
+        if found_after == length and found_by != number:
             self._rivals.append((node, number, place))
 
     def candidate(self, node: int, reason: Reason) -> Candidate:

@@ -1,4 +1,4 @@
-"""When a best-first search may stop: more nodes cannot pay for the wider pass any more."""
+"""When a best-first search may stop: more nodes are not expected to pay for the wider pass any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lookahead.draft import Chain
 class StopRule:
     """The width that maximises expected tokens per second, (1 + sum of path probabilities) / T(n).
 
-    T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search goes on until
+    T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search continues until
     even nodes as probable as the one at hand could not beat the best width found.
 
     Args:
@@ -45,11 +45,12 @@ class StopRule:
         return copy
 
     def reached(self, probabilities: Sequence[float], bound: float) -> bool:
-        """Whether no tree wider than the nodes at hand can be better than the best cut of them; once so, always.
+        """Whether, if the bound holds, no wider tree can be better than the best cut of these nodes; once so, always.
 
         Args:
             probabilities: Path probability of every node so far, the root's 1.0 first.
-            bound: Most that any further node's path probability can be.
+            bound: Most that any further node's path probability can be. What the search gives holds but for what its
+                ``ESCAPE`` allows.
         """
         n = len(probabilities)
         if self.over or n < self.next_check:

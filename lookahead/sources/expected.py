@@ -56,8 +56,9 @@ class ExpectedText:
         """Go along with the output as it grows."""
         for token_id in token_ids:
             self._output.append(token_id)
-            if self._locus[1] >= TAKEN_FOR:
-                self._left = self._locus[0]
+            left, agreeing, _ = self._locus
+            if agreeing >= TAKEN_FOR:
+                self._left = left
             place, length, _ = self.advance(self._locus, token_id)
             if length < SETTLED:
                 place, length = self._found_again(place, length)
@@ -69,7 +70,7 @@ class ExpectedText:
         return self._locus
 
     def advance(self, locus: Locus, token_id: int) -> Locus:
-        """Where an output one token longer is: as far on, whether the token agrees or another stands in its place."""
+        """Where an output one token longer is: as far on, whether the token agrees or another is in its place."""
         place, length, end = locus
         agrees = place < len(self._ids) and self._ids[place] == token_id
         return (place + 1, max(length, 0) + 1 if agrees else 0 if length > 0 else -1, end)
@@ -94,14 +95,15 @@ class ExpectedText:
         return next((back for back in range(most) if ids[at - back] != output[-1 - back]), most)
 
     def levels(self, locus: Locus) -> Iterator[Level]:
-        """The one token that should come next, unless the text has ended."""
+        """The one token that should come next, unless the text is at its end."""
         place, length, end = locus
         if length >= 0 and place < end:
             yield (length, 1.0, True, (place, end))
 
     def after(self, place: Place, length: int) -> Level | None:
         """The level of a candidate's place."""
-        return (length, 1.0, True, place) if place[0] < place[1] else None
+        at, end = place
+        return (length, 1.0, True, place) if at < end else None
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
         """The token at a place."""
@@ -110,7 +112,8 @@ class ExpectedText:
 
     def holds(self, level: Level, token_id: int) -> bool:
         """Whether a token is the one at a place."""
-        return self._ids[level[3][0]] == token_id
+        at, _ = level[3]
+        return self._ids[at] == token_id
 
     def origin(self, place: Place) -> Origin:
         """The text, which has the token once there."""
@@ -118,4 +121,5 @@ class ExpectedText:
 
     def match_length(self, locus: Locus) -> int:
         """Tokens of the text that agree with the end of the output."""
-        return max(0, min(locus[1], len(self._output))) if locus[0] < locus[2] else 0
+        place, length, end = locus
+        return max(0, min(length, len(self._output))) if place < end else 0

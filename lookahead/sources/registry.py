@@ -7,10 +7,6 @@ one that does what ``source.Source`` says, and a line in ``Drafter.sources`` tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-SourceName = Literal["prompt", "output", "corpus", "model", "expected"]
-"""What a run may draft from."""
 
 ROOT_SOURCE = "root"
 """Source of a draft tree's node 0, the last committed token, which nothing proposed."""
@@ -26,6 +22,7 @@ class SourceInfo:
         symbol: Sign in front of its counts on the page.
         light: Its colour on a light page, ``#rrggbb``; none is one of accepted or rejected tokens, blue and orange.
         dark: Its colour on a dark page.
+        earlier: Sign in front of what earlier outputs add to its counts, where that is counted apart.
     """
 
     name: str
@@ -34,13 +31,16 @@ class SourceInfo:
     light: str
     dark: str
     help: str
+    earlier: str = ""
 
 
 SOURCES: dict[str, SourceInfo] = {
     info.name: info
     for info in (
         SourceInfo("prompt", "p", "■", "#6A4BBF", "#B7A3F2", "the prompt of this run"),
-        SourceInfo("output", "o", "●", "#A0306F", "#EE94C6", "the output so far and earlier outputs of this session"),
+        SourceInfo(
+            "output", "o", "●", "#A0306F", "#EE94C6", "the output so far and earlier outputs of this session", "◉"
+        ),
         SourceInfo("corpus", "c", "▲", "#00795C", "#4CC9A4", "a trie file that the run was started with"),
         SourceInfo("model", "m", "✦", "#6B6200", "#CFC35A", "what the model found likely in earlier passes"),
         SourceInfo("expected", "e", "◆", "#137300", "#99E68A", "a text that the caller expects"),

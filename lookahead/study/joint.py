@@ -25,10 +25,9 @@ from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
-from lookahead.sources.expected import ExpectedText
 from lookahead.sources.model import RecycledLogits, RowTable
 from lookahead.sources.source import Source
-from lookahead.sources.tries import FOLLOWED, OwnTrie, listed
+from lookahead.sources.tries import ReadTrie, listed
 from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
@@ -154,16 +153,11 @@ class _Walk:
         self._room = room_of(sample)
         self._rows = known_rows(sample)
         self._prompt_ids = prompt_ids
-        self._recycles = "model" in drafter.config.sources
-        own, shared = drafter.sources(prompt_ids)
-        self._own: OwnTrie = own
-        self._shared = [source for source in shared if not isinstance(source, RecycledLogits)]
-        self._remembered = [Remembered(source) for source in (own, *self._shared)]
-        for source in self._shared:
-            source.follow(prompt_ids[-FOLLOWED:])
-        self._expected: list[Source] = []
-        if expected_of(sample) and "expected" in drafter.config.sources:
-            self._expected.append(ExpectedText(expected_of(sample)))
+        self._own, shared = drafter.sources(prompt_ids, expected_of(sample))
+        self._asked: list[Source] = [
+            Remembered(source) if isinstance(source, ReadTrie) else source for source in (self._own, *shared)
+        ]
+        self._recycles = any(isinstance(source, RecycledLogits) for source in shared)
         self._waiting: dict[int, list[_Setting]] = {}
 
     def fits(self, bounds: LookaheadConfig) -> bool:
@@ -191,12 +185,13 @@ class _Walk:
             self._follow(output[done])
 
     def _follow(self, token_id: int) -> None:
-        for source in (*self._remembered, *self._expected):
-            source.follow((token_id,))
+        for source in self._asked:
+            if not isinstance(source, RecycledLogits):  # each setting has its own
+                source.follow((token_id,))
 
     def _sources(self, setting: _Setting) -> list[Source]:
-        recycled = [setting.recycled] if setting.recycled is not None else []
-        return [*self._remembered, *recycled, *self._expected]
+        mine = [setting.recycled if isinstance(source, RecycledLogits) else source for source in self._asked]
+        return [source for source in mine if source is not None]
 
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
@@ -381,7 +376,7 @@ class Jointly:
         for same in dict.fromkeys(sames):
             setting = _Setting(same, pass_seconds(same, costs))
             by_setting[same] = setting.outcome
-            walks.setdefault(_sources_only(same), []).append(setting)
+            walks.setdefault(_default_in(same, _TOGETHER), []).append(setting)
         for sources, settings in walks.items():
             self._walk(sample, sources, settings, costs)
         return [by_setting[same] for same in sames]
@@ -391,11 +386,11 @@ class Jointly:
     ) -> None:
         if len(output_of(sample)) < 2:
             return
-        drafter = self._drafter(sources)
-        walk = None if chain_of(sample) else _Walk(drafter, sample)
-        if walk is not None and walk.fits(sources):
-            walk.go(settings)
-            return
+        if not chain_of(sample) and _known(sources):
+            walk = _Walk(self._drafter(sources), sample)
+            if walk.fits(sources):
+                walk.go(settings)
+                return
         for setting in settings:
             request = drafter_of(setting.config, self._earlier, self._corpus).start(
                 sample.prompt_ids, expected_of(sample)
@@ -424,6 +419,23 @@ class Jointly:
         return self._known[1]
 
 
+_TOGETHER = ("decoding_length", "branch_length", "strategy", "budget", "ranking")
+"""Draft settings in which those of one ``_Walk`` may differ."""
+_READ = ("sources", "prompt_weight", "trie_capacity", "trie_bytes")
+"""Draft settings that say what a ``_Walk`` reads. One that is in neither list is replayed by itself."""
+
+
+def _default_in(config: LookaheadConfig, names: Iterable[str]) -> LookaheadConfig:
+    """The settings with the defaults of those named."""
+    default = LookaheadConfig()
+    return replace(config, **{name: getattr(default, name) for name in names})
+
+
+def _known(config: LookaheadConfig) -> bool:
+    """Whether a ``_Walk`` knows all settings that are not the default."""
+    return _default_in(config, (*_TOGETHER, *_READ)) == LookaheadConfig()
+
+
 def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> LookaheadConfig:
     """A setting that does the same.
 
@@ -431,6 +443,8 @@ def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> Looka
         silent: Sources that have nothing to say.
         full: Whether adaptive widths are full ones.
     """
+    if not _known(config):
+        return config
     return replace(
         config,
         branch_length=config.longest_branch if config.longest_branch < config.decoding_length - 1 else None,
@@ -438,14 +452,4 @@ def _same(config: LookaheadConfig, silent: Collection[str], full: bool) -> Looka
         budget="fixed" if full else config.budget,
         sources=tuple(source for source in config.sources if source not in silent),
         prompt_weight=config.prompt_weight if "prompt" in config.sources else 1.0,
-    )
-
-
-def _sources_only(config: LookaheadConfig) -> LookaheadConfig:
-    """The settings that decide what is read; the others are the default."""
-    return LookaheadConfig(
-        sources=config.sources,
-        prompt_weight=config.prompt_weight,
-        trie_capacity=config.trie_capacity,
-        trie_bytes=config.trie_bytes,
     )

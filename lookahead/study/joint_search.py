@@ -218,8 +218,9 @@ class JointFrequency(FrequencySearch):
         self._following = following
         self._looks = not adaptive
 
-    def _count(self) -> None:
-        super()._count()
+    def count(self) -> None:
+        """Count, and end early where what is missing would change nothing."""
+        super().count()
         self.followed()
         node = len(self._tree) - 1
         # What may come after the last node is not known yet: it must not be the end of the path.

@@ -27,7 +27,7 @@ class LostToken:
         step: Index of the pass, the prefill's being 0.
         cause: Why it was not accepted.
         tokens: Tokens that would have come with the pass, had this token and the sources' next first guesses been
-            drafted: this one, and those after it as long as the first guess is what the output goes on with; 0 if no
+            drafted: this one, and those after it as long as the first guess is what the output continues with; 0 if no
             source knew this one.
     """
 
@@ -133,8 +133,11 @@ def _guessed(sources: Sequence[Source], path: Sequence[int], following: Sequence
     """How many of these tokens are the sources' first guess one after the other, ``most`` at most."""
     loci = _loci(sources, path)
     for count, token_id in enumerate(following[:most]):
-        first = next(longest_first(sources, loci), None)
-        if first is None or sources[first[0]].candidates(first[1])[0][1] != token_id:
+        number, level = next(longest_first(sources, loci), (0, None))
+        if level is None:
+            return count
+        (_, guess, _), *_ = sources[number].candidates(level)
+        if guess != token_id:
             return count
         loci = [source.advance(locus, token_id) for source, locus in zip(sources, loci, strict=True)]
     return min(len(following), most)

@@ -46,5 +46,7 @@ class Remembered:
         """The level of a candidate's place (see ``Source.after``)."""
         if place not in self._after:
             self._after[place] = self._source.after(place, length)
-        level = self._after[place]
-        return level if level is None or level[0] == length else (length, *level[1:])
+        if (level := self._after[place]) is None:
+            return None
+        known, total, single, below = level
+        return level if known == length else (length, total, single, below)

@@ -16,8 +16,10 @@ ORDER = ("main", "page", "serve", "views", "run", "model", "options")
 def test_imports_point_to_the_right(path: Path) -> None:
     place = path.relative_to(APP).with_suffix("").parts[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "absolute imports only"
-            for name in [f"{node.module}.{alias.name}" for alias in node.names] if node.module else []:
-                if name.startswith("app."):
-                    assert ORDER.index(name.split(".")[1]) >= ORDER.index(place), f"{path}: {name}"
+            names = [f"{node.module}.{name}" for name in names]
+        for name in names:
+            if name.startswith("app."):
+                assert ORDER.index(name.split(".")[1]) >= ORDER.index(place), f"{path}: {name}"

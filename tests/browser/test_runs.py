@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from app.page import presets
 from lookahead.runs import runfile
+from lookahead.sources.registry import SOURCES
 
 pytestmark = pytest.mark.browser
 
@@ -164,7 +165,7 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     page.locator("#scrubber").fill("1")
     level = page.locator("[data-level=earlier]").first
     expect(level).to_contain_text("earlier outputs")
-    expect(level).to_contain_text("◆")
+    expect(level).to_contain_text(SOURCES["output"].earlier)
     expect(page.locator("[data-trie-fact]")).to_contain_text(" new")
 
 

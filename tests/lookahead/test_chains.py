@@ -17,7 +17,7 @@ from lookahead.drafter import DraftRequest
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.chain_state import ChainState, _Saved
-from lookahead.hf.recurrence import StatesOfPass
+from lookahead.hf.recurrence import StatesOfPass, exchanges, stepwise
 from tests.lookahead.drafters import NoisyOracle, tree_of
 from tests.lookahead.tiny_models import RECURRENT, VOCAB_SIZE, drafted, hf_greedy, tiny_recurrent
 
@@ -191,14 +191,27 @@ def test_the_trial_finds_a_mistake_in_what_is_put_back(family, mistake, dtype, m
     assert "without chains as well" in (backend.notice or "")
 
 
-def test_functions_of_transformers_do_what_they_did_outside_a_chain():
-    model = tiny_recurrent("mamba2")
-    before = hf_greedy(model, PROMPTS[1], NEW_TOKENS)
+def test_functions_of_transformers_are_exchanged_during_a_pass_over_a_chain_only():
+    model, seen = tiny_recurrent("mamba2"), []
+    code = sys.modules[type(model).__module__]
+    own = code.mamba2_chunk_scan
+    model.register_forward_hook(lambda *_: seen.append(code.mamba2_chunk_scan is own))
     assert HFBackend(model).draft_shape == "chain"
-    scan = sys.modules[type(model).__module__].mamba2_chunk_scan
-    assert HFBackend(model).draft_shape == "chain"
-    assert sys.modules[type(model).__module__].mamba2_chunk_scan is scan, "exchanged once"
-    assert hf_greedy(model, PROMPTS[1], NEW_TOKENS) == before
+    assert False in seen
+    assert code.mamba2_chunk_scan is own
+    seen.clear()
+    hf_greedy(model, PROMPTS[1], NEW_TOKENS)
+    assert all(seen)
+
+
+def test_a_function_is_put_back_when_the_last_of_several_passes_has_ended():
+    code = sys.modules[type(model := tiny_recurrent("mamba2")).__module__]
+    own, found = code.mamba2_chunk_scan, exchanges(model)
+    with stepwise(found, StatesOfPass([], kept=False)):
+        with stepwise(exchanges(model), StatesOfPass([], kept=False)):
+            assert code.mamba2_chunk_scan is not own
+        assert code.mamba2_chunk_scan is not own
+    assert code.mamba2_chunk_scan is own
 
 
 def test_attention_to_picked_tokens_that_a_trial_cannot_go_past_takes_no_chains():

@@ -147,9 +147,9 @@ export function mount(box, context) {
   };
 }
 
-/** Where n-grams are read: the sources, and earlier outputs, which are the same source as the output but counted apart. */
+/** Where n-grams are read: the sources, and earlier outputs, which belong to one of them and are counted apart. */
 const placesOf = (/** @type {Source[]} */ sources) =>
-  sources.flatMap((source) => (source.name === 'output' ? [source, { ...source, name: 'earlier', symbol: '◆' }] : [source]));
+  sources.flatMap((source) => (source.earlier ? [source, { ...source, name: 'earlier', symbol: source.earlier }] : [source]));
 
 const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 

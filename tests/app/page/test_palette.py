@@ -61,7 +61,9 @@ def hue(colour: str) -> float:
 def test_a_source_is_readable_and_not_taken_for_accepted_or_rejected(line: int) -> None:
     colours = palette(line)
     sources = {name: (info.light, info.dark)[line] for name, info in SOURCES.items()}
-    assert len({info.symbol for info in SOURCES.values()}) == len(SOURCES)
+    signs = [sign for info in SOURCES.values() for sign in (info.symbol, info.earlier) if sign]
+    assert len(signs) > len(SOURCES)
+    assert len(set(signs)) == len(signs)
     for name, colour in sources.items():
         for ground in ("fill", "well", "tint"):
             assert contrast(colour, colours[ground]) >= 4.5, f"{name} on {ground}"

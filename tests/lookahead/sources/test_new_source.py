@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lookahead import replay
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import Drafter
 from lookahead.search.best_first import Search
@@ -14,7 +17,11 @@ from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.sources.source import Candidate, Level, Origin, Source
 from lookahead.sources.tries import OwnTrie
+from lookahead.study.joint import Jointly
+from lookahead.study.material import Sample
+from lookahead.study.replayed import replayed
 from tests.lookahead.drafters import copied
+from tests.lookahead.study.samples import recorded
 
 
 class Expected:
@@ -89,9 +96,11 @@ def test_beside_a_trie_both_are_drafted_and_both_learn(text, prompt):
 class ExpectingDrafter(Drafter):
     """A drafter that asks the new source as well."""
 
-    def sources(self, prompt_ids: Sequence[int]) -> tuple[OwnTrie, list[Source]]:
-        own, shared = super().sources(prompt_ids)
-        return own, [*shared, Expected(range(10, 40))]
+    def sources(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> tuple[OwnTrie, list[Source]]:
+        own, shared = super().sources(prompt_ids, expected)
+        new = Expected(range(10, 40))
+        new.follow(prompt_ids)
+        return own, [*shared, new]
 
 
 def test_a_drafter_needs_one_line_for_it():
@@ -104,3 +113,18 @@ def test_a_drafter_needs_one_line_for_it():
         request.commit(list(range(first, first + 7)))
         assert request.change().nodes == len(request.trie) + request.trie.leaves
     request.finish()
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(5, 30), min_size=2, max_size=30), st.sampled_from([(), range(8, 30)]))
+def test_a_study_replays_with_it_as_the_drafter_does(output, expected):
+    run = recorded(expected=tuple(expected))
+    samples = [Sample("trace", (1, 2, 10), tuple(output)), Sample("run", run.prompt_ids, run=run)]
+    configs = [LookaheadConfig(decoding_length=width) for width in (4, 16)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(replay, "Drafter", ExpectingDrafter)
+        for sample in samples:
+            for outcome, config in zip(Jointly().outcomes(sample, configs), configs, strict=True):
+                steps = list(replayed(sample, config))
+                widths, tokens = Counter(len(step.draft) for step in steps), sum(step.emitted for step in steps)
+                assert (outcome.widths, outcome.tokens) == (widths, tokens)

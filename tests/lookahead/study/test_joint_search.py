@@ -33,8 +33,6 @@ def test_a_search_goes_on_for_others_and_each_accepts_and_learns_as_by_itself(st
     generator, early = random.Random(vocabulary), 0
     for length in range(60, 300, 20):
         own, shared = kept_by.sources(text[:length])
-        for source in shared:
-            source.follow(text[length - 20 : length])
         sources, following = [own, *shared], text[length : length + 12]
         shapes = [(width, min(longest, width - 1)) for width in (2, 4, 8, 16, 32, 64) for longest in (2, 8, 63)]
         cuts = [Cut(*shape, StopRule(FLAT.table(shape[0])) if adaptive else None) for shape in dict.fromkeys(shapes)]
