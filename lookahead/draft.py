@@ -34,7 +34,7 @@ def plain_ids(token_ids: Iterable[SupportsIndex]) -> tuple[int, ...]:
 class Chain:
     """What a pass reads besides its draft, on a model that takes one branch instead of a tree.
 
-    Such a model keeps a state that cannot drop a rejected token. If the pass rejects any, the state goes back to
+    Such a model keeps a state that cannot drop a rejected token. If the pass rejects any, the state returns to
     what it was before, and the accepted tokens are read again at the head of the next pass.
 
     Attributes:

@@ -105,7 +105,7 @@ def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None =
         connect_picker(demo, handlers, controls, *picker)
         add_endpoints(host, store, QUEUE, thread)
     demo.queue(max_size=host.options.max_waiting, api_open=False)
-    # Gradio's queue looks for work a thousand times a second and takes the interpreter from the engine: a pass took
+    # Gradio's queue looks for work a thousand times per second and takes the interpreter from the engine: a pass took
     # 1.12 to 1.14 times as long. Gradio has no public setting for it.
     demo._queue.sleep_when_free = 0.05
     demo._queue.progress_update_sleep_when_free = 0.25

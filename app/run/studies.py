@@ -79,7 +79,7 @@ class LiveStudy:
         result: The study so far as JSON; None before the first row.
         problem: Why it broke off, in one line; empty if it did not.
         cancelled: The event that ends it.
-        over: Whether it has ended.
+        over: Whether it is over.
         stopped_at: When it was stopped first; 0.0 if it was not.
         folder: The folder of its files.
         bytes: Size of them; 0 until it is over.

@@ -95,7 +95,7 @@ class Progress:
         self.tell(0)
 
     def tell(self, done: int, now: bool = True) -> None:
-        """So many are done; said at most four times a second unless it is important ``now``."""
+        """So many are done; said at most four times per second unless it is important ``now``."""
         if not now and monotonic() - self._told < 0.25:
             return
         self._told = monotonic()

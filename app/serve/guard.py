@@ -58,7 +58,7 @@ class Hosts:
 
     Args:
         bound: The address that the app listens on; None is the loopback.
-        allowed: Names that the operator adds; ``*.example.com`` stands for all below it.
+        allowed: Names that the operator adds; ``*.example.com`` means all hosts below it.
     """
 
     def __init__(self, bound: str | None = None, allowed: Iterable[str] = ()) -> None:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 UNREAD_SECONDS = 5.0
 """How long an event may be without a reader. A script asks for its event's messages at once."""
 KEPT_SECONDS = 60.0
-"""How long messages of events that have ended wait for a reader."""
+"""How long messages of finished events wait for a reader."""
 LOOK_SECONDS = 1.0
 MOST_SESSIONS = 50_000
 """Beyond Gradio's 2,000, the messages of one that is being read would be dropped for a new one."""

@@ -55,7 +55,7 @@ def _left_out(numbers: dict[str, Any]) -> str:
 
 
 def _times(mean: dict[str, float] | None) -> str:
-    """Where the time of a decode step goes; empty if there is no decode step."""
+    """How the time of a decode step is spent; empty if there is no decode step."""
     if mean is None:
         return ""
     phases = (f"{name} {1000 * mean[f'{name}_seconds']:.2f} ms" for name in ("retrieve", "forward", "verify", "commit"))

@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         "generate",
         run,
         help="continue one prompt",
-        description="Continue one prompt; the text streams to stdout, a summary goes to stderr.",
+        description="Continue one prompt; the text streams to stdout, a summary is printed to stderr.",
         epilog=_EPILOG,
     )
     prompt = parser.add_mutually_exclusive_group(required=True)

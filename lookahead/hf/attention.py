@@ -111,7 +111,7 @@ def block_attention(
 ) -> tuple[Tensor, None]:
     """The attention's output, shape ``(1, n, heads, size)``; what transformers asks of an ``AttentionInterface``.
 
-    A prompt goes through transformers' own: every way of decoding shares that pass. So does a batch.
+    A prompt takes transformers' own: every way of decoding shares that pass. So does a batch.
     """
     (batch, heads, count, _), (_, kv_heads, rows, _) = query.shape, key.shape
     places = getattr(attention_mask, _PLACES, 0)
@@ -151,7 +151,7 @@ def _filled(part: Tensor, before: int = 0, behind: int = 0) -> Tensor:
 
 
 def _close(scores: Tensor, mask: Tensor | None, lead: int, rows: int, count: int, lines: int) -> None:
-    """Apply the mask to the scores, and close the columns that are no keys."""
+    """Apply the mask to the scores, and close the columns that are not keys."""
     if lead:
         scores[..., :lead] = float("-inf")
     if lead + rows < scores.shape[-1]:

@@ -30,7 +30,7 @@ from lookahead.hf.sampling import Dice
 _HONOURED = ("max_time", "token_healing")
 """Of the refused settings, those that ``generate`` carries out around the decoding loop."""
 _PER_PASS = ("output_scores", "output_logits", "output_attentions", "output_hidden_states")
-"""Outputs of every forward pass; a pass here stands for several tokens."""
+"""Outputs of every forward pass; a pass here covers several tokens."""
 _PREPARED = ("cache", "past_key_values", "use_cache", "logits_to_keep", "cache_position")
 """Arguments of the forward pass that ``generate`` prepares and that say nothing about the tokens."""
 _KEPT_AS = "_lookahead_backend"
@@ -113,7 +113,7 @@ def _check(input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str
         raise ValueError(f"{count} sequences; lookahead.generate decodes one prompt, and one output for it")
     for name in _PER_PASS:
         if getattr(settings, name, None):
-            raise ValueError(f"{name}=True cannot be honoured: a pass stands for several tokens; leave it out")
+            raise ValueError(f"{name}=True cannot be honoured: a pass covers several tokens; leave it out")
     for name, counts in REFUSED.items():
         if name not in _HONOURED and counts(value := getattr(settings, name, None)):
             raise ValueError(f"{name}={value!r} cannot be honoured by lookahead.generate; leave it out")

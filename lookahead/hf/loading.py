@@ -159,7 +159,7 @@ def _merged(model: PreTrainedModel, adapter: str, local_only: bool) -> tuple[Any
     from peft import PeftModel  # pyright: ignore[reportMissingImports]
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Found missing adapter keys")  # it goes on with random ones
+        warnings.filterwarnings("error", "Found missing adapter keys")  # it would continue with random ones
         wrapped: Any = PeftModel.from_pretrained(model, adapter, local_files_only=local_only)
     # Only this call tells which tensors found no place.
     left_out = wrapped.load_adapter(adapter, "default", torch_device="cpu", local_files_only=local_only).unexpected_keys

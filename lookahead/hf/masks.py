@@ -21,7 +21,7 @@ WINDOW_SETTINGS = ("sliding_window", "use_sliding_window", "max_window_layers", 
 """A configuration's settings for windows: the window, and the layers that have it (``layer_types`` repeats them)."""
 
 LONGEST_TRIED = 64
-"""Largest number in an unknown setting for windows that a trial goes past, to see whether it is a window at all."""
+"""Largest number in an unknown setting for windows that a trial exceeds, to see whether it is a window at all."""
 
 Mask = Tensor | dict[str, Tensor | None]
 

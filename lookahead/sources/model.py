@@ -6,7 +6,7 @@ two tokens and, where those were not seen together, under the last one.
 
 A **row** holds the ``TOP`` likeliest successors of one token as ``TOP`` whole numbers of 32 bits (little-endian in
 bytes): token id * 256 + share, the shares being the tokens' probabilities relative to each other, in 255ths, the
-largest first; 0 stands for no token. A run file keeps the same numbers, so a replay drafts what the run drafted.
+largest first; 0 means no token. A run file keeps the same numbers, so a replay drafts what the run drafted.
 """
 
 from __future__ import annotations

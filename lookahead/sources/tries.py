@@ -196,7 +196,7 @@ class OwnTrie(ReadTrie):
             self._follower.follow(prompt_ids)
 
     def emptied(self) -> OwnTrie:
-        """The same source after its request has ended: it knows nothing, and reads what is committed all the same."""
+        """The same source after the end of its request: it knows nothing, and reads what is committed all the same."""
         return OwnTrie((), ("output",) if self.reads_output else (), 1.0 + self._extra)
 
     def follow(self, token_ids: Sequence[int]) -> None:

@@ -28,7 +28,7 @@ from lookahead.study.recording import PromptError, PromptRunner, Ran, RunPlan, m
 ATTEMPTS = 3
 """Workers that a prompt may bring down before it is given up."""
 RETRIES = 5
-"""How often a replay whose worker has ended is computed again."""
+"""How often a replay whose worker died is computed again."""
 CONNECT_SECONDS = 10.0
 """How long the cluster may take to answer at its address."""
 _OF_A_MACHINE = ("hardware", "threads")

@@ -315,7 +315,7 @@ class JointSearch:
         return all(values[number][kind] == value for number, kind, value in self._read.values())
 
     def serve(self, cuts: Sequence[Cut], values: Sequence[Sequence[float]]) -> list[Cut]:
-        """Search until the last of them has ended, and note where each does; returns those given up.
+        """Search until the last of them is done, and note where each does; returns those given up.
 
         Those have short branches, and a search of their own (``longest``) finds fewer nodes that are not theirs.
 
@@ -364,7 +364,7 @@ class JointSearch:
         return False
 
     def _grow(self) -> None:
-        """Draft the best candidates until all have ended; the calls that would make it shorter are spelled out."""
+        """Draft the best candidates until all are done; the calls that would make it shorter are spelled out."""
         heap, closed, strategy, longest = self._heap, self._closed, self._strategy, self._longest
         nodes, probabilities, children = self.grown.nodes, self.grown.probabilities, self.grown.children
         first, values, read, marks, turns = self._first, self._values, self._read, self._marks, self._turns
@@ -504,7 +504,7 @@ class JointSearch:
         return True
 
     def _ended(self, bound: float, depth: int) -> bool:
-        """Whether all have ended.
+        """Whether all are done.
 
         Args:
             bound: Most that any further node's path probability can be.

@@ -74,7 +74,7 @@ def make_study(
     """The study of these samples, each with its output.
 
     Args:
-        tick: Called as the work goes on, for a progress bar.
+        tick: Called as the work proceeds, for a progress bar.
         told: Called with what is found before other settings are replayed: rows, sums, losses and verdict.
     """
     rows, drafts = _rows(samples, options, tick)
