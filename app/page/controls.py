@@ -58,14 +58,14 @@ class Controls:
             gr.HTML(SHARED_LINE, apply_default_css=False, elem_id="shared-line")
 
     @property
-    def texts(self) -> list[Component]:
-        """The fields of texts; a preset fills them all."""
-        return [self.document, self.prompt, self.expected]
+    def texts(self) -> dict[str, Component]:
+        """The fields of texts by name; a preset fills them all."""
+        return {"document": self.document, "prompt": self.prompt, "expected": self.expected}
 
     @property
     def inputs(self) -> dict[str, Component]:
         """All controls that a run depends on, by name."""
-        return {**self.settings, **dict(zip(("document", "prompt", "expected"), self.texts, strict=True))}
+        return {**self.settings, **self.texts}
 
 
 MOST_ON_SLIDER = 100_000

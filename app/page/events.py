@@ -113,17 +113,15 @@ class Handlers:
 
         return all_figures(stored.run)
 
-    def opened(self, event: gr.EventData) -> tuple[Any, ...]:
-        """The status line, the run that the stage has just opened, no preset, and the run's own texts in the fields.
+    def opened(self, event: gr.EventData) -> tuple[str, str, str | None]:
+        """The status line, the run that the stage has just opened, and the prompt of its own that it brings.
 
-        The fields stay as they are where the run brings no prompt of its own, as after a reload.
+        There is none after a reload: the fields stay as they are.
         """
         run_id = str(getattr(event, "run", ""))
         stored = self.store.get(run_id)
         texts = stored.run.texts if stored and stored.run else None
-        if texts is None or not getattr(event, "fields", False):
-            return "Ready.", run_id, *(gr.skip() for _ in range(4))
-        return "Ready.", run_id, None, "", texts.prompt, ""
+        return "Ready.", run_id, texts.prompt if texts and getattr(event, "fields", False) else None
 
     def busy(self, kept: str, request: gr.Request) -> tuple[Any, ...]:
         """The status line and the buttons of a tab whose run is queued, and the run that it keeps."""
@@ -177,15 +175,21 @@ def connect(
         runs.append(done)
         for after in (done.success, done.failure):
             after(_ready, None, buttons, **quiet).success(figures, drawn, plots, js=IF_OPEN, **quiet)
-    fields = [controls.preset, *controls.texts]
-    opened = view.select(handlers.opened, None, [controls.status, drawn, *fields], **quiet)
-    opened.then(None, fields, None, js=KEEP_TYPED, **quiet)
+    texts = controls.texts
+
+    def show_opened(event: gr.EventData) -> dict[Component, Any]:
+        status, run_id, prompt = handlers.opened(event)
+        shown = {controls.status: status, drawn: run_id}
+        return shown if prompt is None else {**shown, controls.preset: None, **_filled(texts, prompt=prompt)}
+
+    opened = view.select(show_opened, None, [controls.status, drawn, controls.preset, *texts.values()], **quiet)
+    opened.then(None, [controls.preset, *texts.values()], None, js=_named(KEEP_TYPED, texts), **quiet)
     opened.then(figures, drawn, plots, js=IF_OPEN, **quiet)
     place.expand(figures, drawn, plots, js=SHOWN_RUN, **quiet)
     left = gr.Textbox(visible="hidden")  # no gr.State: its changes do not cancel
     controls.stop.click(handlers.stop, left, left, **quiet)
     left.change(_left, None, [controls.status, *buttons], cancels=runs, **quiet)
-    controls.preset.input(_choose_preset, controls.preset, controls.texts, **quiet)
+    controls.preset.input(lambda name: _choose_preset(texts, name), controls.preset, [*texts.values()], **quiet)
     _remember_fields(demo, controls, quiet)
 
 
@@ -216,7 +220,8 @@ def connect_picker(
 
 def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any]) -> None:
     """Keep the settings and the preset in the URL, and what was typed over a reload (``page.js`` stores it)."""
-    fields, texts = [*controls.settings.values(), controls.preset], controls.texts
+    named, texts = {**controls.settings, "preset": controls.preset}, controls.texts
+    fields = [*named.values()]
 
     def from_url(request: gr.Request) -> dict[Component, Any]:
         query = {name: str(value) for name, value in dict(request.query_params).items()}
@@ -226,15 +231,14 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         }
         if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
             preset = presets.by_name(preset).name
-            found |= {controls.preset: preset, **dict(zip(controls.texts, _choose_preset(preset), strict=True))}
-        if own := query.get("prompt", "")[:MOST_LINKED]:
-            document, expected = (query.get(name, "")[:MOST_LINKED] for name in ("document", "expected"))
-            found |= {controls.prompt: own, controls.document: document, controls.expected: expected}
+            found |= {controls.preset: preset, **_choose_preset(texts, preset)}
+        if query.get("prompt"):
+            found |= {field: query.get(name, "")[:MOST_LINKED] for name, field in texts.items()}
         return found
 
-    script = _url_script(controls)
-    loaded = demo.load(from_url, None, [*fields, *texts], **quiet)
-    loaded.then(None, texts, texts, js=TYPED, **quiet)
+    script = _named(_url_script(controls), named)
+    loaded = demo.load(from_url, None, [*fields, *texts.values()], **quiet)
+    loaded.then(None, [*texts.values()], [*texts.values()], js=_named(TYPED, texts), **quiet)
     loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
@@ -246,18 +250,23 @@ def _url_script(controls: Controls) -> str:
     texts = {name: one.text(one.default) for name, one in controls.described.items()}
     defaults = {name: ",".join(sorted(text.split(","))) for name, text in texts.items()}  # as the script writes them
     defaults["preset"] = presets.PRESETS[0].name
-    script = read("url.js").replace("NAMES", json.dumps(list(defaults)))
-    return script.replace("DEFAULTS", json.dumps(list(defaults.values())))
+    return read("url.js").replace("DEFAULTS", json.dumps(defaults))
+
+
+def _named(script: str, fields: dict[str, Component]) -> str:
+    """A script that gets the values of these fields, with their names: Gradio hands over a list."""
+    return script.replace("NAMES", json.dumps(list(fields)))
 
 
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
 KEEP_TYPED = """(preset, ...texts) => {
-  if (!preset) sessionStorage.setItem('lookahead-typed', JSON.stringify(texts.slice(0, 3)));
+  const named = Object.fromEntries(NAMES.map((name, i) => [name, texts[i]]));
+  if (!preset) sessionStorage.setItem('lookahead-typed', JSON.stringify(named));
 }"""
 """The texts of a run that was opened stay over a reload, as typed ones do."""
 TYPED = """(...texts) => {
-  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
-  return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
+  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '{}');
+  return NAMES.map((name, i) => typed[name] ?? texts[i]);
 }"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 KEPT_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.kept || ''"
@@ -272,10 +281,15 @@ def _scene(handlers: Handlers, methods: tuple[Method, ...]) -> Callable[..., Any
     return scene
 
 
-def _choose_preset(name: str) -> tuple[str, str, str]:
-    """The preset's document and prompt; no text is expected."""
+def _choose_preset(texts: dict[str, Component], name: str) -> dict[Component, Any]:
+    """The preset's document and prompt in their fields."""
     preset = presets.by_name(name)
-    return preset.document, preset.prompt, ""
+    return _filled(texts, document=preset.document, prompt=preset.prompt)
+
+
+def _filled(texts: dict[str, Component], **given: str) -> dict[Component, Any]:
+    """The text of every field: what is given, and nothing in the others."""
+    return {field: given.get(name, "") for name, field in texts.items()}
 
 
 def _ready() -> tuple[Any, Any, Any]:

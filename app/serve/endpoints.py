@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from inspect import Parameter, Signature, getdoc
+from inspect import Parameter, Signature, getdoc, signature
 from typing import Any
 
 import gradio as gr
@@ -51,11 +51,12 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
         `/models` says how long the prompt may be. `method` is lookahead or greedy. `expected` is a text that the output
         is expected to be like, to draft from (the file before an edit, say); empty for none.
         """
-        prompt, *plain, method, expected = values
+        given = signature(generate).bind(*values).arguments
+        prompt, method, expected = given["prompt"], given["method"], given["expected"]
         try:
             if not isinstance(prompt, str):
                 raise ValueError(f"prompt={_shown(prompt)}; need a text")
-            config = {name: settings[name].from_plain(value) for name, value in _given(settings, plain).items()}
+            config = {name: settings[name].from_plain(value) for name, value in _given(settings, given).items()}
             config.setdefault("sources", host.sources)
             if not isinstance(method, str) or method not in METHOD_WORDS:
                 raise ValueError(f"method={_shown(method)}; choose lookahead or greedy")
@@ -86,16 +87,17 @@ def _replay(thread: QuestionThread) -> Callable[..., Any]:
         (`estimate`). Times are estimated from the measured T(n). Passes and acceptance are right if `exact` is true:
         the replay with the run's own settings, which takes `again` passes, then is the run itself.
         """
+        given = signature(replay).bind(*values).arguments
         try:
-            return await thread.ask(lambda: again(*values))
+            return await thread.ask(lambda: again(given))
         except Exception as error:
             raise shown(error) from error
 
-    def again(run_file: Any, *plain: Any) -> dict[str, Any]:
-        if not isinstance(run_file, str):
+    def again(given: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(given["run_file"], str):
             raise ValueError("not a run file: need its text")
-        run = opened(run_file).run
-        return what_if.answer(run, what_if.changed(run.config, _given(settings, plain), WIDEST))
+        run = opened(given["run_file"]).run
+        return what_if.answer(run, what_if.changed(run.config, _given(settings, given), WIDEST))
 
     return _described(replay, settings, "run_file", {}, dict[str, Any])
 
@@ -149,10 +151,9 @@ def _described(
     return function
 
 
-def _given(settings: Mapping[str, Setting], values: Sequence[Any]) -> dict[str, Any]:
-    """The values of the settings' parameters by name, without lists that were left out."""
-    given = zip(settings.items(), values, strict=True)
-    return {name: value for (name, one), value in given if value is not None or one.kind != "choices"}
+def _given(settings: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the settings' parameters, without lists that were left out."""
+    return {name: given[name] for name, one in settings.items() if given[name] is not None or one.kind != "choices"}
 
 
 def _explained(one: Setting) -> str:

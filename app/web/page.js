@@ -1,15 +1,16 @@
 {
-  const FIELDS = ['#document textarea', '#prompt textarea', '#expected textarea'];
-  const inField = ({ target }) => target instanceof Element && target.matches(FIELDS.join());
+  const NAMES = ['document', 'prompt', 'expected'];
+  const FIELDS = NAMES.map((name) => '#' + name + ' textarea').join();
+  const inField = ({ target }) => target instanceof Element && target.matches(FIELDS);
   // Typed, pasted or dropped: Gradio's own event comes late, and not for every one of them.
   document.addEventListener('input', (event) => {
     if (!inField(event)) return;
-    const texts = FIELDS.map((field) => document.querySelector(field)?.value ?? '');
+    const texts = Object.fromEntries(NAMES.map((name) => [name, document.querySelector('#' + name + ' textarea')?.value ?? '']));
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });
   // The drawer: the fields are one line of the bar until one of them is used.
   const ask = (open) => {
-    if (!open) for (const field of document.querySelectorAll(FIELDS.join())) field.scrollTop = 0; // the one line is the first
+    if (!open) for (const field of document.querySelectorAll(FIELDS)) field.scrollTop = 0; // the one line is the first
     return document.querySelector('#ask')?.toggleAttribute('data-open', open);
   };
   const inside = ({ target }, places) => target instanceof Element && !!target.closest(places);

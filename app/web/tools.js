@@ -16,7 +16,6 @@ import { ofTimes } from './lib/speedup.js';
  * @property {(on: boolean, pane?: string | null) => void} present
  */
 
-const TEXT_FIELDS = ['#document textarea', '#prompt textarea', '#expected textarea'];
 /** @type {[text: string, attributes: Record<string, string>][]} */ const PICTURES = [
   ['PNG', { 'data-picture': 'png', title: 'This pane as a PNG, on white' }],
   ['SVG', { 'data-picture': 'svg', title: 'This pane as an SVG, transparent' }],
@@ -61,8 +60,9 @@ function pageTools({ shown, present }) {
   on(show, 'click', () => present(true));
   on(copy, 'click', async () => {
     const { step, example } = shown(), typed = sessionStorage.getItem('lookahead-typed') !== null; // else the preset in the address says it
-    const [document, prompt, expected] = TEXT_FIELDS.map((field) => (typed && /** @type {HTMLTextAreaElement | null} */ (globalThis.document.querySelector(field))?.value) || '');
-    const { address, missing } = linkTo(location.href, { step, example, document, prompt, expected, pane: new URLSearchParams(location.search).get('pane') });
+    const text = (/** @type {string} */ name) => (typed && /** @type {HTMLTextAreaElement | null} */ (document.querySelector('#' + name + ' textarea'))?.value) || '';
+    const texts = { document: text('document'), prompt: text('prompt'), expected: text('expected') };
+    const { address, missing } = linkTo(location.href, { step, example, ...texts, pane: new URLSearchParams(location.search).get('pane') });
     const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
     history.replaceState(history.state, '', address);
     put(says, (copied ? 'Copied' : 'The address bar has the link') + (missing ? ', without your ' + missing + ': too long for an address. Save the run instead.' : '.'));
