@@ -94,7 +94,7 @@ def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None =
             controls = Controls(host, status)
         view = gr.HTML(
             first_sight(host, store, presets.titles()),
-            html_template=read("stage.html"),
+            html_template=read("watch.html"),
             js_on_load=read("boot.js"),
             apply_default_css=False,
             server_functions=server_functions(store, thread),

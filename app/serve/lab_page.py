@@ -22,7 +22,7 @@ from lookahead.report.report import facts
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "studies" / "example.json"
 """The bundled runs as a study: what ``python -m lookahead study assets/runs --json`` printed."""
-STYLES = "styles/stage.css"
+STYLES = "styles/shared.css"
 """The style sheet of buttons and knobs, which is written to be nested in one element."""
 SAMPLES = 2
 """Built-in prompts of each kind."""

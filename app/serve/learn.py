@@ -24,7 +24,7 @@ from app.views.step_messages import model_line
 from lookahead.costs import PassCosts
 from lookahead.report.report import sources
 
-STYLES = ("styles/stage.css", "styles/tree.css", "styles/card.css")
+STYLES = ("styles/shared.css", "styles/tree.css", "styles/card.css")
 """The panes' style sheets, which are written to be nested in one element."""
 MOST_BODY = 20_000
 """Largest question in bytes."""

@@ -113,7 +113,7 @@ export interface StageValue { page?: PageFacts; recorded?: boolean; example?: st
 /** A run as the page has it: everything that its messages said so far. */
 export interface Run { id: string; method: Method; head: Head; steps: Step[]; end: End | null }
 
-/** A run that has ended. */
+/** A finished run. */
 export type EndedRun = Run & { end: End };
 
 /** n-grams after a suffix, every field a list over its nodes, the suffix first; counts by where they were read. */
@@ -158,7 +158,7 @@ export interface State {
   run: Run;
   step: number; // index of the step; there may be no such step yet
   runs?: Run[]; // the runs that are shown side by side, this one among them
-  over?: boolean; // whether all runs of the scene have ended. Until then nothing that costs time is asked, since the runs are timed
+  over?: boolean; // whether all runs of the scene are over. Until then nothing that costs time is asked, since the runs are timed
   live?: boolean; // whether more steps of the run may come
   playing?: boolean;
   overTime?: boolean; // whether the race is shown over time, not over passes

@@ -4,12 +4,12 @@ import { mountStudy } from '../../../lookahead/report/study_view.js';
 import { clock, oneLine } from '../../../lookahead/report/words.js';
 import { all, button, input, on, one, press, put } from '../lib/dom.js';
 import { mountMaterial, withLine } from './material.js';
-import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './server.js';
+import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './questions.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
 
 /** @import { Machine, Study } from '../../../lookahead/report/study' */
 /** @import { Material } from './material.js' */
-/** @import { Progress } from './server.js' */
+/** @import { Progress } from './questions.js' */
 
 const facts = JSON.parse(document.body.dataset.facts || '{}'), query = new URLSearchParams(location.search);
 const [run, halt, about, problem] = [button(document, '[data-run]'), button(document, '[data-stop]'), one(document, '[data-about]'), one(document, '[data-problem]')];

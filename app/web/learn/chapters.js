@@ -23,7 +23,7 @@
     text: [
       'The guesses come from a Trie: a tree of all short token sequences read so far. Every new token is added after the last one, two and three tokens.',
       'A sequence read twice shares one path, and its count says 2. Nothing is trained; adding a token takes microseconds.',
-      'Drawn here 4 tokens deep. The real one goes to 12.',
+      'Drawn here 4 tokens deep. The real one reaches 12.',
     ],
     task: 'Type two sentences of your own that share two words in a row. Then read them to the end.',
     ask: 'The Trie has read “the cat sat” and “the cat ran”. What is the count of “the cat”?',
@@ -77,7 +77,7 @@
     slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'], signs: 'Each colour is explained above the text. Yellow: the ending that the Trie knew, and where it had read it. ␣ is a space, ⏎ a line break.',
     text: [
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
-      'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
+      'If one of the children is the model’s choice, it is accepted, and the walk continues from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
     task: 'Walk: click the child that the model chose, or say that none is. Then step 2.',
     ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',

@@ -7,7 +7,7 @@ import { make, on, put, signOf } from './dom.js';
 /** @typedef {{ knob: Knob, element: HTMLElement, value(): any, set(value: any, corpus: boolean): void, tell(): void }} Control */
 
 /**
- * Fills a box with the controls of settings. Their values by name, and what shows others; a corpus that is not there is no source.
+ * Fills a box with the controls of settings. Their values by name, and what shows others; a corpus that is not there is not offered.
  * @param {HTMLElement} box @param {Knob[]} knobs @param {Source[]} sources @param {() => void} changed called when one was used
  */
 export function mountKnobs(box, knobs, sources, changed) {

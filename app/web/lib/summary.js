@@ -50,14 +50,14 @@ export function loopStart(/** @type {number[]} */ ids) {
   return found;
 }
 
-/** The step to look at when a run has ended: several branches of which some tokens were accepted, or else where most was; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
+/** The step to look at after a run: several branches of which some tokens were accepted, or else where most was; where the run lost, the largest draft of which nothing was. @param {Run} run @param {Run} [plain] */
 export function tellingStep(run, plain) {
   const lost = speedup(run, plain)?.kind === 'slower';
   let best = Math.max(0, run.steps.length - 1), most = -1;
   run.steps.forEach((step, i) => {
     if (!hasDraft(step)) return;
     const drafted = step.draft.parent.length - 1, right = step.path.length;
-    const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes that are no parent; -1 is the root's
+    const branches = drafted + 2 - new Set(step.draft.parent).size; // nodes without children; -1 is the root's
     const tells = lost ? drafted - 100 * right : (1 + Math.min(branches - 1, MOST_BESIDE)) * Math.min(right, MOST_RIGHT) + right / 100 + (right ? (drafted - right) / 1e5 : 0);
     if (drafted && tells > most) [best, most] = [i, tells];
   });

@@ -32,7 +32,7 @@ const MARKUP = `
   };
 }
 
-/** What the Trie held before the run: a run that drafts from earlier outputs is no measure of one that does not. */
+/** What the Trie held before the run: a run that drafts from earlier outputs cannot be compared with one that does not. */
 function memory(/** @type {Run} */ run) {
   if (run.method === 'plain' || draftsOff(run) || (run.head.earlier ?? null) === null) return '';
   const from = [run.head.earlier ? plural(run.head.earlier, 'earlier answer') : '', run.head.corpus ? 'a corpus' : ''].filter(Boolean);

@@ -51,7 +51,7 @@ export function mount(box, context) {
     if (drawn && drawn.run.id === question.run && question.text === sought()) show(answer, drawn.run.steps);
   });
 
-  // Beside runs that are timed the server is asked this alone, once a second: the load is small and the same for all.
+  // Beside runs that are timed the server is asked this alone, once per second: the load is small and the same for all.
   function look() {
     clearTimeout(timer);
     if (!drawn) return;

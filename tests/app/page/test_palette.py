@@ -43,7 +43,7 @@ def contrast(one: str, other: str) -> float:
 
 def palette(line: int) -> dict[str, str]:
     """The stage's colours by name, light (0) or dark (1)."""
-    sheets = [text for text in read("styles/stage.css").splitlines() if "--accepted:" in text]
+    sheets = [text for text in read("styles/shared.css").splitlines() if "--accepted:" in text]
     return dict(re.findall(r"--([a-z]+): (#[0-9A-Fa-f]+)", sheets[line]))
 
 

@@ -155,10 +155,10 @@ def test_the_server_answers_beside_gradio(url: str) -> None:
 
 def test_the_modules_of_the_page_are_served_and_nothing_else(url: str) -> None:
     address = f"{url}/gradio_api/lookahead/web/"
-    with urllib.request.urlopen(address + "stage.js") as answer:
+    with urllib.request.urlopen(address + "watch.js") as answer:
         assert answer.headers["content-type"].partition(";")[0] in ("text/javascript", "application/javascript")
         assert answer.headers["cache-control"] == "no-cache"
-        again = urllib.request.Request(address + "stage.js", headers={"If-None-Match": answer.headers["etag"]})
+        again = urllib.request.Request(address + "watch.js", headers={"If-None-Match": answer.headers["etag"]})
     for question, status in (
         (again, 304),
         (address + "no.js", 404),

@@ -24,7 +24,7 @@ import { mountTools } from './tools.js';
 
 /** @import { Context, Gradio, Mount, Phase, Run, StageValue, StepMessage } from './types' */
 
-/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, and a box in stage.html. @type {Record<string, Mount>} */
+/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, and a box in watch.html. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** Panes whose pictures are not drawn at every update of a run that streams by: nobody could read them. */
