@@ -38,7 +38,7 @@ MOST_CHIPS = 11
 NOT_KNOWN = {
     "model": "nowhere; the model itself found it likely after this token in an earlier pass",
     "expected": "in the expected text",
-    "corpus": "in the corpus, a trie file that is not known here",
+    "corpus": "in the corpus, a trie file that this page does not have",
 }
 """What is said of a draft token whose place is not known, by its source."""
 MOST_SOUGHT = 200

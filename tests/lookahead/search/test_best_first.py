@@ -95,13 +95,13 @@ def test_every_draft_is_a_well_formed_tree_within_what_was_asked(
 
 
 @settings(max_examples=60)
-@given(prompts, texts, texts, texts, strategies)
-def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, expected, strategy):
+@given(prompts, texts, texts, texts, texts, strategies, st.sampled_from([1, 3, 63]))
+def test_a_wider_draft_is_the_narrower_one_and_more(prompt, output, session, corpus, expected, strategy, branch):
     """So it expects no fewer tokens, and a cut anywhere is the draft of that width."""
-    known = {"session": session, "expected": expected, "rows": True}
-    widest = request_after(prompt, output, **known, strategy=strategy).draft(64, 63, None)
+    known = {"session": session, "corpus": corpus, "expected": expected, "rows": True}
+    widest = request_after(prompt, output, **known, strategy=strategy).draft(64, branch, None)
     for width in range(1, 64, 3):
-        tree = request_after(prompt, output, **known, strategy=strategy).draft(width, 63, None)
+        tree = request_after(prompt, output, **known, strategy=strategy).draft(width, branch, None)
         assert tree.token_ids == widest.token_ids[: len(tree)]
         assert tree.parents == widest.parents[: len(tree)]
         assert len(tree) == min(width, len(widest))
