@@ -26,7 +26,7 @@ def _imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            found.update(word.value.split(".")[0] for word in node.args[:1] if isinstance(word, ast.Constant))
+            found.update(str(word.value).split(".")[0] for word in node.args[:1] if isinstance(word, ast.Constant))
     return found
 
 

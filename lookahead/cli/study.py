@@ -305,9 +305,7 @@ def _recording(
             shown, done = _shown(bar), itertools.count(kept + 1)
             found, problems = record(runner, samples, folder, lambda: shown("prompts run", next(done), total))
     except BaseException:
-        note(
-            f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command continues"
-        )
+        note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command continues")
         raise
     finally:
         folder.close()
