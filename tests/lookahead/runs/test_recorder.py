@@ -39,7 +39,7 @@ def test_steps_in_a_valid_record_out(run: RunRecord) -> None:
         ({"prompt_ids": [1, 512]}, r"prompt_ids\[1\]: need 0 to 511"),
         ({"prompt_ids": []}, "prompt_ids: need at least one token"),
         ({"max_new_tokens": 2**64}, "max_new_tokens=18446744073709551616; need"),
-        ({"stop": ["a"] * 65}, "65 stop strings"),
+        ({"stop": ["a"] * 65}, "more than 64 stop strings"),
         ({"pass_costs": PassCosts((1, 5000), (1.0, 2.0))}, r"pass_costs.lengths"),
     ],
 )
