@@ -104,7 +104,7 @@ def head_data(run: StoredRun) -> dict[str, Any]:
 
 def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
     """What the page learns at the end of a run: the numbers of ``metrics.summary``, with a count of the tokens; the
-    times of further tries, and the name of its files."""
+    times of further tries, whether an earlier output that it drafted from is this one, and the name of its files."""
     numbers, gap = metrics.summary(record), run.parted
     near = None if gap is None else {"gap": gap.gap, "near_tie": gap.near_tie, "dtype": run.model.dtype}
     costs = record.pass_costs
@@ -115,6 +115,7 @@ def end_data(run: StoredRun, record: RunRecord) -> dict[str, Any]:
         "pays": costs and round(1 + costs.break_even(2), 2),
         "repeat_seconds": record.repeat_seconds,
         "beside_seconds": run.beside_seconds,
+        "known": any(known[: len(record.token_ids)] == record.token_ids for known in run.earlier),
         "file": file_name(record),
     }
 

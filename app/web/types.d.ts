@@ -69,6 +69,7 @@ export interface End {
   problem: string | null;
   repeat_seconds?: number[] | null; // wall clock of further tries of the run, made in turns with the one beside it
   beside_seconds?: number[] | null; // and of the run before it in its scene
+  known?: boolean; // whether an earlier output that it drafted from holds all that it wrote
   file?: string; // name of its files, without an ending
   pays?: number | null; // tokens that a pass with one draft token must bring to pay: T(2) / T(1); null where that is not known
   mean_accepted_tokens: number | null;

@@ -37,8 +37,19 @@ test('where tokens are drawn the plain run is not called greedy, and the dice ha
   plain.steps[1].draft = { parent: [-1] };
   assert.equal(say(plain), 'Plain decoding: one pass gives the odds, dice of seed 7 draw one token.');
   const guessed = { ...run('a', 'lookahead', [[1], [2, 3]]), head: drawn };
-  Object.assign(guessed.steps[1], { draft: { parent: [-1, 0] }, path: [1] });
+  Object.assign(guessed.steps[1], { draft: { parent: [-1, 0], source: ['root', 'prompt'] }, path: [1] });
   assert.equal(say(guessed), 'The Trie guessed 1 token. One pass gave the odds of every next token, the dice of seed 7 drew: 1 as guessed, then 1 of their own.');
+});
+
+test('guesses of earlier passes are not called the Trie’s', () => {
+  const say = (...source) => {
+    const one = run('a', 'lookahead', [[1], [2]]);
+    one.steps[1].draft = { parent: [-1, ...source.map(() => 0)], source: ['root', ...source] };
+    return sentence(one, 1).map(([words]) => words).join('');
+  };
+  assert.match(say('prompt', 'corpus'), /^The Trie guessed 2 tokens on 2 branches\. /);
+  assert.match(say('prompt', 'model', 'model'), /^3 guesses: 1 from the Trie, 2 from earlier passes on 3 branches\. /);
+  assert.match(say('model'), /^1 guess from earlier passes\. /);
 });
 
 test('the first token that differs is found across steps', () => {

@@ -29,6 +29,29 @@ test('a speedup is no more exact than the times', () => {
   assert.equal(speedup(fast(1), plain(2, { finish_reason: 'cancelled' })), null);
 });
 
+/** A run of `count` one-token passes of so many milliseconds, and a few with guesses, which bring one token, too. */
+const slowly = (method, count, ms, wide = 0) => {
+  const steps = ids(count + wide).map((id, i) => ({ ...step([id], i < wide ? 15 : 0), ms: [0, i < wide ? 2 * ms : ms, 0, 0] }));
+  return run(method, steps, steps.reduce((sum, { ms }) => sum + ms[1], 0) / 1000);
+};
+
+test('a time that the passes do not allow says that the machine was busy, and gives no cause', () => {
+  const kind = (...pair) => speedup(...pair).kind;
+  const busy = [slowly('lookahead', 104, 26, 3), slowly('plain', 107, 10)];
+  assert.equal(kind(...busy), 'busy', 'its passes without guesses were slower than greedy ones');
+  assert.equal(kind(slowly('lookahead', 104, 10, 3), slowly('plain', 107, 19)), 'busy', 'faster than fewer passes make it');
+  assert.equal(kind(slowly('lookahead', 50, 10, 50), slowly('plain', 100, 10)), 'slower', 'half of the passes took twice as long');
+  assert.equal(kind(slowly('lookahead', 104, 10, 3), slowly('plain', 107, 10)), 'same');
+  assert.equal(kind(fast(1), plain(20)), 'busy');
+  assert.equal(kind(plain(1), { ...plain(20), id: 'other' }), 'faster', 'two plain runs may differ in anything');
+  assert.equal(speedup(...busy).times, '–');
+  assert.equal(said(...busy), 'After the first token, 107 tokens in 107 passes, the same text. The machine was busy, so the times say nothing: press Compare again.');
+});
+
+test('a cause speaks of the passes that had guesses', () => {
+  assert.match(said(slowly('lookahead', 50, 10, 50), slowly('plain', 100, 10)), /because a pass with guesses took 2\.0 times as long and brought 1\.0 tokens/);
+});
+
 test('a run of one token says so', () => {
   assert.equal(said(run('lookahead', [], 1)), 'The model wrote 1 token, in the prompt’s pass.');
 });
@@ -44,6 +67,10 @@ test('the end says what the run amounts to', () => {
   assert.equal(said(slow, plain(1)), 'After the first token, 8 tokens in 8 passes: only 0.3 times as fast as greedy here, because a pass with guesses took 3.0 times as long and brought 1.0 tokens; the same text.');
   assert.match(said(run('lookahead', [step([7, 8])], 1), plain(1)), /but not the same text\.$/);
   assert.match(said({ ...fast(1), end: { finish_reason: 'error', problem: 'out of memory' } }), /broke off: out of memory/);
+});
+
+test('an answer that the Trie held is no measure of new ones', () => {
+  assert.equal(said(fast(1, { known: true }), plain(4)), 'It had already written this answer, now 8 tokens in 1 pass: about 4 times faster than greedy here, the same text.');
 });
 
 test('where tokens are drawn nothing is called greedy', () => {

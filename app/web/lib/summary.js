@@ -1,10 +1,10 @@
 // What a run amounts to, in one sentence, and the step that shows it best.
 
-import { brokeOff, compared, decoded, hasDraft, plainName, plainWords, sumsAt, whole } from './runs.js';
+import { brokeOff, compared, decoded, hasDraft, plainName, plainWords, whole } from './runs.js';
 import { speedup } from './speedup.js';
 import { number, passes, percent, plural } from './text.js';
 
-/** @import { Run } from '../types' @typedef {[words: string, kind?: string][]} Pieces texts, each with the class that colours it, if any */
+/** @import { DraftStep, Run } from '../types' @typedef {[words: string, kind?: string][]} Pieces texts, each with the class that colours it, if any */
 
 const LOOP_TOKENS = 24; // so many tokens that repeat, and three times over, are a loop
 const LONGEST_LOOP = 64;
@@ -13,7 +13,7 @@ const MOST_BESIDE = 3, MOST_RIGHT = 4; // further branches, and accepted tokens,
 /** The sentence at the end of a run; `plain` is the same prompt without drafts, where that was run. @param {Run} run @param {Run} [plain] @returns {Pieces} */
 export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
-  const after = decoded(run), made = 'After the first token, ' + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
+  const after = decoded(run), made = (run.end?.known ? 'It had already written this answer, now ' : 'After the first token, ') + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
   if (!whole(run)) return [['The run ' + brokeOff(run) + '. ' + made + '.']];
   if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
   if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
@@ -24,19 +24,23 @@ export function summary(run, plain) {
   const fast = speedup(run, plain);
   if (!fast) return [[made + '. ' + plainName(run) + ' decoding did not end, so the times are not compared.']];
   /** @type {Pieces} */ const ending = compared(run, plain).same ? [[(fast.kind === 'slower' ? '; ' : ', ') + 'the same text.']] : [[', but '], ['not the same text', 's-wrong'], ['.']];
+  if (fast.kind === 'busy') return [[made], ...ending, [' The machine was busy, so the times say nothing: press Compare again.']];
   if (fast.kind !== 'slower') return [[made + ': '], [fast.words + ' here', fast.kind === 'faster' ? 's-right' : undefined], ...ending];
   return [[made + ': only '], [fast.words + ' here', 's-wrong'], [', because ' + whySlower(run, plain)], ...ending];
 }
 
 /** Why the drafts did not pay. */
 function whySlower(/** @type {Run} */ run, /** @type {Run} */ plain) {
-  const mine = sumsAt(run, Infinity), theirs = sumsAt(plain, Infinity);
-  if (!mine.steps || !theirs.steps) return 'the text is too short';
-  if (!mine.drafted) return 'nothing could be drafted';
-  const longer = (mine.ms[1] / mine.steps) / (theirs.ms[1] / theirs.steps), brought = mine.emitted / mine.steps;
-  if (!(longer > brought)) return 'only ' + percent(mine.accepted / mine.drafted) + ' of the guesses were right';
+  const theirs = plain.steps.filter(hasDraft), wide = run.steps.filter(hasDraft).filter(({ draft }) => draft.parent.length > 1);
+  if (!decoded(run).passes || !theirs.length) return 'the text is too short';
+  if (!wide.length) return 'nothing could be drafted';
+  const longer = mean(wide, ({ ms }) => ms[1]) / mean(theirs, ({ ms }) => ms[1]), brought = mean(wide, ({ emitted }) => emitted.length);
+  if (!(longer > brought)) return 'only ' + percent(mean(wide, ({ path }) => path.length) / mean(wide, ({ draft }) => draft.parent.length - 1)) + ' of the guesses were right';
   return 'a pass with guesses took ' + number(longer, 1) + ' times as long and brought ' + number(brought, 1) + ' tokens';
 }
+
+/** @param {DraftStep[]} steps @param {(step: DraftStep) => number} value */
+const mean = (steps, value) => steps.reduce((sum, step) => sum + value(step), 0) / steps.length;
 
 /** The place of the first token of a loop at the end of an output; null where there is none. */
 export function loopStart(/** @type {number[]} */ ids) {

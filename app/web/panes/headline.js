@@ -5,20 +5,21 @@ import { brokeOff, draftsOff, hasDraft, ownToken, placesRead, plainBeside, plain
 import { summary } from '../lib/summary.js';
 import { label, percent, plural } from '../lib/text.js';
 
-/** @import { Example, LeftOut, Mount, Phase, Run } from '../types' */
+/** @import { DraftStep, Example, LeftOut, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
-<p class="lead">The model writes faster, its text unchanged: the Trie (n-grams seen so far) guesses, one pass checks. <span data-lead></span></p>
+<p class="lead">Fewer passes, often faster, the same text: <span data-who></span>, one pass of the model checks. <span data-lead></span></p>
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
 /** @type {Mount} */ export function mount(box, { examples = [] }) {
   fill(box, MARKUP, 'headline');
-  const place = one(box, '[data-sentence]'), usual = one(box, '[data-lead]'), about = one(box, '[data-about]');
+  const place = one(box, '[data-sentence]'), usual = one(box, '[data-lead]'), who = one(box, '[data-who]'), about = one(box, '[data-about]');
   let said = '';
   return {
     draw(state) {
       const { run, step, playing, live } = state;
+      put(who, 'the Trie (n-grams seen so far)' + (run.head.config.sources.includes('model') ? ' and earlier passes guess' : ' guesses'));
       put(usual, plainName(run) + ': one per pass.');
       put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
@@ -62,9 +63,16 @@ export function sentence(run, at) {
   /** @type {[words: string, kind?: string][]} */
   const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 of their own' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
-    ['The Trie guessed '], [plural(guessed, 'token'), 's-guess'], [branches + (drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
+    ...whoGuessed(step), [branches + (drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
+}
+
+/** How many tokens were guessed: by the Trie, unless earlier passes had them in mind. @param {DraftStep} step @returns {[words: string, kind?: string][]} */
+function whoGuessed({ draft: { parent, source } }) {
+  const guessed = parent.length - 1, passes = source.filter((name) => name === 'model').length, earlier = passes + ' from earlier passes';
+  if (!passes) return [['The Trie guessed '], [plural(guessed, 'token'), 's-guess']];
+  return [[plural(guessed, 'guess', 'guesses'), 's-guess'], [passes < guessed ? ': ' + (guessed - passes) + ' from the Trie, ' + earlier : ' from earlier passes']];
 }
 
 /** What draws the tokens of a run above temperature 0. */

@@ -2,11 +2,11 @@
 
 import { answerTo, asker } from '../lib/asker.js';
 import { all, button, coloured, draw, fill, focusIn, input, make, moveAmong, on, one, put, save, signOf, within } from '../lib/dom.js';
-import { ancestors, hasDraft, isOver } from '../lib/runs.js';
+import { ancestors, draftsOff, hasDraft, isOver } from '../lib/runs.js';
 import { label, number, plural, unlabel } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 
-/** @import { Answer, Mount, Source, State, Step, TrieLevel, TrieView } from '../types' */
+/** @import { Answer, Mount, Run, Source, State, Step, TrieLevel, TrieView } from '../types' */
 
 const MARKUP = `
 <div class="head">
@@ -48,7 +48,7 @@ export function mount(box, context) {
   const waiting = () => (searched && !sought() ? 'A run is being timed; “' + label(searched, 40) + '” is searched for when it has finished.' : '');
   /** @type {ReturnType<typeof asker<{ run: string, step: number, text: string }, TrieView>>} */
   const ask = asker((question) => context.server.trie_view(question), (answer, question) => {
-    if (drawn && drawn.run.id === question.run && question.text === sought()) show(answer, drawn.run.steps);
+    if (drawn && drawn.run.id === question.run && question.text === sought()) show(answer, drawn.run);
   });
 
   // Beside runs that are timed the server is asked this alone, once per second: the load is small and the same for all.
@@ -68,11 +68,11 @@ export function mount(box, context) {
     put(hint, waiting());
   }
 
-  function show(/** @type {Answer<TrieView>} */ answer, /** @type {Step[]} */ steps) {
-    const step = steps[answer.step], had = grams().indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  function show(/** @type {Answer<TrieView>} */ answer, /** @type {Run} */ run) {
+    const { steps } = run, step = steps[answer.step], had = grams().indexOf(/** @type {HTMLElement} */ (document.activeElement));
     asked = true;
     put(fact, answer.error ? '' : sizeOf(answer, steps[answer.step - 1]));
-    put(hint, answer.error || waiting() || alsoDraftsFrom(answer, step));
+    put(hint, answer.error || waiting() || (run.method === 'plain' || draftsOff(run) ? '' : alsoDraftsFrom(answer, step)));
     adds = answer.error ? '' : 'This step adds ' + number(step.trie[1], 0) + '.';
     tell(null);
     place.replaceChildren(...(answer.error ? [] : answer.levels.map((level) => levelOf(level, answer.levels[0], !!sought(), places))));
@@ -157,7 +157,7 @@ const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 function sizeOf(/** @type {TrieView} */ view, /** @type {Step | undefined} */ before) {
   const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB)';
   if (!before) return size;
-  return size + ', ' + number(before.trie[1], 0) + ' new' + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
+  return size + ', ' + number(before.trie[1], 0) + ' new from step ' + before.i + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
 }
 
 /** What the run drafts from besides its own trie. */

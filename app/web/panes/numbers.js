@@ -75,7 +75,7 @@ function numbersAt(run, at, plain) {
   const sums = sumsAt(run, at), seconds = run.steps[at].at, end = at === run.steps.length - 1 ? run.end : null;
   const mean = (/** @type {number} */ value) => (sums.steps ? value / sums.steps : null);
   const ratio = (/** @type {'seconds' | 'decode_seconds'} */ name) =>
-    (plain && whole(run) && whole(plain) && run.end[name] > 0 ? plain.end[name] / run.end[name] : null);
+    (plain && whole(run) && whole(plain) && run.end[name] > 0 && speedup(run, plain)?.kind !== 'busy' ? plain.end[name] / run.end[name] : null);
   return {
     emitted: sums.emitted,
     same: plain && run.end && plain.end ? (compared(run, plain).same ? 1 : 0) : null,
@@ -92,7 +92,8 @@ function numbersAt(run, at, plain) {
 const sameText = (/** @type {number | null} */ same) => (same === null ? '–' : same ? '✓ same' : '✗ other');
 
 function speedSays(/** @type {Run} */ run, /** @type {Run | undefined} */ plain) {
-  const why = 'a wide pass takes longer than a narrow one.', fast = speedup(run, plain);
-  if (!plain || !fast) return 'Fewer passes do not make it as much faster: ' + why;
-  return number(decoded(plain).passes / decoded(run).passes, 1) + ' times fewer passes, the whole run ' + fast.words + ': ' + why;
+  const why = ': a wide pass takes longer than a narrow one.', fast = speedup(run, plain);
+  if (!plain || !fast) return 'Fewer passes do not make it as much faster' + why;
+  const saved = decoded(plain).passes / decoded(run).passes, here = fast.kind === 'busy' ? '; ' : ', the whole run ';
+  return number(saved, 1) + ' times fewer passes' + here + fast.words + (fast.kind !== 'busy' && fast.ratio < saved ? why : '.');
 }

@@ -121,7 +121,7 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
   }
   const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
   return 'Same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
-    (fast ? fast.words + ' here' : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
+    (fast ? fast.words + (fast.kind === 'busy' ? '' : ' here') : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }
 
 /** What a run wrote after its first token. */

@@ -27,7 +27,7 @@ const MARKUP = `
       <option value="40">40 steps/s</option>
     </select></span>
     <label class="small check" data-following title="Stay on the newest step while a run is in progress" hidden><input type="checkbox" data-follow checked> Jump to newest step</label>
-    <span class="small" data-bars><span class="t-accepted">■ accepted</span> □ own <span class="t-rejected">▨ wasted</span></span>
+    <span class="small" data-bars>${['took', 'own', 'waste'].map((name, i) => `<svg viewBox="0 0 10 10" aria-hidden="true"><path class="t-${name}" d="M1 1H9V9H1z"/></svg>${['accepted', 'own', 'wasted'][i]}`).join(' ')}</span>
   </span>
 </div>`;
 
@@ -100,7 +100,7 @@ function bars(place, slider) {
       for (; many < steps.length; many++) add(steps[many], many);
       [own, took, waste].forEach((path, i) => set(path, { d: paths[i] }));
       set(svg, { viewBox: '0 0 ' + room + ' ' + TALL });
-      svg.classList.toggle('many', room > MANY);
+      place.parentElement?.classList.toggle('many', room > MANY); // the legend looks as the bars do
       slider.style.setProperty('--thumb', (100 / Math.max(1, steps.length)).toFixed(3) + '%');
       slider.style.width = (100 * steps.length / room).toFixed(3) + '%';
     }

@@ -10,6 +10,7 @@ from app.options import AppOptions
 from app.page.events import RUN, Handlers
 from app.run.store import RunStore
 from app.run.tabs import Tabs
+from app.views.step_messages import end_data
 from lookahead.records import RunRecord
 from tests.app.making import controls_of, played, record_of
 
@@ -29,7 +30,9 @@ def _run(handlers: Handlers, tab: str, keep_trie: bool = True) -> tuple[RunRecor
     *_, (_, _, drawn) = played(handlers, RUN, tab, values)
     stored = handlers.store.get(drawn)
     assert stored
-    return record_of(stored), stored.earlier
+    record = record_of(stored)
+    assert end_data(stored, record)["known"] == (record.token_ids in stored.earlier)
+    return record, stored.earlier
 
 
 def test_another_tab_benefits_only_if_the_trie_is_shared(handlers: Handlers) -> None:
