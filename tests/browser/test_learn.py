@@ -364,6 +364,40 @@ def test_a_presented_picture_is_not_cut(slug: str, course: Open) -> None:
     assert box.evaluate("(box) => box.scrollHeight <= box.clientHeight + 1")
 
 
+WINDOWS = {
+    "present": ("?present=1", {"width": 1280, "height": 800}),
+    "plain": ("", {"width": 1280, "height": 800}),
+    "phone": ("", {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}),
+}
+
+CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture itself cuts off
+  const svg = box.querySelector('svg'), view = svg.viewBox.baseVal, cut = [];
+  const outer = Math.max(...[...svg.querySelectorAll('rect')].map((one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'))));
+  if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
+  for (const node of svg.querySelectorAll('[data-node], .n-bonus')) {
+    node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect(), end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
+    if (left < seen.left - 2 || right > seen.right + 2 || bottom > end + 2) cut.push(node.textContent);
+  }
+  box.scrollTo({ left: 0, top: 0 });
+  return cut;
+}"""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("slug", ["mask", "verify", "lossless"])
+def test_every_node_of_a_recorded_tree_can_be_scrolled_to(slug: str, window: str, course: Open) -> None:
+    query, options = WINDOWS[window]
+    page = course(slug + query, **options)
+    if slug == "lossless":
+        page.locator("[data-plant-right]").click()
+        expect(page.locator(".planted .frame")).to_have_count(4)
+    box = page.locator("[data-tree-box]")
+    assert box.evaluate(CUT) == []
+    wider = box.evaluate("(box) => box.scrollWidth > box.clientWidth + 3")
+    assert wider == box.evaluate("(box) => box.classList.contains('more') && getComputedStyle(box).maskImage != 'none'")
+
+
 def test_presenting_and_hidden_parts_stay_from_chapter_to_chapter(course: Open) -> None:
     page = course("mask?hide=question,nothing")
     expect(page.locator(".asked")).to_be_hidden()

@@ -65,8 +65,8 @@ export function panesIn(box, mounts, context, lesson, after) {
   function drawState(/** @type {State} */ state) {
     drawn = state;
     for (const pane of panes) pane.draw(state);
-    for (const pane of panes) pane.settle?.(state);
     for (const svg of all(box, 'svg[data-tree]')) fit(/** @type {SVGElement} */ (/** @type {unknown} */ (svg)));
+    for (const pane of panes) pane.settle?.(state);
     after?.();
   }
   let width = 0;
