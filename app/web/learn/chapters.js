@@ -79,7 +79,7 @@
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
       'If one of the children is the model’s choice, it is accepted, and the walk goes on from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
     ],
-    task: 'Walk: click the child that the model chose, or say that none is. Then step 2.',
+    task: 'Walk: click the child that the model chose, or say that none is. Then example 2.',
     ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
     options: [
       { text: 'None, it has to be repeated', why: 'No. The model’s choice after the root is valid whatever the draft says.' },

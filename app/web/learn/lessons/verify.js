@@ -14,9 +14,10 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   /** @type {number[]} */ let path = [];
   /** @type {Set<number>} */ let wrong = new Set();
   let over = false;
+  /** @type {Set<number>} */ const finished = new Set(); // examples of the task, the first two
   const chose = make('p', { class: 'chose', 'data-chose': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const none = press('None of these', () => say(null), { 'data-none': '' }), again = press('Again', () => go(at), { 'data-again': '' });
-  const back = press('‹', () => go(walks[walks.indexOf(at) - 1]), { 'data-before': '', 'aria-label': 'Step before' }), more = press('›', () => go(walks[walks.indexOf(at) + 1]), { 'data-another': '', 'aria-label': 'Another step' });
+  const back = press('‹', () => go(walks[walks.indexOf(at) - 1]), { 'data-before': '', 'aria-label': 'Example before' }), more = press('›', () => go(walks[walks.indexOf(at) + 1]), { 'data-another': '', 'aria-label': 'Next example' });
   const count = make('span', { class: 'fact', 'data-walk': '', role: 'status' }), place = make('div', {});
   box.append(chose, make('div', { class: 'controls' }, none, again, make('span', { class: 'pick' }, back, count, more)), place, says, given.element, make('p', { class: 'hint' }, about));
   const drawTree = panesIn(place, { draft_tree }, { still: true, pin(node) { if (node) say(node); } }, lesson);
@@ -35,7 +36,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const place = walks.indexOf(at);
     back.disabled = place < 1;
     more.disabled = place === walks.length - 1;
-    put(count, 'Step ' + (place + 1) + ' of ' + walks.length);
+    put(count, 'Example ' + (place + 1) + ' of ' + walks.length);
     put(says, '');
     given.show(step);
     lesson.moved();
@@ -64,7 +65,8 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const own = ownToken(step), written = plural(step.emitted.length, 'token');
     show();
     put(says, '✓ ' + (path.length ? plural(path.length, 'token') + ' accepted' : 'Every guess was wrong: no token accepted') + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
-    lesson.done(written + ' from one pass: ' + path.length + ' accepted' + (own ? ' and 1 bonus.' : '.') + (walks.indexOf(at) ? '' : ' In step 2, every guess is wrong.'));
+    finished.add(walks.indexOf(at));
+    if (finished.has(0) && (finished.has(1) || walks.length < 2)) lesson.done('Right guesses are written together, and with every guess wrong a pass still writes the model’s own token.');
   }
 
   /** The step as far as it has been walked: what is not known yet looks as if it had not been reached. */
