@@ -111,7 +111,7 @@ def do_draft(page: Page) -> None:
     expect(page.locator(".gram.ghost")).to_have_count(0)
     expect(page.locator(".factor")).to_have_text(["× 30 %", "× 62 %", "× 15 %"])
     slide(page, 5)
-    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    assert "At 4 tokens" in noticed(page)
     page.locator("[data-value=characters]").click()
     expect(page.locator(".gram.root")).to_contain_text("d")
 
@@ -138,7 +138,7 @@ def do_mask(page: Page) -> None:
     more = sum(node - depth for node, depth in enumerate(depths))  # cells that the tree mask has not
     assert (page.locator(".m-stranger").get_attribute("d") or "").count("M") == more
     page.locator("[data-row='1']").click()
-    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    assert "With a causal mask" in noticed(page)
     causal = page.locator("[data-positions] b").all_inner_texts()
     assert [int(place) - int(causal[0]) for place in causal] == list(range(len(causal)))
 
@@ -316,6 +316,16 @@ def test_blocked_storage_costs_only_the_memory(course: Open) -> None:
     do_draft(page)
     page.locator("[data-answer]").nth(1).click()
     expect(page.locator("[data-chapter=draft]")).to_have_class("whole")
+
+
+def test_what_was_noticed_stays_and_its_room_was_there_before(course: Open) -> None:
+    page, question = course("draft"), "document.querySelector('.question').getBoundingClientRect().top"
+    before = page.evaluate(question)
+    slide(page, 4)
+    said = noticed(page)
+    assert page.evaluate(question) == before
+    page.reload()
+    expect(page.locator("[data-noticed]")).to_have_text(said)
 
 
 def test_what_was_stored_by_others_is_no_error(course: Open) -> None:

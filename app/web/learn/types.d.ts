@@ -22,7 +22,6 @@ export interface Lesson {
   ask<T>(name: string, question: object): Promise<Answer<T>>;
   need<T>(name: string): Promise<T>; // an answer without which there is no picture, but why there is none in its place
   done(noticed: string): void; // the task was done; in words what there is to see
-  moved(): void; // what was noticed can no longer be seen
 }
 
 export type Picture = (box: HTMLElement, lesson: Lesson) => void | Promise<void>;

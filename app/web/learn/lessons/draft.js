@@ -32,7 +32,6 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
 
   function look() {
     shown = false;
-    lesson.moved();
     ask({ text: field.field.value, tokens, width });
   }
 

@@ -17,7 +17,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   given.show(recordedStep);
   let mode = 'tree';
   /** @type {number | null} */ let node = null;
-  /** @type {number | null} */ let noticed = null; // the row that did the task
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), positions = make('ol', { class: 'positions', 'data-positions': '' });
   const left = make('div', {}), right = make('div', {});
   box.append(
@@ -60,7 +59,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   }
 
   function tell() {
-    if (noticed !== null && (node !== noticed || mode === 'tree')) { noticed = null; lesson.moved(); }
     if (node === null) return put(says, (touched ? 'Tap' : 'Point at') + ' a token, or a row of the mask.');
     const name = '“' + label(draft.text[node]) + '”', others = mode === 'causal' ? strangers(node) : [];
     if (others.length) return put(says, name + ' would also read ' + others.slice(0, 4).map((i) => '“' + label(draft.text[i]) + '”').join(', ') + (others.length > 4 ? ' …' : '') + ': guesses of other branches.');
@@ -69,7 +67,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
 
   function seen() {
     if (mode === 'causal' && node !== null && strangers(node).length) {
-      noticed = node;
       lesson.done('With a causal mask “' + label(draft.text[node]) + '” would be judged after “' + label(draft.text[strangers(node)[0]]) + '”, which is not part of its branch.');
     }
   }

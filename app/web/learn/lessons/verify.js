@@ -39,7 +39,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     put(count, 'Example ' + (place + 1) + ' of ' + walks.length);
     put(says, '');
     given.show(step);
-    lesson.moved();
     show();
   }
 
