@@ -189,6 +189,8 @@ def do_verify(page: Page) -> None:
 def do_lossless(page: Page) -> None:
     before = page.inner_text("[data-passage]")
     says, field, plant = page.locator("[data-says]"), page.locator("[data-branch]"), page.locator("[data-plant]")
+    where = page.inner_text(".plant .field > span")
+    expect(page.locator("[data-same]")).not_to_contain_text("✓")  # nothing was planted yet
     for blank in ("", "   "):
         field.fill(blank)
         plant.click()
@@ -199,6 +201,7 @@ def do_lossless(page: Page) -> None:
     expect(page.locator(".planted .frame")).to_have_count(3)
     expect(page.locator(".planted .behind:not(.wanted)")).to_have_text([re.compile("planted")] * 3)
     expect(page.locator("[data-status=accepted].planted")).to_have_count(0)
+    assert page.inner_text("[data-says]").split("”")[0].lower() in where.lower()  # said at the field from the start
     expect(says).to_contain_text(re.compile("^Planted after “….+”: the first planted token was rejected"))
     expect(page.locator("[data-noticed]")).to_have_text("")
     field.fill("zebra")

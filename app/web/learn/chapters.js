@@ -93,11 +93,11 @@
       'A draft token is written only if it is exactly what the model chose at that place. A wrong guess is dropped; a right one would have been written anyway.',
       'So the draft cannot change the text. It only decides how many passes the text takes. Try to break it.',
     ],
-    task: 'Plant a wrong branch, then the right one. Compare the verdicts and the text.',
+    task: 'Plant a wrong branch, then the right one. Compare the rows of the table.',
     ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
     options: [
       { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },
-      { text: 'It stays the same, only slower', why: 'Right. Drafts are rejected, so more passes are needed.', right: true },
+      { text: 'It stays the same, in more passes', why: 'Right. Drafts are rejected, so a pass writes fewer tokens.', right: true },
       { text: 'The model stops', why: 'No. Each pass still writes the model’s own token.' },
     ],
   },
