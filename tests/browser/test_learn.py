@@ -100,9 +100,15 @@ def do_suffix(page: Page) -> None:
 def do_draft(page: Page) -> None:
     expect(page.locator(".gram")).to_have_count(2)  # the next one is not told beforehand
     expect(page.locator("[data-says]")).to_contain_text("1.30 tokens")
-    expect(page.locator("[data-why]")).to_contain_text("Why 30 % for “cat”? It came next 2 of 3 times, × 45 %")
+    expect(page.locator("[data-why]")).to_contain_text("Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %")
     page.locator("[data-reveal]").click()
     expect(page.locator(".gram.ghost")).to_contain_text("slept")
+    expect(page.locator("[data-why]")).to_contain_text("Why × 62 % for “slept”? It came next 2 of 2 times after the 3")
+    page.locator(".gram[data-gram='1']").hover()
+    expect(page.locator("[data-why]")).to_contain_text("for “cat”")
+    page.locator("[data-reveal]").click()  # again: it joins
+    expect(page.locator("output")).to_have_text("3 tokens")
+    expect(page.locator(".gram")).to_have_count(3)
     slide(page, 9)
     expect(page.locator(".gram")).to_have_count(9)
     expect(page.locator("[data-noticed]")).to_have_text("")

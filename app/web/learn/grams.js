@@ -17,9 +17,9 @@ const WIDE = { ...STYLE, gap: 58, height: 40 };
  * @param {SVGElement} svg @param {Gram[]} grams @param {(node: number) => number} [rank] as in layOut
  */
 export function drawGrams(svg, grams, rank) {
-  const nodes = grams.map(({ text, parent, small = '', kind = '', says = '' }, i) => {
+  const nodes = grams.map(({ text, parent, small = '', kind = '', says = '', factor }, i) => {
     const name = text ? label(text, 14) : parent < 0 ? 'root' : '∅';
-    const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
+    const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', ...(factor ? { tabindex: 0 } : {}), 'aria-label': name + (says && ': ' + says) };
     return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), attributes };
   });
   const style = grams.some(({ factor }) => factor) ? WIDE : STYLE;
