@@ -67,10 +67,11 @@
       'The tree mask hides them: a token sees the text so far, its own ancestors and itself. Two guesses for the same place in the text get the same position.',
     ],
     task: 'Switch to the causal mask, and click a row that sees a guess of another branch.',
-    ask: 'Two draft tokens are rivals for the same place in the text. What position do they get?',
+    ask: 'Look at the tree mask: how many cells are filled in the row of the third guess of a branch, the yellow column not counted?',
     options: [
-      { text: 'The same position', why: 'Right. A position is a place in the text, and both are meant for the same one.', right: true },
-      { text: 'One after the other', why: 'No. Then the second would be read as if the first had been written.' },
+      { text: '3: the guesses of its branch', why: 'No. Its own cell is one of three guesses, and the root is in the pass as well.' },
+      { text: '4: the guesses of its branch and the root', why: 'Right. Its ancestors, of which the root is the first, and itself.', right: true },
+      { text: 'As many as there are rows above it, and one', why: 'No. So it is in the causal mask; here other branches stay empty.' },
     ],
   },
   {
@@ -83,7 +84,7 @@
     ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
     options: [
       { text: 'None, it has to be repeated', why: 'No. The model’s choice after the root is valid whatever the draft says.' },
-      { text: 'One, the model’s own', why: 'Right. As many as plain decoding; the wide pass only took a little longer.', right: true },
+      { text: 'One, the model’s own', why: 'Right. As many as plain decoding; the wide pass took somewhat longer; chapter 8 measures it.', right: true },
       { text: 'One, the best of the guesses', why: 'No. A guess that the model did not choose is never written.' },
     ],
   },

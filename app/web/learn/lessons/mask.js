@@ -82,7 +82,7 @@ const allSeen = (step) => ({ ...step, draft: { ...step.draft, status: 'r'.repeat
 
 /** What the colours of the mask mean. */
 const legend = (/** @type {DraftStep} */ step) => make('p', { class: 'legend mask-legend' },
-  make('span', { class: 'k-prefix' }, 'the ' + plural(step.context - 1, 'token') + ' before the root, seen by every row'), make('span', { class: 'k-seen' }, 'sees'), make('span', { class: 'k-stranger' }, 'should not be seen: another branch'));
+  make('span', { class: 'k-prefix' }, 'the ' + plural(step.context - 1, 'token') + ' before the root, seen by every row'), make('span', { class: 'k-seen' }, 'sees'), make('span', { class: 'k-stranger' }, 'sees, and should not: another branch'));
 
 /** The step as if its tokens were one text: each the child of the one before. @param {DraftStep} step @returns {DraftStep} */
 const causalOf = (step) => ({ ...step, draft: { ...step.draft, parent: step.draft.parent.map((_, i) => i - 1) } });
