@@ -71,7 +71,7 @@
     options: [
       { text: '3: the guesses of its branch', why: 'No. Its own cell is one of three guesses, and the root is in the pass as well.' },
       { text: '4: the guesses of its branch and the root', why: 'Right. Its ancestors, of which the root is the first, and itself.', right: true },
-      { text: 'As many as there are rows above it, and one', why: 'No. So it is in the causal mask; here other branches stay empty.' },
+      { text: 'All that are above it, and its own', why: 'No. So it is in the causal mask; here other branches stay empty.' },
     ],
   },
   {

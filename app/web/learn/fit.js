@@ -4,6 +4,7 @@ import { on } from '../lib/dom.js';
 
 const LEAST = 0.8;
 const PADDING = 26;
+const PRESENTED = 1.4; // times larger where a class looks on
 
 /** @type {WeakSet<Element>} */ const heard = new WeakSet();
 
@@ -14,7 +15,9 @@ const sizeOf = (/** @type {SVGElement} */ svg) => (svg.getAttribute('viewBox') ?
 export function fit(svg, most = 1) {
   const canvas = /** @type {HTMLElement | null} */ (svg.closest('.canvas')), [width, height] = sizeOf(svg);
   if (!canvas?.clientWidth || !width) return;
-  const room = canvas.clientWidth - PADDING, scale = Math.max(LEAST, Math.min(most, room / width));
+  const larger = document.documentElement.classList.contains('presenting') ? PRESENTED : 1, room = canvas.clientWidth - PADDING;
+  const tall = canvas.matches('.grams') ? Math.max(height, (canvas.clientHeight - PADDING) / canvas.querySelectorAll('svg').length) : Infinity; // others are as high as their tree
+  const scale = Math.max(LEAST, Math.min(most * larger, room / width, tall / height));
   svg.style.width = scale * width + 'px';
   svg.style.height = scale * height + 'px';
   tell(canvas);

@@ -148,5 +148,6 @@ const link = readLink(query);
 hideParts(link.hide, PARTS);
 if (link.present) present(true);
 one(document, '[data-present]').addEventListener('click', () => present(true));
+one(document, '[data-leave]').addEventListener('click', () => present(false));
 document.addEventListener('keydown', onKey);
 one(document, '[data-copy]').addEventListener('click', copyLink);

@@ -65,7 +65,7 @@ export function panesIn(box, mounts, context, lesson, after) {
   function drawState(/** @type {State} */ state) {
     drawn = state;
     for (const pane of panes) pane.draw(state);
-    for (const svg of all(box, 'svg[data-tree]')) fit(/** @type {SVGElement} */ (/** @type {unknown} */ (svg)));
+    for (const svg of all(box, 'svg[data-tree]')) fit(/** @type {SVGElement} */ (/** @type {unknown} */ (svg)), 1.15);
     for (const pane of panes) pane.settle?.(state);
     after?.();
   }

@@ -54,7 +54,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     if (draft.branches < 2 || draft.p.length < question.width) return;
     const less = await /** @type {ReturnType<typeof lesson.ask<Drafted>>} */ (lesson.ask('draft', { ...question, width: question.width - 1 }));
     if (drawn !== draft || less.error || less.branches > 1) return;
-    lesson.done('At ' + question.width + ' tokens a second branch joins: “' + label(draft.text.at(-1) ?? '') + '” (' + percent(draft.p.at(-1) ?? 0) + ') is more probable than making the first one longer.');
+    lesson.done('At ' + question.width + ' tokens a second branch joins: “' + label(draft.text.at(-1) ?? '') + '” (' + percent(draft.p.at(-1) ?? 0) + '), more probable than a longer first one.');
   }
 
   function drawNow() {

@@ -50,6 +50,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   function markStrangers() {
     const svg = right.querySelector('svg'), frame = svg?.querySelector('.frame'), count = draft.parent.length;
     svg?.querySelector('.m-stranger')?.remove();
+    markRoot(svg?.querySelector('text'));
     box.dataset.mask = mode;
     if (!svg || !frame || mode === 'tree') return;
     const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(frame.getAttribute(name)));
@@ -79,6 +80,13 @@ const unverified = (step) => ({ ...step, path: [], emitted: [], draft: { ...step
 
 /** The same with every cell of the mask drawn alike. @param {DraftStep} step @returns {DraftStep} */
 const allSeen = (step) => ({ ...step, draft: { ...step.draft, status: 'r'.repeat(step.draft.parent.length) } });
+
+/** Gives the root's name in the mask the colour that the root has in the tree. */
+function markRoot(/** @type {SVGTextElement | null | undefined} */ name) {
+  if (!name || name.previousElementSibling?.matches('.root-name')) return;
+  const { x, y, width, height } = name.getBBox();
+  name.before(draw('rect', { class: 'root-name', x: x - 3, y, width: width + 6, height, rx: 3 }));
+}
 
 /** What the colours of the mask mean. */
 const legend = (/** @type {DraftStep} */ step) => make('p', { class: 'legend mask-legend' },

@@ -65,7 +65,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     show();
     put(says, '✓ ' + (path.length ? plural(path.length, 'token') + ' accepted' : 'Every guess was wrong: no token accepted') + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
     finished.add(walks.indexOf(at));
-    if (finished.has(0) && (finished.has(1) || walks.length < 2)) lesson.done('Right guesses are written together, and with every guess wrong a pass still writes the model’s own token.');
+    if (finished.has(0) && (finished.has(1) || walks.length < 2)) lesson.done('Right guesses are written together; if all are wrong, a pass still writes one token.');
   }
 
   /** The step as far as it has been walked: what is not known yet looks as if it had not been reached. */
