@@ -9,7 +9,6 @@ from typing import Any
 
 from lookahead.config import LookaheadConfig
 from lookahead.drafter import MAX_DEPTH, Drafter, Request
-from lookahead.search.confidence import level_class
 from lookahead.sources.tries import OwnTrie
 from lookahead.trie import ROOT, Trie
 from lookahead.trie.view import neighbourhood
@@ -145,6 +144,9 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
     tree = request.draft(width, width - 1, None)
     left = request.left_out()
     best = left and left.best
+    drafted = list(zip(tree.token_ids, tree.parents, tree.probabilities, strict=True))
+    drafted += [(best.token_id, best.parent, best.probability)] if best else []
+    guesses = [(token_id, parent, p / tree.probabilities[max(0, parent)]) for token_id, parent, p in drafted]
     return {
         "text": [text.texts[token_id] for token_id in tree.token_ids],
         "parent": tree.parents,
@@ -154,24 +156,29 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
         "branches": len(set(range(1, len(tree.parents))) - set(tree.parents)),  # leaves, the root is none
         "expected": tree.expected_tokens(),
         "best": best and {**asdict(best), "text": text.texts[best.token_id]},
-        "first": _first_guess(request, text),
+        "why": _reasons(request, guesses),
     }
 
 
-def _first_guess(request: Request, text: Typed) -> dict[str, Any] | None:
-    """Where the most probable guess has its probability from: how often it followed the suffix, of how many times, and
-    the confidence that the next token is one of those seen (``search/confidence.py``). None without a match."""
+def _reasons(request: Request, guesses: Sequence[tuple[int, int, float]]) -> list[dict[str, Any] | None]:
+    """Where the factor of every guess (token, parent, factor), the root first, has its value from; None for the root.
+
+    ``times`` of ``of`` times the token followed the ``length`` tokens before it, the longest such match, and ``sure`` is
+    the rest of the factor: the confidence after such a match (``search/confidence.py``), less what ``longer`` matches,
+    if there are any, took for their own tokens.
+    """
     source = request.sources[0]
-    level = next(source.levels(source.locus()), None)
-    if level is None:
-        return None
-    length, total, single, _ = level
-    if not length:
-        return None
-    (weight, token_id, place), *_ = source.candidates(level)
-    return {
-        "text": text.texts[token_id],
-        "times": source.origin(place).times,
-        "of": round(total * source.origin(place).times / weight),
-        "confidence": request.confidence.of(source).values[level_class(length, total, single, 0)],
-    }
+    loci, found = [source.locus()], list[dict[str, Any] | None]([None])
+    for token_id, parent, factor in guesses[1:]:
+        loci.append(source.advance(loci[parent], token_id))
+        levels = enumerate(source.levels(loci[parent]))
+        place, level = next((one for one in levels if source.holds(one[1], token_id)), (0, None))
+        listed = [] if level is None else [one for one in source.candidates(level) if one[1] == token_id]
+        if level is None or not listed:
+            found.append(None)
+            continue
+        times = source.origin(listed[0][2]).times
+        of = round(level[1] * times / listed[0][0])
+        sure = min(1.0, factor * of / times)
+        found.append({"times": times, "of": of, "length": level[0], "sure": sure, "longer": place > 0})
+    return found

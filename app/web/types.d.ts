@@ -185,6 +185,7 @@ export interface Context extends PageFacts {
   show?(run: string): void; // puts another run of the scene on the stage
   point?(node: number | null): void; // A draft node is pointed at (null: no more), or clicked
   pin?(node: number | null): void;
+  still?: boolean; // the draft tree keeps its order and its place whatever becomes of its nodes
   save?(): Promise<string>; // saves the runs of the scene as a file; answers what there is to say about it
   keep?(): void; // the run on the stage stays beside those that come next, or no longer
   open?(file: File): Promise<string>; // opens a run file; answers what was wrong with it

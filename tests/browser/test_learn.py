@@ -100,9 +100,17 @@ def do_suffix(page: Page) -> None:
 def do_draft(page: Page) -> None:
     expect(page.locator(".gram")).to_have_count(2)  # the next one is not told beforehand
     expect(page.locator("[data-says]")).to_contain_text("1.30 tokens")
-    expect(page.locator("[data-why]")).to_contain_text("Why 30 % for “cat”? It came next 2 of 3 times, × 45 %")
+    expect(page.locator("[data-why]")).to_contain_text(
+        "Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %"
+    )
     page.locator("[data-reveal]").click()
     expect(page.locator(".gram.ghost")).to_contain_text("slept")
+    expect(page.locator("[data-why]")).to_contain_text("Why × 62 % for “slept”? It came next 2 of 2 times after the 3")
+    page.locator(".gram[data-gram='1']").hover()
+    expect(page.locator("[data-why]")).to_contain_text("for “cat”")
+    page.locator("[data-reveal]").click()  # again: it joins
+    expect(page.locator("output")).to_have_text("3 tokens")
+    expect(page.locator(".gram")).to_have_count(3)
     slide(page, 9)
     expect(page.locator(".gram")).to_have_count(9)
     expect(page.locator("[data-noticed]")).to_have_text("")
@@ -111,7 +119,7 @@ def do_draft(page: Page) -> None:
     expect(page.locator(".gram.ghost")).to_have_count(0)
     expect(page.locator(".factor")).to_have_text(["× 30 %", "× 62 %", "× 15 %"])
     slide(page, 5)
-    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    assert "At 4 tokens" in noticed(page)
     page.locator("[data-value=characters]").click()
     expect(page.locator(".gram.root")).to_contain_text("d")
 
@@ -138,9 +146,15 @@ def do_mask(page: Page) -> None:
     more = sum(node - depth for node, depth in enumerate(depths))  # cells that the tree mask has not
     assert (page.locator(".m-stranger").get_attribute("d") or "").count("M") == more
     page.locator("[data-row='1']").click()
-    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    assert "With a causal mask" in noticed(page)
     causal = page.locator("[data-positions] b").all_inner_texts()
     assert [int(place) - int(causal[0]) for place in causal] == list(range(len(causal)))
+
+
+PLACES = """(svg) => Object.fromEntries([...svg.querySelectorAll('[data-node]')].map((one) => {
+  const { x, y, width } = one.getBoundingClientRect();
+  return [one.dataset.node, [x, y, width].map(Math.round).join(' ')];
+}))"""
 
 
 def do_verify(page: Page) -> None:
@@ -151,37 +165,40 @@ def do_verify(page: Page) -> None:
     expect(page.locator("[data-says]")).to_contain_text("Look again")
     page.locator(node_at.format(path[1])).click()
     expect(page.locator("[data-says]")).to_contain_text("Only a child of")
-    wrong = 0
+    wrong, places = 0, page.locator("[data-tree]").evaluate(PLACES)
     for place, (here, node) in enumerate(zip([0, *path], path, strict=False)):
         for other in (child for child, parent in enumerate(parents) if parent == here and child != node):
             wrong = other
             page.locator(node_at.format(other)).click()
             expect(page.locator(node_at.format(other))).to_have_attribute("data-status", "rejected")
+            assert page.locator("[data-tree]").evaluate(PLACES) == places  # nothing moves
         expect(page.locator("[data-noticed]")).to_have_text("")
         page.locator(node_at.format(node)).click()
         expect(page.locator(statuses.format("accepted"))).to_have_count(place + 1)
     if path[-1] in parents:
         page.locator("[data-none]").click()
     assert wrong
-    assert f"{len(path)} accepted" in noticed(page)
-    expect(page.locator("[data-walk]")).to_have_text("Step 1 of 6")
+    expect(page.locator("[data-says]")).to_contain_text(f"{len(path)} tokens accepted")
+    expect(page.locator("[data-noticed]")).to_have_text("")  # the second example is part of the task
+    expect(page.locator("[data-walk]")).to_have_text("Example 1 of 6")
     page.locator("[data-another]").click()
-    expect(page.locator("[data-walk]")).to_have_text("Step 2 of 6")
-    expect(page.locator("[data-noticed]")).to_have_text("✓ Done.")
+    expect(page.locator("[data-walk]")).to_have_text("Example 2 of 6")
     page.locator("[data-none]").click()
     expect(page.locator("[data-says]")).to_contain_text("Every guess was wrong")
-    assert "1 token from one pass: 0 accepted and 1 bonus." in noticed(page)
+    assert "all are wrong" in noticed(page)
     assert page.locator("[data-tree-box]").evaluate("(box) => box.scrollLeft") == 0
     page.locator("[data-again]").click()
     expect(page.locator("[data-none]")).to_be_enabled()
     page.locator("[data-before]").click()
-    expect(page.locator("[data-walk]")).to_have_text("Step 1 of 6")
+    expect(page.locator("[data-walk]")).to_have_text("Example 1 of 6")
     expect(page.locator("[data-before]")).to_be_disabled()
 
 
 def do_lossless(page: Page) -> None:
     before = page.inner_text("[data-passage]")
     says, field, plant = page.locator("[data-says]"), page.locator("[data-branch]"), page.locator("[data-plant]")
+    where = page.inner_text(".plant .field > span")
+    expect(page.locator("[data-same]")).not_to_contain_text("✓")  # nothing was planted yet
     for blank in ("", "   "):
         field.fill(blank)
         plant.click()
@@ -192,6 +209,7 @@ def do_lossless(page: Page) -> None:
     expect(page.locator(".planted .frame")).to_have_count(3)
     expect(page.locator(".planted .behind:not(.wanted)")).to_have_text([re.compile("planted")] * 3)
     expect(page.locator("[data-status=accepted].planted")).to_have_count(0)
+    assert where.split("…")[1].split("”")[0] in page.inner_text("[data-says]")  # said at the field from the start
     expect(says).to_contain_text(re.compile("^Planted after “….+”: the first planted token was rejected"))
     expect(page.locator("[data-noticed]")).to_have_text("")
     field.fill("zebra")
@@ -311,6 +329,16 @@ def test_blocked_storage_costs_only_the_memory(course: Open) -> None:
     expect(page.locator("[data-chapter=draft]")).to_have_class("whole")
 
 
+def test_what_was_noticed_stays_and_its_room_was_there_before(course: Open) -> None:
+    page, question = course("draft"), "document.querySelector('.question').getBoundingClientRect().top"
+    before = page.evaluate(question)
+    slide(page, 4)
+    said = noticed(page)
+    assert page.evaluate(question) == before
+    page.reload()
+    expect(page.locator("[data-noticed]")).to_have_text(said)
+
+
 def test_what_was_stored_by_others_is_no_error(course: Open) -> None:
     page = course("draft", before="localStorage.setItem('lookahead-learn', '{\"draft\": 5, \"trie\": null}');")
     expect(page.locator("[data-chapter=draft]")).not_to_have_class("whole")
@@ -346,7 +374,7 @@ def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     )
     assert covered == []
     expect(card.locator("h2")).to_have_text("5 · One pass, many branches")
-    card.locator("[data-answer]").first.click()
+    card.locator("[data-answer]").nth(1).click()
     expect(card.locator(".verdict")).to_contain_text("Right")
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
@@ -364,6 +392,40 @@ def test_a_presented_picture_is_not_cut(slug: str, course: Open) -> None:
     assert box.evaluate("(box) => box.scrollHeight <= box.clientHeight + 1")
 
 
+WINDOWS = {
+    "present": ("?present=1", {"width": 1280, "height": 800}),
+    "plain": ("", {"width": 1280, "height": 800}),
+    "phone": ("", {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}),
+}
+
+CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture itself cuts off
+  const svg = box.querySelector('svg'), view = svg.viewBox.baseVal, cut = [];
+  const outer = Math.max(...[...svg.querySelectorAll('rect')].map((one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'))));
+  if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
+  for (const node of svg.querySelectorAll('[data-node], .n-bonus')) {
+    node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect(), end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
+    if (left < seen.left - 2 || right > seen.right + 2 || bottom > end + 2) cut.push(node.textContent);
+  }
+  box.scrollTo({ left: 0, top: 0 });
+  return cut;
+}"""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("slug", ["mask", "verify", "lossless"])
+def test_every_node_of_a_recorded_tree_can_be_scrolled_to(slug: str, window: str, course: Open) -> None:
+    query, options = WINDOWS[window]
+    page = course(slug + query, **options)
+    if slug == "lossless":
+        page.locator("[data-plant-right]").click()
+        expect(page.locator(".planted .frame")).to_have_count(4)
+    box = page.locator("[data-tree-box]")
+    assert box.evaluate(CUT) == []
+    wider = box.evaluate("(box) => box.scrollWidth > box.clientWidth + 3")
+    assert wider == box.evaluate("(box) => box.classList.contains('more') && getComputedStyle(box).maskImage != 'none'")
+
+
 def test_presenting_and_hidden_parts_stay_from_chapter_to_chapter(course: Open) -> None:
     page = course("mask?hide=question,nothing")
     expect(page.locator(".asked")).to_be_hidden()
@@ -376,7 +438,8 @@ def test_presenting_and_hidden_parts_stay_from_chapter_to_chapter(course: Open) 
     expect(page.locator(".top")).to_be_hidden()
     expect(page.locator(".picture")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.keyboard.press("Escape")
+    page.click("[data-leave]")
     expect(page.locator(".top")).to_be_visible()
+    expect(page.locator("[data-leave]")).to_be_hidden()
     expect(page.locator(".asked")).to_be_hidden()
     assert "present" not in page.url

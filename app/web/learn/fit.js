@@ -4,15 +4,20 @@ import { on } from '../lib/dom.js';
 
 const LEAST = 0.8;
 const PADDING = 26;
+const PRESENTED = 1.4; // times larger where a class looks on
 
 /** @type {WeakSet<Element>} */ const heard = new WeakSet();
 
-/** Fits a picture, whose attributes say its own size, into the canvas around it. @param {SVGElement} svg @param {number} [most] times its own size where there is room */
+/** The size that a picture was drawn in, whatever it is shown in. */
+const sizeOf = (/** @type {SVGElement} */ svg) => (svg.getAttribute('viewBox') ?? '0 0 0 0').split(' ').slice(2).map(Number);
+
+/** Fits a picture, whose view box says its own size, into the canvas around it. @param {SVGElement} svg @param {number} [most] times its own size where there is room */
 export function fit(svg, most = 1) {
-  const canvas = /** @type {HTMLElement | null} */ (svg.closest('.canvas')), width = Number(svg.getAttribute('width')), height = Number(svg.getAttribute('height'));
+  const canvas = /** @type {HTMLElement | null} */ (svg.closest('.canvas')), [width, height] = sizeOf(svg);
   if (!canvas?.clientWidth || !width) return;
-  const room = canvas.clientWidth - PADDING, scale = Math.max(LEAST, Math.min(most, room / width));
-  svg.setAttribute('viewBox', '0 0 ' + width + ' ' + height);
+  const larger = document.documentElement.classList.contains('presenting') ? PRESENTED : 1, room = canvas.clientWidth - PADDING;
+  const tall = canvas.matches('.grams') ? Math.max(height, (canvas.clientHeight - PADDING) / canvas.querySelectorAll('svg').length) : Infinity; // others are as high as their tree
+  const scale = Math.max(LEAST, Math.min(most * larger, room / width, tall / height));
   svg.style.width = scale * width + 'px';
   svg.style.height = scale * height + 'px';
   tell(canvas);
@@ -27,4 +32,4 @@ function tell(/** @type {HTMLElement} */ canvas) {
 }
 
 /** How many times as large as its own size a picture is shown. */
-export const scaleOf = (/** @type {SVGElement} */ svg) => (parseFloat(svg.style.width) || Number(svg.getAttribute('width'))) / Number(svg.getAttribute('width'));
+export const scaleOf = (/** @type {SVGElement} */ svg) => (parseFloat(svg.style.width) || sizeOf(svg)[0]) / sizeOf(svg)[0];

@@ -1,6 +1,6 @@
 // Trees of typed text: boxes with a token and a small figure, drawn like the trees of the Watch page.
 
-import { draw } from '../lib/dom.js';
+import { draw, set } from '../lib/dom.js';
 import { label } from '../lib/text.js';
 import { drawTree } from '../lib/tree_picture.js';
 import { fit } from './fit.js';
@@ -17,14 +17,15 @@ const WIDE = { ...STYLE, gap: 58, height: 40 };
  * @param {SVGElement} svg @param {Gram[]} grams @param {(node: number) => number} [rank] as in layOut
  */
 export function drawGrams(svg, grams, rank) {
-  const nodes = grams.map(({ text, parent, small = '', kind = '', says = '' }, i) => {
+  const nodes = grams.map(({ text, parent, small = '', kind = '', says = '', factor }, i) => {
     const name = text ? label(text, 14) : parent < 0 ? 'root' : '∅';
-    const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', 'aria-label': name + (says && ': ' + says) };
+    const attributes = { class: 'gram ' + kind, 'data-gram': i, role: 'img', ...(factor ? { tabindex: 0 } : {}), 'aria-label': name + (says && ': ' + says) };
     return { parent, kind: /\bnew\b|\bmatch\b/.test(kind) ? 'gram-lit' : 'gram', text: name, small: /** @type {[string][]} */ (small ? [[small]] : []), attributes };
   });
   const style = grams.some(({ factor }) => factor) ? WIDE : STYLE;
-  const { nodes: placed } = drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
+  const { nodes: placed, width, height } = drawTree(svg, nodes, style, ['gram', 'gram-lit'], rank);
   svg.append(...grams.flatMap(({ factor }, i) => (factor ? [draw('text', { class: 'factor', x: placed[i].x - 4, y: placed[i].y + style.box / 2 - 4, 'text-anchor': 'end' }, factor)] : [])));
+  set(svg, { viewBox: '0 0 ' + width + ' ' + height });
   fit(svg, style === WIDE ? 1.2 : 1);
 }
 

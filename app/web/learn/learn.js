@@ -66,15 +66,17 @@ function ask(name, question) {
 /** Why there is no picture, in words. */
 class Problem extends Error {}
 
-function note(/** @type {'task' | 'right'} */ what) {
-  progress.note(chapter.slug, what);
+/** @param {'task' | 'right'} what @param {string} [said] */
+function note(what, said) {
+  progress.note(chapter.slug, what, said);
   showProgress();
 }
 
 function showChapter() {
   document.title = at + 1 + ' · ' + chapter.title + ' · Learn · Lookahead';
   const noticed = make('p', { class: 'noticed', 'data-noticed': '', role: 'status' });
-  const task = make('div', { class: 'task' }, make('p', {}, make('b', {}, 'Try it. '), chapter.task), noticed);
+  const task = make('div', { class: 'task' }, make('p', {}, make('b', {}, 'Try it. '), chapter.task), noticed), known = progress.noticed(chapter.slug);
+  if (known) put(noticed, '✓ ' + known);
   const text = make('div', { class: 'text' }, make('h1', {}, make('span', { class: 'count' }, at + 1 + ' · '), chapter.title), ...chapter.text.map((words) => make('p', {}, words)), task);
   const picture = make('section', { class: 'picture', 'data-picture': chapter.slug, 'aria-label': 'Picture to this chapter' });
   const asked = make('div', { class: 'asked' }, questionOf(chapter, () => note('right')));
@@ -89,10 +91,8 @@ function showChapter() {
     },
     done(words) {
       put(noticed, '✓ ' + words);
-      task.classList.add('done');
-      note('task');
+      note('task', words);
     },
-    moved() { if (task.classList.contains('done')) put(noticed, '✓ Done.'); },
   };
   draw(picture, lesson);
 }
@@ -148,5 +148,6 @@ const link = readLink(query);
 hideParts(link.hide, PARTS);
 if (link.present) present(true);
 one(document, '[data-present]').addEventListener('click', () => present(true));
+one(document, '[data-leave]').addEventListener('click', () => present(false));
 document.addEventListener('keydown', onKey);
 one(document, '[data-copy]').addEventListener('click', copyLink);

@@ -2,7 +2,7 @@
 
 const KEY = 'lookahead-learn';
 
-/** @typedef {Record<string, { task?: boolean, right?: boolean }>} Done by chapter */
+/** @typedef {Record<string, { task?: string | boolean, right?: boolean }>} Done by chapter */
 
 /** @returns {Done} */
 function stored() {
@@ -21,9 +21,14 @@ export function makeProgress() {
     whole: (/** @type {string} */ slug) => !!(of(slug).task && of(slug).right),
     /** Whether one of the two is. */
     begun: (/** @type {string} */ slug) => !!(of(slug).task || of(slug).right),
-    /** @param {string} slug @param {'task' | 'right'} what */
-    note(slug, what) {
-      done[slug] = { ...of(slug), [what]: true };
+    /** What was noticed when a chapter's task was done; '' where it was not. @param {string} slug @returns {string} */
+    noticed(slug) {
+      const { task } = of(slug);
+      return typeof task === 'string' ? task : task ? 'Done.' : '';
+    },
+    /** @param {string} slug @param {'task' | 'right'} what @param {string | true} [said] what was noticed */
+    note(slug, what, said = true) {
+      done[slug] = { ...of(slug), [what]: said };
       try { localStorage.setItem(KEY, JSON.stringify(done)); } catch { /* lasts as long as the page */ }
     },
   };

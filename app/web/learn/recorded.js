@@ -13,8 +13,8 @@ export async function recorded(lesson) {
   const answer = await /** @type {ReturnType<typeof lesson.need<Recorded>>} */ (lesson.need('recording'));
   const { run: id, method, steps, end } = answer.message, head = /** @type {Head} */ (answer.message.head);
   const about = 'A recorded run (' + answer.name + ') of ' + answer.model + ', drafted again ' + head.config.decoding_length + ' tokens wide. ␣ is a space, ⏎ a line break.';
-  /** Of the matched tokens the root alone is shown: the tree needs the room. */
-  const shown = steps.map((step) => ({ ...step, match: Math.min(1, step.match) }));
+  /** Of the matched tokens the root alone is shown, in its own colour: the tree needs the room. */
+  const shown = steps.map((step) => ({ ...step, match: 0 }));
   return { run: { id, method, head, steps: shown, end }, step: answer.step, walks: answer.walks, about };
 }
 
@@ -65,8 +65,8 @@ export function panesIn(box, mounts, context, lesson, after) {
   function drawState(/** @type {State} */ state) {
     drawn = state;
     for (const pane of panes) pane.draw(state);
+    for (const svg of all(box, 'svg[data-tree]')) fit(/** @type {SVGElement} */ (/** @type {unknown} */ (svg)), 1.15);
     for (const pane of panes) pane.settle?.(state);
-    for (const svg of all(box, 'svg[data-tree]')) fit(/** @type {SVGElement} */ (/** @type {unknown} */ (svg)));
     after?.();
   }
   let width = 0;

@@ -22,7 +22,6 @@ export interface Lesson {
   ask<T>(name: string, question: object): Promise<Answer<T>>;
   need<T>(name: string): Promise<T>; // an answer without which there is no picture, but why there is none in its place
   done(noticed: string): void; // the task was done; in words what there is to see
-  moved(): void; // what was noticed can no longer be seen
 }
 
 export type Picture = (box: HTMLElement, lesson: Lesson) => void | Promise<void>;
@@ -42,7 +41,7 @@ export interface Suffixes { tokens: string[]; levels: SuffixLevel[]; most: numbe
 export interface Drafted {
   text: string[]; parent: number[]; p: number[]; count: number[];
   match: number; branches: number; expected: number; best: { text: string; probability: number; parent: number } | null;
-  first: { text: string; times: number; of: number; confidence: number } | null; // why the first guess is that probable
+  why: ({ times: number; of: number; length: number; sure: number; longer: boolean } | null)[]; // where the factor of a node is from; the last one is that of the best that is left
 }
 
 export interface Recorded { name: string; model: string; step: number; walks: number[]; message: StepMessage }

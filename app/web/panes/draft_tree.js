@@ -59,10 +59,10 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
     put(fact, hasDraft(step) ? matched(step, run) : '');
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
     const nodes = step ? nodesOf(step, run, room > 0 && room < TIGHT) : [];
-    const { width, height } = drawTree(svg, nodes, STYLE, KINDS, (i) => RANK[nodes[i].kind]);
+    const { width, height } = drawTree(svg, nodes, STYLE, KINDS, context.still ? undefined : (i) => RANK[nodes[i].kind]);
     const scale = room > 0 ? Math.max(LEAST_SCALE, Math.min(1, room / width)) : 1;
     set(svg, { viewBox: '0 0 ' + width + ' ' + height, width: Math.floor(scale * width), height: Math.floor(scale * height) });
-    place.scrollTo(0, 0);
+    if (!context.still) place.scrollTo(0, 0);
     if (had && hasDraft(step)) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
   }
 

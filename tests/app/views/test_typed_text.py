@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.serve.modules import WEB
-from app.views.typed_text import DEPTH, MOST_LETTERS, MOST_TOKENS, draft_answer, suffix_answer, trie_answer
+from app.views.typed_text import DEPTH, MOST_LETTERS, MOST_TOKENS, draft_answer, suffix_answer, trie_answer, words
 
 TEXT = st.text("ab ", max_size=24)
 
@@ -77,16 +77,31 @@ def test_a_narrower_draft_is_the_beginning_of_a_wider_one() -> None:
         ("one two one", ("two", 1, 1)),
     ],
 )
-def test_the_first_guess_says_where_its_probability_is_from(text: str, says: tuple[str, int, int]) -> None:
+def test_a_guess_says_where_its_probability_is_from(text: str, says: tuple[str, int, int]) -> None:
     answer = draft_answer({"text": text, "width": 2}, no_model)
-    first = answer["first"]
-    assert (first["text"], first["times"], first["of"]) == says
-    assert first["text"] == answer["text"][1]
-    assert first["times"] / first["of"] * first["confidence"] == pytest.approx(answer["p"][1])
+    root, first, *_ = answer["why"]
+    assert root is None
+    assert (answer["text"][1], first["times"], first["of"]) == says
+    assert not first["longer"]
+    assert first["times"] / first["of"] * first["sure"] == pytest.approx(answer["p"][1])
 
 
-def test_without_a_match_nothing_is_said_of_the_first_guess() -> None:
-    assert draft_answer({"text": "a b c", "width": 2}, no_model)["first"] is None
+def test_every_guess_is_explained_by_what_was_read_before() -> None:
+    text = "the old cat slept on the mat. the old cat slept on the sofa. the old dog ran off. now the old"
+    answer = draft_answer({"text": text, "width": 16}, no_model)
+    read, parents, pieces = words(text), answer["parent"], answer["text"]
+    assert len(answer["why"]) == len(pieces) + (answer["best"] is not None)
+    for node in range(1, len(pieces)):
+        path, above, why = [], parents[node], answer["why"][node]
+        while above > 0:
+            path.insert(0, pieces[above])
+            above = parents[above]
+        match = [*read, *path][-why["length"] :] if why["length"] else []
+        ends = range(len(match), len(read))
+        followed = [read[end] for end in ends if read[end - len(match) : end] == match]
+        assert (why["times"], why["of"]) == (followed.count(pieces[node]), len(followed))
+        factor = answer["p"][node] / answer["p"][parents[node]]
+        assert why["times"] / why["of"] * why["sure"] == pytest.approx(factor)
 
 
 def test_the_chapters_own_text_grows_deeper_first_and_then_beside() -> None:

@@ -1,7 +1,7 @@
 // The draft tree after a typed text: best first, as wide as the slider says.
 
 import { asker } from '../../lib/asker.js';
-import { make, press, put } from '../../lib/dom.js';
+import { make, on, press, put, within } from '../../lib/dom.js';
 import { label, percent, plural } from '../../lib/text.js';
 import { slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
@@ -14,13 +14,19 @@ const WIDEST = 16;
 
 export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   let tokens = 'words', width = 2, shown = false;
+  /** @type {number | null} */ let told = null; // the guess that is explained; null for the last one
   /** @type {Drafted | null} */ let drawn = null;
   const field = textField('Text so far', TEXT, look, { rows: 2, 'data-text': '' });
   const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token'));
   const svg = picture('Draft tree, nodes in the order in which they joined'), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'Draft tree' }, svg);
   const next = make('p', { class: 'hint', 'data-next-best': '', role: 'status' }), why = make('p', { class: 'hint', 'data-why': '' });
-  const reveal = press('Show what joins next', () => { shown = true; drawNow(); }, { 'data-reveal': '' });
+  const reveal = press('Show what joins next', () => {
+    if (shown) { width += 1; wide.set(width); return look(); }
+    shown = true;
+    told = null;
+    drawNow();
+  }, { 'data-reveal': '' });
   box.append(field.element, make('div', { class: 'controls' }, wide.element, reveal, tokenChoice((value) => { tokens = value; look(); })), canvas, says, why, next);
 
   /** @type {ReturnType<typeof asker<{ text: string, tokens: string, width: number }, Drafted>>} */
@@ -32,7 +38,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
 
   function look() {
     shown = false;
-    lesson.moved();
+    told = null;
     ask({ text: field.field.value, tokens, width });
   }
 
@@ -40,7 +46,6 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     drawNow();
     put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(2) + ' tokens (1 of the model’s own + the sum of all probabilities).'
       : 'The root alone: a pass as in plain decoding, 1 token.');
-    put(why, whyOf(draft));
     compare(draft, question);
   }
 
@@ -49,7 +54,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     if (draft.branches < 2 || draft.p.length < question.width) return;
     const less = await /** @type {ReturnType<typeof lesson.ask<Drafted>>} */ (lesson.ask('draft', { ...question, width: question.width - 1 }));
     if (drawn !== draft || less.error || less.branches > 1) return;
-    lesson.done('At ' + question.width + ' tokens a second branch joins: “' + label(draft.text.at(-1) ?? '') + '” (' + percent(draft.p.at(-1) ?? 0) + ') is more probable than making the first one longer.');
+    lesson.done('At ' + question.width + ' tokens a second branch joins: “' + label(draft.text.at(-1) ?? '') + '” (' + percent(draft.p.at(-1) ?? 0) + '), more probable than a longer first one.');
   }
 
   function drawNow() {
@@ -62,18 +67,34 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       says: i ? 'number ' + i + ', ' + percent(p[i]) : 'the last written token',
     }));
     if (best && shown) grams.push({ text: best.text, parent: best.parent, small: '  ' + percent(best.probability), factor: factor(best.probability, best.parent), kind: 'ghost', says: 'next to join' });
-    reveal.disabled = !best || shown;
-    put(next, !best ? (p.length < width ? 'The Trie knows nothing more here.' : '') : shown ? 'Dashed: the next to join, “' + label(best.text) + '”. It is not part of the draft yet.' : 'Which guess joins next: one deeper, or one beside?');
+    reveal.disabled = !best || (shown && width >= WIDEST);
+    put(reveal, shown ? 'Let it join' : 'Show what joins next');
+    explain();
+    put(next, !best ? (p.length < width ? 'The Trie knows nothing more here.' : '') : shown ? 'Dashed: the next to join, “' + label(best.text) + '”. Press again, and it does.' : 'Which guess joins next: one deeper, or one beside?');
     drawGrams(svg, grams);
   }
 
+  /** Says where the factor of the guess that is pointed at is from, or of the last one. */
+  function explain() {
+    if (!drawn) return;
+    const { text, parent, p, best, why: reasons } = drawn, last = best && shown ? text.length : text.length - 1, at = Math.min(told ?? last, last);
+    const guess = at < text.length ? { text: text[at], p: p[at], parent: parent[at] } : best && { text: best.text, p: best.probability, parent: best.parent };
+    put(why, guess ? whyOf(guess.text, guess.p / (p[guess.parent] ?? 1), reasons[at]) : '');
+  }
+
+  on(canvas, 'mouseover focusin click', (event) => {
+    const gram = Number(within(event, '[data-gram]')?.dataset.gram);
+    if (gram > 0) { told = gram; explain(); }
+  });
   new ResizeObserver(drawNow).observe(canvas);
   look();
 }
 
-/** Where the probability of the first guess is from. */
-function whyOf(/** @type {Drafted} */ { first }) {
-  if (!first) return '';
-  const { text, times, of, confidence } = first;
-  return 'Why ' + percent(times / of * confidence) + ' for “' + label(text) + '”? It came next ' + times + ' of ' + plural(of, 'time') + ', × ' + percent(confidence) + ': how sure the Trie is after a match like this. The rest is kept for other tokens, such as those never seen here.';
+/** Where the factor of a guess is from: counts, and how sure the Trie is. @param {string} text @param {number} factor @param {Drafted['why'][number] | undefined} reason */
+function whyOf(text, factor, reason) {
+  if (!reason) return '';
+  const { times, of, length, sure, longer } = reason;
+  const after = length ? ' after the ' + (length === 1 ? 'token' : length + ' tokens') + ' before it' : ' after anything';
+  return 'Why × ' + percent(factor) + ' for “' + label(text) + '”? It came next ' + times + ' of ' + plural(of, 'time') + after + ', × ' + percent(sure) + ': '
+    + (longer ? 'what longer matches left for this shorter one.' : 'how sure the Trie is after a match like this. The rest is kept for other tokens, such as those never seen here.');
 }

@@ -10,13 +10,14 @@ import { around, endOf, panesIn, recorded, reveal, withStep, writtenBefore } fro
 
 const MOST = 4; // tokens of a branch, as the server says
 const FRAME = 2.5; // from a node to the frame that says it was planted
-const SHORT = 26, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
+const SHORT = 26, SHORTEST = 14, MOST_PAST = 119; // letters before a branch, and before what the pass wrote
 
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const { run, step: at, about } = await recorded(lesson), before = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let nodes = [];
   /** The last result of a wrong and of a right branch. @type {Record<'wrong' | 'right', [string, Planted] | null>} */ const results = { wrong: null, right: null };
-  const field = textField('Your branch (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
+  const path = before.path.map((node) => before.draft.text[node]).join('');
+  const field = textField('Your branch, after “' + visible(endOf(writtenBefore(run, at) + path, SHORTEST)) + '” (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), place = make('div', {}), text = make('p', { class: 'passage', 'data-passage': '' });
   const same = make('p', { class: 'fact', 'data-same': '' }), rows = make('tbody', {}), given = around(run, true);
   box.append(
@@ -35,7 +36,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     put(says, inWords(answer));
     results[answer.accepted ? 'right' : 'wrong'] = [branch === null ? 'what the model will write' : '“' + branch.trim() + '”', answer];
     list();
-    if (results.wrong && results.right && answer.same) lesson.done('Wrong tokens were rejected, right ones saved time. The text is the same both times.');
+    if (results.wrong && results.right && answer.same) lesson.done('Wrong branch: rejected. Right branch: this pass wrote ' + results.right[1].emitted + ' tokens, not ' + answer.before + '. The text is the same.');
   }
 
   function list() {
@@ -48,7 +49,8 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     drawTree({ run: withStep(run, /** @type {DraftStep} */ ({ ...answer.step, match: before.match })), step: at });
     reveal(place, nodes[1] ?? nodes[0]);
     text.replaceChildren(visible(endOf(answer.texts.past, MOST_PAST)), make('mark', {}, visible(answer.texts.now)), visible(answer.texts.rest));
-    put(same, answer.same ? '✓ Same text as plain decoding, which writes one token per pass without drafts: the branch changed the number of passes at most.' : '✗ Not the text of plain decoding.');
+    if (!nodes.length) return put(same, 'Plain decoding writes this text, too: one token per pass, without drafts.');
+    put(same, answer.same ? '✓ Same text as plain decoding: the branch changed the number of passes at most.' : '✗ Not the text of plain decoding.');
     same.dataset.same = answer.same ? 'yes' : 'no';
   }
 
@@ -82,7 +84,7 @@ function inWords(/** @type {Planted} */ { nodes, known, cut, accepted, emitted, 
 }
 
 const tableOf = (/** @type {HTMLElement} */ rows) => make('table', { class: 'results', 'data-results': '' },
-  make('thead', {}, make('tr', {}, ...['Planted', 'Accepted', 'Written', 'Text'].map((name) => make('th', { scope: 'col' }, name)))), rows);
+  make('thead', {}, make('tr', {}, ...['Planted', 'Accepted', 'This pass wrote', 'Text'].map((name) => make('th', { scope: 'col' }, name)))), rows);
 
 /** @param {string} name @param {Planted | null} answer @param {number} [written] tokens, where nothing was planted */
 function rowOf(name, answer, written = answer?.emitted ?? 0) {

@@ -17,7 +17,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   given.show(recordedStep);
   let mode = 'tree';
   /** @type {number | null} */ let node = null;
-  /** @type {number | null} */ let noticed = null; // the row that did the task
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), positions = make('ol', { class: 'positions', 'data-positions': '' });
   const left = make('div', {}), right = make('div', {});
   box.append(
@@ -51,6 +50,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   function markStrangers() {
     const svg = right.querySelector('svg'), frame = svg?.querySelector('.frame'), count = draft.parent.length;
     svg?.querySelector('.m-stranger')?.remove();
+    markRoot(svg?.querySelector('text'));
     box.dataset.mask = mode;
     if (!svg || !frame || mode === 'tree') return;
     const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(frame.getAttribute(name)));
@@ -60,7 +60,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   }
 
   function tell() {
-    if (noticed !== null && (node !== noticed || mode === 'tree')) { noticed = null; lesson.moved(); }
     if (node === null) return put(says, (touched ? 'Tap' : 'Point at') + ' a token, or a row of the mask.');
     const name = '“' + label(draft.text[node]) + '”', others = mode === 'causal' ? strangers(node) : [];
     if (others.length) return put(says, name + ' would also read ' + others.slice(0, 4).map((i) => '“' + label(draft.text[i]) + '”').join(', ') + (others.length > 4 ? ' …' : '') + ': guesses of other branches.');
@@ -69,7 +68,6 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
 
   function seen() {
     if (mode === 'causal' && node !== null && strangers(node).length) {
-      noticed = node;
       lesson.done('With a causal mask “' + label(draft.text[node]) + '” would be judged after “' + label(draft.text[strangers(node)[0]]) + '”, which is not part of its branch.');
     }
   }
@@ -83,9 +81,16 @@ const unverified = (step) => ({ ...step, path: [], emitted: [], draft: { ...step
 /** The same with every cell of the mask drawn alike. @param {DraftStep} step @returns {DraftStep} */
 const allSeen = (step) => ({ ...step, draft: { ...step.draft, status: 'r'.repeat(step.draft.parent.length) } });
 
+/** Gives the root's name in the mask the colour that the root has in the tree. */
+function markRoot(/** @type {SVGTextElement | null | undefined} */ name) {
+  if (!name || name.previousElementSibling?.matches('.root-name')) return;
+  const { x, y, width, height } = name.getBBox();
+  name.before(draw('rect', { class: 'root-name', x: x - 3, y, width: width + 6, height, rx: 3 }));
+}
+
 /** What the colours of the mask mean. */
 const legend = (/** @type {DraftStep} */ step) => make('p', { class: 'legend mask-legend' },
-  make('span', { class: 'k-prefix' }, 'the ' + plural(step.context - 1, 'token') + ' before the root, seen by every row'), make('span', { class: 'k-seen' }, 'sees'), make('span', { class: 'k-stranger' }, 'should not be seen: another branch'));
+  make('span', { class: 'k-prefix' }, 'the ' + plural(step.context - 1, 'token') + ' before the root, seen by every row'), make('span', { class: 'k-seen' }, 'sees'), make('span', { class: 'k-stranger' }, 'sees, and should not: another branch'));
 
 /** The step as if its tokens were one text: each the child of the one before. @param {DraftStep} step @returns {DraftStep} */
 const causalOf = (step) => ({ ...step, draft: { ...step.draft, parent: step.draft.parent.map((_, i) => i - 1) } });

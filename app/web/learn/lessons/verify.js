@@ -14,12 +14,13 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   /** @type {number[]} */ let path = [];
   /** @type {Set<number>} */ let wrong = new Set();
   let over = false;
+  /** @type {Set<number>} */ const finished = new Set(); // examples of the task, the first two
   const chose = make('p', { class: 'chose', 'data-chose': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const none = press('None of these', () => say(null), { 'data-none': '' }), again = press('Again', () => go(at), { 'data-again': '' });
-  const back = press('‹', () => go(walks[walks.indexOf(at) - 1]), { 'data-before': '', 'aria-label': 'Step before' }), more = press('›', () => go(walks[walks.indexOf(at) + 1]), { 'data-another': '', 'aria-label': 'Another step' });
+  const back = press('‹', () => go(walks[walks.indexOf(at) - 1]), { 'data-before': '', 'aria-label': 'Example before' }), more = press('›', () => go(walks[walks.indexOf(at) + 1]), { 'data-another': '', 'aria-label': 'Next example' });
   const count = make('span', { class: 'fact', 'data-walk': '', role: 'status' }), place = make('div', {});
   box.append(chose, make('div', { class: 'controls' }, none, again, make('span', { class: 'pick' }, back, count, more)), place, says, given.element, make('p', { class: 'hint' }, about));
-  const drawTree = panesIn(place, { draft_tree }, { pin(node) { if (node) say(node); } }, lesson);
+  const drawTree = panesIn(place, { draft_tree }, { still: true, pin(node) { if (node) say(node); } }, lesson);
 
   const here = () => path.at(-1) ?? 0;
   const kids = () => step.draft.parent.flatMap((parent, i) => (parent === here() ? [i] : []));
@@ -35,10 +36,9 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const place = walks.indexOf(at);
     back.disabled = place < 1;
     more.disabled = place === walks.length - 1;
-    put(count, 'Step ' + (place + 1) + ' of ' + walks.length);
+    put(count, 'Example ' + (place + 1) + ' of ' + walks.length);
     put(says, '');
     given.show(step);
-    lesson.moved();
     show();
   }
 
@@ -46,6 +46,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     if (over) return;
     const next = right();
     if (node !== null && !kids().includes(node)) return put(says, 'Only a child of “' + label(step.draft.text[here()]) + '” can be next.');
+    const before = path;
     if (node !== next) {
       if (node !== null) wrong.add(node);
       put(says, node === null ? '✗ One of them is the model’s choice. Look again.' : '✗ “' + label(step.draft.text[node]) + '” is not what the model chose here: rejected.');
@@ -55,7 +56,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     }
     if (node === null && next === null) return finish();
     if (right() === null && !kids().length) finish();
-    else show();
+    else show(path !== before);
   }
 
   function finish() {
@@ -63,18 +64,19 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const own = ownToken(step), written = plural(step.emitted.length, 'token');
     show();
     put(says, '✓ ' + (path.length ? plural(path.length, 'token') + ' accepted' : 'Every guess was wrong: no token accepted') + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
-    lesson.done(written + ' from one pass: ' + path.length + ' accepted' + (own ? ' and 1 bonus.' : '.') + (walks.indexOf(at) ? '' : ' In step 2, every guess is wrong.'));
+    finished.add(walks.indexOf(at));
+    if (finished.has(0) && (finished.has(1) || walks.length < 2)) lesson.done('Right guesses are written together; if all are wrong, a pass still writes one token.');
   }
 
   /** The step as far as it has been walked: what is not known yet looks as if it had not been reached. */
-  function show() {
+  function show(went = true) {
     const { draft } = step, done = new Set([0, ...path]);
     const status = [...draft.status].map((letter, i) => /** @type {Status} */ (
       i === 0 ? 'r' : path.includes(i) ? 'a' : wrong.has(i) || (done.has(draft.parent[i]) && (over || draft.parent[i] !== here()) && letter === 'x') ? 'x' : 'u')).join('');
-    const wants = draft.wants.map((text, i) => (done.has(i) ? text : null));
+    const wants = draft.wants.map(() => null); // it is said above, and a box that grew would move the others
     const emitted = over ? step.emitted : step.emitted.slice(0, path.length);
     drawTree({ run: withStep(run, { ...step, draft: { ...draft, status, wants }, path, emitted }), step: at, node: over ? null : here() });
-    reveal(place, over ? 0 : kids()[0] ?? here());
+    if (went) reveal(place, over ? here() : kids()[0] ?? here());
     const choice = draft.wants[here()];
     chose.replaceChildren(...(over ? ['The walk is over.'] : ['After ', make('b', {}, label(draft.text[here()])), ' the model chose ', make('b', { class: 'choice' }, label(choice ?? ''))]));
     none.disabled = over;
