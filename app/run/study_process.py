@@ -29,10 +29,11 @@ from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study import grid
 from lookahead.study.as_run import as_run
 from lookahead.study.grid import AXES, Drafting, Point, timed_drafting
-from lookahead.study.joint import Outcome
+from lookahead.study.joint import Jointly, Outcome
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
+from lookahead.study.replayed import output_of
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
 from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study
@@ -180,7 +181,8 @@ class Work:
         self._compared: list[list[Outcome]] = []
         self._points: list[Point] = []
         if asked.other is not None:
-            self._points = [Point(config), Point(replace(config, **asked.other))]
+            self._points = [Point(config), Point(replace(config, **asked.other), asked.other_start)]
+        self._known = [Jointly((), corpus) for _ in self._points]
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
 
     def run(self) -> None:
@@ -239,8 +241,12 @@ class Work:
         """Take a sample with its output among those found: its row, and what A and B do on it."""
         row = self._row(sample)
         if self._points:
-            made = self._options
-            self._compared += grid.Work([sample], self._points, made.costs, made.corpus).outcomes(0, 1)
+            outcomes = []
+            for point, known in zip(self._points, self._known, strict=True):
+                outcomes += known.outcomes(sample, [point.config], self._options.costs)
+                if point.start == "warm":
+                    known.know(output_of(sample))
+            self._compared.append(outcomes)
         self.rows.append(row)
         self.found.append(sample)
 
@@ -251,7 +257,7 @@ class Work:
         config, costs = self._options.config, self._options.costs
         drafting = timed_drafting(self.found, config) if costs else Drafting()
         own, other = (
-            grid.variant(outcomes, costs, drafting, "B", config=grid.differences(point.config, config))
+            grid.variant(outcomes, costs, drafting, "B", False, grid.differences(point.config, config), point.start)
             for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
         )
         told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])

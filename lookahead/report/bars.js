@@ -1,7 +1,7 @@
 // Where acceptance is lost: passes by the cause of their end, and draft tokens by source, depth and length of the match.
 
 import { choice, make, press } from './dom.js';
-import { CAUSES, number, percent, plural } from './words.js';
+import { CAUSES, changes, number, percent, plural, settingOf } from './words.js';
 
 /** @import { Accepted, Advice, Around, Source, Study } from './study' */
 
@@ -48,7 +48,7 @@ function cureOf(tokens, cure, around) {
   const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'nothing to win';
   if (!cure) return [words];
   const gain = signed(Number(cure.gain)) + ' % speed';
-  return around.use && Object.keys(cure.config).length ? [gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + ', ' + gain];
+  return around.use && changes(cure) ? [gain + ' ', press('Try as B', () => around.use?.(settingOf(cure)), { class: 'link' })] : [words + ', ' + gain];
 }
 
 /** A ratio as a change in percent. */

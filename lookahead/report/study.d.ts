@@ -78,7 +78,7 @@ export interface Facts {
 /** And what they may use of the page around them; a report has the facts alone. */
 export interface Around extends Facts {
   address?(row: Row): string | null; // where a row can be watched
-  use?(config: Record<string, any>): void; // takes settings over, to run them
+  use?(config: Record<string, any>): void; // takes settings over, their start among them, to try them
   measure?(): void; // measures T(n) again
 }
 

@@ -5,7 +5,7 @@ import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
-import { number, oneLine, plural, times } from './words.js';
+import { changes, number, oneLine, plural, settingOf, times } from './words.js';
 
 /** @import { Advice, Around, Study } from './study' */
 
@@ -75,8 +75,8 @@ function notesOf({ notes, advice, verdict }, around) {
 /** @param {Study} study @param {Around} around */
 function adviceOf({ advice }, around) {
   const items = shownAdvice(advice).map((one) => {
-    const given = Object.keys(one.config).length > 0, gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
-    return make('li', {}, make('span', {}, ...gain, together(one.text), ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
+    const gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
+    return make('li', {}, make('span', {}, ...gain, together(one.text), ...(changes(one) && around.use ? [' ', press('Try as B', () => around.use?.(settingOf(one)), { class: 'link', 'data-use': '' })] : [])));
   });
   return make('ol', { class: 'advice', 'aria-label': 'What to change' }, ...items);
 }

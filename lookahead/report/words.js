@@ -48,11 +48,17 @@ export function clock(/** @type {number | null | undefined} */ seconds) {
 /** Settings as a few words. @param {Record<string, any>} config */
 export const settingsText = (config) => Object.entries(config).map(([name, value]) => name + ' ' + (value === null ? 'free' : Array.isArray(value) ? value.join('+') || 'none' : String(value))).join(' · ');
 
-/** Settings as a command line takes them: what a variant changes, and what is not the default. @param {Study} study @param {Record<string, any>} config @param {Facts['settings']} settings */
-export function flagsOf({ config: own }, config, settings) {
+/** A variant as settings to try: what it changes, and what a prompt starts with. @param {{ config: Record<string, any>, start: string }} one */
+export const settingOf = ({ config, start }) => ({ ...config, start });
+
+/** Whether there is something to try. @param {{ config: Record<string, any>, start: string }} one */
+export const changes = ({ config, start }) => start !== 'cold' || Object.keys(config).length > 0;
+
+/** Settings as a command line takes them: what a variant changes, what is not the default, and --warm (of bench). @param {Study} study @param {{ config: Record<string, any>, start: string }} one @param {Facts['settings']} settings */
+export function flagsOf({ config: own }, { config, start }, settings) {
   const all = { ...own, ...config }, plain = (/** @type {any} */ value) => (Array.isArray(value) ? value.join(',') || '""' : String(value ?? 0));
   const given = Object.keys(settings).filter((name) => name in config || (name in all && plain(all[name]) !== plain(settings[name].default)));
-  return given.map((name) => settings[name].flag + ' ' + plain(all[name])).join(' ');
+  return [...given.map((name) => settings[name].flag + ' ' + plain(all[name])), ...(start === 'warm' ? ['--warm'] : [])].join(' ');
 }
 
 /** Whether the speedups of a study's rows were measured, or computed from T(n). */

@@ -33,6 +33,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 }
 """Cause of a loss -> the settings that could win it back."""
 _Times = Callable[[Variant], tuple[list[float], list[float]]]
+_WARM = "one LookaheadEngine for all prompts (warm: bench --warm, Keep the trie between runs on Watch)"
 _PAYS = (
     "Nothing to win on this machine, where a wider pass costs more time than such tokens save; where T(n) is flatter "
     "the same outputs accept more (--machine FILE tells)."
@@ -206,14 +207,14 @@ def flags(variant: Variant) -> str:
 
     >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm",
     ...               tokens_per_pass=None, drafted_per_pass=None, modelled_speedup=None))
-    '--decoding-length 16, one session for all prompts (warm)'
+    '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm, Keep the trie between runs on Watch)'
     """
     described = settings_of(LookaheadConfig)
     words = []
     for name, value in variant.config.items():
         given = ",".join(value) if isinstance(value, list | tuple) else 0 if value is None else value
         words.append(f"{described[name].flag} {given}")
-    start = {"warm": "one session for all prompts (warm)", "corpus": "a trie file (--trie)"}.get(variant.start, "")
+    start = {"warm": _WARM, "corpus": "a trie file (--trie)"}.get(variant.start, "")
     return ", ".join(filter(None, [" ".join(words), start])) or "the same settings"
 
 

@@ -87,8 +87,9 @@ test('kinds have the sums of their prompts, the worst first', () => {
 
 test('settings are copied as flags: what changes, and what is not the default', () => {
   const settings = { decoding_length: { flag: '--decoding-length', default: 32 }, branch_length: { flag: '--branch-length', default: 0 }, sources: { flag: '--sources', default: ['prompt', 'output'] } };
-  assert.equal(flagsOf(study(), {}, settings), '--decoding-length 64');
-  assert.equal(flagsOf(study(), { decoding_length: 32, branch_length: null, sources: ['prompt'] }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
+  assert.equal(flagsOf(study(), { config: {}, start: 'cold' }, settings), '--decoding-length 64');
+  assert.equal(flagsOf(study(), { config: { decoding_length: 32, branch_length: null, sources: ['prompt'] }, start: 'cold' }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
+  assert.equal(flagsOf(study(), { config: {}, start: 'warm' }, settings), '--decoding-length 64 --warm');
 });
 
 test('words', () => {
