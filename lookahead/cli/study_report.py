@@ -37,7 +37,7 @@ def _answer(study: Study) -> str:
 
 def _badness(row: Row) -> float:
     """What the worst rows have least of: speedup, measured or modelled, or tokens per pass."""
-    values = (row.speedup, row.modelled_speedup, row.tokens_per_pass)
+    values = (row.counted_speedup, row.modelled_speedup, row.tokens_per_pass)
     return next((value for value in values if value is not None), float("inf"))
 
 
@@ -55,7 +55,8 @@ def _prompts(study: Study) -> str:
         "empty": lambda row: row.empty,
         "seconds": lambda row: row.seconds,
         "plain s": lambda row: row.plain_seconds,
-        "speedup": lambda row: row.speedup,
+        "speedup": lambda row: row.counted_speedup,
+        "timing": lambda row: "disturbed" if row.disturbed else None,
         "modelled": lambda row: row.modelled_speedup,
         "near ties": lambda row: row.near_ties,
         "lost most at": lambda row: row.worst_step,

@@ -1,7 +1,7 @@
 // The prompts by their category: what each kind of request gets out of drafts, the worst first.
 
 import { make } from './dom.js';
-import { measured, number, oneLine, paying } from './words.js';
+import { measured, number, oneLine, paying, speedupOf } from './words.js';
 
 /** @import { Row, Study } from './study' */
 
@@ -20,14 +20,14 @@ export function kindsOf(study) {
     return {
       kind, prompts: own.length, tokens: sum(own, 'tokens'),
       per_pass: ratio(decoded(own, () => 1), sum(own, 'passes')),
-      speedup: ratio(sum(timed, 'plain_seconds'), sum(timed, 'seconds')),
+      speedup: ratio(timed.reduce((all, row) => all + (row.disturbed ? Number(speedupOf(row)) * Number(row.seconds) : Number(row.plain_seconds)), 0), sum(timed, 'seconds')),
       modelled: ratio(known.reduce((all, row) => all + Number(row.modelled_speedup) * Number(row.modelled_seconds), 0), sum(known, 'modelled_seconds')),
       second: ratio(decoded(both, () => 1), decoded(both, (row) => Number(ofSecond.get(row)))),
     };
   }).sort((a, b) => worth(a) - worth(b));
 }
 
-const sum = (/** @type {Row[]} */ rows, /** @type {'tokens' | 'passes' | 'seconds' | 'plain_seconds' | 'modelled_seconds'} */ name) => rows.reduce((all, row) => all + Number(row[name]), 0);
+const sum = (/** @type {Row[]} */ rows, /** @type {'tokens' | 'passes' | 'seconds' | 'modelled_seconds'} */ name) => rows.reduce((all, row) => all + Number(row[name]), 0);
 /** Tokens after the first, each divided by the value of its row. @param {Row[]} rows @param {(row: Row) => number} value */
 const decoded = (rows, value) => rows.reduce((all, row) => all + Math.max(0, row.tokens - 1) / value(row), 0);
 const ratio = (/** @type {number} */ all, /** @type {number} */ by) => (by ? all / by : null);

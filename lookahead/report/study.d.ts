@@ -20,6 +20,7 @@ export interface Row {
   seconds: number | null;
   plain_seconds: number | null;
   speedup: number | null;
+  disturbed: boolean; // measured as faster than its tokens per pass allow
   modelled_seconds: number | null;
   modelled_speedup: number | null;
   near_ties: number | null;
@@ -94,4 +95,5 @@ export interface Column {
   text(row: Row, at: number): string;
   more?: boolean; // shown only with all columns
   kind?(row: Row, at: number): string; // class of the cell
+  says?(row: Row): string; // title of the cell
 }

@@ -61,8 +61,9 @@ const emphasised = (/** @type {string} */ text) => together(text).split(/(\d+(?:
 function factsOf({ title, model, sampling, verdict, total, rows, created }) {
   const named = model ? [String(model.name ?? ''), String(model.dtype ?? '')].filter(Boolean).join(' ') : 'no model (recorded outputs)';
   const drawn = Number(sampling.temperature) > 0 ? 'temperature ' + sampling.temperature : '';
+  const disturbed = rows.filter((row) => row.disturbed).length;
   const range = verdict.low !== null && verdict.high !== null ? '90 % interval ' + times(verdict.low) + ' to ' + times(verdict.high) : '';
-  return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
+  return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, disturbed ? '* timing disturbed: ' + plural(disturbed, 'prompt') + ', by T(n)' : '', created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
 }
 
 /** @param {Study} study @param {Around} around */

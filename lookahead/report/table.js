@@ -119,7 +119,7 @@ export function mountTable(box, around) {
 /** @param {Column} column @param {Row} row @param {number} at @param {string} sorted name of the column that stays in sight */
 function cellOf(column, row, at, sorted) {
   const first = column.name === 'prompt';
-  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || '') + (column.name === sorted ? ' sorted' : ''), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
+  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || '') + (column.name === sorted ? ' sorted' : ''), ...(column.says?.(row) ? { title: column.says(row) } : {}), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
 }
 
 /** What is not known is last in either direction. @param {number | string | null} a @param {number | string | null} b @param {boolean} down */
@@ -128,6 +128,8 @@ function compare(a, b, down) {
   const order = typeof a === 'string' ? a.localeCompare(String(b)) : a - Number(b);
   return down ? -order : order;
 }
+
+const disturbedWords = (/** @type {Row} */ row) => (row.disturbed ? '* timing disturbed: measured ' + times(row.speedup) + ', more than ' + number(row.tokens_per_pass) + ' tokens per pass allow; by T(n) ' + times(row.modelled_speedup) : '');
 
 const watchWords = (/** @type {Row} */ { worst_step: step }) => 'Watch this run' + (step === null ? '' : ' at step ' + step + ', which lost most');
 
@@ -151,7 +153,7 @@ export function columnsOf(study) {
     { name: 'seconds', title: 'Time', help: 'Measured time of the passes after the prompt.', value: (row) => row.seconds, text: (row) => clock(row.seconds), more: true },
     { name: 'plain', title: 'Plain', help: 'Measured time of plain decoding.', value: (row) => row.plain_seconds, text: (row) => clock(row.plain_seconds), more: true },
     { name: 'modelled', title: 'By T(n)', help: 'Time computed from T(n) and the time of drafting.', value: (row) => row.modelled_seconds, text: (row) => clock(row.modelled_seconds), more: true },
-    { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
+    { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => (row.disturbed ? '* ' : '') + number(speedupOf(row)), kind: (row) => paying(speedupOf(row)), says: disturbedWords },
   ];
   if (second && known && byT) columns.push({ name: 'first', title: 'A ×', unit: units, help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
   if (second) columns.push({ name: 'second', title: byT ? 'B ×' : 'B tok/pass', unit: byT ? 'replayed, by T(n)' : 'replayed', help: 'B is not run: its drafts are replayed on the outputs of A. ' + (byT ? 'Compare it with A by T(n).' : 'Tokens per pass.'), value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });

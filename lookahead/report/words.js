@@ -64,8 +64,8 @@ export function flagsOf({ config: own }, { config, start }, settings) {
 /** Whether the speedups of a study's rows were measured, or computed from T(n). */
 export const measured = (/** @type {Study} */ { rows }) => rows.some(({ speedup }) => speedup !== null);
 
-/** Times faster than plain decoding: measured if it was, else by T(n). */
-export const speedupOf = (/** @type {Row} */ { speedup, modelled_speedup: modelled }) => speedup ?? modelled;
+/** Times faster than plain decoding: measured if it was and other work did not disturb it, else by T(n). */
+export const speedupOf = (/** @type {Row} */ { speedup, modelled_speedup: modelled, tokens_per_pass: most, disturbed }) => (disturbed ? modelled ?? most : speedup ?? modelled);
 
 /** The class of a number that pays above 1. */
 export const paying = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? '' : value >= 1.005 ? 'pays' : value < 0.995 ? 'loses' : '');

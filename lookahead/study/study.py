@@ -92,7 +92,7 @@ def make_study(
         verdict=verdict(rows, config, costs, draft_seconds, chain),
         rows=tuple(rows),
         total=total,
-        notes=tuple(options.notes),
+        notes=(*_disturbed(rows), *options.notes),
     )
     told(found)
     return _explored(found, samples, options, tick) if total.passes else found
@@ -138,6 +138,15 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
         machines=tuple(machines),
         notes=(*_off(study), *study.notes, *_left_out(study, variants)),
     )
+
+
+def _disturbed(rows: Sequence[Row]) -> Iterator[str]:
+    """A note if some measured times cannot be."""
+    if count := sum(row.disturbed for row in rows):
+        yield (
+            f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass allow, "
+            "as when other work slows plain decoding down; the modelled number counts for them"
+        )
 
 
 def _off(study: Study) -> Iterator[str]:

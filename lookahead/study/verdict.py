@@ -62,7 +62,7 @@ def _times(rows: Sequence[Row]) -> tuple[list[float], list[float], bool]:
     """
     rows = [row for row in rows if row.passes]
     if rows and all(row.seconds and row.plain_seconds for row in rows):
-        return [row.plain_seconds or 0.0 for row in rows], [row.seconds or 0.0 for row in rows], True
+        return [row.counted_plain_seconds or 0.0 for row in rows], [row.seconds or 0.0 for row in rows], True
     rows = [row for row in rows if row.modelled_seconds and row.modelled_speedup]
     after = [row.modelled_seconds or 0.0 for row in rows]
     return [(row.modelled_speedup or 0.0) * seconds for row, seconds in zip(rows, after, strict=True)], after, False

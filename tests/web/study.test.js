@@ -85,6 +85,14 @@ test('kinds have the sums of their prompts, the worst first', () => {
   assert.deepEqual(second([2, null, null]), [['sum', null], ['code', 2]]);
 });
 
+test('a measured speed that cannot be gives way to the modelled one, with a mark', () => {
+  const row = { ...ROW, speedup: 3, disturbed: true, seconds: 2, plain_seconds: 6, category: 'a' }, cell = columnsOf(study()).find(({ name }) => name === 'speedup');
+  assert.deepEqual([cell.text(row, 0), cell.text(ROW, 0), cell.value(row, 0)], ['* 1.25', '1.40', 1.25]);
+  assert.match(cell.says(row), /^\* timing disturbed: measured 3.00×/);
+  assert.equal(cell.says(ROW), '');
+  assert.deepEqual(kindsOf(study({ rows: [row, { ...row, category: 'b' }] })).map(({ speedup }) => speedup), [1.25, 1.25]);
+});
+
 test('settings are copied as flags: what changes, and what is not the default', () => {
   const settings = { decoding_length: { flag: '--decoding-length', default: 32 }, branch_length: { flag: '--branch-length', default: 0 }, sources: { flag: '--sources', default: ['prompt', 'output'] } };
   assert.equal(flagsOf(study(), { config: {}, start: 'cold' }, settings), '--decoding-length 64');

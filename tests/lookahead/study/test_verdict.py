@@ -19,6 +19,7 @@ from lookahead.study.grid import Drafting
 from lookahead.study.losses import Cause
 from lookahead.study.material import Sample
 from lookahead.study.result import CAUSE_NAMES, Loss, Machine, Row, Variant
+from lookahead.study.rows import total_of
 from lookahead.study.study import StudyOptions, make_study
 from lookahead.study.verdict import SETTINGS_OF, advice, against, break_even, interval, verdict
 from tests.lookahead.study.samples import FLAT, STEEP
@@ -26,7 +27,7 @@ from tests.lookahead.study.samples import FLAT, STEEP
 BASE = LookaheadConfig()
 
 
-def row(name: str = "a", speedup: float | None = 1.5, **changes) -> Row:
+def row(name: str = "a", modelled: float | None = 1.5, **changes) -> Row:
     """A row whose drafts are so many times as fast as plain decoding by T(n)."""
     values = {
         "name": name,
@@ -37,8 +38,8 @@ def row(name: str = "a", speedup: float | None = 1.5, **changes) -> Row:
         "accepted": 20,
         "empty": 0,
         "wasted": 40,
-        "modelled_seconds": None if speedup is None else 1.0,
-        "modelled_speedup": speedup,
+        "modelled_seconds": None if modelled is None else 1.0,
+        "modelled_speedup": modelled,
         **changes,
     }
     return Row(**values)
@@ -86,11 +87,20 @@ def test_measured_times_count_where_every_prompt_has_them():
     assert verdict([*rows, row("b", 3.0)], BASE, FLAT).speedup == 3.0
 
 
+def test_what_was_measured_as_faster_than_its_tokens_per_pass_counts_as_modelled():
+    rows = [row(str(n), 1.2, seconds=2.0, plain_seconds=3.0, speedup=1.5) for n in range(4)]
+    disturbed = row("d", 0.9, seconds=2.0, plain_seconds=9.0, speedup=4.5, disturbed=True)
+    said = verdict([*rows, disturbed], BASE, FLAT)
+    assert said.speedup == pytest.approx((4 * 3.0 + 0.9 * 2.0) / 10.0)
+    assert said.prompts_that_pay == 4
+    assert total_of([*rows, disturbed]).speedup == pytest.approx(said.speedup)
+
+
 def test_without_times_it_says_so():
-    said = verdict([row(speedup=None)], BASE)
+    said = verdict([row(modelled=None)], BASE)
     assert (said.pays, said.speedup, said.low) == (None, None, None)
     assert said.text.startswith("2.00 tokens per pass; without T(n)")
-    assert verdict([row(passes=0, tokens_per_pass=None, speedup=None)], BASE).reason == "no passes"
+    assert verdict([row(passes=0, tokens_per_pass=None, modelled=None)], BASE).reason == "no passes"
     assert verdict([], BASE).reason == "no passes"
 
 
