@@ -36,8 +36,8 @@ from lookahead.study.reading import read_material
 from lookahead.study.replayed import output_of
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study
-from lookahead.study.verdict import against, verdict
+from lookahead.study.study import StudyOptions, as_recorded, base_config, judged, make_study
+from lookahead.study.verdict import against
 from lookahead.trie.file import load_corpus
 
 NICENESS = 5
@@ -271,7 +271,7 @@ class Work:
     def _so_far(self) -> Study:
         """The study as far as it has come."""
         last = make_study(self.found[-1:], self._options)
-        told = verdict(self.rows, self._options.config, self._options.costs, last.draft_seconds)
+        told = judged(self.rows, self.found, self._options, last.draft_seconds)
         notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
         rows, total = tuple(self.rows), total_of(self.rows)
         return self._with_other(replaced(last, rows=rows, total=total, verdict=told, advice=(), notes=notes))

@@ -21,9 +21,9 @@ from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
-from lookahead.study.result import Machine, Row, Study, Variant
+from lookahead.study.result import Machine, Row, Study, Variant, Verdict
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.verdict import advice, machine, verdict
+from lookahead.study.verdict import advice, doubt, machine, verdict
 from lookahead.trie import Trie
 
 FEW_REPLAYED = 100_000
@@ -79,8 +79,7 @@ def make_study(
     """
     rows, drafts = _rows(samples, options, tick)
     draft_seconds = median(drafts) if drafts else None
-    config, costs, total = options.config, options.costs, total_of(rows)
-    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    config, total = options.config, total_of(rows)
     found = Study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program_version=lookahead.__version__,
@@ -89,13 +88,25 @@ def make_study(
         config=_plain(config),
         sampling=_plain(options.sampling),
         draft_seconds=draft_seconds,
-        verdict=verdict(rows, config, costs, draft_seconds, chain),
+        verdict=judged(rows, samples, options, draft_seconds),
         rows=tuple(rows),
         total=total,
         notes=(*_disturbed(rows), *options.notes),
     )
     told(found)
     return _explored(found, samples, options, tick) if total.passes else found
+
+
+def judged(
+    rows: Sequence[Row], samples: Sequence[Sample], options: StudyOptions, draft_seconds: float | None
+) -> Verdict:
+    """The verdict on these rows, and a warning where T(n) cannot be trusted."""
+    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    said = verdict(rows, options.config, options.costs, draft_seconds, chain)
+    warning = doubt(options.costs) or doubt(shown_costs(samples, options.costs))
+    if not warning or said.reason in ("no passes", "busy machine"):
+        return said
+    return msgspec.structs.replace(said, text=f"{said.text} {warning}")
 
 
 def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple[list[Row], list[float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -21,6 +22,9 @@ COVERED = 0.9
 """Share of the resamples that an interval holds."""
 FEWEST = 4
 """Prompts that advice needs: it is chosen on one half of them and told on the other."""
+
+QUIET = 1.05
+"""T(n) of a quiet machine falls by less than this factor, and rises by less than this times as fast as n."""
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
@@ -107,6 +111,19 @@ def verdict(
     )
     answer = _answer(said, found, measured, len(before))
     return msgspec.structs.replace(said, text=f"{answer} {branch.sentence(found)}")
+
+
+def doubt(costs: PassCosts | None) -> str:
+    """A sentence that says to measure T(n) again, if it falls or jumps as times on a quiet machine do not; else empty.
+
+    >>> doubt(PassCosts((1, 2, 4), (1.0, 1.2, 0.9)))
+    'T(n) was measured while the machine was busy (T(4) is less than T(2)): measure it again.'
+    """
+    for (left, start), (right, end) in pairwise(zip(costs.lengths, costs.seconds, strict=True) if costs else ()):
+        how = "less than" if end < start / QUIET else f"more than {right / left:g} times"
+        if not start / QUIET <= end <= QUIET * start * right / left:
+            return f"T(n) was measured while the machine was busy (T({right}) is {how} T({left})): measure it again."
+    return ""
 
 
 def _answer(said: Verdict, found: Findings, measured: bool, prompts: int) -> str:

@@ -159,6 +159,25 @@ def test_a_busy_machine_is_named_before_its_slow_passes():
     assert "T(2)" in said.text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        ((1.0, 1.2, 1.6, 2.4), ""),
+        ((1.0, 0.97, 1.6, 1.55), ""),
+        ((1.0, 2.05, 2.2, 2.4), ""),
+        ((1.0, 2.2, 2.8, 3.0), "T(2) is more than 2 times T(1)"),
+        ((1.0, 1.2, 1.6, 1.4), "T(8) is less than T(4)"),
+    ],
+)
+def test_a_time_of_passes_that_falls_or_jumps_is_named_whatever_the_verdict(seconds, why):
+    costs = PassCosts((1, 2, 4, 8), seconds)
+    samples = [Sample(str(n), (n, 1, 2, 3, 4, 5, 6), tuple([1, 2, 3, 4, 5, 6, n] * 4)) for n in range(4)]
+    said = make_study(samples, StudyOptions("t", LookaheadConfig(budget="fixed"), costs, jobs=1)).verdict
+    assert said.reason != "busy machine"
+    assert said.text.count("measure it again") == bool(why)
+    assert why in said.text
+
+
 def test_every_cause_has_settings_that_could_win_it_back():
     assert set(SETTINGS_OF) == set(CAUSE_NAMES) == set(get_args(Cause))
 
