@@ -45,10 +45,10 @@ function explain(says, cause, around) {
 
 /** What would win the tokens of a cause back. @param {number} tokens @param {Advice | undefined} cure @param {Around} around */
 function cureOf(tokens, cure, around) {
-  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'nothing to win';
+  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'in no source';
   if (!cure) return [words];
   const gain = signed(Number(cure.gain)) + ' % speed';
-  return around.use && changes(cure) ? [gain + ' ', press('Try as B', () => around.use?.(settingOf(cure)), { class: 'link' })] : [words + ', ' + gain];
+  return around.use && changes(cure) ? [gain + ' ', press('Try as B', () => around.use?.(settingOf(cure)), { class: 'link' })] : [gain];
 }
 
 /** A ratio as a change in percent. */

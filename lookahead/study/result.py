@@ -37,7 +37,8 @@ class Loss(msgspec.Struct, frozen=True):
             ``branch_length``, ``strategy``: this setting cut it. ``pruned``: it had been seen and was pruned.
         passes: How many passes ended for it.
         tokens: Tokens that would have come with those passes, had the sources' next guesses been drafted (>= passes
-            where a source knew how the output went on, 0 where nothing had seen it).
+            where a source knew how the output went on, 0 where nothing had seen it). A token that several passes lost
+            counts once, so it is a bound within the output.
     """
 
     cause: str
