@@ -36,7 +36,7 @@ from lookahead.study.reading import read_material
 from lookahead.study.replayed import output_of
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.study import StudyOptions, as_recorded, base_config, judged, make_study
+from lookahead.study.study import StudyOptions, as_recorded, as_replayed, base_config, judged, make_study, shown_costs
 from lookahead.study.verdict import against
 from lookahead.trie.file import load_corpus
 
@@ -212,6 +212,7 @@ class Work:
         self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
         try:
             self._check()
+            self._options = replace(self._options, drafting=timed_drafting(self.found, self._options.config))
             study = self._with_other(make_study(self.found, self._sought(), self._tick))
         except StoppedError as error:
             if len(self.found) == len(self.samples):
@@ -254,13 +255,14 @@ class Work:
         """The study of all that was found, with B beside it if there is one: replayed on the outputs of A."""
         if not self._points:
             return study
-        config, costs = self._options.config, self._options.costs
-        drafting = timed_drafting(self.found, config) if costs else Drafting()
+        config, costs = self._options.config, shown_costs(self.found, self._options.costs)
+        drafting = (self._options.drafting or timed_drafting(self.found, config)) if costs else Drafting()
         own, other = (
             grid.variant(outcomes, costs, drafting, "B", False, grid.differences(point.config, config), point.start)
             for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
         )
         told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])
+        study = as_replayed(study, own, self.found, self._options)
         return replaced(study, variants=(other, *study.variants), advice=(told, *study.advice))
 
     def _row(self, sample: Sample) -> Row:

@@ -17,7 +17,7 @@ from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo, RunRecord
-from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
+from lookahead.study.grid import Drafting, Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
@@ -44,6 +44,7 @@ class StudyOptions:
         jobs: Processes that replay; None takes one per processor. Or a cluster.
         most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
             all on all samples.
+        drafting: Time of the drafts; None measures it on a few of the samples.
     """
 
     title: str
@@ -59,6 +60,7 @@ class StudyOptions:
     notes: Sequence[str] = ()
     jobs: Jobs = None
     most_replayed: int | None = None
+    drafting: Drafting | None = None
 
 
 Tick = Callable[[str, int, int], object]
@@ -128,7 +130,7 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
     costs = shown_costs(samples, options.costs)
     points = grid(options.axes, config) if options.axes else []
     jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
-    drafting = timed_drafting(samples, config)
+    drafting = options.drafting or timed_drafting(samples, config)
     what = f"{len(points)} settings" if points else "summing up"
 
     def tried(costs: PassCosts | None, done: Callable[[int, int], object] | None = None) -> tuple[Variant, ...]:
@@ -138,6 +140,9 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
     first, *variants = tried(costs, partial(tick, what))
     told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
     machines = [] if costs is None else [machine(options.machine, costs, drafting, [first, *variants])]
+    if not corpus:  # which the replays of a cold start leave out
+        study = as_replayed(msgspec.structs.replace(study, machines=tuple(machines)), first, samples, options)
+        machines = list(study.machines)
     for name, curve in {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}.items():
         machines.append(machine(name, curve, drafting, tried(curve)))
     if options.peers:
@@ -158,6 +163,26 @@ def _disturbed(rows: Sequence[Row]) -> Iterator[str]:
             f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass allow, "
             "as when other work slows plain decoding down; the modelled number counts for them"
         )
+
+
+def as_replayed(study: Study, own: Variant, samples: Sequence[Sample], options: StudyOptions) -> Study:
+    """The study with the modelled numbers that its own settings have in the replay beside others: the same settings
+    have the same number, in rows, sums, verdict and at the first machine."""
+    costs = shown_costs(samples, options.costs)
+    if costs is None:
+        return study
+    replace = msgspec.structs.replace
+    rows = tuple(
+        replace(row, modelled_speedup=speed, modelled_seconds=costs.at(1) * (row.tokens - 1) / speed) if speed else row
+        for row, speed in zip(study.rows, own.each, strict=True)
+    )
+    total, machines = total_of(rows), list(study.machines)
+    if machines:
+        known = machines[0]
+        best = total.modelled_speedup if known.best == own.label else known.best_speedup
+        machines[0] = replace(known, modelled_speedup=total.modelled_speedup, best_speedup=best)
+    said = judged(rows, samples, options, study.draft_seconds)
+    return replace(study, rows=rows, total=total, machines=tuple(machines), verdict=said)
 
 
 def _off(study: Study) -> Iterator[str]:

@@ -136,6 +136,14 @@ def test_a_warm_b_knows_the_outputs_of_the_earlier_prompts(client: TestClient) -
     assert warm.tokens_per_pass > cold.tokens_per_pass
 
 
+def test_b_with_the_settings_of_a_has_the_numbers_of_a(client: TestClient) -> None:
+    found = found_by(client, started(client, settings=[{}, {}]))
+    (other,) = found.variants
+    assert [row.modelled_speedup for row in found.rows] == list(other.each)
+    assert found.total.modelled_speedup == pytest.approx(other.modelled_speedup)
+    assert found.machines[0].modelled_speedup == found.total.modelled_speedup
+
+
 def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
     study = started(client, TRACE, settings=[{"decoding_length": 8}])
     found = found_by(client, study)

@@ -298,5 +298,15 @@ def test_machines_differ_in_what_is_best_there():
     assert flat.break_even[0] == pytest.approx(1.0, rel=0.01)
 
 
+def test_the_same_settings_have_the_same_number_everywhere():
+    samples = [Sample(str(n), (n, 1, 2, 3, 4, 5, 6), tuple([1, 2, 3, 4, 5, 6, n] * 4)) for n in range(4)]
+    axes = {"decoding_length": (8, BASE.decoding_length)}
+    study = make_study(samples, StudyOptions("t", BASE, FLAT, axes=axes, jobs=1))
+    same = next(one for one in study.variants if not one.config)
+    assert study.total.modelled_speedup == pytest.approx(same.modelled_speedup)
+    assert study.machines[0].modelled_speedup == study.total.modelled_speedup == study.verdict.speedup
+    assert [row.modelled_speedup for row in study.rows] == list(same.each)
+
+
 def test_break_even_counts_the_time_of_the_draft():
     assert break_even(STEEP, Drafting(0.1, 0.01))[1] == pytest.approx(1.9 + 0.11)
