@@ -60,7 +60,7 @@ function showAccepted(rows, says, parts, by, sources) {
   rows.replaceChildren(...parts.map(([name, { drafted, checked, accepted }]) => make('div', { class: 'bar-row', 'data-part': name },
     make('span', { class: 'name' }, ...nameOf(name, by, sources)),
     bar([['a', accepted / most], ['x', (checked - accepted) / most], ['u', (drafted - checked) / most]]),
-    make('span', { class: 'value' }, make('b', {}, checked ? percent(accepted / checked) : '–'), ' of ' + number(checked, 0)), make('span', { class: 'small' }))));
+    make('span', { class: 'value' }, make('b', {}, checked ? percent(accepted / checked) : '–'), ' of ' + number(checked, 0) + ' checked'), make('span', { class: 'small' }))));
   says.replaceChildren(make('span', { class: 'legend' }, ...[['a', 'accepted'], ['x', 'rejected'], ['u', 'not reached']].map(([kind, words]) => make('span', {}, make('i', { class: kind }), words))), parts.length ? ' ' : 'No draft tokens.');
 }
 

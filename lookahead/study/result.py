@@ -103,6 +103,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     worst_step: int | None = None
 
     @property
+    def acceptance_rate(self) -> float | None:
+        """Accepted of the drafted tokens; None if nothing was drafted."""
+        return self.accepted / self.drafted if self.drafted else None
+
+    @property
     def counted_speedup(self) -> float | None:
         """The measured speedup, or where it cannot be the modelled one (tokens per pass without T(n))."""
         return (self.modelled_speedup or self.tokens_per_pass) if self.disturbed else self.speedup

@@ -77,8 +77,8 @@ test('kinds have the sums of their prompts, the worst first', () => {
   const row = (category, more) => ({ ...ROW, category, tokens: 21, passes: 10, seconds: 2, plain_seconds: 4, modelled_seconds: 2, modelled_speedup: 1.5, ...more });
   const rows = [row('code'), row('code', { seconds: 6, plain_seconds: 6 }), row('sum', { seconds: 4, modelled_speedup: 1 })];
   assert.deepEqual(kindsOf(study({ rows })), [
-    { kind: 'sum', prompts: 1, tokens: 21, per_pass: 2, speedup: 1, modelled: 1, second: null },
-    { kind: 'code', prompts: 2, tokens: 42, per_pass: 2, speedup: 1.25, modelled: 1.5, second: null },
+    { kind: 'sum', prompts: 1, tokens: 21, per_pass: 2, rate: 1 / 3, speedup: 1, modelled: 1, second: null },
+    { kind: 'code', prompts: 2, tokens: 42, per_pass: 2, rate: 1 / 3, speedup: 1.25, modelled: 1.5, second: null },
   ]);
   assert.deepEqual(kindsOf(study({ rows: [row('code'), row('code')] })), []);
   // 20 tokens at 1 and 20 at 3 times plain decoding's speed: 40 in the time of 26 2/3; a prompt that B has not is left out
