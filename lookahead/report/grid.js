@@ -92,9 +92,9 @@ export function mountRanking(box, around) {
     show(/** @type {Study} */ study) {
       const byT = study.machines.length > 0, own = { label: 'A (these settings)', peer: false, config: {}, start: 'cold', value: byT ? study.total.modelled_speedup : study.total.tokens_per_pass, own: true };
       const others = study.variants.map((one) => ({ ...one, value: byT ? one.modelled_speedup : one.tokens_per_pass, own: false }));
-      const ranked = [own, ...others].filter(({ value }) => value !== null).sort((a, b) => Number(b.value) - Number(a.value));
+      const ranked = [own, ...others.sort((a, b) => Number(b.value) - Number(a.value))].filter(({ value }) => value !== null); // A stays on top
       const shown = ranked.filter((one, i) => i < MOST || one.own || one.peer || one.label === 'B'), most = Math.max(1, ...shown.map(({ value }) => Number(value)));
-      place.replaceChildren(...shown.map((one) => make('div', { class: 'bar-row' + (one.own ? ' own' : ''), title: settingsText(one.config) },
+      place.replaceChildren(...shown.map((one) => make('div', { class: 'bar-row' + (one.own ? ' own' : ''), title: one.label + ': ' + settingsText(one.config) },
         make('span', { class: 'name' }, one.label + (one.peer ? ' ◇' : '')), make('span', { class: 'bar' }, make('i', { class: one.own ? 'a' : one.peer ? 'u' : 'g', style: 'width: ' + (100 * Number(one.value) / most).toFixed(1) + '%' })),
         make('span', { class: 'value' }, make('b', { class: byT ? paying(one.value) : '' }, byT ? times(one.value) : number(one.value))),
         make('span', { class: 'small' }, ...(one.peer ? [] : takes(study, one, around, !one.own && one.label !== 'B'))))));

@@ -2,7 +2,7 @@
 
 import { make, press } from './dom.js';
 import { kindsOf, kindTable, secondOf } from './kinds.js';
-import { clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
+import { apart, clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
 
 /** @import { Around, Column, Row, Study } from './study' */
 
@@ -137,11 +137,11 @@ const watchWords = (/** @type {Row} */ { worst_step: step }) => 'Watch this run'
 export function columnsOf(study) {
   const second = secondOf(study), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
-  const byT = study.machines.length > 0;
+  const byT = study.machines.length > 0, names = apart(study.rows.map((row) => oneLine(row.text) || oneLine(row.name)));
   const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. Watch calls it Decode speedup; what is “faster here” there is of the whole run.', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';
   const ofSecond = (/** @type {number} */ at) => (second ? (isAll(at) ? (byT ? second.modelled_speedup : second.tokens_per_pass) : second.each[at] ?? null) : null);
   /** @type {Column[]} */ const columns = [
-    { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (row, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : oneLine(row.text) || oneLine(row.name)) },
+    { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (_, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : names[at]) },
     { name: 'category', title: 'Kind', help: 'As the file says.', value: ({ category }) => category || null, text: (row, at) => (isAll(at) ? '' : oneLine(row.category)), more: true },
     { name: 'tokens', title: 'Tokens', help: 'Tokens of the output.', value: (row) => row.tokens, text: (row) => number(row.tokens, 0) },
     { name: 'passes', title: 'Passes', help: 'Forward passes after the prompt.', value: (row) => row.passes, text: (row) => number(row.passes, 0) },

@@ -18,6 +18,21 @@ const MARKS = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g; // marks that 
 /** A text in one line: breaks and control characters as blanks, hiding marks and halves of characters visible. */
 export const oneLine = (/** @type {string} */ text) => text.replace(/[\s\x00-\x1f\x7f\u2028\u2029]+/g, ' ').replace(MARKS, (letter) => '⟨' + letter.charCodeAt(0).toString(16) + '⟩').trim(); // eslint-disable-line no-control-regex
 
+const MOST_SHARED = 24; // characters that the beginnings of two prompts may share and still be told apart in a narrow column
+
+/** Texts by which prompts can be told apart: the line, and what comes after a long beginning that another one shares. @param {string[]} texts */
+export function apart(texts) {
+  const order = texts.map((_, at) => at).sort((a, b) => (texts[a] < texts[b] ? -1 : 1)), shared = texts.map(() => 0);
+  for (const [i, at] of order.entries()) {
+    if (!i) continue;
+    const before = order[i - 1];
+    let length = 0;
+    while (length < texts[at].length && texts[at][length] === texts[before][length]) length += 1;
+    for (const one of [at, before]) shared[one] = Math.max(shared[one], length);
+  }
+  return texts.map((text, at) => (at + 1) + '. ' + (shared[at] > MOST_SHARED && shared[at] < text.length ? '… ' + text.slice(text.lastIndexOf(' ', shared[at]) + 1) : text));
+}
+
 export function number(/** @type {number | null | undefined} */ value, digits = 2) {
   if (value === null || value === undefined || !isFinite(value)) return '–';
   return value >= 1000 || !digits ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);

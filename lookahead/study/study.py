@@ -160,8 +160,8 @@ def _disturbed(rows: Sequence[Row]) -> Iterator[str]:
     """A note if some measured times cannot be."""
     if count := sum(row.disturbed for row in rows):
         yield (
-            f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass allow, "
-            "as when other work slows plain decoding down; the modelled number counts for them"
+            f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass "
+            "allow, as when other work slows plain decoding down; the modelled number counts for them"
         )
 
 

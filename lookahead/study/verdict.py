@@ -37,7 +37,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 }
 """Cause of a loss -> the settings that could win it back."""
 _Times = Callable[[Variant], tuple[list[float], list[float]]]
-_WARM = "one LookaheadEngine for all prompts (warm: bench --warm, Keep the trie between runs on Watch)"
+_WARM = "one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)"
 _PAYS = (
     "Nothing to win on this machine, where a wider pass costs more time than such tokens save; where T(n) is flatter "
     "the same outputs accept more (--machine FILE tells)."
@@ -193,12 +193,13 @@ def advice(
             said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
         elif loss.cause == "pays":
             said = Advice(text=_PAYS, cause=loss.cause)
-        if said is not None:
+        if said is not None and (said.text != found[0].text or said.text.startswith("Nothing")):
             share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
             text = share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]
             found.append(msgspec.structs.replace(said, text=text))
     if found[0].gain is not None:
-        found[1:] = [one for one in found[1:] if one.gain is None or one.config != found[0].config]
+        best = (found[0].config, found[0].start)
+        found[1:] = [one for one in found[1:] if one.gain is None or (one.config, one.start) != best]
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
 
 
@@ -224,7 +225,7 @@ def flags(variant: Variant) -> str:
 
     >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm",
     ...               tokens_per_pass=None, drafted_per_pass=None, modelled_speedup=None))
-    '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm, Keep the trie between runs on Watch)'
+    '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)'
     """
     described = settings_of(LookaheadConfig)
     words = []

@@ -7,7 +7,7 @@ import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/br
 import { axesOf } from '../../lookahead/report/grid.js';
 import { kindsOf } from '../../lookahead/report/kinds.js';
 import { columnsOf } from '../../lookahead/report/table.js';
-import { clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
+import { apart, clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
 
 const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2, 1.6, 2.4], break_even: [1, 1.2, 1.6, 2.4], modelled_speedup: 1.5, best: 'wide', best_speedup: 1.8 };
 const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };
@@ -100,6 +100,11 @@ test('settings are copied as flags: what changes, and what is not the default', 
   assert.equal(flagsOf(study(), { config: {}, start: 'cold' }, settings), '--decoding-length 64');
   assert.equal(flagsOf(study(), { config: { decoding_length: 32, branch_length: null, sources: ['prompt'] }, start: 'cold' }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
   assert.equal(flagsOf(study(), { config: {}, start: 'warm' }, settings), '--decoding-length 64 --warm');
+});
+
+test('prompts with one beginning are told apart by what follows, and by their lines', () => {
+  const same = 'Answer from the passage. Passage: The return window';
+  assert.deepEqual(apart([same + ' is 30 days.', 'Add 2.', same + ' was shut.', 'Add 2.']), ['1. … is 30 days.', '2. Add 2.', '3. … was shut.', '4. Add 2.']);
 });
 
 test('words', () => {

@@ -71,7 +71,14 @@ def test_text_answers_first(trace, capsys):
     assert "tokens per pass" in lines[0]
     assert lines[1].startswith("Reason: ")
     text = "\n".join(lines)
-    for part in ("trace.jsonl: 4 prompts", "where passes ended", "best settings", "other methods", "prompt lookup", "  rate"):
+    for part in (
+        "trace.jsonl: 4 prompts",
+        "where passes ended",
+        "best settings",
+        "other methods",
+        "prompt lookup",
+        "  rate",
+    ):
         assert part in text
     assert "trace.jsonl:5" not in text
     assert main(["study", trace, "--grid", "none", "--limit", "1"]) == 0

@@ -257,6 +257,15 @@ def test_what_is_slower_on_the_other_half_is_never_recommended():
         assert told.text.startswith("Use ") == (told.gain is not None)
 
 
+def test_what_the_best_of_all_says_is_not_said_again_for_a_cause():
+    places = list(range(20))
+    random.Random(0).shuffle(places)  # as advice draws its halves
+    each = [1.3 if place in places[::2] else 0.9 for place in range(20)]
+    tried = [variant("wide", each, {"decoding_length": 64})]
+    (told,) = advice(variant("own", [1.0] * 20), tried, [100] * 20, [Loss("width", 4, 8)])
+    assert told.text.startswith("Keep these settings")
+
+
 def test_two_settings_that_were_given_are_compared_on_all_prompts():
     own = variant("own", [1.0, 1.1, 1.2, 1.0])
     for factor, said in ((1.5, "B is better"), (0.7, "A is better"), (1.0, "B is about as good as A")):
