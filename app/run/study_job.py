@@ -10,6 +10,7 @@ from typing import Any
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo
+from lookahead.study.grid import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class StudyRequest:
     Attributes:
         settings: Draft settings of the study, by name; those that are left out are the runs' own, or the defaults.
         other: Draft settings to compare with, by name; None if there is nothing to compare.
+        other_start: What the other settings' replays of a prompt start with: ``cold``, or ``warm`` (the outputs of the
+            prompts before it are known).
         plain: Whether plain decoding of every prompt is timed, too.
         sweep: Whether other settings are tried by replay.
     """
@@ -27,6 +30,7 @@ class StudyRequest:
     data: bytes
     settings: Mapping[str, Any] = field(default_factory=dict)
     other: Mapping[str, Any] | None = None
+    other_start: Start = "cold"
     sampling: Sampling = GREEDY
     max_new_tokens: int = 128
     plain: bool = True

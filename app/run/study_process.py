@@ -29,14 +29,15 @@ from lookahead.runs.runfile import RunFileError, RunPair
 from lookahead.study import grid
 from lookahead.study.as_run import as_run
 from lookahead.study.grid import AXES, Drafting, Point, timed_drafting
-from lookahead.study.joint import Outcome
+from lookahead.study.joint import Jointly, Outcome
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
+from lookahead.study.replayed import output_of
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.study import StudyOptions, as_recorded, base_config, make_study
-from lookahead.study.verdict import against, verdict
+from lookahead.study.study import StudyOptions, as_recorded, as_replayed, base_config, judged, make_study, shown_costs
+from lookahead.study.verdict import against
 from lookahead.trie.file import load_corpus
 
 NICENESS = 5
@@ -180,7 +181,8 @@ class Work:
         self._compared: list[list[Outcome]] = []
         self._points: list[Point] = []
         if asked.other is not None:
-            self._points = [Point(config), Point(replace(config, **asked.other))]
+            self._points = [Point(config), Point(replace(config, **asked.other), asked.other_start)]
+        self._known = [Jointly((), corpus) for _ in self._points]
         self._deadline = monotonic() + job.most_seconds if self.recorded else inf  # runs have limits of their own
 
     def run(self) -> None:
@@ -210,6 +212,7 @@ class Work:
         self._deadline = min(self._deadline, monotonic() + self._job.most_seconds)
         try:
             self._check()
+            self._options = replace(self._options, drafting=timed_drafting(self.found, self._options.config))
             study = self._with_other(make_study(self.found, self._sought(), self._tick))
         except StoppedError as error:
             if len(self.found) == len(self.samples):
@@ -239,8 +242,12 @@ class Work:
         """Take a sample with its output among those found: its row, and what A and B do on it."""
         row = self._row(sample)
         if self._points:
-            made = self._options
-            self._compared += grid.Work([sample], self._points, made.costs, made.corpus).outcomes(0, 1)
+            outcomes = []
+            for point, known in zip(self._points, self._known, strict=True):
+                outcomes += known.outcomes(sample, [point.config], self._options.costs)
+                if point.start == "warm":
+                    known.know(output_of(sample))
+            self._compared.append(outcomes)
         self.rows.append(row)
         self.found.append(sample)
 
@@ -248,13 +255,14 @@ class Work:
         """The study of all that was found, with B beside it if there is one: replayed on the outputs of A."""
         if not self._points:
             return study
-        config, costs = self._options.config, self._options.costs
-        drafting = timed_drafting(self.found, config) if costs else Drafting()
+        config, costs = self._options.config, shown_costs(self.found, self._options.costs)
+        drafting = (self._options.drafting or timed_drafting(self.found, config)) if costs else Drafting()
         own, other = (
-            grid.variant(outcomes, costs, drafting, "B", config=grid.differences(point.config, config))
+            grid.variant(outcomes, costs, drafting, "B", False, grid.differences(point.config, config), point.start)
             for point, outcomes in zip(self._points, zip(*self._compared, strict=True), strict=True)
         )
         told = against(own, other, [max(0, row.tokens - 1) for row in study.rows])
+        study = as_replayed(study, own, self.found, self._options)
         return replaced(study, variants=(other, *study.variants), advice=(told, *study.advice))
 
     def _row(self, sample: Sample) -> Row:
@@ -265,7 +273,7 @@ class Work:
     def _so_far(self) -> Study:
         """The study as far as it has come."""
         last = make_study(self.found[-1:], self._options)
-        told = verdict(self.rows, self._options.config, self._options.costs, last.draft_seconds)
+        told = judged(self.rows, self.found, self._options, last.draft_seconds)
         notes = tuple(self.notes)  # those of the study of one prompt are of that prompt
         rows, total = tuple(self.rows), total_of(self.rows)
         return self._with_other(replaced(last, rows=rows, total=total, verdict=told, advice=(), notes=notes))

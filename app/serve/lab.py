@@ -1,7 +1,7 @@
 """The lab at ``/lab``: its page, and the studies that visitors start there.
 
 ``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` (a file
-that is not text as ``"base64"`` instead of ``"text"``) and answers ``{"id"}``; ``POST /lab/check`` takes the same and
+that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``) and answers ``{"id"}``; ``POST /lab/check`` takes the same and
 answers what the file holds (``{"prompts", "recorded"}``).
 ``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (the settings), ``{"progress"}``,
 ``{"study"}``, ``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
@@ -43,6 +43,8 @@ from lookahead.study.table import to_csv
 from lookahead.study.verdict import machine
 
 COOKIE = "lookahead-lab"
+STARTS = ("cold", "warm")
+"""What the replays of B can start with."""
 MEASURE_SECONDS = 30.0
 """Least time between two measurements of T(n): each takes the engine from runs, and all visitors share its result."""
 LOOK_SECONDS = 1.0
@@ -107,6 +109,9 @@ class Lab:
         if not isinstance(given, list) or not all(isinstance(one, dict) for one in given) or len(given) > 2:
             raise ValueError("settings: need one or two objects of settings")
         most = {"max_new_tokens": values["max_new_tokens"]} if "max_new_tokens" in values else {}
+        start = given[1].pop("start", "cold") if given[1:] else "cold"
+        if start not in STARTS:
+            raise ValueError(f"settings: start={str(start)[:40]!r}; need {' or '.join(STARTS)}")
         own, *others = [self._settings(one) for one in given]
         drafts = settings_of(LookaheadConfig).keys()
         return StudyRequest(
@@ -114,6 +119,7 @@ class Lab:
             data=data,
             settings={name: own[name] for name in own.keys() & drafts},
             other={name: others[0][name] for name in others[0].keys() & drafts} if others else None,
+            other_start=start,
             sampling=chosen(Sampling, own),
             max_new_tokens=chosen(RunSettings, {**own, **self._settings(most)}).max_new_tokens,
             plain=_switch(values, "plain", True),
@@ -278,7 +284,9 @@ async def _events(study: LiveStudy) -> AsyncIterator[bytes]:
     shown: bytes | None = None
     due = 0.0
     with study.read():
-        yield _event(orjson.dumps({"asked": {"settings": dict(study.request.settings), "other": study.request.other}}))
+        asked = study.request
+        other = asked.other and {**asked.other, "start": asked.other_start}
+        yield _event(orjson.dumps({"asked": {"settings": dict(asked.settings), "other": other}}))
         while True:
             over, progress, result = study.over.is_set(), study.progress, study.result
             if progress is not told:

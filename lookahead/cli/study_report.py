@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lookahead.cli.console import table
 from lookahead.inputs import excerpt
+from lookahead.study.decisions import DECISIONS
 from lookahead.study.result import CAUSE_NAMES, Machine, Row, Study, Variant
 from lookahead.study.rows import total_of
 
@@ -25,19 +26,23 @@ def report(study: Study) -> str:
 
 def _answer(study: Study) -> str:
     total = study.total
-    lines = [study.verdict.text, *(one.text for one in study.advice)]
+    reason = study.verdict.reason
+    branch = next((one for one in DECISIONS if one.reason == reason), None)
+    why = [f"Reason: {reason} ({branch.when}). {branch.then}"] if branch else []
+    lines = [study.verdict.text, *why, *(one.text for one in study.advice)]
     model = f", {study.model['name']} ({study.model['dtype']} on {study.model['device']})" if study.model else ""
+    prompts = "prompt" if len(study.rows) == 1 else "prompts"
     rate = "" if total.tokens_per_pass is None else f", {total.tokens_per_pass:.2f} tokens per pass"
     speed = "" if total.speedup is None else f", {total.speedup:.2f}x the speed of plain decoding (measured)"
     if not speed and total.modelled_speedup is not None:
         speed = f", {total.modelled_speedup:.2f}x the speed of plain decoding (modelled by T(n))"
-    lines.append(f"{excerpt(study.title)}: {len(study.rows)} prompts{model}{rate}{speed}")
+    lines.append(f"{excerpt(study.title)}: {len(study.rows)} {prompts}{model}{rate}{speed}")
     return "\n".join(lines)
 
 
 def _badness(row: Row) -> float:
     """What the worst rows have least of: speedup, measured or modelled, or tokens per pass."""
-    values = (row.speedup, row.modelled_speedup, row.tokens_per_pass)
+    values = (row.counted_speedup, row.modelled_speedup, row.tokens_per_pass)
     return next((value for value in values if value is not None), float("inf"))
 
 
@@ -52,10 +57,12 @@ def _prompts(study: Study) -> str:
         "per pass": lambda row: row.tokens_per_pass,
         "drafted": lambda row: row.drafted,
         "accepted": lambda row: row.accepted,
+        "rate": lambda row: row.acceptance_rate,
         "empty": lambda row: row.empty,
         "seconds": lambda row: row.seconds,
         "plain s": lambda row: row.plain_seconds,
-        "speedup": lambda row: row.speedup,
+        "speedup": lambda row: row.counted_speedup,
+        "timing": lambda row: "disturbed" if row.disturbed else None,
         "modelled": lambda row: row.modelled_speedup,
         "near ties": lambda row: row.near_ties,
         "lost most at": lambda row: row.worst_step,
@@ -76,10 +83,13 @@ def _kinds(rows: Sequence[Row]) -> str:
     totals = [(kind or "-", len(found), total_of(found)) for kind, found in kinds.items()]
     totals.sort(key=lambda one: _badness(one[2]))
     cells = [
-        (excerpt(kind, 32), count, total.tokens, total.tokens_per_pass, total.speedup, total.modelled_speedup)
+        (
+            *(excerpt(kind, 32), count, total.tokens, total.tokens_per_pass, total.acceptance_rate),
+            *(total.speedup, total.modelled_speedup),
+        )
         for kind, count, total in totals
     ]
-    return table(("kind", "prompts", "tokens", "per pass", "speedup", "modelled"), cells)
+    return table(("kind", "prompts", "tokens", "per pass", "rate", "speedup", "modelled"), cells)
 
 
 def _sources(total: Row) -> str:

@@ -1,7 +1,7 @@
 // Where acceptance is lost: passes by the cause of their end, and draft tokens by source, depth and length of the match.
 
 import { choice, make, press } from './dom.js';
-import { CAUSES, number, percent, plural } from './words.js';
+import { CAUSES, changes, number, percent, plural, settingOf } from './words.js';
 
 /** @import { Accepted, Advice, Around, Source, Study } from './study' */
 
@@ -45,10 +45,10 @@ function explain(says, cause, around) {
 
 /** What would win the tokens of a cause back. @param {number} tokens @param {Advice | undefined} cure @param {Around} around */
 function cureOf(tokens, cure, around) {
-  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'nothing to win';
+  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'in no source';
   if (!cure) return [words];
   const gain = signed(Number(cure.gain)) + ' % speed';
-  return around.use && Object.keys(cure.config).length ? [gain + ' ', press('Try as B', () => around.use?.(cure.config), { class: 'link' })] : [words + ', ' + gain];
+  return around.use && changes(cure) ? [gain + ' ', press('Try as B', () => around.use?.(settingOf(cure)), { class: 'link' })] : [gain];
 }
 
 /** A ratio as a change in percent. */
@@ -60,7 +60,7 @@ function showAccepted(rows, says, parts, by, sources) {
   rows.replaceChildren(...parts.map(([name, { drafted, checked, accepted }]) => make('div', { class: 'bar-row', 'data-part': name },
     make('span', { class: 'name' }, ...nameOf(name, by, sources)),
     bar([['a', accepted / most], ['x', (checked - accepted) / most], ['u', (drafted - checked) / most]]),
-    make('span', { class: 'value' }, make('b', {}, checked ? percent(accepted / checked) : '–'), ' of ' + number(checked, 0)), make('span', { class: 'small' }))));
+    make('span', { class: 'value' }, make('b', {}, checked ? percent(accepted / checked) : '–'), ' of ' + number(checked, 0) + ' checked'), make('span', { class: 'small' }))));
   says.replaceChildren(make('span', { class: 'legend' }, ...[['a', 'accepted'], ['x', 'rejected'], ['u', 'not reached']].map(([kind, words]) => make('span', {}, make('i', { class: kind }), words))), parts.length ? ' ' : 'No draft tokens.');
 }
 

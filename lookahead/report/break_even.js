@@ -53,9 +53,9 @@ function saysOf({ total, machines }, machine, own) {
   return ['By T(n), a pass of A takes as long as ' + number(own.needed) + ' plain ones and brings ' + number(own.y) + ' tokens.' + wide + best];
 }
 
-/** A length of which a pass took clearly less time than one of 1 token; 0 if there is none. */
+/** A length whose time falls or jumps as on a busy machine (`doubt` of lookahead/study/verdict.py); 0 if there is none. */
 export function doubtful(/** @type {Machine} */ { lengths, seconds }) {
-  return lengths[seconds.findIndex((time) => time < 0.95 * seconds[0])] || 0;
+  return lengths[seconds.findIndex((time, i) => i && (1.05 * time < seconds[i - 1] || time > 1.05 * seconds[i - 1] * lengths[i] / lengths[i - 1]))] || 0;
 }
 
 /** Why T(n) cannot be trusted, and what to do. @param {Study} study @param {Machine} machine @param {Around} around */
@@ -63,7 +63,7 @@ function doubts(study, machine, around) {
   const { speedup, modelled_speedup: modelled } = study.total, ratio = Number(modelled) / Number(speedup), low = doubtful(machine);
   const off = machine === study.machines[0] && !machine.again && measured(study) && speedup && modelled && !(ratio > 1 / around.off && ratio < around.off);
   if (!low && !off) return [];
-  const why = low ? 'T(n) is doubtful: a pass of ' + low + ' tokens took less time than one of 1, as on a busy machine. '
+  const why = low ? 'T(n) is doubtful: T(' + low + ') is off its neighbours, as on a busy machine. '
     : 'T(n) does not fit the measured times: by T(n) A is ' + times(modelled) + ' as fast as plain decoding, measured ' + times(speedup) + '. ';
   const offer = around.measure && machine.name === 'this machine' ? press('Measure T(n) again', around.measure, { class: 'link', 'data-measure-offer': '' }) : 'Measure it again while nothing else runs (costs --measure).';
   return [make('span', { class: 'doubt', 'data-doubt': '' }, make('b', {}, why), offer), ' '];

@@ -1,7 +1,7 @@
 // The settings that were tried: a heat map over two of their axes, and all of them with the peers by speed.
 
 import { choice, copier, make, picker, press } from './dom.js';
-import { flagsOf, number, paying, settingsText, times } from './words.js';
+import { flagsOf, number, paying, settingOf, settingsText, times } from './words.js';
 
 /** @import { Around, Study, Variant } from './study' */
 
@@ -78,10 +78,10 @@ function cellOf(one, top, low, high, pressed) {
   return make('td', {}, press(number(value), () => pressed(one), attributes));
 }
 
-/** Buttons that copy a setting as flags, and try it as B. @param {Study} study @param {{ config: Record<string, any>, start?: string }} one @param {Around} around @param {boolean} [tries] */
+/** Buttons that copy a setting as flags, and try it as B. @param {Study} study @param {{ config: Record<string, any>, start: string }} one @param {Around} around @param {boolean} [tries] */
 function takes(study, one, around, tries = true) {
-  const words = flagsOf(study, one.config, around.settings);
-  return [...(tries && around.use ? [press('Try as B', () => around.use?.(one.config), { class: 'link' }), ' '] : []), ...(words ? [copier(words)] : [])];
+  const words = flagsOf(study, one, around.settings);
+  return [...(tries && around.use ? [press('Try as B', () => around.use?.(settingOf(one)), { class: 'link' }), ' '] : []), ...(words ? [copier(words)] : [])];
 }
 
 /** @param {HTMLElement} box @param {Around} around */
@@ -90,11 +90,11 @@ export function mountRanking(box, around) {
   box.append(place, says);
   return {
     show(/** @type {Study} */ study) {
-      const byT = study.machines.length > 0, own = { label: 'A (these settings)', peer: false, config: {}, value: byT ? study.total.modelled_speedup : study.total.tokens_per_pass, own: true };
+      const byT = study.machines.length > 0, own = { label: 'A (these settings)', peer: false, config: {}, start: 'cold', value: byT ? study.total.modelled_speedup : study.total.tokens_per_pass, own: true };
       const others = study.variants.map((one) => ({ ...one, value: byT ? one.modelled_speedup : one.tokens_per_pass, own: false }));
-      const ranked = [own, ...others].filter(({ value }) => value !== null).sort((a, b) => Number(b.value) - Number(a.value));
+      const ranked = [own, ...others.sort((a, b) => Number(b.value) - Number(a.value))].filter(({ value }) => value !== null); // A stays on top
       const shown = ranked.filter((one, i) => i < MOST || one.own || one.peer || one.label === 'B'), most = Math.max(1, ...shown.map(({ value }) => Number(value)));
-      place.replaceChildren(...shown.map((one) => make('div', { class: 'bar-row' + (one.own ? ' own' : ''), title: settingsText(one.config) },
+      place.replaceChildren(...shown.map((one) => make('div', { class: 'bar-row' + (one.own ? ' own' : ''), title: one.label + ': ' + settingsText(one.config) },
         make('span', { class: 'name' }, one.label + (one.peer ? ' ◇' : '')), make('span', { class: 'bar' }, make('i', { class: one.own ? 'a' : one.peer ? 'u' : 'g', style: 'width: ' + (100 * Number(one.value) / most).toFixed(1) + '%' })),
         make('span', { class: 'value' }, make('b', { class: byT ? paying(one.value) : '' }, byT ? times(one.value) : number(one.value))),
         make('span', { class: 'small' }, ...(one.peer ? [] : takes(study, one, around, !one.own && one.label !== 'B'))))));

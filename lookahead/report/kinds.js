@@ -1,11 +1,11 @@
 // The prompts by their category: what each kind of request gets out of drafts, the worst first.
 
 import { make } from './dom.js';
-import { measured, number, oneLine, paying } from './words.js';
+import { measured, number, oneLine, paying, percent, speedupOf } from './words.js';
 
 /** @import { Row, Study } from './study' */
 
-/** @typedef {{ kind: string, prompts: number, tokens: number, per_pass: number | null, speedup: number | null, modelled: number | null, second: number | null }} Kind */
+/** @typedef {{ kind: string, prompts: number, tokens: number, per_pass: number | null, rate: number | null, speedup: number | null, modelled: number | null, second: number | null }} Kind */
 
 /** The second setting of a study; undefined if there is none. @param {Study} study */
 export const secondOf = ({ variants }) => variants.find(({ label }) => label === 'B');
@@ -20,14 +20,15 @@ export function kindsOf(study) {
     return {
       kind, prompts: own.length, tokens: sum(own, 'tokens'),
       per_pass: ratio(decoded(own, () => 1), sum(own, 'passes')),
-      speedup: ratio(sum(timed, 'plain_seconds'), sum(timed, 'seconds')),
+      rate: ratio(sum(own, 'accepted'), sum(own, 'drafted')),
+      speedup: ratio(timed.reduce((all, row) => all + (row.disturbed ? Number(speedupOf(row)) * Number(row.seconds) : Number(row.plain_seconds)), 0), sum(timed, 'seconds')),
       modelled: ratio(known.reduce((all, row) => all + Number(row.modelled_speedup) * Number(row.modelled_seconds), 0), sum(known, 'modelled_seconds')),
       second: ratio(decoded(both, () => 1), decoded(both, (row) => Number(ofSecond.get(row)))),
     };
   }).sort((a, b) => worth(a) - worth(b));
 }
 
-const sum = (/** @type {Row[]} */ rows, /** @type {'tokens' | 'passes' | 'seconds' | 'plain_seconds' | 'modelled_seconds'} */ name) => rows.reduce((all, row) => all + Number(row[name]), 0);
+const sum = (/** @type {Row[]} */ rows, /** @type {'tokens' | 'passes' | 'drafted' | 'accepted' | 'seconds' | 'modelled_seconds'} */ name) => rows.reduce((all, row) => all + Number(row[name]), 0);
 /** Tokens after the first, each divided by the value of its row. @param {Row[]} rows @param {(row: Row) => number} value */
 const decoded = (rows, value) => rows.reduce((all, row) => all + Math.max(0, row.tokens - 1) / value(row), 0);
 const ratio = (/** @type {number} */ all, /** @type {number} */ by) => (by ? all / by : null);
@@ -36,10 +37,10 @@ const worth = (/** @type {Kind} */ { speedup, modelled, per_pass: tokens }) => s
 /** The table of kinds. @param {Study} study */
 export function kindTable(study) {
   const byT = study.machines.length > 0, second = !!secondOf(study), a = second ? 'A ' : '';
-  const heads = [['Kind', ''], ['Prompts', ''], ['Tokens', ''], ['Tok/pass', ''], ...(measured(study) ? [[a + '×', 'measured']] : []), ...(byT ? [[a + '×', 'by T(n)']] : []), ...(second ? [byT ? ['B ×', 'replayed, by T(n)'] : ['B tok/pass', 'replayed']] : [])];
-  const rows = kindsOf(study).map(({ kind, prompts, tokens, per_pass: rate, speedup, modelled, second: other }) => {
+  const heads = [['Kind', ''], ['Prompts', ''], ['Tokens', ''], ['Tok/pass', ''], ['Accepted', ''], ...(measured(study) ? [[a + '×', 'measured']] : []), ...(byT ? [[a + '×', 'by T(n)']] : []), ...(second ? [byT ? ['B ×', 'replayed, by T(n)'] : ['B tok/pass', 'replayed']] : [])];
+  const rows = kindsOf(study).map(({ kind, prompts, tokens, per_pass: tokensPerPass, rate, speedup, modelled, second: other }) => {
     const speeds = [...(measured(study) ? [speedup] : []), ...(byT ? [modelled] : []), ...(second && byT ? [other] : [])];
-    return make('tr', { 'data-kind': kind }, make('th', { scope: 'row', class: 'c-prompt' }, oneLine(kind) || 'no category'), make('td', {}, number(prompts, 0)), make('td', {}, number(tokens, 0)), make('td', {}, number(rate)),
+    return make('tr', { 'data-kind': kind }, make('th', { scope: 'row', class: 'c-prompt' }, oneLine(kind) || 'no category'), make('td', {}, number(prompts, 0)), make('td', {}, number(tokens, 0)), make('td', {}, number(tokensPerPass)), make('td', {}, percent(rate)),
       ...speeds.map((value) => make('td', { class: paying(value) }, number(value))), ...(second && !byT ? [make('td', {}, number(other))] : []));
   });
   const head = heads.map(([title, unit], i) => make('th', { scope: 'col', class: i ? '' : 'c-prompt' }, title, ...(unit ? [make('small', {}, unit)] : [])));

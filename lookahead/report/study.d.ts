@@ -20,6 +20,7 @@ export interface Row {
   seconds: number | null;
   plain_seconds: number | null;
   speedup: number | null;
+  disturbed: boolean; // measured as faster than its tokens per pass allow
   modelled_seconds: number | null;
   modelled_speedup: number | null;
   near_ties: number | null;
@@ -78,7 +79,7 @@ export interface Facts {
 /** And what they may use of the page around them; a report has the facts alone. */
 export interface Around extends Facts {
   address?(row: Row): string | null; // where a row can be watched
-  use?(config: Record<string, any>): void; // takes settings over, to run them
+  use?(config: Record<string, any>): void; // takes settings over, their start among them, to try them
   measure?(): void; // measures T(n) again
 }
 
@@ -94,4 +95,5 @@ export interface Column {
   text(row: Row, at: number): string;
   more?: boolean; // shown only with all columns
   kind?(row: Row, at: number): string; // class of the cell
+  says?(row: Row): string; // title of the cell
 }

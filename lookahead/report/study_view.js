@@ -5,7 +5,7 @@ import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
-import { number, oneLine, plural, times } from './words.js';
+import { changes, number, oneLine, plural, settingOf, times } from './words.js';
 
 /** @import { Advice, Around, Study } from './study' */
 
@@ -61,8 +61,9 @@ const emphasised = (/** @type {string} */ text) => together(text).split(/(\d+(?:
 function factsOf({ title, model, sampling, verdict, total, rows, created }) {
   const named = model ? [String(model.name ?? ''), String(model.dtype ?? '')].filter(Boolean).join(' ') : 'no model (recorded outputs)';
   const drawn = Number(sampling.temperature) > 0 ? 'temperature ' + sampling.temperature : '';
+  const disturbed = rows.filter((row) => row.disturbed).length;
   const range = verdict.low !== null && verdict.high !== null ? '90 % interval ' + times(verdict.low) + ' to ' + times(verdict.high) : '';
-  return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
+  return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, disturbed ? '* timing disturbed: ' + plural(disturbed, 'prompt') + ', by T(n)' : '', created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
 }
 
 /** @param {Study} study @param {Around} around */
@@ -75,8 +76,8 @@ function notesOf({ notes, advice, verdict }, around) {
 /** @param {Study} study @param {Around} around */
 function adviceOf({ advice }, around) {
   const items = shownAdvice(advice).map((one) => {
-    const given = Object.keys(one.config).length > 0, gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
-    return make('li', {}, make('span', {}, ...gain, together(one.text), ...(given && around.use ? [' ', press('Try as B', () => around.use?.(one.config), { class: 'link', 'data-use': '' })] : [])));
+    const gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
+    return make('li', {}, make('span', {}, ...gain, together(one.text), ...(changes(one) && around.use ? [' ', press('Try as B', () => around.use?.(settingOf(one)), { class: 'link', 'data-use': '' })] : [])));
   });
   return make('ol', { class: 'advice', 'aria-label': 'What to change' }, ...items);
 }

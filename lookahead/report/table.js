@@ -2,7 +2,7 @@
 
 import { make, press } from './dom.js';
 import { kindsOf, kindTable, secondOf } from './kinds.js';
-import { clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
+import { apart, clock, measured, number, oneLine, paying, percent, plural, speedupOf, times } from './words.js';
 
 /** @import { Around, Column, Row, Study } from './study' */
 
@@ -119,7 +119,7 @@ export function mountTable(box, around) {
 /** @param {Column} column @param {Row} row @param {number} at @param {string} sorted name of the column that stays in sight */
 function cellOf(column, row, at, sorted) {
   const first = column.name === 'prompt';
-  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || '') + (column.name === sorted ? ' sorted' : ''), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
+  return make(first ? 'th' : 'td', { class: 'c-' + column.name + ' ' + (column.kind?.(row, at) || '') + (column.name === sorted ? ' sorted' : ''), ...(column.says?.(row) ? { title: column.says(row) } : {}), ...(first ? { scope: 'row' } : {}) }, column.text(row, at));
 }
 
 /** What is not known is last in either direction. @param {number | string | null} a @param {number | string | null} b @param {boolean} down */
@@ -129,17 +129,19 @@ function compare(a, b, down) {
   return down ? -order : order;
 }
 
+const disturbedWords = (/** @type {Row} */ row) => (row.disturbed ? '* timing disturbed: measured ' + times(row.speedup) + ', more than ' + number(row.tokens_per_pass) + ' tokens per pass allow; by T(n) ' + times(row.modelled_speedup) : '');
+
 const watchWords = (/** @type {Row} */ { worst_step: step }) => 'Watch this run' + (step === null ? '' : ' at step ' + step + ', which lost most');
 
 /** The columns of a study, the second setting's among them if there is one. @param {Study} study @returns {Column[]} */
 export function columnsOf(study) {
   const second = secondOf(study), known = measured(study);
   const isAll = (/** @type {number} */ at) => at < 0;
-  const byT = study.machines.length > 0;
+  const byT = study.machines.length > 0, names = apart(study.rows.map((row) => oneLine(row.text) || oneLine(row.name)));
   const [faster, computed] = ['Times as fast as plain decoding: measured, after the prompt. Watch calls it Decode speedup; what is “faster here” there is of the whole run.', 'Times as fast as plain decoding: computed from T(n), not measured.'], units = byT ? 'by T(n)' : '';
   const ofSecond = (/** @type {number} */ at) => (second ? (isAll(at) ? (byT ? second.modelled_speedup : second.tokens_per_pass) : second.each[at] ?? null) : null);
   /** @type {Column[]} */ const columns = [
-    { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (row, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : oneLine(row.text) || oneLine(row.name)) },
+    { name: 'prompt', title: 'Prompt', help: 'In the order of the file.', value: (_, at) => at, text: (_, at) => (isAll(at) ? 'All ' + number(study.rows.length, 0) : names[at]) },
     { name: 'category', title: 'Kind', help: 'As the file says.', value: ({ category }) => category || null, text: (row, at) => (isAll(at) ? '' : oneLine(row.category)), more: true },
     { name: 'tokens', title: 'Tokens', help: 'Tokens of the output.', value: (row) => row.tokens, text: (row) => number(row.tokens, 0) },
     { name: 'passes', title: 'Passes', help: 'Forward passes after the prompt.', value: (row) => row.passes, text: (row) => number(row.passes, 0) },
@@ -151,7 +153,7 @@ export function columnsOf(study) {
     { name: 'seconds', title: 'Time', help: 'Measured time of the passes after the prompt.', value: (row) => row.seconds, text: (row) => clock(row.seconds), more: true },
     { name: 'plain', title: 'Plain', help: 'Measured time of plain decoding.', value: (row) => row.plain_seconds, text: (row) => clock(row.plain_seconds), more: true },
     { name: 'modelled', title: 'By T(n)', help: 'Time computed from T(n) and the time of drafting.', value: (row) => row.modelled_seconds, text: (row) => clock(row.modelled_seconds), more: true },
-    { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => number(speedupOf(row)), kind: (row) => paying(speedupOf(row)) },
+    { name: 'speedup', title: (second ? 'A ' : '') + '×', unit: known ? 'measured' : units, help: known ? faster : computed, value: (row) => speedupOf(row) ?? row.tokens_per_pass, text: (row) => (row.disturbed ? '* ' : '') + number(speedupOf(row)), kind: (row) => paying(speedupOf(row)), says: disturbedWords },
   ];
   if (second && known && byT) columns.push({ name: 'first', title: 'A ×', unit: units, help: computed + ' To be compared with B.', value: (row) => row.modelled_speedup, text: (row) => number(row.modelled_speedup), kind: (row) => paying(row.modelled_speedup) });
   if (second) columns.push({ name: 'second', title: byT ? 'B ×' : 'B tok/pass', unit: byT ? 'replayed, by T(n)' : 'replayed', help: 'B is not run: its drafts are replayed on the outputs of A. ' + (byT ? 'Compare it with A by T(n).' : 'Tokens per pass.'), value: (_, at) => ofSecond(at), text: (_, at) => (byT ? times(ofSecond(at)).replace('×', '') : number(ofSecond(at))), kind: (_, at) => (byT ? paying(ofSecond(at)) : '') });

@@ -18,6 +18,21 @@ const MARKS = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g; // marks that 
 /** A text in one line: breaks and control characters as blanks, hiding marks and halves of characters visible. */
 export const oneLine = (/** @type {string} */ text) => text.replace(/[\s\x00-\x1f\x7f\u2028\u2029]+/g, ' ').replace(MARKS, (letter) => '⟨' + letter.charCodeAt(0).toString(16) + '⟩').trim(); // eslint-disable-line no-control-regex
 
+const MOST_SHARED = 24; // characters that the beginnings of two prompts may share and still be told apart in a narrow column
+
+/** Texts by which prompts can be told apart: the line, and what comes after a long beginning that another one shares. @param {string[]} texts */
+export function apart(texts) {
+  const order = texts.map((_, at) => at).sort((a, b) => (texts[a] < texts[b] ? -1 : 1)), shared = texts.map(() => 0);
+  for (const [i, at] of order.entries()) {
+    if (!i) continue;
+    const before = order[i - 1];
+    let length = 0;
+    while (length < texts[at].length && texts[at][length] === texts[before][length]) length += 1;
+    for (const one of [at, before]) shared[one] = Math.max(shared[one], length);
+  }
+  return texts.map((text, at) => (at + 1) + '. ' + (shared[at] > MOST_SHARED && shared[at] < text.length ? '… ' + text.slice(text.lastIndexOf(' ', shared[at]) + 1) : text));
+}
+
 export function number(/** @type {number | null | undefined} */ value, digits = 2) {
   if (value === null || value === undefined || !isFinite(value)) return '–';
   return value >= 1000 || !digits ? Math.round(value).toLocaleString('en-US') : value.toFixed(digits);
@@ -48,18 +63,24 @@ export function clock(/** @type {number | null | undefined} */ seconds) {
 /** Settings as a few words. @param {Record<string, any>} config */
 export const settingsText = (config) => Object.entries(config).map(([name, value]) => name + ' ' + (value === null ? 'free' : Array.isArray(value) ? value.join('+') || 'none' : String(value))).join(' · ');
 
-/** Settings as a command line takes them: what a variant changes, and what is not the default. @param {Study} study @param {Record<string, any>} config @param {Facts['settings']} settings */
-export function flagsOf({ config: own }, config, settings) {
+/** A variant as settings to try: what it changes, and what a prompt starts with. @param {{ config: Record<string, any>, start: string }} one */
+export const settingOf = ({ config, start }) => ({ ...config, start });
+
+/** Whether there is something to try. @param {{ config: Record<string, any>, start: string }} one */
+export const changes = ({ config, start }) => start !== 'cold' || Object.keys(config).length > 0;
+
+/** Settings as a command line takes them: what a variant changes, what is not the default, and --warm (of bench). @param {Study} study @param {{ config: Record<string, any>, start: string }} one @param {Facts['settings']} settings */
+export function flagsOf({ config: own }, { config, start }, settings) {
   const all = { ...own, ...config }, plain = (/** @type {any} */ value) => (Array.isArray(value) ? value.join(',') || '""' : String(value ?? 0));
   const given = Object.keys(settings).filter((name) => name in config || (name in all && plain(all[name]) !== plain(settings[name].default)));
-  return given.map((name) => settings[name].flag + ' ' + plain(all[name])).join(' ');
+  return [...given.map((name) => settings[name].flag + ' ' + plain(all[name])), ...(start === 'warm' ? ['--warm'] : [])].join(' ');
 }
 
 /** Whether the speedups of a study's rows were measured, or computed from T(n). */
 export const measured = (/** @type {Study} */ { rows }) => rows.some(({ speedup }) => speedup !== null);
 
-/** Times faster than plain decoding: measured if it was, else by T(n). */
-export const speedupOf = (/** @type {Row} */ { speedup, modelled_speedup: modelled }) => speedup ?? modelled;
+/** Times faster than plain decoding: measured if it was and other work did not disturb it, else by T(n). */
+export const speedupOf = (/** @type {Row} */ { speedup, modelled_speedup: modelled, tokens_per_pass: most, disturbed }) => (disturbed ? modelled ?? most : speedup ?? modelled);
 
 /** The class of a number that pays above 1. */
 export const paying = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? '' : value >= 1.005 ? 'pays' : value < 0.995 ? 'loses' : '');

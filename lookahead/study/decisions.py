@@ -100,7 +100,7 @@ DECISIONS: tuple[Branch, ...] = (
         "it is surely faster than plain decoding",
         lambda found: found.pays is True,
         "A pass brings {found.tokens_per_pass:.2f} tokens.",
-        "Nothing has to change; the advice of the study says whether another setting is faster still.",
+        "It pays as it is; the advice of the study says whether another setting is faster still.",
     ),
     Branch(
         "sources off",

@@ -29,11 +29,13 @@ class LostToken:
         tokens: Tokens that would have come with the pass, had this token and the sources' next first guesses been
             drafted: this one, and those after it as long as the first guess is what the output continues with; 0 if no
             source knew this one.
+        place: Index of this token in the output.
     """
 
     step: int
     cause: Cause
     tokens: int
+    place: int
 
 
 class _Watched(Request):
@@ -80,12 +82,11 @@ class _Watched(Request):
     def _account(self, token_ids: Sequence[int]) -> LostToken:
         *path, lost = token_ids
         cause = self._cause(path, lost)
-        tokens = 0
+        tokens, place = 0, self._done + len(token_ids)
         if cause != "unseen":
             known = self._everything if cause == "pruned" and self._everything is not None else self
-            place = self._done + len(token_ids)
             tokens = 1 + _guessed(known.sources, [*path, lost], self._all[place:], self._settings.decoding_length)
-        return LostToken(self._commits, cause, tokens)
+        return LostToken(self._commits, cause, tokens, place - 1)
 
     def _cause(self, path: Sequence[int], lost: int) -> Cause:
         """Why the token after this accepted path is not in the draft.
@@ -186,7 +187,16 @@ def losses(
     """
     lost = list(lost_tokens(sample, config, costs, corpus))
     worst = max(lost, key=lambda one: one.tokens, default=None)
-    return summed(lost), worst.step if worst is not None and worst.tokens else None
+    return summed(list(_once(lost))), worst.step if worst is not None and worst.tokens else None
+
+
+def _once(lost: Sequence[LostToken]) -> Iterator[LostToken]:
+    """The same, a token of the output counted once per cause: several passes may lose it one after the other."""
+    counted: dict[str, int] = {}
+    for one in lost:
+        begin, end = max(one.place, counted.get(one.cause, 0)), one.place + one.tokens
+        counted[one.cause] = max(begin, end)
+        yield replace(one, tokens=max(0, end - begin))
 
 
 def summed(lost: Sequence[LostToken | Loss]) -> tuple[Loss, ...]:

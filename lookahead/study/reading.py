@@ -33,6 +33,7 @@ from lookahead.study.material import Sample, category_of, sample_of
 from lookahead.traffic.read import is_traffic, traffic_in
 
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
+_LINES_ENDINGS = _JSON_ENDINGS[1:]
 _NEED = (
     'need prompts ({"prompt": text} per line, CSV with a column "prompt", or one prompt as text), a trace '
     '({"prompt": [ids], "output": [ids]} per line), a run file, traffic of another engine, or a folder of those'
@@ -87,9 +88,14 @@ def _in_file(file: Path, tokenizer: str | None, note: Callable[[str], None] | No
         return
     reader = _json_reader(plain, path) if plain.lstrip()[:1] == b"{" else None
     if reader is None:
+        if not plain.strip():
+            raise InputError(f"{path}: is empty; give a file with prompts, a trace or runs")
         text = _text(plain, path)
         reader = _csv if "prompt" in _header(text) else _one_prompt
-        yield from reader(text, path)
+        if reader is _one_prompt and path.lower().endswith(_LINES_ENDINGS):
+            yield from _traced(data, path)  # says what is wrong with the first line
+        else:
+            yield from reader(text, path)
     else:
         yield from reader(data, path)
 

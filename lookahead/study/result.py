@@ -37,7 +37,8 @@ class Loss(msgspec.Struct, frozen=True):
             ``branch_length``, ``strategy``: this setting cut it. ``pruned``: it had been seen and was pruned.
         passes: How many passes ended for it.
         tokens: Tokens that would have come with those passes, had the sources' next guesses been drafted (>= passes
-            where a source knew how the output went on, 0 where nothing had seen it).
+            where a source knew how the output went on, 0 where nothing had seen it). A token that several passes lost
+            counts once, so it is a bound within the output.
     """
 
     cause: str
@@ -63,6 +64,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         seconds: Measured time of the decode passes; None for a replay.
         plain_seconds: Measured time of plain decoding of the same tokens; None where it was not run.
         speedup: ``plain_seconds / seconds``.
+        disturbed: Whether other work on the machine disturbed the measurement: ``speedup`` is larger than what
+            ``tokens_per_pass`` allows. Verdicts and sums then take the modelled number (``counted_speedup``).
         modelled_seconds: The same by T(n) and drafting time.
         modelled_speedup: Plain decoding by T(1), divided by ``modelled_seconds``.
         near_ties: Tokens at which two passes of other widths may choose differently, where ``study`` measured greedy
@@ -89,6 +92,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     plain_seconds: float | None = None
     speedup: float | None = None
+    disturbed: bool = False
     modelled_seconds: float | None = None
     modelled_speedup: float | None = None
     near_ties: int | None = None
@@ -97,6 +101,21 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     by_match_length: dict[str, Acceptance] = {}
     losses: tuple[Loss, ...] = ()
     worst_step: int | None = None
+
+    @property
+    def acceptance_rate(self) -> float | None:
+        """Accepted of the drafted tokens; None if nothing was drafted."""
+        return self.accepted / self.drafted if self.drafted else None
+
+    @property
+    def counted_speedup(self) -> float | None:
+        """The measured speedup, or where it cannot be the modelled one (tokens per pass without T(n))."""
+        return (self.modelled_speedup or self.tokens_per_pass) if self.disturbed else self.speedup
+
+    @property
+    def counted_plain_seconds(self) -> float | None:
+        """Time of plain decoding that gives ``counted_speedup``."""
+        return (self.counted_speedup or 0.0) * (self.seconds or 0.0) if self.disturbed else self.plain_seconds
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

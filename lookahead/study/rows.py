@@ -21,6 +21,8 @@ from lookahead.verify import verify
 
 TEXT_CHARACTERS = 200
 """Characters of a prompt in its row."""
+NOISE = 1.05
+"""So many times its tokens per pass a measured speedup may be by the noise of a quiet machine."""
 _Number = TypeVar("_Number", int, float)
 
 
@@ -86,6 +88,7 @@ def row_from(
     seconds = metrics.decode_seconds(sample.run) if sample.run and was_recorded(sample, config) else None
     modelled = None if costs is None else metrics.modelled_seconds(steps, costs)
     plain = _plain_seconds(sample.plain, tokens)
+    speedup, per_pass = _ratio(plain, seconds), metrics.or_none(metrics.mean_accepted_tokens, steps)
     return Row(
         name=sample.name,
         text=" ".join(sample.text[: 4 * TEXT_CHARACTERS].split())[:TEXT_CHARACTERS],
@@ -93,14 +96,16 @@ def row_from(
         run=sample.run_file,
         tokens=tokens,
         passes=len(steps),
-        tokens_per_pass=metrics.or_none(metrics.mean_accepted_tokens, steps),
+        tokens_per_pass=per_pass,
         drafted=drafted,
         accepted=accepted,
         empty=sum(nodes == 0 for nodes, _ in drafts),
         wasted=drafted - accepted,
         seconds=seconds,
         plain_seconds=plain,
-        speedup=_ratio(plain, seconds),
+        speedup=speedup,
+        # A pass takes at least as long as one of plain decoding.
+        disturbed=speedup is not None and per_pass is not None and speedup > NOISE * per_pass,
         modelled_seconds=modelled,
         modelled_speedup=None if costs is None else _ratio(costs.at(1) * max(0, tokens - 1), modelled),
         near_ties=sample.near_ties,
@@ -140,7 +145,7 @@ def total_of(rows: Sequence[Row]) -> Row:
         wasted=sum(row.wasted for row in rows),
         seconds=_sum([row.seconds for row in rows]),
         plain_seconds=_sum([row.plain_seconds for row in rows]),
-        speedup=_ratio(_sum([row.plain_seconds for row in timed]), _sum([row.seconds for row in timed])),
+        speedup=_ratio(_sum([row.counted_plain_seconds for row in timed]), _sum([row.seconds for row in timed])),
         modelled_seconds=_sum([row.modelled_seconds for row in rows]),
         modelled_speedup=_ratio(saved, _sum([time for _, time in weights])),
         near_ties=_sum([row.near_ties for row in rows]),

@@ -17,13 +17,13 @@ from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo, RunRecord
-from lookahead.study.grid import Jobs, Point, explore, grid, timed_drafting
+from lookahead.study.grid import Drafting, Jobs, Point, explore, grid, timed_drafting
 from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
-from lookahead.study.result import Machine, Row, Study, Variant
+from lookahead.study.result import Machine, Row, Study, Variant, Verdict
 from lookahead.study.rows import decode_steps_of, row_from, total_of
-from lookahead.study.verdict import advice, machine, verdict
+from lookahead.study.verdict import advice, doubt, machine, verdict
 from lookahead.trie import Trie
 
 FEW_REPLAYED = 100_000
@@ -44,6 +44,7 @@ class StudyOptions:
         jobs: Processes that replay; None takes one per processor. Or a cluster.
         most_replayed: Most output tokens, times settings, to replay every setting on (``grid.explore``); None replays
             all on all samples.
+        drafting: Time of the drafts; None measures it on a few of the samples.
     """
 
     title: str
@@ -59,6 +60,7 @@ class StudyOptions:
     notes: Sequence[str] = ()
     jobs: Jobs = None
     most_replayed: int | None = None
+    drafting: Drafting | None = None
 
 
 Tick = Callable[[str, int, int], object]
@@ -79,8 +81,7 @@ def make_study(
     """
     rows, drafts = _rows(samples, options, tick)
     draft_seconds = median(drafts) if drafts else None
-    config, costs, total = options.config, options.costs, total_of(rows)
-    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    config, total = options.config, total_of(rows)
     found = Study(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program_version=lookahead.__version__,
@@ -89,13 +90,25 @@ def make_study(
         config=_plain(config),
         sampling=_plain(options.sampling),
         draft_seconds=draft_seconds,
-        verdict=verdict(rows, config, costs, draft_seconds, chain),
+        verdict=judged(rows, samples, options, draft_seconds),
         rows=tuple(rows),
         total=total,
-        notes=tuple(options.notes),
+        notes=(*_disturbed(rows), *options.notes),
     )
     told(found)
     return _explored(found, samples, options, tick) if total.passes else found
+
+
+def judged(
+    rows: Sequence[Row], samples: Sequence[Sample], options: StudyOptions, draft_seconds: float | None
+) -> Verdict:
+    """The verdict on these rows, and a warning where T(n) cannot be trusted."""
+    chain = any(step.chain is not None for run in recorded(samples) for step in run.steps[:2])
+    said = verdict(rows, options.config, options.costs, draft_seconds, chain)
+    warning = doubt(options.costs) or doubt(shown_costs(samples, options.costs))
+    if not warning or said.reason in ("no passes", "busy machine"):
+        return said
+    return msgspec.structs.replace(said, text=f"{said.text} {warning}")
 
 
 def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple[list[Row], list[float]]:
@@ -117,7 +130,7 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
     costs = shown_costs(samples, options.costs)
     points = grid(options.axes, config) if options.axes else []
     jobs = 1 if (len(points) + 1) * study.total.tokens < FEW_REPLAYED else options.jobs
-    drafting = timed_drafting(samples, config)
+    drafting = options.drafting or timed_drafting(samples, config)
     what = f"{len(points)} settings" if points else "summing up"
 
     def tried(costs: PassCosts | None, done: Callable[[int, int], object] | None = None) -> tuple[Variant, ...]:
@@ -127,6 +140,9 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
     first, *variants = tried(costs, partial(tick, what))
     told = advice(first, variants, [max(0, row.tokens - 1) for row in study.rows], study.total.losses)
     machines = [] if costs is None else [machine(options.machine, costs, drafting, [first, *variants])]
+    if not corpus:  # which the replays of a cold start leave out
+        study = as_replayed(msgspec.structs.replace(study, machines=tuple(machines)), first, samples, options)
+        machines = list(study.machines)
     for name, curve in {one.name: PassCosts(one.lengths, one.seconds) for one in options.machines}.items():
         machines.append(machine(name, curve, drafting, tried(curve)))
     if options.peers:
@@ -138,6 +154,35 @@ def _explored(study: Study, samples: Sequence[Sample], options: StudyOptions, ti
         machines=tuple(machines),
         notes=(*_off(study), *study.notes, *_left_out(study, variants)),
     )
+
+
+def _disturbed(rows: Sequence[Row]) -> Iterator[str]:
+    """A note if some measured times cannot be."""
+    if count := sum(row.disturbed for row in rows):
+        yield (
+            f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass "
+            "allow, as when other work slows plain decoding down; the modelled number counts for them"
+        )
+
+
+def as_replayed(study: Study, own: Variant, samples: Sequence[Sample], options: StudyOptions) -> Study:
+    """The study with the modelled numbers that its own settings have in the replay beside others: the same settings
+    have the same number, in rows, sums, verdict and at the first machine."""
+    costs = shown_costs(samples, options.costs)
+    if costs is None:
+        return study
+    replace = msgspec.structs.replace
+    rows = tuple(
+        replace(row, modelled_speedup=speed, modelled_seconds=costs.at(1) * (row.tokens - 1) / speed) if speed else row
+        for row, speed in zip(study.rows, own.each, strict=True)
+    )
+    total, machines = total_of(rows), list(study.machines)
+    if machines:
+        known = machines[0]
+        best = total.modelled_speedup if known.best == own.label else known.best_speedup
+        machines[0] = replace(known, modelled_speedup=total.modelled_speedup, best_speedup=best)
+    said = judged(rows, samples, options, study.draft_seconds)
+    return replace(study, rows=rows, total=total, machines=tuple(machines), verdict=said)
 
 
 def _off(study: Study) -> Iterator[str]:

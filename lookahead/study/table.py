@@ -23,6 +23,7 @@ def flat(row: Row) -> dict[str, Any]:
     and ``loss_unseen_tokens`` the losses by cause.
     """
     fields = msgspec.structs.asdict(row)
+    fields["acceptance_rate"] = row.acceptance_rate
     losses = fields.pop("losses")
     kinds = {label: fields.pop(f"by_{label}") for label in _KINDS}
     for label, found in kinds.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -22,6 +23,9 @@ COVERED = 0.9
 FEWEST = 4
 """Prompts that advice needs: it is chosen on one half of them and told on the other."""
 
+QUIET = 1.05
+"""T(n) of a quiet machine falls by less than this factor, and rises by less than this times as fast as n."""
+
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
     "outranked": ("decoding_length", "ranking", "prompt_weight"),
@@ -33,6 +37,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 }
 """Cause of a loss -> the settings that could win it back."""
 _Times = Callable[[Variant], tuple[list[float], list[float]]]
+_WARM = "one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)"
 _PAYS = (
     "Nothing to win on this machine, where a wider pass costs more time than such tokens save; where T(n) is flatter "
     "the same outputs accept more (--machine FILE tells)."
@@ -61,7 +66,7 @@ def _times(rows: Sequence[Row]) -> tuple[list[float], list[float], bool]:
     """
     rows = [row for row in rows if row.passes]
     if rows and all(row.seconds and row.plain_seconds for row in rows):
-        return [row.plain_seconds or 0.0 for row in rows], [row.seconds or 0.0 for row in rows], True
+        return [row.counted_plain_seconds or 0.0 for row in rows], [row.seconds or 0.0 for row in rows], True
     rows = [row for row in rows if row.modelled_seconds and row.modelled_speedup]
     after = [row.modelled_seconds or 0.0 for row in rows]
     return [(row.modelled_speedup or 0.0) * seconds for row, seconds in zip(rows, after, strict=True)], after, False
@@ -106,6 +111,19 @@ def verdict(
     )
     answer = _answer(said, found, measured, len(before))
     return msgspec.structs.replace(said, text=f"{answer} {branch.sentence(found)}")
+
+
+def doubt(costs: PassCosts | None) -> str:
+    """A sentence that says to measure T(n) again, if it falls or jumps as times on a quiet machine do not; else empty.
+
+    >>> doubt(PassCosts((1, 2, 4), (1.0, 1.2, 0.9)))
+    'T(n) was measured while the machine was busy (T(4) is less than T(2)): measure it again.'
+    """
+    for (left, start), (right, end) in pairwise(zip(costs.lengths, costs.seconds, strict=True) if costs else ()):
+        how = "less than" if end < start / QUIET else f"more than {right / left:g} times"
+        if not start / QUIET <= end <= QUIET * start * right / left:
+            return f"T(n) was measured while the machine was busy (T({right}) is {how} T({left})): measure it again."
+    return ""
 
 
 def _answer(said: Verdict, found: Findings, measured: bool, prompts: int) -> str:
@@ -175,12 +193,13 @@ def advice(
             said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
         elif loss.cause == "pays":
             said = Advice(text=_PAYS, cause=loss.cause)
-        if said is not None:
+        if said is not None and (said.text != found[0].text or said.text.startswith("Nothing")):
             share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
             text = share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]
             found.append(msgspec.structs.replace(said, text=text))
     if found[0].gain is not None:
-        found[1:] = [one for one in found[1:] if one.gain is None or one.config != found[0].config]
+        best = (found[0].config, found[0].start)
+        found[1:] = [one for one in found[1:] if one.gain is None or (one.config, one.start) != best]
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
 
 
@@ -206,14 +225,14 @@ def flags(variant: Variant) -> str:
 
     >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm",
     ...               tokens_per_pass=None, drafted_per_pass=None, modelled_speedup=None))
-    '--decoding-length 16, one session for all prompts (warm)'
+    '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)'
     """
     described = settings_of(LookaheadConfig)
     words = []
     for name, value in variant.config.items():
         given = ",".join(value) if isinstance(value, list | tuple) else 0 if value is None else value
         words.append(f"{described[name].flag} {given}")
-    start = {"warm": "one session for all prompts (warm)", "corpus": "a trie file (--trie)"}.get(variant.start, "")
+    start = {"warm": _WARM, "corpus": "a trie file (--trie)"}.get(variant.start, "")
     return ", ".join(filter(None, [" ".join(words), start])) or "the same settings"
 
 

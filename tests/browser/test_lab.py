@@ -207,7 +207,7 @@ def test_a_report_has_one_verdict_kinds_flags_and_marks_a_doubtful_time(
     expect(page.locator(".notes li").first).to_contain_text("Reason of the verdict: another guess drafted")
     busy = replace(example.machines[0], seconds=(0.1, 0.06, *example.machines[0].seconds[2:]), break_even=())
     page = lab(report_of(replace(example, machines=(busy,)), rows, tmp_path / "busy.html"))
-    expect(page.locator("[data-doubt]")).to_contain_text("a pass of 2 tokens took less time than one of 1")
+    expect(page.locator("[data-doubt]")).to_contain_text("T(2) is off its neighbours")
     expect(page.locator(".needed.doubtful")).to_have_count(1)
     total = replace(example.total, modelled_speedup=2.53)
     page = lab(report_of(replace(example, total=total), rows, tmp_path / "off.html"))

@@ -7,7 +7,7 @@ import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/br
 import { axesOf } from '../../lookahead/report/grid.js';
 import { kindsOf } from '../../lookahead/report/kinds.js';
 import { columnsOf } from '../../lookahead/report/table.js';
-import { clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
+import { apart, clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
 
 const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2, 1.6, 2.4], break_even: [1, 1.2, 1.6, 2.4], modelled_speedup: 1.5, best: 'wide', best_speedup: 1.8 };
 const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };
@@ -54,10 +54,12 @@ test('a speed says whether it was measured, computed or replayed', () => {
   assert.deepEqual(units({ rows: [{ ...ROW, speedup: null }] }), ['× by T(n)']);
 });
 
-test('a wider pass that took less time makes T(n) doubtful, a little noise does not', () => {
+test('a T(n) that falls or jumps is doubtful, a little noise is not', () => {
   assert.equal(doubtful(MACHINE), 0);
   assert.equal(doubtful({ ...MACHINE, seconds: [1, 0.97, 1.6, 2.4] }), 0);
   assert.equal(doubtful({ ...MACHINE, seconds: [1, 1.1, 0.6, 2.4] }), 4);
+  assert.equal(doubtful({ ...MACHINE, seconds: [1, 2.2, 2.8, 3] }), 2);
+  assert.equal(doubtful({ ...MACHINE, seconds: [1, 1.8, 2.8, 2.5] }), 8);
 });
 
 test('a T(n) that was measured after the study places all settings by their mean width', () => {
@@ -75,8 +77,8 @@ test('kinds have the sums of their prompts, the worst first', () => {
   const row = (category, more) => ({ ...ROW, category, tokens: 21, passes: 10, seconds: 2, plain_seconds: 4, modelled_seconds: 2, modelled_speedup: 1.5, ...more });
   const rows = [row('code'), row('code', { seconds: 6, plain_seconds: 6 }), row('sum', { seconds: 4, modelled_speedup: 1 })];
   assert.deepEqual(kindsOf(study({ rows })), [
-    { kind: 'sum', prompts: 1, tokens: 21, per_pass: 2, speedup: 1, modelled: 1, second: null },
-    { kind: 'code', prompts: 2, tokens: 42, per_pass: 2, speedup: 1.25, modelled: 1.5, second: null },
+    { kind: 'sum', prompts: 1, tokens: 21, per_pass: 2, rate: 1 / 3, speedup: 1, modelled: 1, second: null },
+    { kind: 'code', prompts: 2, tokens: 42, per_pass: 2, rate: 1 / 3, speedup: 1.25, modelled: 1.5, second: null },
   ]);
   assert.deepEqual(kindsOf(study({ rows: [row('code'), row('code')] })), []);
   // 20 tokens at 1 and 20 at 3 times plain decoding's speed: 40 in the time of 26 2/3; a prompt that B has not is left out
@@ -85,10 +87,24 @@ test('kinds have the sums of their prompts, the worst first', () => {
   assert.deepEqual(second([2, null, null]), [['sum', null], ['code', 2]]);
 });
 
+test('a measured speed that cannot be gives way to the modelled one, with a mark', () => {
+  const row = { ...ROW, speedup: 3, disturbed: true, seconds: 2, plain_seconds: 6, category: 'a' }, cell = columnsOf(study()).find(({ name }) => name === 'speedup');
+  assert.deepEqual([cell.text(row, 0), cell.text(ROW, 0), cell.value(row, 0)], ['* 1.25', '1.40', 1.25]);
+  assert.match(cell.says(row), /^\* timing disturbed: measured 3.00×/);
+  assert.equal(cell.says(ROW), '');
+  assert.deepEqual(kindsOf(study({ rows: [row, { ...row, category: 'b' }] })).map(({ speedup }) => speedup), [1.25, 1.25]);
+});
+
 test('settings are copied as flags: what changes, and what is not the default', () => {
   const settings = { decoding_length: { flag: '--decoding-length', default: 32 }, branch_length: { flag: '--branch-length', default: 0 }, sources: { flag: '--sources', default: ['prompt', 'output'] } };
-  assert.equal(flagsOf(study(), {}, settings), '--decoding-length 64');
-  assert.equal(flagsOf(study(), { decoding_length: 32, branch_length: null, sources: ['prompt'] }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
+  assert.equal(flagsOf(study(), { config: {}, start: 'cold' }, settings), '--decoding-length 64');
+  assert.equal(flagsOf(study(), { config: { decoding_length: 32, branch_length: null, sources: ['prompt'] }, start: 'cold' }, settings), '--decoding-length 32 --branch-length 0 --sources prompt');
+  assert.equal(flagsOf(study(), { config: {}, start: 'warm' }, settings), '--decoding-length 64 --warm');
+});
+
+test('prompts with one beginning are told apart by what follows, and by their lines', () => {
+  const same = 'Answer from the passage. Passage: The return window';
+  assert.deepEqual(apart([same + ' is 30 days.', 'Add 2.', same + ' was shut.', 'Add 2.']), ['1. … is 30 days.', '2. Add 2.', '3. … was shut.', '4. Add 2.']);
 });
 
 test('words', () => {

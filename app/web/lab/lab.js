@@ -26,7 +26,7 @@ const view = mountStudy(one(document, 'main'), {
   address: ({ name, run: file, worst_step: step }) => (id ? (file ? watchAddress(id, file, step) : null) : exampleAddress(name, step)),
   use(config) {
     settings.set('b', config);
-    tell(material ? 'B is set: run again to see it on every prompt.' : 'B is set: choose your prompts, then run.');
+    tell(material ? 'B is set' + (config.start === 'warm' ? ' (warm: it keeps the outputs of the earlier prompts)' : '') + ': run again to see it on every prompt.' : 'B is set: choose your prompts, then run.');
     (material ? run : one(document, '[data-open=material]')).focus();
   },
 });

@@ -7,14 +7,17 @@ import { mountKnobs } from '../lib/knobs.js';
 
 /** @typedef {Record<string, any>} Config */
 
+/** What B's replays of a prompt know; A's runs start cold. @type {Knob} */
+const START = { name: 'start', kind: 'choice', default: 'cold', label: 'Start', help: 'cold: an empty trie for every prompt. warm: the trie keeps the outputs of the earlier prompts, in the order of the file; to run like that use one LookaheadEngine, bench --warm, or “Keep the trie between runs” on Watch.', low: 0, high: 0, choices: ['cold', 'warm'], optional: false };
+
 /** @param {Knob[]} knobs @param {Source[]} sources @param {boolean} corpus @param {() => void} changed */
 export function mountSettings(knobs, sources, corpus, changed) {
-  const defaults = Object.fromEntries(knobs.map((knob) => [knob.name, knob.default]));
+  const own = { a: knobs, b: [...knobs, START] }, defaults = Object.fromEntries(knobs.map((knob) => [knob.name, knob.default]));
   /** @type {{ a: Config, b: Config | null }} */ const now = { a: { ...defaults }, b: null };
   const cards = { a: cardOf('a'), b: cardOf('b') };
 
   function cardOf(/** @type {'a' | 'b'} */ name) {
-    const card = mountKnobs(one(document, '[data-knobs=' + name + ']'), knobs, sources, () => {
+    const card = mountKnobs(one(document, '[data-knobs=' + name + ']'), own[name], sources, () => {
       now[name] = card.values();
       tell();
     });
@@ -23,9 +26,9 @@ export function mountSettings(knobs, sources, corpus, changed) {
 
   /** Takes settings over; what they do not name stays as in A. @param {'a' | 'b'} name @param {Config | null} config */
   function set(name, config) {
-    const known = config && Object.fromEntries(knobs.filter((knob) => knob.name in config).map((knob) => [knob.name, config[knob.name] ?? 0]));
+    const known = config && Object.fromEntries(own[name].filter((knob) => knob.name in config).map((knob) => [knob.name, config[knob.name] ?? 0]));
     if (name === 'a') now.a = { ...defaults, ...known };
-    else now.b = known && { ...now.a, ...known };
+    else now.b = known && { ...now.a, start: START.default, ...known };
     if (now[name]) cards[name].set(/** @type {Config} */ (now[name]), corpus);
     tell();
   }
@@ -40,7 +43,7 @@ export function mountSettings(knobs, sources, corpus, changed) {
 
   /** What is not the default, or the width and the budget. @param {Config} config */
   function words(config) {
-    const other = knobs.filter(({ name, default: usual }) => !['budget', 'decoding_length'].includes(name) && String(config[name]) !== String(usual));
+    const other = own.b.filter(({ name, default: usual }) => name in config && !['budget', 'decoding_length'].includes(name) && String(config[name]) !== String(usual));
     return [config.budget, config.decoding_length, ...other.map(({ name }) => (Array.isArray(config[name]) ? config[name].join('+') || 'no sources' : name === 'branch_length' ? 'branch ' + config[name] : config[name]))].join(' · ');
   }
 

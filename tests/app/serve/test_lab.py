@@ -123,6 +123,27 @@ def test_prompts_run_on_the_model_and_their_runs_can_be_opened(client: TestClien
     assert pair.run.texts.prompt == "Add 3 and 3."
 
 
+def test_a_warm_b_knows_the_outputs_of_the_earlier_prompts(client: TestClient) -> None:
+    line = json.dumps({"prompt": [5], "output": [7, 1, 8, 2, 6, 3, 9, 4] * 2}) + "\n"
+    cold, warm = (
+        found_by(client, started(client, 3 * line, settings=[{}, {"start": start}])).variants[0]
+        for start in ("cold", "warm")
+    )
+    assert (cold.start, warm.start) == ("cold", "warm")
+    assert warm.each[0] == pytest.approx(cold.each[0], rel=0.2)  # nothing comes before the first
+    assert cold.tokens_per_pass is not None
+    assert warm.tokens_per_pass is not None
+    assert warm.tokens_per_pass > cold.tokens_per_pass
+
+
+def test_b_with_the_settings_of_a_has_the_numbers_of_a(client: TestClient) -> None:
+    found = found_by(client, started(client, settings=[{}, {}]))
+    (other,) = found.variants
+    assert [row.modelled_speedup for row in found.rows] == list(other.each)
+    assert found.total.modelled_speedup == pytest.approx(other.modelled_speedup)
+    assert found.machines[0].modelled_speedup == found.total.modelled_speedup
+
+
 def test_a_trace_is_studied_without_the_model(client: TestClient, gate: Gate) -> None:
     study = started(client, TRACE, settings=[{"decoding_length": 8}])
     found = found_by(client, study)
@@ -200,10 +221,11 @@ def test_files_that_wait_to_be_read_are_few(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
-    study = started(client, TRACE, settings=[{"decoding_length": 8}, {"decoding_length": 2, "sources": ["output"]}])
+    other = {"decoding_length": 2, "sources": ["output"], "start": "warm"}
+    study = started(client, TRACE, settings=[{"decoding_length": 8}, other])
     asked = followed(client, study)[0]["asked"]
     assert asked["settings"]["decoding_length"] == 8
-    assert (asked["other"]["decoding_length"], asked["other"]["sources"]) == (2, ["output"])
+    assert {name: asked["other"][name] for name in other} == other
 
 
 @pytest.mark.parametrize(
@@ -216,6 +238,8 @@ def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
         ({"settings": [{"wings": 2}]}, "no setting 'wings'"),
         ({"settings": [{"decoding_length": 100_000}]}, "decoding_length=100000"),
         ({"settings": [{}, {"strategy": "both"}]}, "strategy='both'"),
+        ({"settings": [{}, {"start": "hot"}]}, "need cold or warm"),
+        ({"settings": [{"start": "warm"}]}, "no setting 'start'"),
         ({"max_new_tokens": 1_000_000}, "max_new_tokens=1000000"),
         ({"plain": "yes"}, "plain"),
     ],

@@ -56,6 +56,9 @@ def test_every_file_that_it_writes(trace, capsys):
     assert [row["name"] for row in rows] == [row["name"] for row in found["rows"]]
     assert [int(row["passes"]) for row in rows] == [row["passes"] for row in found["rows"]]
     assert rows[1]["category"] == "'=1"
+    assert [float(row["acceptance_rate"] or 0) for row in rows] == [
+        pytest.approx(row["accepted"] / row["drafted"] if row["drafted"] else 0.0) for row in found["rows"]
+    ]
     again = _json(capsys, "again.jsonl", *QUICK)
     for name in ("passes", "tokens_per_pass", "by_source", "losses", "category"):
         assert [row[name] for row in again["rows"]] == [row[name] for row in found["rows"]]
@@ -66,10 +69,20 @@ def test_text_answers_first(trace, capsys):
     assert main(["study", trace, *QUICK, "--peers", "--limit", "4"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "tokens per pass" in lines[0]
+    assert lines[1].startswith("Reason: ")
     text = "\n".join(lines)
-    for part in ("trace.jsonl: 4 prompts", "where passes ended", "best settings", "other methods", "prompt lookup"):
+    for part in (
+        "trace.jsonl: 4 prompts",
+        "where passes ended",
+        "best settings",
+        "other methods",
+        "prompt lookup",
+        "  rate",
+    ):
         assert part in text
     assert "trace.jsonl:5" not in text
+    assert main(["study", trace, "--grid", "none", "--limit", "1"]) == 0
+    assert "trace.jsonl: 1 prompt," in capsys.readouterr().out
 
 
 def test_machines_are_told_apart(trace, capsys):

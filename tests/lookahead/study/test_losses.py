@@ -28,6 +28,7 @@ def test_the_passes_of_all_causes_are_the_passes_that_did_not_end_with_the_outpu
         assert sum(loss.passes for loss in found) == max(0, passes - 1)
         for loss in found:
             assert loss.tokens == 0 if loss.cause == "unseen" else loss.tokens >= loss.passes
+        assert all(loss.tokens < len(sample.output_ids or ()) for loss in found)
         assert (worst is None) == all(loss.tokens == 0 for loss in found)
 
 
@@ -70,6 +71,16 @@ def test_one_output_for_each_cause():
     assert "strategy" in causes(strategy="single")
     assert "width" in causes(decoding_length=3)
     assert "pays" in {one.cause for one in lost_tokens(sample, BASE, STEEP)}
+
+
+def test_a_token_that_several_passes_lost_counts_once():
+    sample = Sample("a", tuple(range(20)), tuple(range(20)))
+    fixed = replace(BASE, decoding_length=2, budget="fixed")
+    lost = list(lost_tokens(sample, fixed))
+    assert sum(one.tokens for one in lost) > 20  # each pass lost all that came after it
+    ((loss,), worst) = losses(sample, fixed)
+    assert (loss.passes, worst) == (len(lost), lost[0].step)
+    assert loss.tokens == 20 - lost[0].place
 
 
 def test_the_cost_of_a_lost_token_is_what_the_sources_would_have_gone_on_with():

@@ -50,6 +50,15 @@ def test_each_kind_is_known_by_its_content(tmp_path: Path, mark: bytes):
     assert run.output_ids == run.run.token_ids
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "b.NDJSON"])
+def test_a_file_of_json_lines_whose_first_line_is_broken_is_refused(tmp_path: Path, name: str):
+    (tmp_path / name).write_text("prompt: broken\n" + PROMPTS)
+    with pytest.raises(InputError, match=r"line 1: .*JSON"):
+        read_material(tmp_path / name)
+    (tmp_path / name).write_text(TABLE)
+    assert len(read_material(tmp_path / name)) == 2
+
+
 def test_an_indented_run_file_is_one_too(tmp_path: Path):
     assert _read(tmp_path, json.dumps(json.loads(GOLDEN.read_text()), indent=1))[0].run is not None
 
@@ -65,8 +74,8 @@ def test_a_folder_is_read_file_by_file_and_names_are_told_apart(tmp_path: Path):
 
 
 BAD = {
-    "nothing": (b"", "prompt: is empty"),
-    "blank": (b" \n", "prompt: is empty"),
+    "nothing": (b"", "file: is empty"),
+    "blank": (b" \n", "file: is empty"),
     "a key too few": (b'{"prompt": [1], "output": [2]}\n{"prompt": [1]}', "line 2: output: missing"),
     "other json": (b'{"question": "x"}', "line 1: prompt: missing"),
     "broken": (b'{"prompt": "a"}\n{"prompt": ', "line 2: not JSON"),

@@ -26,6 +26,7 @@ from lookahead.study.rows import row_of, total_of
 from lookahead.study.study import StudyOptions, base_config, make_study
 from lookahead.study.table import flat, table, to_csv
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
+from tests.lookahead.study.samples import recorded
 from tests.lookahead.valid_runs import VOCAB, valid_runs
 
 ids = st.integers(0, VOCAB - 1)
@@ -102,6 +103,20 @@ def test_a_replay_of_a_run_with_its_own_settings_has_the_row_of_the_run(prompt, 
     assert replayed.seconds is None
     for name in (*COUNTS, "tokens_per_pass", "by_source", "by_depth", "by_match_length"):
         assert getattr(recorded, name) == getattr(replayed, name), name
+
+
+def test_a_run_that_is_faster_than_its_tokens_per_pass_was_disturbed():
+    run = recorded()
+    for factor, disturbed in ((0.5, False), (1.04, False), (1.1, True)):
+        quick = metrics.decode_seconds(run)
+        seconds = factor * quick * (metrics.or_none(metrics.mean_accepted_tokens, run.steps) or 0.0)
+        sample = replace(_sample(run), plain=replace(run, method="plain", seconds=seconds, first_token_seconds=0.0))
+        row = row_of(sample, run.config, COSTS)
+        assert row.disturbed == disturbed
+        assert row.speedup == pytest.approx(seconds / quick, rel=1e-3)
+        study = make_study([sample], StudyOptions("t", run.config, COSTS))
+        assert any("timing disturbed: 1 of 1 prompts" in note for note in study.notes) == disturbed
+        assert flat(row)["disturbed"] is disturbed
 
 
 @settings(max_examples=20)

@@ -19,6 +19,7 @@ from lookahead.study.grid import Drafting
 from lookahead.study.losses import Cause
 from lookahead.study.material import Sample
 from lookahead.study.result import CAUSE_NAMES, Loss, Machine, Row, Variant
+from lookahead.study.rows import total_of
 from lookahead.study.study import StudyOptions, make_study
 from lookahead.study.verdict import SETTINGS_OF, advice, against, break_even, interval, verdict
 from tests.lookahead.study.samples import FLAT, STEEP
@@ -26,7 +27,7 @@ from tests.lookahead.study.samples import FLAT, STEEP
 BASE = LookaheadConfig()
 
 
-def row(name: str = "a", speedup: float | None = 1.5, **changes) -> Row:
+def row(name: str = "a", modelled: float | None = 1.5, **changes) -> Row:
     """A row whose drafts are so many times as fast as plain decoding by T(n)."""
     values = {
         "name": name,
@@ -37,8 +38,8 @@ def row(name: str = "a", speedup: float | None = 1.5, **changes) -> Row:
         "accepted": 20,
         "empty": 0,
         "wasted": 40,
-        "modelled_seconds": None if speedup is None else 1.0,
-        "modelled_speedup": speedup,
+        "modelled_seconds": None if modelled is None else 1.0,
+        "modelled_speedup": modelled,
         **changes,
     }
     return Row(**values)
@@ -86,11 +87,20 @@ def test_measured_times_count_where_every_prompt_has_them():
     assert verdict([*rows, row("b", 3.0)], BASE, FLAT).speedup == 3.0
 
 
+def test_what_was_measured_as_faster_than_its_tokens_per_pass_counts_as_modelled():
+    rows = [row(str(n), 1.2, seconds=2.0, plain_seconds=3.0, speedup=1.5) for n in range(4)]
+    disturbed = row("d", 0.9, seconds=2.0, plain_seconds=9.0, speedup=4.5, disturbed=True)
+    said = verdict([*rows, disturbed], BASE, FLAT)
+    assert said.speedup == pytest.approx((4 * 3.0 + 0.9 * 2.0) / 10.0)
+    assert said.prompts_that_pay == 4
+    assert total_of([*rows, disturbed]).speedup == pytest.approx(said.speedup)
+
+
 def test_without_times_it_says_so():
-    said = verdict([row(speedup=None)], BASE)
+    said = verdict([row(modelled=None)], BASE)
     assert (said.pays, said.speedup, said.low) == (None, None, None)
     assert said.text.startswith("2.00 tokens per pass; without T(n)")
-    assert verdict([row(passes=0, tokens_per_pass=None, speedup=None)], BASE).reason == "no passes"
+    assert verdict([row(passes=0, tokens_per_pass=None, modelled=None)], BASE).reason == "no passes"
     assert verdict([], BASE).reason == "no passes"
 
 
@@ -147,6 +157,25 @@ def test_a_busy_machine_is_named_before_its_slow_passes():
     said = verdict(rows, BASE, bent)
     assert said.reason == "busy machine"
     assert "T(2)" in said.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        ((1.0, 1.2, 1.6, 2.4), ""),
+        ((1.0, 0.97, 1.6, 1.55), ""),
+        ((1.0, 2.05, 2.2, 2.4), ""),
+        ((1.0, 2.2, 2.8, 3.0), "T(2) is more than 2 times T(1)"),
+        ((1.0, 1.2, 1.6, 1.4), "T(8) is less than T(4)"),
+    ],
+)
+def test_a_time_of_passes_that_falls_or_jumps_is_named_whatever_the_verdict(seconds, why):
+    costs = PassCosts((1, 2, 4, 8), seconds)
+    samples = [Sample(str(n), (n, 1, 2, 3, 4, 5, 6), tuple([1, 2, 3, 4, 5, 6, n] * 4)) for n in range(4)]
+    said = make_study(samples, StudyOptions("t", LookaheadConfig(budget="fixed"), costs, jobs=1)).verdict
+    assert said.reason != "busy machine"
+    assert said.text.count("measure it again") == bool(why)
+    assert why in said.text
 
 
 def test_every_cause_has_settings_that_could_win_it_back():
@@ -228,6 +257,15 @@ def test_what_is_slower_on_the_other_half_is_never_recommended():
         assert told.text.startswith("Use ") == (told.gain is not None)
 
 
+def test_what_the_best_of_all_says_is_not_said_again_for_a_cause():
+    places = list(range(20))
+    random.Random(0).shuffle(places)  # as advice draws its halves
+    each = [1.3 if place in places[::2] else 0.9 for place in range(20)]
+    tried = [variant("wide", each, {"decoding_length": 64})]
+    (told,) = advice(variant("own", [1.0] * 20), tried, [100] * 20, [Loss("width", 4, 8)])
+    assert told.text.startswith("Keep these settings")
+
+
 def test_two_settings_that_were_given_are_compared_on_all_prompts():
     own = variant("own", [1.0, 1.1, 1.2, 1.0])
     for factor, said in ((1.5, "B is better"), (0.7, "A is better"), (1.0, "B is about as good as A")):
@@ -267,6 +305,16 @@ def test_machines_differ_in_what_is_best_there():
     assert steep.best_speedup <= 1.0 + 1e-9
     assert steep.break_even[-1] == pytest.approx(64, rel=0.01)
     assert flat.break_even[0] == pytest.approx(1.0, rel=0.01)
+
+
+def test_the_same_settings_have_the_same_number_everywhere():
+    samples = [Sample(str(n), (n, 1, 2, 3, 4, 5, 6), tuple([1, 2, 3, 4, 5, 6, n] * 4)) for n in range(4)]
+    axes = {"decoding_length": (8, BASE.decoding_length)}
+    study = make_study(samples, StudyOptions("t", BASE, FLAT, axes=axes, jobs=1))
+    same = next(one for one in study.variants if not one.config)
+    assert study.total.modelled_speedup == pytest.approx(same.modelled_speedup)
+    assert study.machines[0].modelled_speedup == study.total.modelled_speedup == study.verdict.speedup
+    assert [row.modelled_speedup for row in study.rows] == list(same.each)
 
 
 def test_break_even_counts_the_time_of_the_draft():
