@@ -400,12 +400,14 @@ WINDOWS = {
 
 CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture itself cuts off
   const svg = box.querySelector('svg'), view = svg.viewBox.baseVal, cut = [];
-  const outer = Math.max(...[...svg.querySelectorAll('rect')].map((one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'))));
+  const right = (one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'));
+  const outer = Math.max(...[...svg.querySelectorAll('rect')].map(right));
   if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
   for (const node of svg.querySelectorAll('[data-node], .n-bonus')) {
     node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-    const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect(), end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
-    if (left < seen.left - 2 || right > seen.right + 2 || bottom > end + 2) cut.push(node.textContent);
+    const [at, seen, drawn] = [node, box, svg].map((one) => one.getBoundingClientRect());
+    const below = at.bottom > Math.min(seen.bottom, drawn.bottom) + 2;
+    if (at.left < seen.left - 2 || at.right > seen.right + 2 || below) cut.push(node.textContent);
   }
   box.scrollTo({ left: 0, top: 0 });
   return cut;
