@@ -93,7 +93,9 @@ def open_lab(
     if prompts is not None:
         name, data = _material(prompts)
         settings = {} if config is None else asdict(config)
-        asked = StudyRequest(name, data, settings, None, sampling, max_new_tokens, plain, sweep)
+        asked = StudyRequest(
+            name, data, settings, sampling=sampling, max_new_tokens=max_new_tokens, plain=plain, sweep=sweep
+        )
     host = _host(model, tokenizer, max_new_tokens)
     studies = Studies(host)
     demo, url = launch(host, studies, server_port=port, inline=False, inbrowser=False, quiet=True)

@@ -164,8 +164,8 @@ def _reasons(request: Request, guesses: Sequence[tuple[int, int, float]]) -> lis
     """Where the factor of every guess (token, parent, factor), the root first, has its value from; None for the root.
 
     ``times`` of ``of`` times the token followed the ``length`` tokens before it, the longest such match, and ``sure``
-    is the rest of the factor: the confidence after such a match (``search/confidence.py``), less what ``longer`` matches,
-    if there are any, took for their own tokens.
+    is the rest of the factor: the confidence after such a match (``search/confidence.py``), less what ``longer``
+    matches, if there are any, took for their own tokens.
     """
     source = request.sources[0]
     loci, found = [source.locus()], list[dict[str, Any] | None]([None])
