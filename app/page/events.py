@@ -229,12 +229,19 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
             found |= {controls.preset: preset, **dict(zip(controls.texts, _choose_preset(preset), strict=True))}
         if own := query.get("prompt", "")[:MOST_LINKED]:
             document, expected = (query.get(name, "")[:MOST_LINKED] for name in ("document", "expected"))
-            found |= {controls.prompt: own, controls.document: document, controls.expected: expected}
+            found |= {
+                controls.preset: None,
+                controls.prompt: own,
+                controls.document: document,
+                controls.expected: expected,
+            }
         return found
 
     script = _url_script(controls)
     loaded = demo.load(from_url, None, [*fields, *texts], **quiet)
-    loaded.then(None, texts, texts, js=TYPED, **quiet)
+    loaded.then(None, [controls.preset, *texts], [controls.preset, *texts], js=TYPED, **quiet)
+    for text in (controls.document, controls.prompt):
+        text.input(None, None, controls.preset, js="() => [null]", **quiet)  # an own prompt is no example
     loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
@@ -255,9 +262,10 @@ KEEP_TYPED = """(preset, ...texts) => {
   if (!preset) sessionStorage.setItem('lookahead-typed', JSON.stringify(texts.slice(0, 3)));
 }"""
 """The texts of a run that was opened stay over a reload, as typed ones do."""
-TYPED = """(...texts) => {
+TYPED = """(preset, ...texts) => {
   const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
-  return texts.slice(0, 3).map((text, i) => typed[i] ?? text);
+  const own = typed.some((text, i) => i < 2 && text !== texts[i]);
+  return [own ? null : preset, ...texts.slice(0, 3).map((text, i) => typed[i] ?? text)];
 }"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 KEPT_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.kept || ''"
