@@ -118,7 +118,8 @@ STATUS_SCRIPT = """
 const line = element.querySelector('p');
 const show = () => {
   line.textContent = line.title = props.value;
-  line.toggleAttribute('data-idle', props.value === 'Ready.'); // a phone has no room for it
+  // A phone has no room for what the stage says, too.
+  line.toggleAttribute('data-idle', /^Ready\\.$|^(Greedy|Plain|Lookahead): .* s, (?!broke)/.test(props.value));
 };
 watch('value', show);
 show();

@@ -344,7 +344,14 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     return within(event, FIELDS) || (event.key === ' ' && within(event, 'button, a, input, summary, [role=button]'));
   }
 
+  function closeAll() {
+    if (element.dataset.tabNow === 'what-if') setTab('tree');
+    element.querySelector('details[open]')?.removeAttribute('open');
+    /** @type {HTMLElement | null} */ (document.querySelector('#figures .label-wrap.open'))?.click();
+  }
+
   function onKey(/** @type {KeyboardEvent} */ event) {
+    if (event.key === 'Escape' && !within(event, '#ask')) closeAll();
     if (event.ctrlKey || event.metaKey || event.altKey || !moves[event.key] || keeps(event)) return;
     event.preventDefault();
     moves[event.key]();

@@ -53,8 +53,11 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     page.keyboard.press("Control+End")
     page.keyboard.type(" And a cat.")
     page.wait_for_function("(sessionStorage.getItem('lookahead-typed') || '').includes('a cat.')")
+    chosen = page.locator("#preset input:checked")
+    expect(chosen).to_have_count(0)  # it is no example any more
     page.reload()
     expect(prompt).to_have_value(re.compile("^Tell.* And a cat.$"))
+    expect(chosen).to_have_count(0)
     page.click("#preset label >> text=Maths")
     expect(prompt).to_have_value(re.compile("^Maria"))
     expect(page).to_have_url(re.compile("preset=Word"))

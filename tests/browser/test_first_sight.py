@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 def test_a_recorded_run_plays_by_itself(open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'recorded'")
-    page.wait_for_function("document.querySelector('#sentence').textContent.startsWith('The Trie guessed')")
+    page.wait_for_function("document.querySelector('#sentence b.s-guess')")
     page.wait_for_function("document.querySelectorAll('#draft-tree [data-status=accepted]').length > 0")
     before = page.input_value("#scrubber")
     page.wait_for_function(f"document.querySelector('#scrubber').value !== '{before}'")
@@ -64,7 +64,7 @@ def test_what_stands_side_by_side_agrees(open_page: Callable[..., Page]) -> None
         if key:
             page.evaluate("document.activeElement.blur()")
             page.keyboard.press(key)
-            page.wait_for_function("document.querySelector('#sentence').textContent.startsWith('The Trie guessed')")
+            page.wait_for_function("document.querySelector('#sentence b.s-guess')")
         rate, passes, tokens, lane, step = page.evaluate(
             "['[data-metric=mean_accepted_tokens] dd', '[data-metric=decode_steps] dd', '.beside small',"
             " '[data-lane=lookahead] .count', '[data-step-count]'].map((name) =>"

@@ -124,6 +124,13 @@ def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[...
     expect(page.locator("#trie")).to_be_visible()
     expect(page.locator("#draft-tree")).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
+    page.locator(".side [data-tab=what-if]").click()
+    page.click("#figures button")
+    expect(page.locator("#what-if")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#what-if")).to_be_hidden()
+    expect(page.locator("#figures .label-wrap.open")).to_have_count(0)
 
 
 def test_runs_that_draw_are_never_called_greedy_and_share_the_trie(open_page: Callable[..., Page]) -> None:

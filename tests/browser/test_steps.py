@@ -140,7 +140,7 @@ def test_the_trie_says_which_step_added_what_it_marks(page: Page, recorded_run: 
     expect(fact).to_have_text(re.compile(r"^[\d,]+ n-grams \(\d+ kB\)$"))
     for step in (1, 2):
         page.locator("#scrubber").fill(str(step))
-        expect(fact).to_contain_text(f", {run.steps[step - 1].trie.added} new")
+        expect(fact).to_contain_text(f"({run.steps[step - 1].trie.added} new from step {step - 1})")
         expect(adds).to_have_text(f"This step adds {run.steps[step].trie.added}.")
     page.locator("#scrubber").fill(str(len(run.steps) - 1))
     expect(adds).to_have_text(re.compile(r"^This step adds \d+\.$"))

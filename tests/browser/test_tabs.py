@@ -74,6 +74,8 @@ def test_tries_runs_and_settings_of_two_tabs_do_not_mix(
     _start(second, PROBLEM)
     second.wait_for_function("/queue: 1/.test(document.querySelector('#status').innerText)")
     assert first.get_attribute("#stage [data-state]", "data-state") == "running"
+    expect(second.locator(".say")).to_have_css("opacity", "0.35")  # the results of another prompt
+    expect(first.locator(".say")).to_have_css("opacity", "1")
     runs = []
     for page, settings, name in ((first, "width up to 1", "one"), (second, "single, fixed width 16", "two")):
         _state(page, "finished")

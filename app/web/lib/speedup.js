@@ -38,7 +38,7 @@ function leastSpeedup(run, plain) {
   const narrow = steps.filter(({ draft }) => draft.parent.length === 1), wide = steps.filter(({ draft }) => draft.parent.length > 1);
   const theirs = forward(plain.steps.filter(hasDraft));
   if (narrow.length < FEW) return 0;
-  const wider = wide.length ? median(forward(wide)) / median(forward(narrow)) : 1;
+  const wider = wide.length ? mean(forward(wide)) / mean(forward(narrow)) : 1;
   const beside = steps.reduce((sum, { ms }) => sum + ms[0] + ms[2] + ms[3], 0) / mean(theirs);
   return theirs.length / (narrow.length + wide.length * wider + beside);
 }
@@ -59,7 +59,6 @@ export function ofTimes(mine, theirs, name = 'greedy') {
 const triesOf = (run, beside) => [run.end?.seconds || 0, ...(run.end?.repeat_seconds || beside.end?.beside_seconds || [])];
 
 const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const median = (/** @type {number[]} */ values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** A ratio as exactly as half the width of its range allows, and whether that is only about right. @param {number} ratio @param {number} half @returns {[string, boolean]} */
 function rounded(ratio, half) {

@@ -8,7 +8,7 @@ import { label, percent, plural } from '../lib/text.js';
 /** @import { DraftStep, Example, LeftOut, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
-<p class="lead">Fewer passes, often faster, the same text: <span data-who></span>, one pass of the model checks. <span data-lead></span></p>
+<p class="lead">Fewer passes, often faster, the same text: <span data-who></span>, one pass checks. <span data-lead></span></p>
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
@@ -63,16 +63,16 @@ export function sentence(run, at) {
   /** @type {[words: string, kind?: string][]} */
   const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 of their own' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
-    ...whoGuessed(step), [branches + (drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
+    ...whoGuessed(step, branches), [(drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
 }
 
-/** How many tokens were guessed: by the Trie, unless earlier passes had them in mind. @param {DraftStep} step @returns {[words: string, kind?: string][]} */
-function whoGuessed({ draft: { parent, source } }) {
-  const guessed = parent.length - 1, passes = source.filter((name) => name === 'model').length, earlier = passes + ' from earlier passes';
-  if (!passes) return [['The Trie guessed '], [plural(guessed, 'token'), 's-guess']];
-  return [[plural(guessed, 'guess', 'guesses'), 's-guess'], [passes < guessed ? ': ' + (guessed - passes) + ' from the Trie, ' + earlier : ' from earlier passes']];
+/** How many tokens were guessed: by the Trie, unless earlier passes had them in mind. @param {DraftStep} step @param {string} branches @returns {[words: string, kind?: string][]} */
+function whoGuessed({ draft: { parent, source } }, branches) {
+  const guessed = parent.length - 1, tokens = plural(guessed, 'token'), passes = source.filter((name) => name === 'model').length, earlier = passes + ' from earlier passes';
+  if (!passes) return [['The Trie guessed '], [tokens, 's-guess'], [branches]];
+  return [[tokens, 's-guess'], [' guessed' + branches + (passes < guessed ? ': ' + (guessed - passes) + ' from the Trie, ' + earlier : ' from earlier passes')]];
 }
 
 /** What draws the tokens of a run above temperature 0. */

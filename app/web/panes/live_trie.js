@@ -72,6 +72,7 @@ export function mount(box, context) {
     const { steps } = run, step = steps[answer.step], had = grams().indexOf(/** @type {HTMLElement} */ (document.activeElement));
     asked = true;
     put(fact, answer.error ? '' : sizeOf(answer, steps[answer.step - 1]));
+    fact.title = answer.error ? '' : number(answer.size.bytes / 1000, 0) + ' kB';
     put(hint, answer.error || waiting() || (run.method === 'plain' || draftsOff(run) ? '' : alsoDraftsFrom(answer, step)));
     adds = answer.error ? '' : 'This step adds ' + number(step.trie[1], 0) + '.';
     tell(null);
@@ -155,9 +156,9 @@ const wordsOf = (/** @type {string} */ name) => WORDS[name] || name;
 
 /** The tries are shown as the step found them: their newest n-grams are those of the step before. */
 function sizeOf(/** @type {TrieView} */ view, /** @type {Step | undefined} */ before) {
-  const size = number(view.size.n_grams, 0) + ' n-grams (' + number(view.size.bytes / 1000, 0) + ' kB)';
-  if (!before) return size;
-  return size + ', ' + number(before.trie[1], 0) + ' new from step ' + before.i + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned' : '');
+  const size = number(view.size.n_grams, 0) + ' n-grams (';
+  if (!before) return size + number(view.size.bytes / 1000, 0) + ' kB)';
+  return size + number(before.trie[1], 0) + ' new from step ' + before.i + (before.trie[2] ? ', ' + number(before.trie[2], 0) + ' pruned)' : ')');
 }
 
 /** What the run drafts from besides its own trie. */
