@@ -231,33 +231,18 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
         }
         if preset := query.get("preset") or presets.titles().get(query.get("example", "")):
             preset = presets.by_name(preset).name
-<<<<<<< HEAD
             found |= {controls.preset: preset, **_choose_preset(texts, preset)}
         if query.get("prompt"):
             found |= {field: query.get(name, "")[:MOST_LINKED] for name, field in texts.items()}
+            found[controls.preset] = None
         return found
 
     script = _named(_url_script(controls), named)
     loaded = demo.load(from_url, None, [*fields, *texts.values()], **quiet)
-    loaded.then(None, [*texts.values()], [*texts.values()], js=_named(TYPED, texts), **quiet)
-=======
-            found |= {controls.preset: preset, **dict(zip(controls.texts, _choose_preset(preset), strict=True))}
-        if own := query.get("prompt", "")[:MOST_LINKED]:
-            document, expected = (query.get(name, "")[:MOST_LINKED] for name in ("document", "expected"))
-            found |= {
-                controls.preset: None,
-                controls.prompt: own,
-                controls.document: document,
-                controls.expected: expected,
-            }
-        return found
-
-    script = _url_script(controls)
-    loaded = demo.load(from_url, None, [*fields, *texts], **quiet)
-    loaded.then(None, [controls.preset, *texts], [controls.preset, *texts], js=TYPED, **quiet)
-    for text in (controls.document, controls.prompt):
-        text.input(None, None, controls.preset, js="() => [null]", **quiet)  # an own prompt is no example
->>>>>>> fix-watch
+    typed = [controls.preset, *texts.values()]
+    loaded.then(None, typed, typed, js=_named(TYPED, texts), **quiet)
+    for name in ("document", "prompt"):  # an own prompt is no example
+        texts[name].input(None, None, controls.preset, js="() => [null]", **quiet)  # pyright: ignore[reportAttributeAccessIssue]
     loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
@@ -283,16 +268,11 @@ KEEP_TYPED = """(preset, ...texts) => {
   if (!preset) sessionStorage.setItem('lookahead-typed', JSON.stringify(named));
 }"""
 """The texts of a run that was opened stay over a reload, as typed ones do."""
-<<<<<<< HEAD
-TYPED = """(...texts) => {
-  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '{}');
-  return NAMES.map((name, i) => typed[name] ?? texts[i]);
-=======
 TYPED = """(preset, ...texts) => {
-  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '[]');
-  const own = typed.some((text, i) => i < 2 && text !== texts[i]);
-  return [own ? null : preset, ...texts.slice(0, 3).map((text, i) => typed[i] ?? text)];
->>>>>>> fix-watch
+  const typed = JSON.parse(sessionStorage.getItem('lookahead-typed') || '{}');
+  const kept = NAMES.map((name, i) => typed[name] ?? texts[i]);
+  const own = NAMES.some((name, i) => name !== 'expected' && kept[i] !== texts[i]);
+  return [own ? null : preset, ...kept];
 }"""
 SHOWN_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.run || ''"
 KEPT_RUN = "() => document.querySelector('#stage [data-run]')?.dataset.kept || ''"
