@@ -100,7 +100,8 @@ def do_suffix(page: Page) -> None:
 def do_draft(page: Page) -> None:
     expect(page.locator(".gram")).to_have_count(2)  # the next one is not told beforehand
     expect(page.locator("[data-says]")).to_contain_text("1.30 tokens")
-    expect(page.locator("[data-why]")).to_contain_text("Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %")
+    why = "Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %"
+    expect(page.locator("[data-why]")).to_contain_text(why)
     page.locator("[data-reveal]").click()
     expect(page.locator(".gram.ghost")).to_contain_text("slept")
     expect(page.locator("[data-why]")).to_contain_text("Why × 62 % for “slept”? It came next 2 of 2 times after the 3")
@@ -398,11 +399,13 @@ WINDOWS = {
 
 CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture itself cuts off
   const svg = box.querySelector('svg'), view = svg.viewBox.baseVal, cut = [];
-  const outer = Math.max(...[...svg.querySelectorAll('rect')].map((one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'))));
+  const ends = [...svg.querySelectorAll('rect')].map(({ x, width }) => x.baseVal.value + width.baseVal.value);
+  const outer = Math.max(...ends);
   if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
   for (const node of svg.querySelectorAll('[data-node], .n-bonus')) {
     node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-    const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect(), end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
+    const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect();
+    const end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
     if (left < seen.left - 2 || right > seen.right + 2 || bottom > end + 2) cut.push(node.textContent);
   }
   box.scrollTo({ left: 0, top: 0 });
