@@ -17,7 +17,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
   /** @type {number[]} */ let nodes = [];
   /** The last result of a wrong and of a right branch. @type {Record<'wrong' | 'right', [string, Planted] | null>} */ const results = { wrong: null, right: null };
   const path = before.path.map((node) => before.draft.text[node]).join('');
-  const field = textField('Your branch, after “' + visible(endOf(writtenBefore(run, at) + path, SHORTEST)) + '” (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
+  const field = textField('Plant after “' + visible(endOf(writtenBefore(run, at) + path, SHORTEST)) + '” (' + MOST + ' tokens at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), place = make('div', {}), text = make('p', { class: 'passage', 'data-passage': '' });
   const same = make('p', { class: 'fact', 'data-same': '' }), rows = make('tbody', {}), given = around(run, true);
   box.append(
