@@ -1,8 +1,8 @@
 """The lab at ``/lab``: its page, and the studies that visitors start there.
 
 ``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` (a file
-that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``) and answers ``{"id"}``; ``POST /lab/check`` takes the same and
-answers what the file holds (``{"prompts", "recorded"}``).
+that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``: ``cold`` or ``warm``) and answers
+``{"id"}``; ``POST /lab/check`` takes the same and answers what the file holds (``{"prompts", "recorded"}``).
 ``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (the settings), ``{"progress"}``,
 ``{"study"}``, ``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
 
