@@ -163,15 +163,9 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
 def _reasons(request: Request, guesses: Sequence[tuple[int, int, float]]) -> list[dict[str, Any] | None]:
     """Where the factor of every guess (token, parent, factor), the root first, has its value from; None for the root.
 
-<<<<<<< HEAD
-    ``times`` of ``of`` times the token followed the ``length`` tokens before it, the longest such match, and ``sure``
-    is the rest of the factor: the confidence after such a match (``search/confidence.py``), less what ``longer``
-    matches, if there are any, took for their own tokens.
-=======
     ``times`` of ``of`` times the token followed the ``length`` tokens before it, the longest such match; ``sure`` is
     the rest of the factor: the confidence after such a match (``search/confidence.py``), less what ``longer`` matches,
     if there are any, took for their own tokens.
->>>>>>> fix-learn
     """
     source = request.sources[0]
     loci, found = [source.locus()], list[dict[str, Any] | None]([None])

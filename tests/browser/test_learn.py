@@ -100,14 +100,8 @@ def do_suffix(page: Page) -> None:
 def do_draft(page: Page) -> None:
     expect(page.locator(".gram")).to_have_count(2)  # the next one is not told beforehand
     expect(page.locator("[data-says]")).to_contain_text("1.30 tokens")
-<<<<<<< HEAD
-    expect(page.locator("[data-why]")).to_contain_text(
-        "Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %"
-    )
-=======
     why = "Why × 30 % for “cat”? It came next 2 of 3 times after the 2 tokens before it, × 45 %"
     expect(page.locator("[data-why]")).to_contain_text(why)
->>>>>>> fix-learn
     page.locator("[data-reveal]").click()
     expect(page.locator(".gram.ghost")).to_contain_text("slept")
     expect(page.locator("[data-why]")).to_contain_text("Why × 62 % for “slept”? It came next 2 of 2 times after the 3")
@@ -405,16 +399,6 @@ WINDOWS = {
 
 CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture itself cuts off
   const svg = box.querySelector('svg'), view = svg.viewBox.baseVal, cut = [];
-<<<<<<< HEAD
-  const right = (one) => Number(one.getAttribute('x')) + Number(one.getAttribute('width'));
-  const outer = Math.max(...[...svg.querySelectorAll('rect')].map(right));
-  if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
-  for (const node of svg.querySelectorAll('[data-node], .n-bonus')) {
-    node.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-    const [at, seen, drawn] = [node, box, svg].map((one) => one.getBoundingClientRect());
-    const below = at.bottom > Math.min(seen.bottom, drawn.bottom) + 2;
-    if (at.left < seen.left - 2 || at.right > seen.right + 2 || below) cut.push(node.textContent);
-=======
   const ends = [...svg.querySelectorAll('rect')].map(({ x, width }) => x.baseVal.value + width.baseVal.value);
   const outer = Math.max(...ends);
   if (outer > view.width) cut.push('picture ' + view.width + ' of ' + outer);
@@ -423,7 +407,6 @@ CUT = """(box) => {  // nodes that cannot be scrolled to, or that the picture it
     const { left, right, bottom } = node.getBoundingClientRect(), seen = box.getBoundingClientRect();
     const end = Math.min(seen.bottom, svg.getBoundingClientRect().bottom);
     if (left < seen.left - 2 || right > seen.right + 2 || bottom > end + 2) cut.push(node.textContent);
->>>>>>> fix-learn
   }
   box.scrollTo({ left: 0, top: 0 });
   return cut;

@@ -20,7 +20,7 @@ from lookahead.study.folder import StudyFolder
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install ray")
 TEXTS = ["abcabc", "hello hello", "x y x y x", "no no no", "one two one two", "aaaa bbbb aaaa", "end end", "a b a b a"]
-TIMES = ("seconds", "plain_seconds", "speedup", "modelled_seconds", "modelled_speedup")
+TIMES = ("seconds", "plain_seconds", "speedup", "disturbed", "modelled_seconds", "modelled_speedup")
 GRID = "decoding_length=4,8 strategy=hierarchical,single start=cold,warm"
 
 

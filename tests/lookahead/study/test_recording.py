@@ -18,7 +18,7 @@ from lookahead.runs import runfile
 from lookahead.study.recording import PromptRunner
 
 TEXTS = ["abcabc", "hello hello", "x y x y x", "no no no"]
-TIMES = ("seconds", "plain_seconds", "speedup", "modelled_seconds", "modelled_speedup")
+TIMES = ("seconds", "plain_seconds", "speedup", "disturbed", "modelled_seconds", "modelled_speedup")
 
 
 @pytest.fixture(scope="module")
