@@ -48,7 +48,7 @@ test('guesses of earlier passes are not called the Trie’s', () => {
     return sentence(one, 1).map(([words]) => words).join('');
   };
   assert.match(say('prompt', 'corpus'), /^The Trie guessed 2 tokens on 2 branches\. /);
-  assert.match(say('prompt', 'model', 'model'), /^3 tokens guessed on 3 branches: 1 from the Trie, 2 from earlier passes\. /);
+  assert.match(say('prompt', 'model', 'model'), /^3 tokens guessed: 1 from the Trie, 2 from earlier passes\. One pass checked them: /);
   assert.match(say('model'), /^1 token guessed from earlier passes\. /);
 });
 

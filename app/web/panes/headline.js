@@ -19,7 +19,7 @@ const MARKUP = `
   return {
     draw(state) {
       const { run, step, playing, live } = state;
-      put(who, 'the Trie (n-grams seen so far)' + (run.head.config.sources.includes('model') ? ' and earlier passes guess' : ' guesses'));
+      put(who, 'the Trie (seen n-grams)' + (run.head.config.sources.includes('model') ? ' and earlier passes guess' : ' guesses'));
       put(usual, plainName(run) + ': one per pass.');
       put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
@@ -63,7 +63,7 @@ export function sentence(run, at) {
   /** @type {[words: string, kind?: string][]} */
   const ending = ownToken(step) ? [[right ? ', then ' : ', so '], [drawn ? '1 of their own' : '1 written by the model', 's-own'], ['.']] : [[', and the text ended there.']];
   return [
-    ...whoGuessed(step, branches), [(drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. The model checked ' + (guessed === 1 ? 'it' : 'them') + ' in one pass: ')],
+    ...whoGuessed(step, branches), [(drawn ? '. One pass gave the odds of every next token, the ' + dice + ' drew: ' : '. ' + checked(guessed, step) + ': ')],
     [verdict, right ? 's-right' : 's-wrong'], ...ending,
   ];
 }
@@ -72,8 +72,14 @@ export function sentence(run, at) {
 function whoGuessed({ draft: { parent, source } }, branches) {
   const guessed = parent.length - 1, tokens = plural(guessed, 'token'), passes = source.filter((name) => name === 'model').length, earlier = passes + ' from earlier passes';
   if (!passes) return [['The Trie guessed '], [tokens, 's-guess'], [branches]];
-  return [[tokens, 's-guess'], [' guessed' + branches + (passes < guessed ? ': ' + (guessed - passes) + ' from the Trie, ' + earlier : ' from earlier passes')]];
+  return [[tokens, 's-guess'], [' guessed' + (passes < guessed ? ': ' + (guessed - passes) + ' from the Trie, ' + earlier : branches + ' from earlier passes')]];
 }
+
+/** The pass that checked the guesses; in fewer words where it was said who made which, so that a sentence keeps its two lines. @param {number} guessed @param {DraftStep} step */
+const checked = (guessed, { draft: { source } }) => {
+  const them = guessed === 1 ? 'it' : 'them';
+  return source.includes('model') ? 'One pass checked ' + them : 'The model checked ' + them + ' in one pass';
+};
 
 /** What draws the tokens of a run above temperature 0. */
 const diceOf = (/** @type {Run} */ run) => 'dice' + (run.head.seed === undefined ? '' : ' of seed ' + run.head.seed);
