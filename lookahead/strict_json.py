@@ -89,8 +89,8 @@ def parse_json(text: str) -> Any:
 def _broken(text: str, error: json.JSONDecodeError) -> str:
     """Where a text stops being JSON, in this program's words.
 
-    >>> _broken("{'a': 1}", json.JSONDecodeError("", "{'a': 1}", 1)), _broken('{"a":', json.JSONDecodeError("", "", 5))
-    ('unexpected "\'a\': 1}"', 'it breaks off')
+    >>> _broken("{a: 1}", json.JSONDecodeError("", "{a: 1}", 1)), _broken('{"a":', json.JSONDecodeError("", "", 5))
+    ("unexpected 'a: 1}'", 'it breaks off')
     """
     if not text.strip():
         return "it is empty"
