@@ -13,7 +13,7 @@ from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import ChainRule, StopRule
 from lookahead.sources.expected import ExpectedText
-from lookahead.sources.model import RecycledLogits, RowTable
+from lookahead.sources.model import RecycledLogits
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
@@ -93,7 +93,7 @@ class Drafter:
             tries += [ReadTrie(corpus, "corpus", "corpus") for corpus in corpora]
         shared: list[Source] = [source for source in tries if source.trie.log]
         if "model" in config.sources:
-            shared.append(RecycledLogits(RowTable()))  # a run's own: its file has its rows, and no others
+            shared.append(RecycledLogits())  # a run's own: its file has its rows, and no others
         for source in shared:
             source.follow(prompt_ids[-FOLLOWED:])
         if expected and "expected" in config.sources:

@@ -50,30 +50,39 @@ def rows_of(packed: bytes) -> array[int]:
     return numbers
 
 
-class RowTable:
-    """Rows by the last two tokens and by the last one; the rows written longest ago go first.
+class RecycledLogits:
+    """The likeliest successors of the tokens that the model has seen in one run.
+
+    A place is the key of a row for a level, and a number of the row for a candidate.
+
+    Args:
+        most_rows: Rows that are kept; those written longest ago go first.
 
     Attributes:
-        rows: The rows by key, the one written last at the end.
+        rows: The rows by the last two tokens and by the last one, the one written last at the end.
         version: Grows with every pass that is read.
     """
+
+    kind = name = "model"
+    trust = 1.0
 
     def __init__(self, most_rows: int = MOST_ROWS) -> None:
         self._most = most_rows
         self.rows: dict[int, Row] = {}
         self.version = 0
+        self._locus = _TWO  # no token has so large an id
 
-    def __len__(self) -> int:
-        """Rows that are kept."""
-        return len(self.rows)
-
-    def read(self, loci: Sequence[int], packed: bytes) -> None:
+    def read(self, token_ids: Sequence[int], parents: Sequence[int], packed: bytes) -> None:
         """Keep the rows of one pass.
 
         Args:
-            loci: The last two tokens at each of its nodes, as ``RecycledLogits.advance`` gives them.
+            token_ids: The tokens of the pass; the first is the last one of the context.
+            parents: Index of the token before each of them, -1 for the first.
             packed: A row for each; one of zeros says nothing.
         """
+        loci = [self._locus]
+        for token_id, parent in zip(token_ids[1:], parents[1:], strict=True):
+            loci.append(self.advance(loci[parent], token_id))
         self.version += 1
         numbers, rows = rows_of(packed), self.rows
         for node, locus in enumerate(loci):
@@ -84,41 +93,6 @@ class RowTable:
                     rows[key] = row
         while len(rows) > self._most:
             del rows[next(iter(rows))]
-
-
-class RecycledLogits:
-    """The likeliest successors of the tokens that the model has seen.
-
-    A place is the key of a row for a level, and a number of the row for a candidate.
-
-    Args:
-        table: The rows, of one run.
-    """
-
-    kind = name = "model"
-    trust = 1.0
-
-    def __init__(self, table: RowTable) -> None:
-        self._table, self._rows = table, table.rows
-        self._locus = _TWO  # no token has so large an id
-
-    @property
-    def version(self) -> int:
-        """Grows when rows are replaced."""
-        return self._table.version
-
-    def read(self, token_ids: Sequence[int], parents: Sequence[int], packed: bytes) -> None:
-        """Keep the rows of one pass.
-
-        Args:
-            token_ids: The tokens of the pass; the first is the last one of the context.
-            parents: Index of the token before each of them, -1 for the first.
-            packed: A row for each.
-        """
-        loci = [self._locus]
-        for token_id, parent in zip(token_ids[1:], parents[1:], strict=True):
-            loci.append(self.advance(loci[parent], token_id))
-        self._table.read(loci, packed)
 
     def read_prompt(self, prompt_ids: Sequence[int], packed: bytes) -> None:
         """Keep the rows of the last tokens of a prompt, and go along to its end."""
@@ -142,7 +116,7 @@ class RecycledLogits:
 
     def levels(self, locus: int) -> Iterator[Level]:
         """The row of the last two tokens, then that of the last one unless it is the same."""
-        after_two, after_one = self._rows.get(locus | _PAIR), self._rows.get(locus & _ONE)
+        after_two, after_one = self.rows.get(locus | _PAIR), self.rows.get(locus & _ONE)
         if after_two is not None:
             yield self._level(RANKS[0], locus | _PAIR, after_two)
         if after_one is not None and after_one is not after_two:
@@ -157,7 +131,7 @@ class RecycledLogits:
 
     def candidates(self, level: Level) -> Sequence[Candidate]:
         """The tokens of a row, the likeliest first; their weights add up to the level's."""
-        row = self._rows[level[3]]
+        row = self.rows[level[3]]
         if level[2]:
             return ((level[1], row[0] >> 8, row[0]),)
         unit = level[1] / sum([number & 255 for number in row])
@@ -165,7 +139,7 @@ class RecycledLogits:
 
     def holds(self, level: Level, token_id: int) -> bool:
         """Whether a token is in a row."""
-        return any(number and number >> 8 == token_id for number in self._rows[level[3]])
+        return any(number and number >> 8 == token_id for number in self.rows[level[3]])
 
     def origin(self, place: int) -> Origin:
         """The model, which saw it once, and with the weight of its share."""

@@ -25,7 +25,7 @@ from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
-from lookahead.sources.model import RecycledLogits, RowTable
+from lookahead.sources.model import RecycledLogits
 from lookahead.sources.source import Source
 from lookahead.sources.tries import ReadTrie, listed
 from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
@@ -315,7 +315,7 @@ class _Walk:
 
     def _recycled(self, rows: RecordedRows) -> RecycledLogits:
         """The rows of the prompt and of the first token, as one setting begins with them."""
-        recycled = RecycledLogits(RowTable())
+        recycled = RecycledLogits()
         recycled.follow(self._prompt_ids)
         if rows.prefill:
             recycled.read_prompt(self._prompt_ids, rows.prefill)

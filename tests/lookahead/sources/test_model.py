@@ -13,16 +13,19 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
-from lookahead.sources.model import RANKS, ROW_BYTES, RecycledLogits, RowTable
+from lookahead.sources.model import RANKS, ROW_BYTES, RecycledLogits
 from tests.lookahead.fake_backend import FakeBackend, row
 
 ids = st.integers(0, 9)
 passes = st.lists(st.lists(st.tuples(ids, st.lists(ids, min_size=1, max_size=3, unique=True)), min_size=1), max_size=9)
 
 
-def after(context: list[int], *passes: list[tuple[int, list[int]]], table: RowTable | None = None) -> RecycledLogits:
+def after(context: list[int], *passes: list[tuple[int, list[int]]]) -> RecycledLogits:
     """The source after these passes, each a chain of tokens and what was likely after each, and at a context."""
-    source = RecycledLogits(RowTable() if table is None else table)
+    return read_on(RecycledLogits(), context, *passes)
+
+
+def read_on(source: RecycledLogits, context: list[int], *passes: list[tuple[int, list[int]]]) -> RecycledLogits:
     for chain in passes:
         token_ids = [token_id for token_id, _ in chain]
         source.follow(token_ids[:1])
@@ -57,15 +60,15 @@ def test_levels_are_the_last_rows_of_the_last_two_tokens_and_of_the_last_one(rea
 
 @given(passes, st.integers(1, 6))
 def test_the_table_is_never_larger_than_its_bound_and_forgets_the_oldest(read, most):
-    table = RowTable(most)
+    source = RecycledLogits(most)
     for chain in read:
-        source = after([], chain, table=table)
-        assert len(table) <= most
+        read_on(source, [], chain)
+        assert len(source.rows) <= most
         assert next(iter(source.levels(source.locus())), None) is not None  # the row written last is there
 
 
 def test_a_row_of_zeros_says_nothing():
-    source = RecycledLogits(RowTable())
+    source = RecycledLogits()
     source.follow([4])
     source.read([4, 5], [-1, 0], bytes(ROW_BYTES) + row(6))
     assert list(source.levels(source.locus())) == []
