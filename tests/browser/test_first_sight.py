@@ -89,7 +89,7 @@ def test_the_first_sight_says_what_it_is_about(open_page: Callable[..., Page], w
     page.wait_for_selector("#run:enabled")
     lead = page.locator(".lead")
     expect(lead).to_be_in_viewport(ratio=1)
-    for words in ("Fewer passes, often faster, the same text", "the Trie (n-grams seen so far)"):
+    for words in ("Fewer passes, often faster, the same text", "the Trie (seen n-grams)"):
         expect(lead).to_contain_text(words)
     expect(page.locator("[data-metric=speedup] dt")).to_have_text("whole run faster")
     expect(page.locator("#document [data-testid=block-info]")).to_be_visible()  # document and request are told apart
