@@ -2,7 +2,9 @@
 
 Too long for every run of the tests. By hand, with any model folder; ``--own`` leaves the model as it was loaded:
 
-    python tests/lookahead/exact_sweep.py MODEL_DIR --dtype bfloat16 --prompts 20 --max-new-tokens 48 [--own]
+    python tests/lookahead/exact_sweep.py MODEL_DIR --dtype bfloat16 --prompts 20 --max-new-tokens 48
+
+With ``--keep`` the counts of every prompt are a line of that file, and a later call goes on after the last one.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -91,6 +94,7 @@ def main() -> None:
     parser.add_argument("--max-new-tokens", type=int, default=48)
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 32, 64])
     parser.add_argument("--own", action="store_true")
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -101,19 +105,23 @@ def main() -> None:
     for setting in itertools.product(args.widths, STRATEGIES):
         config = LookaheadConfig(decoding_length=setting[0], strategy=setting[1], budget="fixed")
         engines[setting] = LookaheadEngine(backend, config, Drafter(config))
-    names = ("prompts", "runs", "outputs_differ", "generate_differs", "rows", "rows_differ", "tokens", "passes")
-    counts: dict[str, int] = dict.fromkeys(names, 0)
+    kept = args.keep.read_text().splitlines() if args.keep and args.keep.exists() else []
+    counts = Counter[str]()
+    for line in kept:
+        counts.update(json.loads(line))
     with suppress(KeyboardInterrupt):  # the counts of the prompts so far are printed
-        for text in story_prompts(args.prompts):
+        for text in story_prompts(args.prompts)[len(kept) :]:
             ids = backend.encode(text)
             tokens, rows, _ = decoded(plain, ids, args.max_new_tokens, "plain")
             reference = run_reference(backend, ids, args.max_new_tokens, (), prompt_lookup=False).token_ids
-            found = [compared(engine, ids, tokens, rows, args.max_new_tokens) for engine in engines.values()]
-            for one in found:
-                counts.update({name: counts[name] + number for name, number in one.items()})
-            counts["prompts"] += 1
-            counts["generate_differs"] += list(reference) != tokens
-            print(counts, file=sys.stderr, flush=True)
+            found = Counter[str](prompts=1, generate_differs=list(reference) != tokens)
+            for engine in engines.values():
+                found.update(compared(engine, ids, tokens, rows, args.max_new_tokens))
+            counts.update(found)
+            print(dict(counts), file=sys.stderr, flush=True)
+            if args.keep:
+                with args.keep.open("a") as file:
+                    file.write(json.dumps(found) + "\n")
     result: dict[str, Any] = {"model": args.model, "dtype": args.dtype, "own": args.own, **counts}
     print(json.dumps({**result, "verdict": verdict and verdict.kind}))
 
