@@ -103,7 +103,7 @@ class Recycling(Protocol):
 
     @property
     def successors(self) -> bytes:
-        """The rows of the last pass (``sources/model.py``): one per node of the draft, of the prefill its last one."""
+        """Rows of the last pass (``sources/recycled.py``): one per node of the draft, of the prefill its last one."""
         ...
 
 

@@ -1,7 +1,10 @@
 """Settings, each described once; flags, page controls, URLs, endpoints, what-if knobs and run files derive from that.
 
-To add a setting of the drafts, add one field with ``setting(...)`` to ``LookaheadConfig``, name the places that offer
-it, and write the code that uses it. (What only the page knows is described the same way in ``app/run/settings.py``.)
+To add a setting of the drafts, add one field with ``setting(...)`` to ``LookaheadConfig``, at the end of this file,
+name the places that offer it, and write the code that uses it (``Request.draft`` in ``drafter.py``, or the search);
+``tests/test_new_setting.py`` adds one and finds it everywhere. ``study/joint.py`` lists the settings that it replays
+together, which is faster; any other is replayed by itself. What only the page knows, and where it narrows a range, is
+in ``app/run/settings.py``.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ Ranking = Literal["probability", "frequency"]
 Kind = Literal["whole", "number", "choice", "choices", "switch"]
 """A whole number, a number, one of several words, some of several words, on or off."""
 Place = Literal["generate", "replay", "page", "endpoint", "what-if"]
-"""Where a setting is offered: by ``generate`` and ``bench``; by ``replay`` and ``trie``; as a control of the page and
-in its URL; by the endpoint ``/generate``; as a what-if knob and by the endpoint ``/replay``."""
+"""Where a setting is offered: by ``generate``, ``bench`` and ``study``; by ``replay`` and ``trie``; as a control of the
+page and in its URL; by the endpoint ``/generate``; as a what-if knob and by the endpoint ``/replay``."""
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What ``--dtype`` takes."""

@@ -13,7 +13,7 @@ from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import ChainRule, StopRule
 from lookahead.sources.expected import ExpectedText
-from lookahead.sources.model import RecycledLogits
+from lookahead.sources.recycled import RecycledLogits
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
@@ -193,7 +193,7 @@ class Request(DraftRequest):
         """Take what the pass found likely, before its tokens are committed.
 
         Args:
-            successors: A row (``sources/model.py``) per node of the last draft; before the first draft, for the last
+            successors: A row (``sources/recycled.py``) per node of the last draft; before the first draft, for the last
                 tokens of the prompt.
         """
         self._successors = successors

@@ -105,7 +105,7 @@ class StepRecord:
         finish_reason: None until the last step.
         left_out: What was seen and not drafted, and why; None for the prefill, and if it was not recorded.
         successors: What the model found likely after each node of the draft (after the last token of the prompt for the
-            prefill), one row of ``sources/model.py`` each; None if the source ``model`` was off, or did not keep it.
+            prefill), one row of ``sources/recycled.py`` each; None if the source ``model`` was off, or did not keep it.
         chain: What the pass read besides its draft, on a model that takes one branch; None where it takes trees.
     """
 

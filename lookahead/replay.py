@@ -17,7 +17,7 @@ from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_seconds, decode_steps
 from lookahead.records import RunRecord
-from lookahead.sources.model import ROW_BYTES
+from lookahead.sources.recycled import ROW_BYTES
 from lookahead.trie import Trie
 from lookahead.verify import verify
 

@@ -1,4 +1,4 @@
-"""The lab at ``/lab``: its page, and the studies that visitors start there.
+"""The studies that visitors start at ``/lab``; ``lab_page.py`` has the page itself.
 
 ``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` (a file
 that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``) and answers ``{"id"}``. ``POST

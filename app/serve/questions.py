@@ -30,17 +30,12 @@ from app.views.step_messages import announced, since, steps_data
 from lookahead.config import MAX_TOKENS
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
+from lookahead.sources.registry import SOURCES
 
 Answer = dict[str, Any]
 
 MOST_CHIPS = 11
 """Tokens of a suffix that are shown one by one."""
-NOT_KNOWN = {
-    "model": "nowhere; the model itself found it likely after this token in an earlier pass",
-    "expected": "in the expected text",
-    "corpus": "in the corpus, a trie file that this page does not have",
-}
-"""What is said of a draft token whose place is not known, by its source."""
 MOST_SOUGHT = 200
 """Most characters of a text that is searched."""
 MOST_AT_ONCE = 1_000
@@ -166,10 +161,10 @@ def node_seen(store: RunStore, question: Answer) -> Answer:
     node = question.get("node")
     if draft is None or not isinstance(node, int) or not 0 < node < len(draft):
         raise ValueError("only a draft token was read somewhere before")
-    source = draft.sources[node]
-    seen = None if source == "model" else where_seen(run, step, node)
+    seen = where_seen(run, step, node)
     if seen is None:
-        raise ValueError(NOT_KNOWN.get(source, "neither in the prompt nor in an output that is still remembered"))
+        where = SOURCES[draft.sources[node]].read_in
+        raise ValueError(where or "neither in the prompt nor in an output that is still remembered")
     ids = (*seen.before, *seen.after)
     # The run's own text comes first: a token by itself may lack its space or its capital.
     own = None if seen.start is None else _pieces(run, step)[seen.start : seen.start + len(ids)]

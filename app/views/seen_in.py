@@ -9,6 +9,7 @@ from operator import itemgetter
 from app.run.stored_run import StoredRun
 from app.views.tries import followed
 from lookahead.sources.expected import ExpectedText
+from lookahead.sources.registry import SOURCES
 from lookahead.trie import NO_TOKEN, ROOT, Trie
 
 AGREEING = 64
@@ -39,8 +40,8 @@ class Seen:
 def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
     """Where the token of a draft node, not of the root, was read; None if that is not known.
 
-    A token from a corpus is searched in the corpus, one from an expected text is where the draft read it there, and any
-    other is searched in the texts of this run and of earlier ones.
+    A token from a corpus is searched in the corpus, one from an expected text is where the draft read it there, and one
+    from the prompt or the output in the texts of this run and of earlier ones.
     """
     record = stored.steps[step]
     draft = record.draft
@@ -53,7 +54,7 @@ def where_seen(stored: StoredRun, step: int, node: int) -> Seen | None:
     if draft.sources[node] == "expected":
         output = context[len(stored.prompt_ids) :]
         return _where_expected(stored.request.expected_ids, output, wanted, len(draft.path(node)))
-    return _where_in_texts(stored, context, wanted)
+    return None if SOURCES[draft.sources[node]].read_in else _where_in_texts(stored, context, wanted)
 
 
 def _where_in_texts(stored: StoredRun, context: list[int], wanted: list[int]) -> Seen | None:

@@ -1,7 +1,7 @@
 // A link to what is on the stage: an example or a run of a study at a step, or a prompt to run; the pane to look at; what is hidden.
 
 /** Panes by the name that a link has for them; the values are those of `data-pane`. @type {Record<string, string>} */
-export const PANES = {
+export const LINKED = {
   text: 'written_text', tree: 'draft_tree', trie: 'live_trie', mask: 'attention_mask', numbers: 'numbers', race: 'race', 'what-if': 'what_if',
 };
 const MOST_TEXT = 1500; // characters of all texts together: addresses have about 2,000 everywhere
@@ -19,7 +19,7 @@ export function readLink(search) {
     study: named('study'),
     run: named('run'),
     step: step !== null && /^\d{1,6}$/.test(step) ? Number(step) : null,
-    pane: pane !== null && Object.hasOwn(PANES, pane) ? pane : null,
+    pane: pane !== null && Object.hasOwn(LINKED, pane) ? pane : null,
     hide: (query.get('hide') || '').split(',').filter((word) => /^[\w-]+$/.test(word)),
     present: query.get('present') === '1',
   };

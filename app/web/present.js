@@ -1,13 +1,13 @@
 // Presenting to a class: the stage alone or one pane of it, in large type, without controls; and parts that a link hides.
 
-import { PANES } from './link.js';
+import { LINKED } from './link.js';
 import { all, make } from './lib/dom.js';
 
 const ON = 'presenting', ONE = 'presented';
 
 /** Parts of the Watch page that `hide=` in the address can name. @type {Record<string, string>} */
 const PARTS = {
-  ...Object.fromEntries(Object.entries(PANES).map(([name, pane]) => [name, '[data-pane=' + pane + ']'])),
+  ...Object.fromEntries(Object.entries(LINKED).map(([name, pane]) => [name, '[data-pane=' + pane + ']'])),
   controls: '#ask', examples: '#preset', figures: '#figures', files: '[data-pane=run_files]', model: '#model-chip, #model-picker', settings: '#settings', tools: '#page-tools',
 };
 
@@ -28,7 +28,7 @@ export function makePresenter(stage, changed) {
   function present(on, pane = null) {
     for (const other of all(stage, '.' + ONE)) other.classList.remove(ONE);
     root.classList.toggle(ON, on);
-    const box = on && pane ? stage.querySelector('[data-pane=' + PANES[pane] + ']') : null;
+    const box = on && pane ? stage.querySelector('[data-pane=' + LINKED[pane] + ']') : null;
     box?.classList.add(ONE);
     root.classList.toggle('one-pane', !!box);
     changed();

@@ -1,7 +1,7 @@
 // What the page offers beside the panes: the examples behind its chips, Copy link and Present, and a picture of each pane.
 
 import { savePane } from './export.js';
-import { linkTo, PANES } from './link.js';
+import { LINKED, linkTo } from './link.js';
 import { all, make, on, put, within } from './lib/dom.js';
 import { ofTimes } from './lib/speedup.js';
 
@@ -31,7 +31,7 @@ export function mountTools(stage) {
   };
   new MutationObserver(show).observe(document.querySelector('#bar') || document.body, { childList: true, subtree: true }); // Gradio may draw the bar after the stage, or once more
   show();
-  for (const [name, pane] of Object.entries(PANES)) {
+  for (const [name, pane] of Object.entries(LINKED)) {
     for (const section of all(element, '[data-pane=' + pane + ']')) addPictures(stage, section, name);
   }
   const models = [...new Set(examples.map(({ model }) => model.split('/').pop()))].join(', ');

@@ -101,7 +101,7 @@ export interface Knob {
 }
 
 /** Something that draft tokens can come from. */
-export interface Source { name: string; symbol: string; light: string; dark: string; help: string; earlier: string }
+export interface Source { name: string; symbol: string; light: string; dark: string; help: string; earlier: string; chance: string }
 
 /** A recorded run that is bundled with the page. */
 export interface Example { name: string; title: string; model: string; seconds: number[][] } // of every try of its runs

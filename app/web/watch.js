@@ -6,7 +6,7 @@ import { answerTo } from './lib/asker.js';
 import { all, mark, one, put, save, within } from './lib/dom.js';
 import { PHASES, cutShort, hasDraft, plainBeside } from './lib/runs.js';
 import { tellingStep } from './lib/summary.js';
-import { PANES as LINKED, readLink, withoutExample } from './link.js';
+import { LINKED, readLink, withoutExample } from './link.js';
 import { fly, movesOf } from './moves.js';
 import { mount as attention_mask } from './panes/attention_mask.js';
 import { mount as draft_tree } from './panes/draft_tree.js';
@@ -24,7 +24,7 @@ import { mountTools } from './tools.js';
 
 /** @import { Context, Gradio, Mount, Phase, Run, StageValue, StepMessage } from './types' */
 
-/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, and a box in watch.html. @type {Record<string, Mount>} */
+/** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, a box in watch.html (and a tab there, for phones), its place in styles/watch.css (wide and narrow), and a name for links in link.js. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** Panes whose pictures are not drawn at every update of a run that streams by: nobody could read them. */

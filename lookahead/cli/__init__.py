@@ -1,4 +1,1 @@
-"""The command line, one file per command; ``python -m lookahead --help``.
-
-A command is a file with ``add_parser(commands)`` and ``run(args)``, named in ``main.build_parser``.
-"""
+"""The command line; ``python -m lookahead --help``. Each command is a file, and ``main.COMMANDS`` names them all."""

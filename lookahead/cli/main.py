@@ -14,6 +14,8 @@ from lookahead.cli.console import BAD_INPUT, BrokenOff, complain, note
 from lookahead.cli.options import Parser
 from lookahead.process import Ended, ends_like_ctrl_c, wait_briefly
 
+COMMANDS = (generate, bench, study, check, costs, replay, make_trie, trie)
+"""Every command, a file beside this one with ``add_parser(commands)`` and ``run(args)``; README has a row for each."""
 EXIT_BROKEN_OFF = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -44,7 +46,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"lookahead {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (generate, bench, study, check, costs, replay, make_trie, trie):
+    for command in COMMANDS:
         command.add_parser(commands)
     return parser
 

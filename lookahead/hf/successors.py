@@ -1,4 +1,4 @@
-"""The likeliest next tokens of every row of logits, packed as ``sources/model.py`` keeps them."""
+"""The likeliest next tokens of every row of logits, packed as ``sources/recycled.py`` keeps them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lookahead.hf.sampling import largest
-from lookahead.sources.model import SHARES, TOP
+from lookahead.sources.recycled import SHARES, TOP
 
 
 def successors(logits: Tensor) -> Tensor:

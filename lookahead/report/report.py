@@ -82,8 +82,8 @@ def bundle() -> str:
 
 
 def sources() -> list[dict[str, str]]:
-    """The sources of draft tokens as the pictures need them: name, symbols, colours, help."""
-    shown = ("name", "symbol", "light", "dark", "help", "earlier")
+    """The sources of draft tokens as the pictures need them: name, symbols, colours, texts."""
+    shown = ("name", "symbol", "light", "dark", "help", "earlier", "chance")
     return [{name: getattr(info, name) for name in shown} for info in SOURCES.values()]
 
 

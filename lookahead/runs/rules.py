@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from lookahead.draft import Chain, DraftTree
 from lookahead.records import RunRecord, StepRecord
-from lookahead.sources.model import ROW_BYTES, TOP, rows_of
+from lookahead.sources.recycled import ROW_BYTES, TOP, rows_of
 from lookahead.strict_json import SchemaError
 from lookahead.trie import MAX_TOKEN_ID
 from lookahead.verify import verify

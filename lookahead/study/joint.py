@@ -25,7 +25,7 @@ from lookahead.replay import RecordedRows
 from lookahead.search.confidence import Confidence
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
-from lookahead.sources.model import RecycledLogits
+from lookahead.sources.recycled import RecycledLogits
 from lookahead.sources.source import Source
 from lookahead.sources.tries import ReadTrie, listed
 from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen

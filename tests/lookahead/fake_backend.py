@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftShape, DraftTree
-from lookahead.sources.model import TOP
+from lookahead.sources.recycled import TOP
 
 VOCAB_SIZE = 50
 

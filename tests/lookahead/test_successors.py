@@ -8,7 +8,7 @@ import torch
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.session import TreeSession
 from lookahead.hf.successors import successors, to_bytes, to_host
-from lookahead.sources.model import ROW_BYTES, SHARES, TOP, rows_of
+from lookahead.sources.recycled import ROW_BYTES, SHARES, TOP, rows_of
 from tests.lookahead.drafters import tree_of
 from tests.lookahead.tiny_models import tiny_model as tiny
 

@@ -10,9 +10,6 @@ import { label, ordinal, percent, plural, visible } from '../lib/text.js';
 const ASK_AFTER = 80; // milliseconds that a node must be pointed at before the server is asked
 /** @type {Record<string, string>} */ const STATUS_WORDS = { ...STATUS, u: 'not reached' };
 
-/** What is said of a source that counts nothing. @type {Record<string, string>} */
-const GUESSED = { model: ', its probability found in an earlier pass', expected: ', the next token of the expected text' };
-
 /** @type {Mount} */
 export function mount(box, context) {
   const facts = make('div'), hint = make('p', { class: 'hint' }, 'Point at a node, or click it, for its details and where it was read before.');
@@ -64,8 +61,8 @@ function nodeFacts(step, node, seen, sources) {
   rows.push(...row('Status', node ? status + (wanted && ', the model chose ' + wanted) : 'root, the last token so far'));
   const parts = [make('p', {}, after === null || after === undefined ? 'What the model would write after it depends on the path' : 'After it the model would write ' + label(after, 40))];
   if (node) {
-    const sign = sources.filter(({ name }) => name === draft.source[node]).flatMap((source) => [signOf(source), ' ']);
-    rows.push(...row('Source', ...sign, draft.source[node] + (GUESSED[draft.source[node]] || ', counted ' + plural(draft.count[node], 'time'))));
+    const source = sources.find(({ name }) => name === draft.source[node]), sign = source ? [signOf(source), ' '] : [];
+    rows.push(...row('Source', ...sign, draft.source[node] + ', ' + (source?.chance || 'counted ' + plural(draft.count[node], 'time'))));
     const rank = ordinal(ranksOf(step)[node]) + ' of ' + (draft.p.length - 1);
     parts.unshift(make('p', {}, 'Chance of reaching this token: ' + (100 * draft.p[node]).toFixed(1) + ' % (' + rank + ')'));
     if (seen) parts.push(make('p', { 'data-seen': '' }, ...readIn(seen)));

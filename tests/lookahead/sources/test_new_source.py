@@ -1,4 +1,4 @@
-"""A source that the search has never heard of: a text that somebody expects."""
+"""A source that the search has never heard of: a glossary, each of whose words is known by the one before it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from tests.lookahead.drafters import copied
 from tests.lookahead.study.samples import recorded
 
 
-class Expected:
-    """Goes on with a text after every token that occurs in it once; a place is an index of the text."""
+class Glossary:
+    """Goes on with a text after every token that occurs in it once; a place is an index of the text.
+
+    Records know the names of the registry only, so it has one of those.
+    """
 
     kind, trust, version = "expected", 0.9, 0
 
@@ -67,7 +70,7 @@ texts = st.lists(st.integers(10, 99), min_size=2, max_size=30, unique=True)
 
 @given(texts, st.integers(2, 40))
 def test_alone_it_drafts_its_text(text, width):
-    source: Source = Expected(text)
+    source: Source = Glossary(text)
     source.follow(text[:1])
     for search in (Search([source], Confidence(), text[0]), FrequencySearch([source], text[0])):
         tree = search.run(width, width, "hierarchical", None)
@@ -79,32 +82,32 @@ def test_alone_it_drafts_its_text(text, width):
 
 @given(texts, st.lists(st.integers(0, 99), min_size=1, max_size=30))
 def test_beside_a_trie_both_are_drafted_and_both_learn(text, prompt):
-    expected = Expected(text)
+    glossary = Glossary(text)
     own = OwnTrie([*prompt, *text[:1]], ("prompt", "output"), 2.0)
-    expected.follow(text[:1])
+    glossary.follow(text[:1])
     confidence = Confidence()
-    search = Search([own, expected], confidence, text[0])
+    search = Search([own, glossary], confidence, text[0])
     tree = search.run(64, 63, "hierarchical", None)
     tree.check()
     assert text[1] in tree.token_ids
-    before = list(confidence.of(expected).values)
+    before = list(confidence.of(glossary).values)
     search.learn([7, 7])
     search.learn(text[1:])
-    assert confidence.of(expected).values != before
+    assert confidence.of(glossary).values != before
 
 
-class ExpectingDrafter(Drafter):
+class GlossaryDrafter(Drafter):
     """A drafter that asks the new source as well."""
 
     def sources(self, prompt_ids: Sequence[int], expected: Sequence[int] = ()) -> tuple[OwnTrie, list[Source]]:
         own, shared = super().sources(prompt_ids, expected)
-        new = Expected(range(10, 40))
+        new = Glossary(range(10, 40))
         new.follow(prompt_ids)
         return own, [*shared, new]
 
 
 def test_a_drafter_needs_one_line_for_it():
-    request = ExpectingDrafter(LookaheadConfig(decoding_length=8)).start([1, 2, 10])
+    request = GlossaryDrafter(LookaheadConfig(decoding_length=8)).start([1, 2, 10])
     for first in (11, 18):
         tree = request.draft(8, 7, None)
         tree.check()
@@ -122,7 +125,7 @@ def test_a_study_replays_with_it_as_the_drafter_does(output, expected):
     samples = [Sample("trace", (1, 2, 10), tuple(output)), Sample("run", run.prompt_ids, run=run)]
     configs = [LookaheadConfig(decoding_length=width) for width in (4, 16)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(replay, "Drafter", ExpectingDrafter)
+        patched.setattr(replay, "Drafter", GlossaryDrafter)
         for sample in samples:
             for outcome, config in zip(Jointly().outcomes(sample, configs), configs, strict=True):
                 steps = list(replayed(sample, config))

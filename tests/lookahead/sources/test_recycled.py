@@ -13,7 +13,7 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
-from lookahead.sources.model import RANKS, ROW_BYTES, RecycledLogits
+from lookahead.sources.recycled import RANKS, ROW_BYTES, RecycledLogits
 from tests.lookahead.fake_backend import FakeBackend, row
 
 ids = st.integers(0, 9)
