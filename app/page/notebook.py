@@ -18,7 +18,8 @@ from app.model.host import ModelHost
 from app.model.loading import LoadedModel
 from app.options import AppOptions
 from app.page.layout import launch
-from app.run.studies import LiveStudy, Studies
+from app.run.live_study import LiveStudy
+from app.run.studies import Studies
 from app.run.study_job import StudyRequest
 from lookahead.config import MAX_TOKENS, LookaheadConfig, Sampling
 from lookahead.inputs import InputError, read_bytes

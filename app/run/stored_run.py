@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from sys import getsizeof
-from time import monotonic
 from typing import Any, Protocol
 
 from app.model.runs import RunRequest
+from app.run.readers import Readers
 from lookahead import metrics
 from lookahead.records import ModelInfo, RunRecord, StepRecord, TokenGap
 from lookahead.trie import Trie
@@ -59,7 +58,7 @@ class StoredRun:
         beside_seconds: Wall clock of further tries of the run before it in its scene.
         problem: Why it broke off, in one line; empty if it did not.
         opened: Whether it was made before, and read from a file.
-        was_read: Whether a page has read the steps as they came.
+        readers: The pages that read the steps as they come.
         cache: Results that readers keep (under ``lock``).
         shown: The steps as the page draws them, made on the first request (under ``spelling``).
     """
@@ -78,7 +77,7 @@ class StoredRun:
     parted: TokenGap | None = None
     beside_seconds: tuple[float, ...] | None = None
     problem: str = ""
-    was_read: bool = False
+    readers: Readers = field(default_factory=Readers)
     lock: threading.Lock = field(default_factory=threading.Lock)
     cache: dict[str, Any] = field(default_factory=dict)
     spelling: threading.Lock = field(default_factory=threading.Lock)
@@ -90,7 +89,6 @@ class StoredRun:
         self._bytes = 200 * len(self.prompt_ids) + text_bytes(self.texts.prompt_pieces)
         self._over, self._news = threading.Event(), threading.Lock()
         self._waiting: list[Future[None]] = []
-        self._readers, self._unread_since = 0, monotonic()
 
     # ------------------------------------------------------------------ written by one thread
 
@@ -152,24 +150,6 @@ class StoredRun:
                 return future
         future.set_result(None)
         return future
-
-    @contextmanager
-    def read(self) -> Iterator[None]:
-        """Inside the ``with``, a page reads the steps as they come."""
-        with self._news:
-            self._readers += 1
-            self.was_read = True
-        try:
-            yield
-        finally:
-            with self._news:
-                self._readers -= 1
-                self._unread_since = monotonic()
-
-    @property
-    def unread_seconds(self) -> float:
-        """How long no page has read the steps."""
-        return 0.0 if self._readers else monotonic() - self._unread_since
 
 
 def text_bytes(texts: Iterable[str]) -> int:

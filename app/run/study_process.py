@@ -1,4 +1,4 @@
-"""The process of one study (see ``studies.py``): reads the material, asks for runs, sums up, tries other settings.
+"""The process of one study (see ``study_maker.py``): reads the material, asks for runs, sums up, tries other settings.
 
 It talks to the page's process over standard input and output, in pickles: both ends are this program.
 """

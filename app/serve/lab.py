@@ -32,8 +32,10 @@ from starlette.routing import Route
 
 from app.model.error_line import error_line
 from app.model.host import ModelHost
+from app.run.live_study import LiveStudy
 from app.run.settings import offered_here
-from app.run.studies import BusyError, LiveStudy, Studies, StudyRequest
+from app.run.studies import BusyError, Studies
+from app.run.study_job import StudyRequest
 from app.serve.question_thread import QuestionThread
 from lookahead.config import LookaheadConfig, RunSettings, Sampling, chosen, settings_of
 from lookahead.report.report import to_html
@@ -283,7 +285,7 @@ async def _events(study: LiveStudy) -> AsyncIterator[bytes]:
     told: Any = None
     shown: bytes | None = None
     due = 0.0
-    with study.read():
+    with study.readers.another():
         asked = study.request
         other = asked.other and {**asked.other, "start": asked.other_start}
         yield _event(orjson.dumps({"asked": {"settings": dict(asked.settings), "other": other}}))

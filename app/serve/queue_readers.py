@@ -76,10 +76,10 @@ class QueueReaders:
     async def look(self, queue: Queue, now: float) -> None:
         """End what nobody reads, and drop messages that nobody has come for."""
         busy: set[str] = set()
-        for event in list(queue.event_ids_to_events.values()):
+        for name, event in list(queue.event_ids_to_events.items()):
             busy.add(event.session_hash)
             if now - event.enqueue_time > UNREAD_SECONDS and not self._is_read(queue, event.session_hash):
-                await queue.clean_events(event_id=event._id)
+                await queue.clean_events(event_id=name)
         for session in list(queue.pending_messages_per_session):
             if session in busy or self._is_read(queue, session):
                 self._unread_since.pop(session, None)

@@ -59,7 +59,7 @@ def routes(store: RunStore) -> list[Route]:
 async def _events(run: StoredRun, start: int) -> AsyncIterator[bytes]:
     """An event as soon as there are new steps, until the run ends; the head comes first if the stream begins at 0."""
     head = start == 0
-    with run.read():
+    with run.readers.another():
         while True:
             going = run.going
             message = since(run, start, head, MOST_STEPS)
@@ -95,5 +95,5 @@ def messages(run: StoredRun) -> Generator[dict[str, Any], None, None]:
 def wait_while_read(run: StoredRun) -> None:
     """Wait for the end of a run of the page; a run that no page reads is cancelled."""
     while not run.wait(0.5):
-        if run.unread_seconds > (UNREAD_SECONDS if run.was_read else FIRST_READ_SECONDS):
+        if run.readers.unread_seconds > (UNREAD_SECONDS if run.readers.ever else FIRST_READ_SECONDS):
             run.cancelled.set()

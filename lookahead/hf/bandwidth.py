@@ -36,13 +36,16 @@ def weight_bytes(model: PreTrainedModel) -> int | None:
     """Bytes of weights that a forward pass reads; None for a mixture of experts, where the tokens decide.
 
     Of an input embedding that is not also the output's, a pass reads a few rows only. A layer that keeps its weights in
-    another layout has them as ``_packed``.
+    another layout has them as ``packed_weight``.
     """
     config = model.config.get_text_config(decoder=True)
     if any(getattr(config, name, None) for name in _EXPERTS):
         return None
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings()
     tied = head is not None and head.weight is embedding
-    kept = [*model.parameters(), *(module._packed for module in model.modules() if hasattr(module, "_packed"))]
+    kept = [
+        *model.parameters(),
+        *(module.packed_weight for module in model.modules() if hasattr(module, "packed_weight")),
+    ]
     read = sum(weights.numel() * weights.element_size() for weights in kept)  # type: ignore[operator, union-attr]
     return read - (0 if tied else embedding.nbytes)  # type: ignore[operator]

@@ -30,18 +30,18 @@ class PackedLinear(nn.Linear):
     ``weight`` unpacks a copy, so that saving works; moving or loading the layer makes it an ordinary one again.
     """
 
-    _packed: Tensor
+    packed_weight: Tensor
     _bias: Tensor | None
     _dtype: torch.dtype
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
         """A copy of the weights, shape ``(out, in)``."""
-        return self._packed.to_dense().to(self._dtype)
+        return self.packed_weight.to_dense().to(self._dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's output; the same for a row whatever the other rows are."""
-        output = _apply_packed(self._packed, self._bias, input.to(self._packed.dtype))
+        output = _apply_packed(self.packed_weight, self._bias, input.to(self.packed_weight.dtype))
         return output.to(input.dtype)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -88,7 +88,7 @@ def unpack(layer: nn.Linear) -> nn.Linear:
     """The same layer with ordinary weights."""
     if isinstance(layer, PackedLinear):
         weight = layer.weight
-        del layer._packed, layer._bias
+        del layer.packed_weight, layer._bias
         layer.__class__ = nn.Linear  # type: ignore[assignment]
         layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))
     return layer
@@ -168,7 +168,7 @@ def _apply_packed(weight: Tensor, bias: Tensor | None, rows: Tensor) -> Tensor:
 def _pack_in_place(layer: nn.Linear, dtype: torch.dtype) -> None:
     original = layer.weight.dtype
     weight, bias = _packed(layer, dtype)
-    del layer._parameters["weight"]
+    del layer.weight
     layer.__class__ = PackedLinear
     packed = cast(PackedLinear, layer)
-    packed._packed, packed._bias, packed._dtype = weight, bias, original
+    packed.packed_weight, packed._bias, packed._dtype = weight, bias, original

@@ -123,7 +123,7 @@ def played(handlers: Handlers, methods: tuple[Method, ...], tab: str, values: di
             if isinstance(output[0], str):
                 run = handlers.store.get(json.loads(output[0])["scene"][-1])
                 assert run
-                readers.enter_context(run.read())
+                readers.enter_context(run.readers.another())
     return found
 
 

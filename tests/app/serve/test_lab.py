@@ -22,6 +22,7 @@ from app.model.runs import RunRequest
 from app.run import studies, study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
+from app.run.study_maker import StudyMaker
 from app.run.study_job import StudyJob, StudyRequest
 from app.serve import lab as lab_module
 from app.serve.lab import Lab
@@ -204,7 +205,7 @@ def test_a_file_is_read_before_it_is_studied(
         answer = client.post("/lab/check", json={"name": "a.jsonl", "text": text})
         assert answer.json() == {"prompts": 2, "recorded": recorded}
     assert not gate.prompts
-    monkeypatch.setattr(studies, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("app.run.study_maker.CHECK_SECONDS", 0.0)
     assert client.post("/lab/check", json={"name": "a.jsonl", "text": PROMPTS}).json() == {}
     monkeypatch.setattr(host, "options", replace(host.options, max_study_bytes=10))
     assert "the limit of this page" in client.post("/lab/check", json={"name": "a", "text": PROMPTS}).json()["error"]
@@ -212,7 +213,7 @@ def test_a_file_is_read_before_it_is_studied(
 
 def test_files_that_wait_to_be_read_are_few(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     let, request = threading.Event(), StudyRequest("a.jsonl", PROMPTS.encode())
-    monkeypatch.setattr(Studies, "_checked", lambda *_: {"prompts": 2} if let.wait(60) else {})
+    monkeypatch.setattr(StudyMaker, "check", lambda *_: {"prompts": 2} if let.wait(60) else {})
     asked = [lab.studies.check(request) for _ in range(200)]
     assert sum(not check.done() for check in asked) == studies.MOST_CHECKS
     let.set()
@@ -334,12 +335,12 @@ def test_a_study_that_nobody_follows_ends_and_a_session_that_is_gone_is_forgotte
     study = started(client)
     live = lab.studies._studies[study]
     assert gate.begun.wait(30)
-    live._unread_since -= 100
+    live.readers.unread_since -= 100
     lab.studies.look(monotonic())
     assert live.over.wait(30)
     folder = live.folder
     assert folder.is_dir()
-    live._unread_since -= 10_000
+    live.readers.unread_since -= 10_000
     lab.studies.look(monotonic() + 10_000)
     assert not folder.exists()
     assert client.get(f"/lab/studies/{study}.json").status_code == 404

@@ -96,7 +96,7 @@ def test_every_step_comes_once_however_the_run_grows(cuts: list[int], start: int
     assert [bool(message["head"]) for message in found[1:]] == [False] * (len(found) - 1)
     assert not found or bool(found[0]["head"]) == (start == 0)
     assert not growing._waiting
-    assert not growing._readers
+    assert not growing.readers.count
 
 
 def test_a_reader_that_leaves_is_forgotten_and_counted_as_gone() -> None:
@@ -105,15 +105,15 @@ def test_a_reader_that_leaves_is_forgotten_and_counted_as_gone() -> None:
     async def leave() -> None:
         reader = asyncio.create_task(_read(growing, 0))
         await asyncio.sleep(0.1)
-        assert growing._readers == len(growing._waiting) == 1
-        assert growing.unread_seconds == 0
+        assert growing.readers.count == len(growing._waiting) == 1
+        assert growing.readers.unread_seconds == 0
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
 
     in_loop(leave())
-    assert not growing._readers
-    assert growing.unread_seconds > 0
+    assert not growing.readers.count
+    assert growing.readers.unread_seconds > 0
     growing.finish(RUN)
     assert not growing._waiting
 

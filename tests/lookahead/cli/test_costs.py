@@ -162,6 +162,6 @@ def test_weights_that_a_pass_reads(family: str, settings: dict[str, Any], unread
 def test_packed_weights_are_read_too() -> None:
     model = tiny("llama", tie_word_embeddings=False)
     before, layer = weight_bytes(model), model.model.layers[0].mlp.down_proj
-    layer._packed = layer.weight.detach()
+    layer.packed_weight = layer.weight.detach()
     del layer._parameters["weight"]
     assert weight_bytes(model) == before
