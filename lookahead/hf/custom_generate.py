@@ -31,7 +31,9 @@ _HONOURED = ("max_time", "token_healing")
 """Of the refused settings, those that ``generate`` carries out around the decoding loop."""
 _PER_PASS = ("output_scores", "output_logits", "output_attentions", "output_hidden_states")
 """Outputs of every forward pass; a pass here covers several tokens."""
-_PREPARED = ("cache", "past_key_values", "use_cache", "logits_to_keep", "cache_position")
+_CACHES = ("cache", "past_key_values", "cache_params")
+"""The cache by its names, new and old."""
+_PREPARED = (*_CACHES, "use_cache", "logits_to_keep", "cache_position")
 """Arguments of the forward pass that ``generate`` prepares and that say nothing about the tokens."""
 _KEPT_AS = "_lookahead_backend"
 
@@ -119,7 +121,7 @@ def _check(input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str
             raise ValueError(f"{name}={value!r} cannot be honoured by lookahead.generate; leave it out")
     if (mode := settings.get_generation_mode()) not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
         raise ValueError(f"{mode.value} cannot be combined with lookahead.generate")
-    if _holds_tokens(model_kwargs.get("cache", model_kwargs.get("past_key_values"))):
+    if any(_holds_tokens(model_kwargs.get(name)) for name in _CACHES):
         raise ValueError("a cache with tokens in it cannot be continued; pass the whole prompt and no cache")
     mask, positions = (model_kwargs.pop(name, None) for name in ("attention_mask", "position_ids"))
     if mask is not None and bool((mask != 1).any()):
@@ -136,7 +138,7 @@ def _holds_tokens(cache: Any) -> bool:
     try:
         return cache is not None and cache.get_seq_length() > 0
     except ValueError:  # it keeps states, and does not count
-        return bool(getattr(cache, "_is_user_defined", False))
+        return cache.has_previous_state()
 
 
 def _seed(seed: int | None) -> int:

@@ -193,6 +193,15 @@ def test_a_cache_with_tokens_in_it_is_refused(model: Any) -> None:
         model.generate(PROMPT, past_key_values=cache, max_new_tokens=4, custom_generate=lookahead.generate)
 
 
+def test_a_cache_with_a_state_in_it_is_refused_and_an_empty_one_is_not() -> None:
+    model = tiny_mamba()
+    cache, settings = DynamicCache(config=model.config), {"max_new_tokens": 4, "custom_generate": lookahead.generate}
+    assert model.generate(PROMPT, cache_params=cache, **settings).shape == (1, 11)
+    model(PROMPT, cache_params=cache)
+    with pytest.raises(ValueError, match="whole prompt and no cache"):
+        model.generate(PROMPT, cache_params=cache, **settings)
+
+
 def test_draws_are_those_of_the_seed_and_of_torchs_generator(model: Any) -> None:
     settings = {"do_sample": True, "temperature": 0.9, "top_k": 20, "repetition_penalty": 1.1, "max_new_tokens": 30}
     drafter = Drafter(LookaheadConfig())
