@@ -27,8 +27,6 @@ WORDS = (*METHOD_WORDS, *REFERENCES)
 """Names of methods that a caller may use; results keep the caller's name."""
 REFERENCE = "hf-greedy"
 """The method that the others are compared with; where it does not run, this library's own plain decoding."""
-SETTINGS = ("decoding_length", "branch_length", "strategy", "budget", "ranking")
-"""Draft settings that a result names."""
 FIRST_RUN_TOKENS = 16
 """Tokens of each method's untimed first run, which takes the one-time costs."""
 
@@ -141,7 +139,7 @@ class Bench:
                 **{name: getattr(plan, name) for name in ("repeat", "warm")},
                 "corpus_nodes": sum(len(trie) + trie.leaves for trie in plan.corpus),
                 "max_new_tokens": plan.max_new_tokens,
-                **{name: getattr(plan.config, name) for name in SETTINGS},
+                **{name: getattr(plan.config, name) for name in settings_of(LookaheadConfig)},
                 **{name: getattr(plan.sampling, name) for name in settings_of(Sampling)},
             },
         }

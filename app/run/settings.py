@@ -23,22 +23,27 @@ class PageSettings:
 
 
 OWN = "The model's own settings say"
+OF_A_PASS = ("decoding_length", "branch_length")
+"""Settings that count tokens of one pass."""
 
 
 def offered_here(host: ModelHost, place: Place) -> dict[str, Setting]:
     """The settings that this page offers at a place, by name, in the order of the page."""
-    known = offered(place, settings_of(RunSettings, Sampling, LookaheadConfig, PageSettings))
+    known = up_to(WIDEST, offered(place, settings_of(RunSettings, Sampling, LookaheadConfig, PageSettings)))
     whose = "of all visitors" if host.options.share_trie else "of this tab"
     suggested = host.suggested_temperature
     narrowed = {
         "temperature": lambda one: one if suggested is None else replace(one, help=f"{one.help} {OWN} {suggested:g}."),
         "max_new_tokens": lambda one: one.within(high=host.options.max_new_tokens),
-        "decoding_length": lambda one: one.within(high=WIDEST),
-        "branch_length": lambda one: one.within(high=WIDEST),
         "sources": lambda one: one.within(choices=host.sources),
         "keep_trie": lambda one: replace(one, help=one.help.replace("outputs", f"outputs {whose}", 1)),
     }
     return {name: narrowed[name](one) if name in narrowed else one for name, one in known.items()}
+
+
+def up_to(widest: int, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """The same settings, for passes of at most so many tokens."""
+    return {name: one.within(high=widest) if name in OF_A_PASS else one for name, one in settings.items()}
 
 
 def from_controls(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:

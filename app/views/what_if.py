@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.model.runs import Outputs
+from app.run.settings import up_to
 from lookahead import metrics
 from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, Setting, offered
 from lookahead.records import RunRecord
@@ -74,5 +75,4 @@ def changed(config: LookaheadConfig, values: Any, widest: int = MAX_DECODING_LEN
 
 def narrowed(widest: int) -> dict[str, Setting]:
     """The what-if knobs with widths up to that one."""
-    widths = ("decoding_length", "branch_length")
-    return {name: one.within(high=widest) if name in widths else one for name, one in offered("what-if").items()}
+    return up_to(widest, offered("what-if"))

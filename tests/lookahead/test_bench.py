@@ -13,7 +13,7 @@ from lookahead.backend import BackendError
 from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli.bench import _same
 from lookahead.cli.main import main
-from lookahead.config import LookaheadConfig
+from lookahead.config import LookaheadConfig, settings_of
 from lookahead.hf import HFBackend
 from lookahead.hf.reference import run_reference
 from lookahead.records import TimedRun
@@ -70,6 +70,7 @@ def test_json_is_the_contract(tiny_model: Path, prompts: str, capsys: pytest.Cap
     assert result["methods"]["lookahead"]["forward_passes"] < plain["forward_passes"]
     assert result["environment"]["pass_costs"]["lengths"][0] == 1
     assert result["environment"]["exactness"] == "within rounding"
+    assert settings_of(LookaheadConfig).keys() <= result["environment"].keys()
     for key in ("python", "torch", "transformers", "cpu_capability", "threads", "device", "dtype", "model"):
         assert result["environment"][key]
 

@@ -194,7 +194,7 @@ def test_a_cache_with_tokens_in_it_is_refused(model: Any) -> None:
 
 
 def test_a_cache_with_a_state_in_it_is_refused_and_an_empty_one_is_not() -> None:
-    model = tiny_mamba()
+    model: Any = tiny_mamba()
     cache, settings = DynamicCache(config=model.config), {"max_new_tokens": 4, "custom_generate": lookahead.generate}
     assert model.generate(PROMPT, cache_params=cache, **settings).shape == (1, 11)
     model(PROMPT, cache_params=cache)

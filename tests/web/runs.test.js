@@ -19,6 +19,7 @@ test('runs side by side have names of their own', () => {
   assert.deepEqual(apart(other('a', {}), other('b', { decoding_length: 4 }, 'org/b · 2M')), ['a', 'b']);
   assert.deepEqual(['Lookahead 2', 'SmolLM2'].map(inSentence), ['lookahead 2', 'SmolLM2']);
   assert.deepEqual(apart(other('a', { sources: [] }), other('b', {})), ['from nothing', 'from prompt']);
+  assert.deepEqual(apart(other('a', { patience: 2 }), other('b', { patience: 3 })), ['patience 2', 'patience 3']);
 });
 
 test('two models are compared by what they wrote, not by token ids', () => {

@@ -35,7 +35,7 @@ export const knownStep = (/** @type {State} */ { step, phase }) => (phase && pha
 export function namesOf(/** @type {Run[]} */ runs) {
   /** @type {Record<string, number>} */ const seen = {};
   const drafting = runs.filter((run) => run.method === 'lookahead');
-  const differing = FACTS.filter((fact) => new Set(drafting.map(fact)).size > 1), apart = differing.slice(0, differing[0] === shortModel ? 1 : MOST_FACTS);
+  const differing = factsOf(drafting[0]).filter((fact) => new Set(drafting.map(fact)).size > 1), apart = differing.slice(0, differing[0] === shortModel ? 1 : MOST_FACTS);
   return new Map(runs.map((run) => {
     const own = apart.length ? apart.map((fact) => fact(run)).join(', ') : 'Lookahead', name = run.method === 'plain' ? plainName(run) : own;
     const count = (seen[name] = (seen[name] || 0) + 1);
@@ -52,14 +52,11 @@ const shortModel = (/** @type {Run} */ run) => modelOf(run).split('/').pop() || 
 const MOST_FACTS = 2;
 const WORDS = { decoding_length: 'width', branch_length: 'branches', sources: 'from' };
 
-/** What two runs may differ in, in words. @type {((run: Run) => string)[]} */
-const FACTS = [
-  shortModel,
-  ...['decoding_length', 'strategy', 'budget', 'ranking', 'sources', 'branch_length'].map((name) => (/** @type {Run} */ run) => {
-    const value = run.head.config[name], words = /** @type {Record<string, string>} */ (WORDS)[name];
-    return (words ? words + ' ' : '') + (Array.isArray(value) ? value.join('+') || 'nothing' : value ?? 'any');
-  }),
-];
+/** What two runs may differ in, in words: the model, and every setting of their drafts. @returns {((run: Run) => string)[]} */
+const factsOf = (/** @type {Run | undefined} */ first) => [shortModel, ...Object.keys(first?.head.config || {}).map((name) => (/** @type {Run} */ run) => {
+  const value = run.head.config[name], words = /** @type {Record<string, string>} */ (WORDS)[name] || (typeof value === 'number' ? name : '');
+  return (words ? words + ' ' : '') + (Array.isArray(value) ? value.join('+') || 'nothing' : value ?? 'any');
+})];
 
 /** The plain run beside a lookahead run. */
 export const plainBeside = (/** @type {State} */ { run, runs = [] }) => (run.method === 'plain' ? undefined : runs.find((other) => other.method === 'plain'));
