@@ -4,6 +4,7 @@
 # tests run once more with the oldest transformers that pyproject.toml admits (.venv-oldest; the rest is .venv's).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset PYTHONDONTWRITEBYTECODE # every process would compile torch, transformers and gradio for itself, half a minute each
 
 missing() {
     echo "tests/run.sh: $1" >&2
@@ -99,29 +100,37 @@ fi
 [ -x .venv/bin/python ] || missing "no .venv here; run without NO_INSTALL=1 once"
 
 oldest=$(sed -n 's/.*"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
-parts=("ruff check" "ruff format" "the page's scripts" "pyright")
+parts=("ruff check" "ruff format" "the page's scripts")
 begin "${parts[0]}" .venv/bin/ruff check .
 begin "${parts[1]}" .venv/bin/ruff format --check .
 begin "${parts[2]}" bash tests/web/check.sh
-begin "${parts[3]}" .venv/bin/pyright --pythonpath .venv/bin/python
+begin "pyright" nice -n 19 .venv/bin/pyright --pythonpath .venv/bin/python # beside the tests, while these wait
 if [ $# = 0 ] && [ -z "${NO_INSTALL:-}" ]; then
     parts+=("the oldest transformers")
-    begin "${parts[4]}" make_oldest
+    begin "${parts[3]}" make_oldest
 fi
 for part in "${parts[@]}"; do end "$part"; done
 [ -z "$failed" ] || echo "tests/run.sh: failed before the tests: $failed (see above)"
 
 # All tests, each file in one of the processes; what is asked for by name in this one.
-if [ $# -gt 0 ]; then
-    .venv/bin/python -m pytest -rs "$@" || exit
-else
-    run_tests .venv -rs --dist loadfile || exit
+run_all() {
+    run_tests .venv -rs --dist loadfile || return
     if has_oldest; then
         echo "tests/run.sh: the engine's tests with transformers $oldest"
         run_tests .venv-oldest --dist worksteal tests/lookahead/test_{backend,bench,families,generation,text,ties}.py ||
-            exit  # one of these files is half of it
+            return  # one of these files is half of it
     elif [ -n "${NO_INSTALL:-}" ]; then
         echo "tests/run.sh: no .venv-oldest with transformers $oldest here; run without NO_INSTALL=1 once to test it"
     fi
+}
+
+status=0
+if [ $# -gt 0 ]; then
+    .venv/bin/python -m pytest -rs "$@" || status=$?
+else
+    run_all || status=$?
 fi
+end "pyright"
+[ -z "$failed" ] || echo "tests/run.sh: failed besides the tests: $failed (see above)"
+[ "$status" = 0 ] || exit "$status"
 [ -z "$failed" ]

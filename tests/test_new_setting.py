@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+Python = Callable[..., tuple[Any, str, str]]
 ROOT = Path(__file__).resolve().parents[1]
 BEFORE = "    trie_bytes: int = setting("
 ENTRY = """\
@@ -47,56 +49,88 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _python(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What the copy's Python says to some lines of code."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
+SERVER = """
+import json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+for line in sys.stdin:
+    code, *sys.argv[1:] = json.loads(line)
+    status, out, err = 0, StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            exec(code, {"__name__": "__main__"})
+        except SystemExit as end:
+            status = end.code
+        except BaseException as error:
+            status = repr(error)
+    print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
+"""
+"""Runs some lines of code after others, as imports take longer than all of them together."""
+
+
+@pytest.fixture(scope="module")
+def python(copy: Path) -> Iterator[Python]:
+    """The copy's Python, which is asked to run lines of code with arguments; gives status, stdout and stderr."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        check=False,
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    source, sink = process.stdout, process.stdin
+
+    def run(code: str, *arguments: str) -> tuple[Any, str, str]:
+        print(json.dumps([code, *arguments]), file=sink, flush=True)
+        return tuple(json.loads(source.readline()))
+
+    yield run
+    sink.close()
+    assert process.wait(60) == 0
 
 
-def _json(folder: Path, code: str, *arguments: str) -> Any:
-    done = _python(folder, code, *arguments)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+def _json(python: Python, code: str, *arguments: str) -> Any:
+    status, out, err = python(code, *arguments)
+    assert status == 0, (status, err)
+    return json.loads(out.splitlines()[-1])
 
 
 COMMAND = "import sys; from lookahead.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("command", ["generate", "bench", "replay", "trie", "study"])
-def test_it_is_a_flag_of_every_command_that_drafts(copy: Path, command: str):
-    shown = _python(copy, COMMAND, command, "--help").stdout
+def test_it_is_a_flag_of_every_command_that_drafts(python: Python, command: str):
+    _, shown, _ = python(COMMAND, command, "--help")
     assert "--patience N" in shown
     assert "how long it waits" in shown
     needed = {"generate": ["--prompt", "a"], "replay": ["no-trace"], "study": ["no-material"]}.get(command, [])
-    refused = _python(copy, COMMAND, command, *needed, "--patience", "10")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    (line,) = refused.stderr.splitlines()
+    *refused, err = python(COMMAND, command, *needed, "--patience", "10")
+    assert refused == [2, ""]
+    (line,) = err.splitlines()
     assert f"--patience: {RULE}, got '10'" in line
 
 
-def test_the_flag_reaches_the_engine_and_the_run_file(copy: Path, tiny_model: Path, tmp_path: Path):
+def test_the_flag_reaches_the_engine_and_the_run_file(python: Python, tiny_model: Path, tmp_path: Path):
     path = tmp_path / "run.json"
     run = ("generate", "--prompt", "abc", "--model", str(tiny_model), "--max-new-tokens", "2", "--patience", "7")
-    done = _python(copy, COMMAND, *run, "--run-file", str(path))
-    assert done.returncode == 0, done.stderr
+    status, _, err = python(COMMAND, *run, "--run-file", str(path))
+    assert status == 0, err
     assert json.loads(path.read_text())["config"]["patience"] == 7
 
 
-def test_a_study_tries_it_as_the_drafter_uses_it(copy: Path, tmp_path: Path):
+def test_a_study_tries_it_as_the_drafter_uses_it(python: Python, tmp_path: Path):
     trace = tmp_path / "trace.jsonl"
     trace.write_text(json.dumps({"prompt": [1, 2, 3, 4, 5, 6, 7, 8], "output": [1, 2, 3, 4, 5, 6, 7, 8] * 3}))
     study = ("study", str(trace), "--json")
 
     def passes(*options: str) -> list[float]:
-        done = _python(copy, COMMAND, *study, *options)
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
+        status, out, err = python(COMMAND, *study, *options)
+        assert status == 0, err
+        found = json.loads(out)
         return [found["total"]["tokens_per_pass"], *(one["tokens_per_pass"] for one in found["variants"])]
 
     usual, *tried = passes("--grid", "patience=1,2,3")
@@ -124,9 +158,9 @@ print(json.dumps([run.config.patience, runfile.from_json(written).config.patienc
 """
 
 
-def test_it_is_kept_in_run_files_and_checked_there(copy: Path):
+def test_it_is_kept_in_run_files_and_checked_there(python: Python):
     golden = ROOT / "tests" / "lookahead" / "runs" / "golden_run.json"
-    missing, kept, in_file, in_config = _json(copy, RUN_FILES, str(golden))
+    missing, kept, in_file, in_config = _json(python, RUN_FILES, str(golden))
     assert (missing, kept) == (3, 5), "a file made before the setting existed has its default"
     assert in_config == f"patience=0; {RULE}"
     assert "config" in in_file
@@ -189,8 +223,8 @@ print(json.dumps(result))
 """
 
 
-def test_it_is_on_the_page_in_its_url_and_in_its_endpoints(copy: Path, tiny_model: Path):
-    found = _json(copy, APP, str(tiny_model))
+def test_it_is_on_the_page_in_its_url_and_in_its_endpoints(python: Python, tiny_model: Path):
+    found = _json(python, APP, str(tiny_model))
     assert found["control"] == ["Patience", "How long it waits.", 1, 9, 3]
     assert found["controls"] == [7, f"patience=10; {RULE}"]
     assert found["from URL"] == [3, 7, 3]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from app.main import main
 from app.options import AppOptions, parse
 
 FLAGS = {
@@ -112,12 +111,21 @@ def test_a_port_in_use_is_reported_before_the_model_is_loaded(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("arguments", [["--model", "/no/such/folder"], ["--device", "tpu"]])
-def test_a_model_that_cannot_be_loaded_is_one_line(arguments: list[str]) -> None:
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "app.py", *arguments], capture_output=True, text=True, cwd=root)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "Loading the model ..."
-    assert len(done.stderr.splitlines()) == 2
+def test_a_model_that_cannot_be_loaded_is_one_line(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    switch = sys.getswitchinterval()
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        sys.setswitchinterval(switch)
+    assert end.value.code == 2
+    first, second = capfd.readouterr().err.splitlines()
+    assert first == "Loading the model ..."
+    assert second.startswith("app.py: ")
 
 
 def test_hosts_add_up_from_the_flag_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

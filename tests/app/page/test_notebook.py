@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
+import multiprocessing.process
 import sys
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
 
 import lookahead
+from tests.app.making import in_loop
 
-ROOT = Path(__file__).resolve().parents[3]
 
-NOTEBOOK = """
-import asyncio, json, urllib.request
-from http.cookiejar import CookieJar
-import lookahead
-from lookahead.hf.loading import load
-import torch
+async def cell(model: Path) -> list[object]:
+    """What a cell of a notebook would do and see."""
+    import torch
 
-async def cell():
-    loaded = load(MODEL, torch.device("cpu"), "auto")
-    lab = lookahead.lab(loaded.model, loaded.tokenizer, ["Say one.", {"prompt": "Say two.", "category": "two"}],
-                        max_new_tokens=6, plain=False)
-    assert lab.url in lab._repr_html_().replace("&amp;", "&")
-    table = await asyncio.to_thread(lambda: lab.wait(100).table())
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    stranger = urllib.request.build_opener()
-    page = await asyncio.to_thread(browser.open, lab.url)
-    study = page.url.partition("study=")[2]
-    address = lab.url.partition("/lab/")[0] + "/lab/studies/" + study + ".csv"
-    csv = (await asyncio.to_thread(browser.open, address)).read().decode()
+    from lookahead.hf.loading import load
+
+    loaded = load(str(model), torch.device("cpu"), "auto")
+    prompts = ["Say one.", {"prompt": "Say two.", "category": "two"}]
+    lab = lookahead.lab(loaded.model, loaded.tokenizer, prompts, max_new_tokens=6, plain=False)
     try:
-        stranger.open(address)
-    except urllib.error.HTTPError as error:
-        refused = error.code
-    lab.close()
-    print(json.dumps([list(table.category), int(table.tokens.min()), len(csv.splitlines()), page.status, refused]))
+        assert lab.url in lab._repr_html_().replace("&amp;", "&")
+        table = await asyncio.to_thread(lambda: lab.wait(100).table())
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        page = await asyncio.to_thread(browser.open, lab.url)
+        study = page.url.partition("study=")[2]
+        address = lab.url.partition("/lab/")[0] + "/lab/studies/" + study + ".csv"
+        csv = (await asyncio.to_thread(browser.open, address)).read().decode()
+        with pytest.raises(urllib.error.HTTPError) as stranger:
+            await asyncio.to_thread(urllib.request.urlopen, address)
+    finally:
+        lab.close()
+    return [list(table.category), int(table.tokens.min()), len(csv.splitlines()), page.status, stranger.value.code]
 
-asyncio.run(cell())
-"""
 
+def test_a_notebook_studies_its_model_and_goes_on_meanwhile(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder than the checkout, and without a process that reads the notebook: it has no main guard."""
 
-def test_a_notebook_studies_its_model_and_goes_on_meanwhile(tmp_path: Path) -> None:
-    """A script without a main guard, from another folder than the checkout."""
-    script = NOTEBOOK.replace("MODEL", repr(str(ROOT / "assets" / "model")))
-    (tmp_path / "cell.py").write_text(script)
-    path = f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec(open('cell.py').read())"
-    done = subprocess.run([sys.executable, "-c", path], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == '[["", "two"], 6, 3, 200, 404]'
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", started)
+    monkeypatch.chdir(tmp_path)
+    assert in_loop(cell(tiny_model)) == [["", "two"], 6, 3, 200, 404]
 
 
 def test_without_the_app_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
