@@ -36,7 +36,7 @@ export function mountTools(stage) {
   }
   const models = [...new Set(examples.map(({ model }) => model.split('/').pop()))].join(', ');
   document.addEventListener('pointerover', (event) => {
-    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, with its speed beside greedy, and its prompt');
+    if (models) within(event, '#preset')?.setAttribute('title', 'A run of ' + models + ', recorded, with its speed beside greedy, its mistakes, and its prompt');
   });
   document.head.append(make('style', {}, examples.filter(({ seconds }) => seconds.length > 1).map(speedRule).join('\n')));
   document.addEventListener('change', (event) => {
@@ -49,7 +49,7 @@ export function mountTools(stage) {
 /** The rules that write behind the chip of an example how much faster its run was than greedy, or slower. @param {Example} example */
 function speedRule({ title, seconds: [mine, theirs] }) {
   const { times, kind } = ofTimes(mine, theirs);
-  return '#preset label:has([value=' + CSS.escape(title) + '])::after { content: "' + times.replace('≈ ', '') + '"; margin-left: 5px; font-size: 11px; ' + (kind === 'faster' ? 'color: var(--ring); ' : '') + '}';
+  return '#preset label:has([value=' + CSS.escape(title) + '])::after { content: "' + times.replace('≈ ', '') + '"; margin-left: 5px; font-size: 12px; ' + (kind === 'faster' ? 'color: var(--ring); ' : '') + '}';
 }
 
 /** @param {Stage} stage */

@@ -171,7 +171,11 @@ export interface State {
   summed?: boolean; // whether the sentence says what the whole run amounts to, not what the step did
   kept?: string | null; // id of a run that stays beside those that come next
   phase?: Phase | null; // how far the step is shown; null: whole
+  lost?: Lost | null; // where the run was opened from a row of the Lab
 }
+
+/** What a row of the Lab (from 1) lost at the step that it opens; study: null for the example. */
+export interface Lost { step: number; row: number; cause: string; tokens: number; study: string | null }
 
 /** What a pane may use of the page around it. It does without what is missing. */
 export interface Context extends PageFacts {

@@ -22,7 +22,7 @@ import { hideParts, makePresenter } from './present.js';
 import { fileOf, makeKeeper } from './restore.js';
 import { mountTools } from './tools.js';
 
-/** @import { Context, Gradio, Mount, Phase, Run, StageValue, StepMessage } from './types' */
+/** @import { Context, Gradio, Lost, Mount, Phase, Run, StageValue, StepMessage } from './types' */
 
 /** Panes by the name that a box carries in `data-pane`. A new one is a file in panes/, an import and a name here, a box in watch.html (and a tab there, for phones), its place in styles/watch.css (wide and narrow), and a name for links in link.js. @type {Record<string, Mount>} */
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
@@ -59,6 +59,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @type {number | null} */ let pointed = null; // a node of the step that is shown
   /** @type {number | null} */ let pinned = null; // the one that was clicked
   /** @type {unknown} */ let lookedAt = null;
+  /** @type {Lost | null} */ let lost = null; // why the step of a row of the Lab is looked at
   /** @type {string | null} */ let example = null; // its name, while an example is on the stage
   let summed = false, toRest = false; // whether the sentence says what the whole run amounts to; whether the stage comes to rest at the end
   let planned = false, drawing = false, picturedAt = 0;
@@ -108,7 +109,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     shown = null;
     step = 0;
     chosen = summed = toRest = false;
-    phase = example = null;
+    phase = example = lost = null;
     recorded = asRecorded;
     showPlaying(false);
     stopWatch.disconnect();
@@ -132,12 +133,12 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   }
 
   /** An example takes the stage. @returns {Promise<string>} what is against it */
-  async function openExample(/** @type {string} */ name, at = still.matches ? Infinity : 1) {
+  async function openExample(/** @type {string} */ name, at = still.matches ? Infinity : 1, plays = at === 1) {
     const answer = await answerTo(server.example({ name }));
     const problem = answer.error || setMessages(answer.messages, true);
     if (problem) return problem;
     example = name;
-    startAt(at, !still.matches && at === 1);
+    startAt(at, plays && !still.matches);
     return '';
   }
 
@@ -229,7 +230,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     lookedAt = found;
     Object.assign(element.dataset, { run: run.id, kept: kept || '', steps: String(run.steps.length), state: recorded ? 'recorded' : isOver ? 'finished' : 'running' });
     const pictured = drawsPictures(), now = panes.filter(({ calm }) => pictured || !calm);
-    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed, kept, pictured };
+    const state = { run, step, runs: runs(), over: isOver, live: live(), playing, overTime, node: pointed ?? pinned, speed, following, byHand, phase, summed, kept, pictured, lost };
     for (const { box, pane } of now) {
       mark(box, 'data-phase', phase || '');
       pane.draw(state);
@@ -319,6 +320,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   function redrawn() {
     for (const { pane } of panes) pane.resize?.();
     schedule();
+    // On a phone Gradio's figures open from a button that belongs beside those of the run.
+    document.documentElement.style.setProperty('--figures-top', one(element, '.all').getBoundingClientRect().top + 'px');
   }
 
   /** Which pane is shown where there is room for one; "what-if" lies over the others where there is more. */
@@ -397,9 +400,11 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** What the address asks for; the first example where it names none. */
   async function begin() {
-    const linked = link.study && link.run ? openOfStudy(link.study, link.run, link.step ?? 1) : link.example && openExample(link.example, link.step ?? 1);
+    const linked = link.study && link.run ? openOfStudy(link.study, link.run, link.step ?? 1) : link.example && openExample(link.example, link.step ?? 1, link.step === null);
     const problem = await linked;
     if (linked && !problem) {
+      lost = link.lost;
+      schedule();
       if (link.pane) {
         if (element.querySelector('[data-tab="' + link.pane + '"]')) setTab(link.pane);
         one(element, '[data-pane=' + LINKED[link.pane] + ']').scrollIntoView({ block: 'nearest' });

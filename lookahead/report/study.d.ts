@@ -29,6 +29,8 @@ export interface Row {
   by_match_length: Record<string, Accepted>;
   losses: Loss[];
   worst_step: number | null;
+  worst_cause: string | null;
+  worst_tokens: number;
 }
 
 export interface Variant {

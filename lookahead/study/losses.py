@@ -179,15 +179,15 @@ def losses(
     config: LookaheadConfig,
     costs: PassCosts | None = None,
     corpus: Sequence[Trie] = (),
-) -> tuple[tuple[Loss, ...], int | None]:
-    """Where one sample lost acceptance, most passes first, and the index of the pass that lost most tokens.
+) -> tuple[tuple[Loss, ...], LostToken | None]:
+    """Where one sample lost acceptance, most passes first, and what was lost in the pass that lost most tokens.
 
-    The index counts the prefill as 0, as ``StepRecord.index`` does; None if no source knew any of the lost tokens.
+    None if no source knew any of the lost tokens.
     (See ``lost_tokens`` for the arguments.)
     """
     lost = list(lost_tokens(sample, config, costs, corpus))
     worst = max(lost, key=lambda one: one.tokens, default=None)
-    return summed(list(_once(lost))), worst.step if worst is not None and worst.tokens else None
+    return summed(list(_once(lost))), worst if worst is not None and worst.tokens else None
 
 
 def _once(lost: Sequence[LostToken]) -> Iterator[LostToken]:

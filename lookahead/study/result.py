@@ -75,7 +75,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         by_depth: Depth in ranges (``1``, ``2``, ``3-4`` ...) -> its draft tokens.
         by_match_length: Match length in the same ranges -> its draft tokens.
         losses: Where acceptance was lost, most passes first.
-        worst_step: Index of the pass that lost most; None if nothing was lost.
+        worst_step: Index of the pass that lost most, the prefill's being 0; None if nothing was lost.
+        worst_cause: Why that pass ended where it did.
+        worst_tokens: Tokens that it lost.
     """
 
     name: str
@@ -101,6 +103,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     by_match_length: dict[str, Acceptance] = {}
     losses: tuple[Loss, ...] = ()
     worst_step: int | None = None
+    worst_cause: str | None = None
+    worst_tokens: int = 0
 
     @property
     def acceptance_rate(self) -> float | None:

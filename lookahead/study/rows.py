@@ -12,7 +12,7 @@ from lookahead.costs import PassCosts
 from lookahead.metrics import Acceptance, decode_steps, in_ranges
 from lookahead.records import RunRecord, StepRecord, StepTimings, TrieChange
 from lookahead.replay import choices
-from lookahead.study.losses import summed
+from lookahead.study.losses import LostToken, summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
 from lookahead.study.result import Loss, Row
@@ -79,10 +79,10 @@ def row_from(
     steps: Sequence[StepRecord],
     config: LookaheadConfig,
     costs: PassCosts | None,
-    lost: tuple[tuple[Loss, ...], int | None] = ((), None),
+    lost: tuple[tuple[Loss, ...], LostToken | None] = ((), None),
 ) -> Row:
     """The row of a sample whose decode steps (``decode_steps_of``) and ``losses`` are known."""
-    drafts = metrics.outcomes(steps)
+    drafts, worst = metrics.outcomes(steps), lost[1]
     drafted, accepted = sum(nodes for nodes, _ in drafts), sum(found for _, found in drafts)
     tokens = len(sample.output_ids or ())
     seconds = metrics.decode_seconds(sample.run) if sample.run and was_recorded(sample, config) else None
@@ -113,7 +113,9 @@ def row_from(
         by_depth=in_ranges(metrics.acceptance_by_depth(steps)),
         by_match_length=in_ranges(metrics.acceptance_by_match_length(steps)),
         losses=lost[0],
-        worst_step=lost[1],
+        worst_step=worst and worst.step,
+        worst_cause=worst and worst.cause,
+        worst_tokens=worst.tokens if worst else 0,
     )
 
 

@@ -9,7 +9,7 @@ const PAGE = 'http://a.example/app/?decoding_length=16&preset=Story&hide=race#x'
 test('what a link says is what is read from it', () => {
   const { address } = linkTo(PAGE, { example: 'edit-code', study: null, run: null, step: 4, pane: 'tree' });
   assert.equal(address, 'http://a.example/app/?decoding_length=16&hide=race&example=edit-code&step=4&pane=tree');
-  assert.deepEqual(readLink(new URL(address).search), { example: 'edit-code', study: null, run: null, step: 4, pane: 'tree', hide: ['race'], present: false });
+  assert.deepEqual(readLink(new URL(address).search), { example: 'edit-code', study: null, run: null, step: 4, lost: null, pane: 'tree', hide: ['race'], present: false });
 });
 
 test('a short prompt travels, a long one does not', () => {
@@ -32,6 +32,13 @@ test('a run of a study is named, never a path', () => {
   const { study, run } = readLink('?study=a-b_1&run=0001.json&step=3');
   assert.deepEqual([study, run], ['a-b_1', '0001.json']);
   assert.deepEqual(Object.values(readLink('?study=../x&run=a%2Fb')).slice(1, 3), [null, null]);
+});
+
+test('a row of the Lab says what was lost at its step, for a cause that there is', () => {
+  const address = '?study=abc&run=0001.json&step=3&row=9&lost=4&cause=';
+  assert.deepEqual(readLink(address + 'pays').lost, { step: 3, row: 9, cause: 'pays', tokens: 4, study: 'abc' });
+  for (const wrong of [address + 'constructor', address, '?step=3&row=x&lost=4&cause=pays']) assert.equal(readLink(wrong).lost, null);
+  assert.equal(withoutExample('http://a.example/' + address + 'pays'), '/');
 });
 
 test('what does not exist is left out', () => {

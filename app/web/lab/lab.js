@@ -4,10 +4,10 @@ import { mountStudy } from '../../../lookahead/report/study_view.js';
 import { clock, oneLine } from '../../../lookahead/report/words.js';
 import { all, button, input, on, one, press, put } from '../lib/dom.js';
 import { mountMaterial, withLine } from './material.js';
-import { check, fileOf, kept, listen, measure, ROOT, start, stop, watchAddress } from './questions.js';
+import { check, fileOf, kept, listen, measure, start, stop, watchAddress } from './questions.js';
 import { connectCards, limitControl, mountSettings } from './settings.js';
 
-/** @import { Machine, Study } from '../../../lookahead/report/study' */
+/** @import { Machine, Row, Study } from '../../../lookahead/report/study' */
 /** @import { Material } from './material.js' */
 /** @import { Progress } from './questions.js' */
 
@@ -23,7 +23,7 @@ let running = false, ready = false, of = 0, quit = () => { /* nothing is heard y
 const view = mountStudy(one(document, 'main'), {
   ...facts,
   measure: measureAgain,
-  address: ({ name, run: file, worst_step: step }) => (id ? (file ? watchAddress(id, file, step) : null) : exampleAddress(name, step)),
+  address: watched,
   use(config) {
     settings.set('b', config);
     tell(material ? 'B is set' + (config.start === 'warm' ? ' (warm: it keeps the outputs of the earlier prompts)' : '') + ': run again to see it on every prompt.' : 'B is set: choose your prompts, then run.');
@@ -59,10 +59,11 @@ function stale() {
   tell('Below is still ' + (id ? 'the study of ' + oneLine(study.title) : 'the example') + ', not yet ' + material.name + '.');
 }
 
-/** Where a row of the example, a recorded run of the Watch page, can be watched. @param {string} name @param {number | null} step */
-function exampleAddress(name, step) {
-  const example = name.replace(/\.json$/, '');
-  return facts.examples.includes(example) ? ROOT + '/?' + new URLSearchParams({ example, step: String(step ?? 0) }) : null;
+/** Where a row can be watched; those of the example are the recorded runs of the Watch page. @param {Row} row */
+function watched(row) {
+  const place = study ? study.rows.indexOf(row) : 0, example = row.name.replace(/\.json$/, '');
+  if (id) return row.run ? watchAddress({ study: id, run: row.run }, row, place) : null;
+  return facts.examples.includes(example) ? watchAddress({ example }, row, place) : null;
 }
 
 const again = press('Measure T(n) again', measureAgain, { class: 'link', 'data-measure': '' });

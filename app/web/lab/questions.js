@@ -1,6 +1,6 @@
 // The server side of the page: studies that run there, and T(n).
 
-/** @import { Machine, Study } from '../../../lookahead/report/study' */
+/** @import { Machine, Row, Study } from '../../../lookahead/report/study' */
 
 export const ROOT = location.pathname.replace(/\/lab\/?$/, ''); // wherever the app is served
 const STUDIES = ROOT + '/lab/studies';
@@ -11,8 +11,8 @@ const STUDIES = ROOT + '/lab/studies';
 
 export const fileOf = (/** @type {string} */ id, /** @type {string} */ kind) => STUDIES + '/' + encodeURIComponent(id) + '.' + kind;
 
-/** Where a run of a study can be watched. @param {string} id @param {string} run @param {number | null} step */
-export const watchAddress = (id, run, step) => ROOT + '/?' + new URLSearchParams({ study: id, run, step: String(step ?? 0) });
+/** Where a run of a study, or an example, can be watched: at the step that lost most, with what that lost. @param {Record<string, string>} run @param {Row} row @param {number} place of the row in its study, from 0 */
+export const watchAddress = (run, { worst_step: step, worst_cause: cause, worst_tokens: lost }, place) => ROOT + '/?' + new URLSearchParams({ ...run, step: String(step ?? 0), ...(step !== null && cause ? { row: String(place + 1), cause, lost: String(lost) } : {}) });
 
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
 export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));

@@ -18,7 +18,7 @@ const MARKUP = `
 const MOST = 129;
 const NAMED = 20; // most rows that have names
 const BLOCK = 26; // width of the text before the pass
-const LETTER = 6.7, DIGIT = 5.6;
+const LETTER = 7.25, LOWEST = 13; // width and height of what names a row
 /** Width and height of a cell, shares of its room. @type {Record<string, [number, number]>} */
 const SHAPE = { r: [1, 1], a: [1, 1], x: [1, 0.5], u: [0.6, 0.6] };
 
@@ -100,11 +100,11 @@ function drawMask(svg, step, room, tall) {
 /** Names and positions have room in small masks alone. @param {DraftStep} step @param {number} room @param {number} tall @returns {Sizes} */
 function sizesOf(step, room, tall) {
   const { draft } = step, count = draft.parent.length, block = Math.min(BLOCK, room / 8);
-  const names = 8 + LETTER * Math.max(...draft.text.map((_, node) => cells(rowName(draft, node)))) + 6 + DIGIT * String(step.context + count).length;
+  const names = 8 + LETTER * Math.max(...draft.text.map((_, node) => cells(rowName(draft, node)))) + 6 + LETTER * String(step.context + count).length;
   const sizeIn = (/** @type {number} */ margin) => Math.min(22, Math.floor((room - margin - block - 3) / count));
   const margin = count <= NAMED && sizeIn(names) >= 4 ? names : 0;
   const size = margin ? sizeIn(names) : Math.max(2, Math.min(sizeIn(0), Math.floor(tall / count)));
-  return { margin, block, size, high: margin ? Math.max(11, Math.min(22, Math.floor(tall / count))) : size, left: margin + block + 3 };
+  return { margin, block, size, high: margin ? Math.max(LOWEST, Math.min(22, Math.floor(tall / count))) : size, left: margin + block + 3 };
 }
 
 /** What of a cell is filled. */
@@ -114,7 +114,7 @@ const inner = (/** @type {number} */ room) => room - (room > 6 ? 3 : room > 3 ? 
 function rowText(step, node, depth, { margin, high }) {
   const y = node * high + high / 2 + 4, position = String(step.context - 1 + depth);
   return [
-    draw('text', { x: margin - 10 - DIGIT * position.length, y, 'text-anchor': 'end' }, rowName(step.draft, node)),
+    draw('text', { x: margin - 10 - LETTER * position.length, y, 'text-anchor': 'end' }, rowName(step.draft, node)),
     draw('text', { x: margin - 5, y, 'text-anchor': 'end', class: 'position' }, position),
   ];
 }

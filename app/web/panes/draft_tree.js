@@ -20,16 +20,16 @@ const MARKUP = `
   <li class="t-accepted">✓ <b data-count="accepted">0</b> accepted</li>
   <li class="t-rejected">✗ <b data-count="rejected">0</b> rejected</li>
   <li class="t-unchecked" title="An earlier token in the branch was rejected">○ <b data-count="unchecked">0</b> not reached</li>
-  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots">model’s own</span></li>
+  <li class="t-bonus">+ <b data-count="bonus">0</b> <span class="dots"><span class="wide">model’s </span>own</span></li>
 </ul>`;
 
 const PADDING = 12; // of the box
-const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5, cell: 7.25, smallCell: 6.1, around: 17 };
+const STYLE = { gap: 18, height: 29, box: 23, radius: 6, x: 8, y: 15.5, cell: 7.25, smallCell: 6.7, around: 17 }, TIGHT_STYLE = { ...STYLE, smallCell: 7.25 };
 const KINDS = ['ghost', 'unchecked', 'rejected', 'bonus', 'accepted'];
 /** @type {Record<string, number>} */ const RANK = { accepted: 0, bonus: 1, rejected: 2, unchecked: 3, ghost: 4, root: 0 };
 const MOST_GHOSTS = 4;
 const MATCH_SHOWN = 22, MATCH_TIGHT = 10; // letters of the matched suffix at the root
-const LEAST_SCALE = 0.8; // a wide tree shrinks so far, then it scrolls
+const LEAST_SCALE = 0.9; // a wide tree shrinks so far, then it scrolls; in a tight pane it only scrolls
 const TIGHT = 480; // pixels of a pane in which the nodes leave out their probabilities
 
 /** @type {Mount} */ export function mount(box, context) {
@@ -56,11 +56,12 @@ const TIGHT = 480; // pixels of a pane in which the nodes leave out their probab
     const kinds = [...step?.draft?.status || ''].map((letter) => STATUS[letter]).concat(step && ownToken(step) ? 'bonus' : []);
     for (const count of counts) put(count, String(kinds.filter((kind) => kind === count.dataset.count).length));
     put(none, step ? whyEmpty(step, run) : '');
-    put(fact, hasDraft(step) ? matched(step, run) : '');
     const had = all(svg, '[data-node]').find((node) => node === document.activeElement)?.dataset.node;
-    const nodes = step ? nodesOf(step, run, room > 0 && room < TIGHT) : [];
-    const { width, height } = drawTree(svg, nodes, STYLE, KINDS, context.still ? undefined : (i) => RANK[nodes[i].kind]);
-    const scale = room > 0 ? Math.max(LEAST_SCALE, Math.min(1, room / width)) : 1;
+    const tight = room > 0 && room < TIGHT;
+    put(fact, hasDraft(step) ? matched(step, run, tight) : '');
+    const nodes = step ? nodesOf(step, run, tight) : [];
+    const { width, height } = drawTree(svg, nodes, tight ? TIGHT_STYLE : STYLE, KINDS, context.still ? undefined : (i) => RANK[nodes[i].kind]);
+    const scale = room > 0 && !tight ? Math.max(LEAST_SCALE, Math.min(1, room / width)) : 1;
     set(svg, { viewBox: '0 0 ' + width + ' ' + height, width: Math.floor(scale * width), height: Math.floor(scale * height) });
     if (!context.still) place.scrollTo(0, 0);
     if (had && hasDraft(step)) focusIn(svg, nodeAt(svg, Math.min(Number(had), step.draft.parent.length - 1)), true);
@@ -166,11 +167,12 @@ function nodeOf(parent, kind, sign, text, small, attributes) {
   return { parent, kind, sign, text, small, attributes: { class: 'n-' + kind, ...attributes } };
 }
 
-function matched(/** @type {DraftStep} */ step, /** @type {Run} */ run) {
+/** What the draft came after; a tight pane has no room for what the sentence says, too. @param {DraftStep} step @param {Run} run @param {boolean} tight */
+function matched(step, run, tight) {
   if (step.draft.parent.length < 2 && (run.method === 'plain' || draftsOff(run) || !step.match)) return 'no draft';
   if (step.draft.parent.length < 2) return 'no draft after a match of ' + plural(step.match, 'token');
-  const guessed = plural(step.draft.parent.length - 1, 'token') + ' guessed ';
-  return guessed + (step.match ? 'after a match of ' + step.match : 'from the most frequent ones (no match)');
+  const guessed = tight ? '' : plural(step.draft.parent.length - 1, 'token') + ' guessed ';
+  return guessed + (step.match ? 'after a match of ' + step.match : tight ? 'no match' : 'from the most frequent ones (no match)');
 }
 
 const nodeAt = (/** @type {Element} */ svg, /** @type {number} */ node) => one(svg, '[data-node="' + node + '"]');

@@ -1,27 +1,32 @@
 // What a step did, in one sentence, and what run it is of.
 
-import { fill, make, one, put } from '../lib/dom.js';
+import { CAUSES } from '../../../lookahead/report/words.js';
+import { fill, make, mark, one, put } from '../lib/dom.js';
 import { brokeOff, draftsOff, hasDraft, ownToken, placesRead, plainBeside, plainName } from '../lib/runs.js';
 import { summary } from '../lib/summary.js';
 import { label, percent, plural } from '../lib/text.js';
 
-/** @import { DraftStep, Example, LeftOut, Mount, Phase, Run } from '../types' */
+/** @import { DraftStep, Example, LeftOut, Lost, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
-<p class="lead">Fewer passes, often faster, the same text: <span data-who></span>, one pass checks. <span data-lead></span></p>
+<p class="lead"><span data-pitch>Fewer passes, often faster, the same text: <span data-who>the Trie guesses</span>, one pass checks. <span data-lead></span></span><span data-lost hidden><a data-lab></a> <span data-lost-says></span></span></p>
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
 /** @type {Mount} */ export function mount(box, { examples = [] }) {
   fill(box, MARKUP, 'headline');
-  const place = one(box, '[data-sentence]'), usual = one(box, '[data-lead]'), who = one(box, '[data-who]'), about = one(box, '[data-about]');
+  const place = one(box, '[data-sentence]'), usual = one(box, '[data-lead]'), who = one(box, '[data-who]'), about = one(box, '[data-about]'), pitch = one(box, '[data-pitch]'), lossLine = one(box, '[data-lost]');
   let said = '';
   return {
     draw(state) {
       const { run, step, playing, live } = state;
       put(who, 'the Trie (seen n-grams)' + (run.head.config.sources.includes('model') ? ' and earlier passes guess' : ' guesses'));
       put(usual, plainName(run) + ': one per pass.');
-      put(about, [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · '));
+      pitch.hidden = !(lossLine.hidden = !state.lost);
+      if (state.lost) tellLost(lossLine, state.lost, step);
+      const facts = [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · ');
+      put(about, facts.replace(run.head.model, run.head.model.replace(/^[\w.-]+\//, ''))); // without its owner, so that the line is whole
+      mark(about, 'title', facts);
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
       const text = pieces.map((piece) => piece[0]).join('');
       if (text === said) return;
@@ -31,6 +36,14 @@ const MARKUP = `
       place.replaceChildren(...pieces.map(([words, kind]) => (kind ? make('b', { class: kind }, words) : words)));
     },
   };
+}
+
+/** Why a step of a row of the Lab is looked at. @param {HTMLElement} box @param {Lost} lost @param {number} at the step on the stage */
+function tellLost(box, { step, row, cause, tokens, study }, at) {
+  const [name, means] = CAUSES[cause], link = one(box, 'a');
+  link.setAttribute('href', './lab' + (study ? '?' + new URLSearchParams({ study }) : ''));
+  put(link, '‹ Lab, row ' + row + ':');
+  put(one(box, '[data-lost-says]'), (at === step ? 'this step lost most, ' : 'step ' + step + ' lost most, ') + plural(tokens, 'token') + ': ' + name + '. ' + means);
 }
 
 /** What the Trie held before the run: a run that drafts from earlier outputs cannot be compared with one that does not. */

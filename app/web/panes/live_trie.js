@@ -21,7 +21,7 @@ const MARKUP = `
 </div>
 <p class="foot"><span class="fact" data-trie-fact></span><span class="fact" data-trie-says title="They are marked + at the next step"></span></p>`;
 
-const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15, cell: 6.7, smallCell: 6.7, around: 14 };
+const STYLE = { gap: 18, height: 26, box: 21, radius: 5, x: 7, y: 15, cell: 7.25, smallCell: 7.25, around: 14 };
 const TIMED_PAUSE = 1000; // milliseconds between two questions beside runs that are timed
 const ALWAYS = ['prompt', 'output', 'earlier']; // in the legend whether they are read or not
 /** @type {Record<string, string>} */ const WORDS = { prompt: 'the prompt', output: 'this output', corpus: 'the corpus', earlier: 'earlier outputs' };

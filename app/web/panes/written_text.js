@@ -162,7 +162,7 @@ function groupOf(/** @type {Step} */ step) {
 
 function stepSays(/** @type {Step} */ step) {
   if (!step.draft) return 'Step 0 read the prompt and wrote the first token.';
-  const own = step.emitted.length > step.path.length ? ', 1 written by the model.' : '.';
+  const own = step.emitted.length > step.path.length ? ', 1 the model’s own.' : '.';
   return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
 }
 

@@ -79,7 +79,7 @@ def test_a_token_that_several_passes_lost_counts_once():
     lost = list(lost_tokens(sample, fixed))
     assert sum(one.tokens for one in lost) > 20  # each pass lost all that came after it
     ((loss,), worst) = losses(sample, fixed)
-    assert (loss.passes, worst) == (len(lost), lost[0].step)
+    assert (loss.passes, worst) == (len(lost), lost[0])
     assert loss.tokens == 20 - lost[0].place
 
 
@@ -88,7 +88,7 @@ def test_the_cost_of_a_lost_token_is_what_the_sources_would_have_gone_on_with():
     lost = list(lost_tokens(sample, replace(BASE, branch_length=1)))
     # After "1" the draft is "2": the pass ends with 3, and 4 to 8 would have followed it.
     assert (lost[0].step, lost[0].cause, lost[0].tokens) == (1, "branch_length", 6)
-    assert losses(sample, replace(BASE, branch_length=1))[1] == 1
+    assert losses(sample, replace(BASE, branch_length=1))[1] == lost[0]
 
 
 def test_what_a_small_trie_has_forgotten_is_called_pruned():
@@ -106,7 +106,7 @@ def test_on_recorded_runs_of_trees_and_of_chains():
         sample = Sample("run", run.prompt_ids, run=run)
         found, worst = losses(sample, run.config, run.pass_costs)
         assert sum(loss.passes for loss in found) == len(run.steps) - 2
-        assert worst is None or 1 <= worst < len(run.steps)
+        assert worst is None or 1 <= worst.step < len(run.steps)
 
 
 def test_losses_of_several_samples_add_up():
