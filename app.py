@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from app.main import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from app.main import main
+
+        main()
+    except KeyboardInterrupt:  # while the program is still being imported
+        print("Stopped.", file=sys.stderr)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -37,6 +39,31 @@ class _Whole(click.IntRange):
 class _Model(click.ParamType):
     name = "model"
     envvar_list_splitter = ","  # a folder's name may have spaces
+
+
+class _Host(click.ParamType):
+    """The name in an address, which people paste whole."""
+
+    name = "host"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name alone.
+
+        Raises:
+            click.BadParameter: If there is none.
+        """
+        address = str(value).strip().lower()
+        try:
+            return str(ip_address(address.strip("[]")))
+        except ValueError:
+            name = re.split(r"[:/]", address.rpartition("://")[2], maxsplit=1)[0]
+        if not re.fullmatch(r"[\w.*-]+", name):
+            self.fail(f"{str(value)[:60]!r} is not a host; need a name (my.example, *.my.example)", param, ctx)
+        return name
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Names with commas or spaces between them."""
+        return rv.replace(",", " ").split()
 
 
 _COUNT: dict[str, Any] = {"type": _Whole(1, MAX_TOKENS), "metavar": "N"}
@@ -75,7 +102,11 @@ class AppOptions:
         None, "port (default: first free from 7860)", type=_Whole(1, 65_535), metavar="N", also=("GRADIO_SERVER_PORT",)
     )
     allow_host: tuple[str, ...] = _flag(
-        (), "answer for this name, too (of a reverse proxy, say); may be repeated", metavar="NAME", multiple=True
+        (),
+        "answer for this name, too (of a reverse proxy, say); may be repeated",
+        metavar="NAME",
+        multiple=True,
+        type=_Host(),
     )
     share_trie: bool = _flag(False, "one trie for all visitors instead of one per tab", is_flag=True)
     max_new_tokens: int = _flag(512, "most new tokens of a run", **_COUNT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,8 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.model.error_line import error_line
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-CLOSED = ("/gradio_api/deep_link", "/monitoring")
-"""Routes of Gradio that the page does not use: one writes a file at every request, one shows what visitors do."""
+CLOSED = (
+    *("/monitoring", "/pwa_icon/"),
+    *(f"/gradio_api/{name}" for name in ("deep_link", "dev/", "vibe-", "process_recording", "proxy=", "run-history")),
+)
+"""Routes of Gradio that the page does not use. They write files, show what visitors do, look for changes of the program
+twenty times a second, or fetch something from elsewhere."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MOST_BODY = 70_000_000
 """Largest body of a request in bytes: a run file of 32 MB as a JSON string."""
@@ -29,10 +34,17 @@ MOST_BODIES = 4 * MOST_BODY
 """Most bytes of all bodies together that are being received or answered."""
 MOST_OF_ONE = 2 * MOST_BODY
 """Most bytes of one address among them."""
+MOST_VALUES = 100_000
+"""Most values and fields in a JSON body. As Python objects they take up to 30 times their bytes, and 20 MB of ``{}``
+kept all routes waiting for 25 s; the text of a run file is one value."""
 BODY_SECONDS = 120.0
 """How long a body may take to arrive: a visitor may not hold that memory for as long as it likes."""
 SHARE_SCRIPTS = "https://gradio.s3-us-west-2.amazonaws.com"
 """Where Gradio's page has its scripts from while it is shared."""
+_UPLOAD = "/gradio_api/upload"
+_ADDRESS = re.compile(r"([\w+.-]+://)?[^/@#?\\]*")
+"""A Host or an Origin: no user, no path."""
+_SLICE = 1 << 16
 _PLAIN_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
 
 
@@ -84,7 +96,7 @@ class Hosts:
 
     def same_origin(self, origin: str, headers: Headers, place: Place) -> bool:
         """Whether a page of this origin is the app's own, asked by an allowed host."""
-        parts = _split(origin)
+        parts = _split(origin) if _ADDRESS.fullmatch(origin) else None
         if parts is None or not parts[0]:
             return False
         name, port = parts
@@ -129,6 +141,27 @@ class _BodyError(Exception):
     """A body is not taken: the line and the status that say so."""
 
 
+class _Values:
+    """Counts the values and fields of a JSON text that arrives in parts, without parsing it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._in_string = False
+        self._escape = b""
+
+    def add(self, part: bytes) -> int:
+        """How many there are with this part."""
+        for start in range(0, len(part), _SLICE):
+            text = self._escape + part[start : start + _SLICE]
+            self._escape = text[-1:] if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
+            text = text[: len(text) - len(self._escape)].replace(b"\\\\", b"").replace(b'\\"', b"")
+            pieces = text.split(b'"')
+            outside = b"".join(pieces[self._in_string :: 2])
+            self.count += sum(map(outside.count, (b",", b":", b"[", b"{")))
+            self._in_string ^= len(pieces) % 2 == 0
+        return self.count
+
+
 class Guard:
     """ASGI middleware around everything that Gradio serves. Whatever breaks inside is answered in one line."""
 
@@ -142,7 +175,8 @@ class Guard:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         started, taken, place = False, 0, self.place()
-        client = (scope.get("client") or ("",))[0]
+        values = None if scope["path"].endswith(_UPLOAD) else _Values()
+        client, foreign = (scope.get("client") or ("",))[0], self._is_foreign(Headers(scope=scope), place)
         latest: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def counted() -> Message:
@@ -159,6 +193,8 @@ class Guard:
             self._held[client] += size
             if taken > MOST_BODY or self._held[client] > MOST_OF_ONE or self._held.total() > MOST_BODIES:
                 raise _BodyError("The request is too large.", 413)
+            if values is not None and values.add(message.get("body", b"")) > MOST_VALUES:
+                raise _BodyError(f"The request has more than {MOST_VALUES:,} values.", 413)
             return message
 
         async def guarded(message: Message) -> None:
@@ -168,6 +204,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers(place).items():
                     headers.setdefault(name, value)
+                if foreign:  # Gradio lets the pages of all other ports of this machine read
+                    del headers["access-control-allow-origin"]
             await send(message)
 
         try:
@@ -188,20 +226,23 @@ class Guard:
         """Why a request is not answered; None if it is."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        host = _split(hosts[0]) if len(hosts) == 1 else None
+        host = _split(hosts[0]) if len(hosts) == 1 and _ADDRESS.fullmatch(hosts[0]) else None
         if host is None or not self.hosts.known(host[0], place):
             return PlainTextResponse("This host is not allowed. Start the app with --allow-host NAME to allow it.", 403)
         if scope["path"].startswith(CLOSED):
             return PlainTextResponse("Not found.", 404)
         if scope["method"] not in SAFE:
-            origins = headers.getlist("origin")
-            foreign = any(not self.hosts.same_origin(origin, headers, place) for origin in origins)
-            if foreign or (not origins and headers.get("sec-fetch-site") == "cross-site"):
+            hidden = "origin" not in headers and headers.get("sec-fetch-site") == "cross-site"
+            if hidden or self._is_foreign(headers, place):
                 return PlainTextResponse("Requests of other web pages are not allowed.", 403)
         length = headers.get("content-length", "")
         if length.isascii() and length.isdecimal() and int(length[:20]) > MOST_BODY:
             return PlainTextResponse("The request is too large.", 413)
         return None
+
+    def _is_foreign(self, headers: Headers, place: Place) -> bool:
+        """Whether a page elsewhere asks."""
+        return any(not self.hosts.same_origin(origin, headers, place) for origin in headers.getlist("origin"))
 
     def _headers(self, place: Place) -> dict[str, str]:
         """The security headers of every answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
@@ -26,6 +27,7 @@ from lookahead.report.report import sources
 
 STYLES = ("styles/shared.css", "styles/tree.css", "styles/card.css")
 """The panes' style sheets, which are written to be nested in one element."""
+_CHAPTER = re.compile(r"[\w-]{1,40}", re.ASCII)
 MOST_BODY = 20_000
 """Largest question in bytes."""
 
@@ -106,6 +108,8 @@ def routes(course: Course, thread: QuestionThread) -> list[Route]:
 
     async def page(request: Request) -> Response:
         chapter = request.path_params.get("chapter")
+        if chapter and not _CHAPTER.fullmatch(chapter):
+            return Response(status_code=404)
         picture = picture_tags(root_of(request, f"/learn/{chapter}" if chapter else "/learn"), "learn")
         text = shell.replace("%ROOT%", ".." if chapter else ".").replace("%PICTURE%", picture)
         return HTMLResponse(text, headers={"Cache-Control": "no-cache"})

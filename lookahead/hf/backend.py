@@ -277,8 +277,7 @@ class HFBackend:
         if vocabulary is None:
             return ()
         # A special token more is common and rarely used; encode refuses it where it is.
-        too_many = vocabulary.shown(range(self.vocab_size, vocabulary.highest_id + 1))
-        too_large = self._size_line() if too_many else None
+        too_large = self._size_line() if vocabulary.from_id(self.vocab_size) else None
         return tuple(line for line in (too_large, vocabulary.template_fault()) if line is not None)
 
     def _size_line(self) -> str:

@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from lookahead.backend import BackendError, brief
 from lookahead.hf.checkpoint import Checkpoint, find_checkpoint, has_adapter, looks_local, stray_adapter
 from lookahead.hf.refusals import check_config, load_failure
-from lookahead.hf.weights import check_finite, check_unpacked, check_weights, unused
+from lookahead.hf.weights import check_finite, check_size, check_unpacked, check_weights, unused
 
 Parts = TypeVar("Parts")
 _MERGEABLE = "choose a LoRA or another adapter that can be merged (merge_and_unload of PEFT)"
@@ -90,6 +90,8 @@ def load(model_id: str, device: torch.device, dtype: str) -> Loaded:
         with _quick_gguf() if found.gguf else nullcontext():
             config = AutoConfig.from_pretrained(found.source, **options)
             check_config(config)
+            if found.gguf is None and os.path.isdir(found.source):
+                check_size(config, found.source)
             quantised = getattr(config, "quantization_config", None) is not None
             kind = (getattr(config, "dtype", None) or torch.bfloat16) if quantised and dtype == "auto" else wanted
             tokenizer = _tokenizer(found, options)

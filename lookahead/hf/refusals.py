@@ -46,7 +46,7 @@ def check_decoder(model: PreTrainedModel) -> None:
 
 def load_failure(model_id: str, error: Exception, local_only: bool) -> str:
     """Why loading failed and what to do, one line; ``local_only`` if Hugging Face was not asked."""
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).split()) or type(error).__name__
     short = message if len(message) <= 200 else f"{message[:200]}..."
     install = _INSTALL.search(message)
     if isinstance(error, BackendError):

@@ -97,6 +97,10 @@ class Vocabulary:
         """The largest token id that it knows."""
         return max(self._tokens.values())
 
+    def from_id(self, first: int) -> list[int]:
+        """The ids that it knows from this one on, without the special ones."""
+        return self.shown([token_id for token_id in self._tokens.values() if token_id >= first])
+
     def encode(self, text: str, raw: bool = False) -> list[int]:
         """The prompt's token ids: unless ``raw`` the text is the user's message, if there is a chat template."""
         if not raw and self._chats:
@@ -150,6 +154,8 @@ class Vocabulary:
                 raise TimeoutError("it takes too much time or memory")
             if len(prompt := render()) > 20 * MAX_TOKENS:
                 raise ValueError(f"it writes {len(prompt):,} characters")
+            if not prompt:
+                raise ValueError("it writes nothing")
             return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
     def template_fault(self) -> str | None:

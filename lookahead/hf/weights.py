@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from lookahead.backend import BackendError
+from lookahead.hf.model_config import known
 
 _SHOWN = 3
 """Most names in one line."""
+
+
+def check_size(config: PretrainedConfig, folder: str) -> None:
+    """Raise BackendError if the files in a folder cannot be the weights of this config, before memory is taken for it.
+
+    The bound is far below what any real model has: a row of the hidden size for each layer and each token, and weights
+    of at least an eighth of a bit.
+    """
+    inner = config.get_text_config(decoder=True)
+    layers, hidden, tokens = (known(inner, name) for name in ("num_hidden_layers", "hidden_size", "vocab_size"))
+    if not all(type(size) is int for size in (layers, hidden, tokens)):
+        return
+    size = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
+    if (layers + tokens) * hidden > 64 * size:
+        raise BackendError(
+            f"config.json says {layers} layers of {hidden} values and {tokens} tokens, for which its files "
+            f"({size:,} bytes) are too small: do they belong to one model? download the folder again"
+        )
 
 
 def check_weights(model: PreTrainedModel, info: dict[str, Any]) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ def exchange(row: Any) -> Exchange:
     request = row.get("request")
     request = row if request is None and reply is not None else request
     request = request.get("body", request) if isinstance(request, dict) else {}
+    request = request if isinstance(request, dict) else {}
     messages = row.get("messages")
     if reply is None and isinstance(messages, list) and len(messages) > 1 and _of_assistant(messages[-1]):
         request, reply = {**row, "messages": messages[:-1]}, messages[-1].get("content")

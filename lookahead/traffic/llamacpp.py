@@ -20,11 +20,12 @@ def _matches(chunk: Fields) -> bool:
 
 def _answers(chunks: Sequence[Fields]) -> list[Answer]:
     """One for each ``index``: a request may have several prompts."""
-    found: dict[object, tuple[Pieces, Fields]] = {}
+    found: dict[str, tuple[Pieces, Fields]] = {}
     for own in (_own(chunk) for chunk in chunks if _matches(chunk)):
-        pieces, _ = found.get(own.get("index"), (Pieces(), own))
+        index = str(own.get("index"))
+        pieces, _ = found.get(index, (Pieces(), own))
         pieces.add(own["tokens"], own["content"])
-        found[own.get("index")] = pieces, own
+        found[index] = pieces, own
     answers = []
     for pieces, last in found.values():
         answer = pieces.answer(None, last.get("tokens_predicted"), last.get("tokens_evaluated"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -58,8 +59,7 @@ def is_traffic(start: bytes) -> bool:
     if start.startswith(parquet.MAGIC) or start.lstrip().startswith((b"data:", b"event:")):
         return True
     try:
-        row = parse_json(start.decode("utf-8"))
-        found = exchange(row)
+        found = exchange(parse_json(start.decode("utf-8")))
         if isinstance(found.request.get("prompt"), str) and any("answer" in chunk for chunk in found.chunks):
             return False  # a prompt to be run, and an answer that its author wrote
     except (UnicodeDecodeError, SchemaError):
@@ -89,17 +89,27 @@ def traffic_in(
     try:
         for place, row in _rows(data, path):
             try:
-                for sample in _samples(path, place, exchange(row), left_out, retokeniser):
-                    read += 1
-                    yield sample
+                with _foreign():
+                    samples = list(_samples(path, place, exchange(row), left_out, retokeniser))
             except (SchemaError, BackendError) as error:
                 raise InputError(f"{path}, {place}: {error}") from None
+            read += len(samples)
+            yield from samples
         if not read:
             raise InputError(f"{path}: has no answer; {'; '.join(left_out.notes()) or _HINT}")
     finally:  # also where the caller wants no more
         if note is not None and read:
             for line in (*left_out.notes(), *(retokeniser.warnings() if retokeniser is not None else ())):
                 note(f"{Path(path).name}: {line}")
+
+
+@contextmanager
+def _foreign() -> Iterator[None]:
+    """Turn what a reader stumbles over into SchemaError: any field of a row may be of any type."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError) as error:
+        raise SchemaError(f"a field is not what a response has there ({excerpt(error)}); {_HINT}") from error
 
 
 def _samples(

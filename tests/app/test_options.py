@@ -133,8 +133,32 @@ def test_hosts_add_up_from_the_flag_and_the_environment(monkeypatch: pytest.Monk
         "a.example",
         "*.b.example",
     )
-    monkeypatch.setenv("LOOKAHEAD_ALLOW_HOST", "a.example b.example")
-    assert parse([]).allow_host == ("a.example", "b.example")
+    for several in ("a.example b.example", "a.example,b.example"):
+        monkeypatch.setenv("LOOKAHEAD_ALLOW_HOST", several)
+        assert parse([]).allow_host == ("a.example", "b.example")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("https://My.Example:8443/app", "my.example"),
+        ("my.example:8080", "my.example"),
+        ("*.my.example", "*.my.example"),
+        ("[::1]", "::1"),
+        ("192.168.0.7", "192.168.0.7"),
+        ("bücher.example", "bücher.example"),
+    ],
+)
+def test_a_host_may_be_given_as_its_address(given: str, name: str) -> None:
+    assert parse(["--allow-host", given]).allow_host == (name,)
+
+
+@pytest.mark.parametrize("given", ["", " ", "https://", "a b", "a@b", "\x1b[31m"])
+def test_what_is_not_a_host_is_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--allow-host", given])
+    assert ended.value.code == 2
+    assert "is not a host; need a name" in capsys.readouterr().err
 
 
 def test_studies_are_smaller_on_a_space_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,25 @@ def test_a_layer_more_in_the_config(folder):
     assert "9 of 30 tensors are not in the files: model.layers.2.input_layernorm.weight" in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    "change", [{"num_hidden_layers": 10**9}, {"hidden_size": 2**40}, {"vocab_size": 10**9}, {"hidden_size": 10**400}]
+)
+def test_a_config_far_larger_than_the_files_takes_no_memory(folder, change):
+    change_config(folder, **change)
+    line = refusal(folder)
+    assert "config.json says" in line
+    assert "bytes) are too small: do they belong to one model?" in line
+
+
+def test_an_id_far_beyond_the_model_is_a_notice_at_once(folder):
+    file = folder / "tokenizer.json"
+    found = json.loads(file.read_text())
+    found["model"]["vocab"]["\u0100\u0100"] = 2**32 - 1
+    file.write_text(json.dumps(found))
+    (notice,) = HFBackend.from_pretrained(str(folder)).notices
+    assert "the tokenizer has 4294967296 tokens, the model 258" in notice
+
+
 def test_an_overflow_in_float16_names_other_dtypes(folder):
     change_weights(folder, lambda found: {**found, NORM: torch.full((32,), 1e6)})
     assert "--dtype float32 or bfloat16" in refusal(folder, dtype="float16")

@@ -280,6 +280,7 @@ def test_whole_letters_beside_a_part_of_one_stay_letters():
         ("{% for m in %}", "Expected an expression"),
         ("{{ missing.field }}", "'missing' is undefined"),
         ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ messages.content }}", "it writes nothing"),
         ({"rag": "x", "tool_use": "y"}, "none of its chat templates (rag, tool_use) is the default"),
     ],
 )

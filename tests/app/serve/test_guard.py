@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,10 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
         ("127.0.0.1.evil.example", None, 403),
         ("", None, 403),
         ("127.0.0.1:x", None, 403),
+        ("evil.example\\@127.0.0.1:7860", None, 403),
+        ("127.0.0.1/evil", None, 403),
+        (PAGE, "http://127.0.0.1:7860/page", 403),
+        (PAGE, "http://127.0.0.1:7860@evil.example", 403),
     ],
 )
 def test_who_may_post(host: str, origin: str | None, status: int) -> None:
@@ -142,7 +147,11 @@ def test_every_answer_has_the_security_headers(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/monitoring", "/monitoring/summary", "/monitoring/abc", "/gradio_api/deep_link?session_hash=a"]
+    "path",
+    [
+        *("/monitoring", "/monitoring/summary", "/monitoring/abc", "/gradio_api/deep_link?session_hash=a"),
+        *("/gradio_api/dev/reload", "/gradio_api/proxy=https://a.hf.space/x", "/gradio_api/vibe-code", "/pwa_icon/9"),
+    ],
 )
 def test_routes_that_the_page_does_not_use_are_closed(path: str) -> None:
     assert _app(Hosts()).get(path, headers={"host": PAGE}).status_code == 404
@@ -169,6 +178,33 @@ def test_bodies_are_bounded_each_and_together(monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):  # what was taken is given back
         assert page.post("/", headers=headers, content=b"1" * 50).status_code == 200
         assert page.post("/", headers=headers, content=b"1" * 60).status_code == 413
+
+
+def test_pages_of_other_ports_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(_: Request) -> Response:
+        return Response(headers={"access-control-allow-origin": "whoever asks"})
+
+    app = Starlette(routes=[Route("/", answer)], middleware=[Middleware(Guard, Hosts(), Place)])
+    for origin, readable in (("http://127.0.0.1:3000", False), ("null", False), (f"http://{PAGE}", True)):
+        headers = TestClient(app).get("/", headers={"host": PAGE, "origin": origin}).headers
+        assert ("access-control-allow-origin" in headers) == readable
+
+
+@pytest.mark.parametrize("part", [1, 7, 10**6])
+def test_values_are_counted_but_not_what_a_text_holds(monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    monkeypatch.setattr(guard, "MOST_VALUES", 10)
+    page, headers = _app(Hosts()), {"host": PAGE}
+
+    def status(body: str, path: str = "/") -> int:
+        data = body.encode()
+        parts = (data[start : start + part] for start in range(0, len(data), part))
+        return page.post(path, headers=headers, content=parts).status_code
+
+    text = json.dumps({"text": r'[[{"a\": \\", \\\" : {[,,,,,,,,,,,,,,,\\', "more": [1, 2]})
+    assert status(text) == 200
+    for body in ("{}," * 11, '"",' * 11, "[" * 11, '{"' + '":{"' * 11, text.replace("[1, 2]", "[1,2,3,4,5,6,7,8]")):
+        assert status(body) == 413
+    assert status("[" * 11, "/gradio_api/upload") == 200, "not JSON: Gradio bounds it"
 
 
 class _Posts:

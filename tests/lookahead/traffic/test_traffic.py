@@ -223,6 +223,19 @@ VLLM = {"choices": [{"index": 0, "text": "a", "token_ids": [5]}], "prompt_token_
         ({"response": [{"generated_tokens": [5]}, {"generated_tokens": [6]}]}, "line 2: no token ids of the prompt"),
         ({"output_ids": 5, "meta_info": 3, "prompt_token_ids": [1]}, "line 2: output: need a list, got an integer"),
         ({"generated_text": "a", "details": {"tokens": 5}}, "line 2: .*"),
+        ({"content": "a", "tokens": [5], "stop": True, "index": [1]}, "line 2: no token ids of the prompt"),
+        (
+            {"request": {"body": 5}, "response": {**VLLM, "prompt_token_ids": None}},
+            "line 2: no token ids of the prompt",
+        ),
+        (
+            {"response": [{"output_ids": [5], "meta_info": {}}, {"output_ids": 7, "meta_info": {}}]},
+            "line 2: output: need a list, got an integer",
+        ),
+        (
+            {"response": [{"output_ids": 7, "meta_info": {}}, {"output_ids": [5], "meta_info": {}}]},
+            "line 2: a field is not what a response has there .*need a response of",
+        ),
     ],
 )
 def test_a_bad_row_is_one_line_with_its_number(row: Any, message: str, tmp_path: Path):
