@@ -22,8 +22,8 @@ from app.model.runs import RunRequest
 from app.run import studies, study_process
 from app.run.store import RunStore
 from app.run.studies import Studies
-from app.run.study_maker import StudyMaker
 from app.run.study_job import StudyJob, StudyRequest
+from app.run.study_maker import StudyMaker
 from app.serve import lab as lab_module
 from app.serve.lab import Lab
 from app.serve.question_thread import QuestionThread
