@@ -72,8 +72,10 @@ def generate(
         ValueError: If an argument or a setting cannot be honoured; the message names it.
         BackendError: If the model cannot be used.
     """
-    _check(input_ids, generation_config, model_kwargs)
-    streamer = streamer or _streamer_of_caller()
+    caller = _caller()
+    _check(input_ids, generation_config, model_kwargs, caller)
+    _check_drafts(drafter, lookahead_config)
+    streamer = streamer or caller.get("streamer")
     dice = Dice(_seed(seed)) if generation_config.do_sample else None
     engine = LookaheadEngine(_backend(model, logits_processor, dice), lookahead_config, drafter)
     sequence, room = input_ids, int(generation_config.max_length or 0) - input_ids.shape[1]
@@ -108,37 +110,42 @@ def generate_from_hub(model: PreTrainedModel, **arguments: Any) -> GenerateDecod
     return model.generate(custom_generate=generate, **arguments)  # type: ignore[operator]
 
 
-def _check(input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str, Any]) -> None:
+def _check(
+    input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str, Any], caller: dict[str, Any]
+) -> None:
     """Raise ValueError for what cannot be honoured."""
     count, length = input_ids.shape
-    if count != 1:
-        raise ValueError(f"{count} sequences; lookahead.generate decodes one prompt, and one output for it")
     for name in _PER_PASS:
         if getattr(settings, name, None):
             raise ValueError(f"{name}=True cannot be honoured: a pass covers several tokens; leave it out")
+    if caller.get("assistant_model") is not None:
+        raise ValueError("assistant_model cannot be combined with lookahead.generate; leave it out")
     for name, counts in REFUSED.items():
         if name not in _HONOURED and counts(value := getattr(settings, name, None)):
             raise ValueError(f"{name}={value!r} cannot be honoured by lookahead.generate; leave it out")
     if (mode := settings.get_generation_mode()) not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
         raise ValueError(f"{mode.value} cannot be combined with lookahead.generate")
-    if any(_holds_tokens(model_kwargs.get(name)) for name in _CACHES):
-        raise ValueError("a cache with tokens in it cannot be continued; pass the whole prompt and no cache")
+    if count != 1:
+        raise ValueError(f"{count} sequences; lookahead.generate decodes one prompt, and one output for it")
+    if any(caller.get("kwargs", {}).get(name) is not None for name in _CACHES):
+        raise ValueError("a cache can be neither continued nor filled; pass the whole prompt and no cache")
     mask, positions = (model_kwargs.pop(name, None) for name in ("attention_mask", "position_ids"))
     if mask is not None and bool((mask != 1).any()):
         raise ValueError("the attention_mask leaves out tokens; pass the prompt without padding")
-    if positions is not None and not torch.equal(positions[0].cpu(), torch.arange(length)):
-        raise ValueError("position_ids cannot be honoured; leave them out")
     for name, value in model_kwargs.items():
         says_nothing = value is None or (name == "token_type_ids" and not value.any())
         if name not in _PREPARED and not says_nothing:
             raise ValueError(f"{name} cannot be honoured by lookahead.generate; leave it out")
+    if positions is not None and not torch.equal(positions[0].cpu(), torch.arange(length)):
+        raise ValueError("position_ids cannot be honoured; leave them out")
 
 
-def _holds_tokens(cache: Any) -> bool:
-    try:
-        return cache is not None and cache.get_seq_length() > 0
-    except ValueError:  # it keeps states, and does not count
-        return cache.has_previous_state()
+def _check_drafts(drafter: Any, config: Any) -> None:
+    """Raise ValueError for arguments of the wrong kind."""
+    if not isinstance(config, LookaheadConfig | None):
+        raise ValueError(f"lookahead_config={config!r}; need a LookaheadConfig, as LookaheadConfig(decoding_length=16)")
+    if drafter is not None and not hasattr(drafter, "start"):
+        raise ValueError(f"drafter={drafter!r}; need a Drafter, as Drafter(LookaheadConfig())")
 
 
 def _seed(seed: int | None) -> int:
@@ -159,7 +166,10 @@ def _backend(model: PreTrainedModel, processors: LogitsProcessorList, dice: Dice
     return call
 
 
-def _streamer_of_caller() -> BaseStreamer | None:
-    """The streamer that ``generate`` was called with: it hands it to its own loops only, and has put the prompt in."""
+def _caller() -> dict[str, Any]:
+    """The arguments of the ``generate`` that called, some of which it hands to its own loops only; empty if none did.
+
+    Its streamer, which has got the prompt already, its ``assistant_model``, and a cache of its caller's in ``kwargs``.
+    """
     caller = sys._getframe(2)
-    return caller.f_locals.get("streamer") if caller.f_code.co_name == "generate" else None
+    return caller.f_locals if caller.f_code.co_name == "generate" else {}

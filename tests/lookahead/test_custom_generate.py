@@ -169,8 +169,10 @@ def test_the_folder_of_a_hub_repository(tiny_model: Path) -> None:
     ("arguments", "message"),
     [
         ({"input_ids": PROMPT.repeat(2, 1)}, "2 sequences"),
-        ({"do_sample": True, "num_return_sequences": 3}, "3 sequences"),
-        ({"num_beams": 2}, "2 sequences"),
+        ({"do_sample": True, "num_return_sequences": 3}, "num_return_sequences=3"),
+        ({"num_beams": 2}, "num_beams=2"),
+        ({"lookahead_config": {"decoding_length": 16}}, "need a LookaheadConfig"),
+        ({"drafter": 3}, "drafter=3; need a Drafter"),
         ({"attention_mask": torch.tensor([[0, 1, 1, 1, 1, 1, 1]])}, "without padding"),
         ({"position_ids": torch.arange(3, 10)[None]}, "position_ids"),
         ({"output_scores": True, "return_dict_in_generate": True}, "output_scores=True"),
@@ -178,6 +180,7 @@ def test_the_folder_of_a_hub_repository(tiny_model: Path) -> None:
         ({"guidance_scale": 1.5}, "guidance_scale=1.5"),
         ({"prompt_lookup_num_tokens": 3}, "prompt_lookup_num_tokens=3"),
         ({"inputs_embeds": torch.zeros(1, 7, 32)}, "inputs_embeds cannot be honoured"),
+        ({"input_ids": None, "inputs_embeds": torch.zeros(1, 7, 32)}, "inputs_embeds cannot be honoured"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(model: Any, arguments: dict[str, Any], message: str) -> None:
@@ -186,20 +189,21 @@ def test_what_cannot_be_honoured_is_refused_by_name(model: Any, arguments: dict[
         model.generate(**given, custom_generate=lookahead.generate)
 
 
-def test_a_cache_with_tokens_in_it_is_refused(model: Any) -> None:
+@pytest.mark.parametrize("way", [lookahead.generate, str(REPOSITORY)])
+def test_an_assistant_model_is_refused(model: Any, way: Any) -> None:
+    trust = {"trust_remote_code": True} if isinstance(way, str) else {}
+    with pytest.raises(ValueError, match="assistant_model cannot be combined"):
+        model.generate(PROMPT, max_new_tokens=4, assistant_model=model, custom_generate=way, **trust)
+
+
+@pytest.mark.parametrize("name", ["past_key_values", "cache"])
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_cache_of_the_caller_is_refused(model: Any, name: str, filled: bool) -> None:
     cache = DynamicCache(config=model.config)
-    model(PROMPT, past_key_values=cache)
+    if filled:
+        model(PROMPT, past_key_values=cache)
     with pytest.raises(ValueError, match="whole prompt and no cache"):
-        model.generate(PROMPT, past_key_values=cache, max_new_tokens=4, custom_generate=lookahead.generate)
-
-
-def test_a_cache_with_a_state_in_it_is_refused_and_an_empty_one_is_not() -> None:
-    model: Any = tiny_mamba()
-    cache, settings = DynamicCache(config=model.config), {"max_new_tokens": 4, "custom_generate": lookahead.generate}
-    assert model.generate(PROMPT, cache_params=cache, **settings).shape == (1, 11)
-    model(PROMPT, cache_params=cache)
-    with pytest.raises(ValueError, match="whole prompt and no cache"):
-        model.generate(PROMPT, cache_params=cache, **settings)
+        model.generate(PROMPT, max_new_tokens=4, custom_generate=lookahead.generate, **{name: cache})
 
 
 def test_draws_are_those_of_the_seed_and_of_torchs_generator(model: Any) -> None:
