@@ -110,9 +110,7 @@ def generate_from_hub(model: PreTrainedModel, **arguments: Any) -> GenerateDecod
     return model.generate(custom_generate=generate, **arguments)  # type: ignore[operator]
 
 
-def _check(
-    input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str, Any], caller: dict[str, Any]
-) -> None:
+def _check(input_ids: Tensor, settings: GenerationConfig, model_kwargs: dict[str, Any], caller: dict[str, Any]) -> None:
     """Raise ValueError for what cannot be honoured."""
     count, length = input_ids.shape
     for name in _PER_PASS:
