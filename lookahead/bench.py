@@ -8,12 +8,13 @@ from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from lookahead.config import GREEDY, LookaheadConfig, Sampling, settings_of
+from lookahead.config import GREEDY, LookaheadConfig, Sampling
 from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.metrics import decode_seconds, first_difference, in_vllm_words, outcomes
 from lookahead.records import METHOD_WORDS, TimedRun
 from lookahead.runs.recorder import RecordedRun
+from lookahead.setting import settings_of
 from lookahead.trie import Trie
 
 if TYPE_CHECKING:

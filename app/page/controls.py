@@ -10,7 +10,7 @@ from gradio.components import Component
 from app.model.host import ModelHost
 from app.page import presets
 from app.run.settings import offered_here
-from lookahead.config import Setting
+from lookahead.setting import Setting
 
 
 class Controls:

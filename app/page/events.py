@@ -25,8 +25,9 @@ from app.serve.modules import read
 from app.serve.question_thread import QuestionThread
 from app.serve.steps import wait_while_read
 from app.views.step_messages import how_it_ended, to_json
-from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen
+from lookahead.config import LookaheadConfig, RunSettings, Sampling
 from lookahead.records import Method
+from lookahead.setting import Setting, chosen
 
 QUEUE: dict[str, Any] = {"queue": True, "concurrency_limit": 1, "concurrency_id": "model"}
 """For every event that uses the model: one at a time."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.model.host import WIDEST, ModelHost
-from lookahead.config import LookaheadConfig, Place, RunSettings, Sampling, Setting, offered, setting, settings_of
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, offered
+from lookahead.setting import Place, Setting, setting, settings_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from app.serve.questions import opened
 from app.serve.steps import messages
 from app.views import what_if
 from app.views.step_messages import short_count, to_json
-from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen
+from lookahead.config import LookaheadConfig, RunSettings, Sampling
 from lookahead.records import METHOD_WORDS, RunRecord
 from lookahead.runs import runfile
+from lookahead.setting import Setting, chosen, shown_value
 
 TYPES: dict[str, Any] = {"whole": int, "number": float, "choice": str, "choices": list[str] | None, "switch": bool}
 """Type of a setting's plain value, by the kind of the setting."""
@@ -55,15 +56,15 @@ def _generate(host: ModelHost, store: RunStore) -> Callable[..., Any]:
         prompt, method, expected = given["prompt"], given["method"], given["expected"]
         try:
             if not isinstance(prompt, str):
-                raise ValueError(f"prompt={_shown(prompt)}; need a text")
+                raise ValueError(f"prompt={shown_value(prompt)}; need a text")
             config = {name: settings[name].from_plain(value) for name, value in _given(settings, given).items()}
             config.setdefault("sources", host.sources)
             if not isinstance(method, str) or method not in METHOD_WORDS:
-                raise ValueError(f"method={_shown(method)}; choose lookahead or greedy")
+                raise ValueError(f"method={shown_value(method)}; choose lookahead or greedy")
             drafts, limit = chosen(LookaheadConfig, config), chosen(RunSettings, config).max_new_tokens
             sampling = chosen(Sampling, config)
             if not isinstance(expected, str):
-                raise ValueError(f"expected={_shown(expected)}; need a text")
+                raise ValueError(f"expected={shown_value(expected)}; need a text")
             words = {"sampling": sampling, "expected": expected}
             run = start_run(host, store, prompt, drafts, limit, METHOD_WORDS[method], **words)
             with closing(messages(run)) as found:
@@ -172,11 +173,6 @@ def shown(error: Exception) -> gr.Error:
     if not isinstance(error, ValueError):
         logging.getLogger(__name__).warning("a request failed", exc_info=error)
     return gr.Error(error_line(error), print_exception=False)
-
-
-def _shown(value: object) -> str:
-    """A value in a message: one short line."""
-    return repr(value)[:60]
 
 
 def _run_file(run: RunRecord) -> tuple[str | None, str | None]:

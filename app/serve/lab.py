@@ -37,8 +37,9 @@ from app.run.settings import offered_here
 from app.run.studies import BusyError, Studies
 from app.run.study_job import StudyRequest
 from app.serve.question_thread import QuestionThread
-from lookahead.config import LookaheadConfig, RunSettings, Sampling, chosen, settings_of
+from lookahead.config import LookaheadConfig, RunSettings, Sampling
 from lookahead.report.report import to_html
+from lookahead.setting import chosen, settings_of
 from lookahead.study.grid import Drafting
 from lookahead.study.result import Study
 from lookahead.study.table import to_csv

@@ -15,9 +15,10 @@ import orjson
 
 from app.run.stored_run import StoredRun, TokenText
 from lookahead import metrics
-from lookahead.config import LookaheadConfig, Sampling, settings_of
+from lookahead.config import LookaheadConfig, Sampling
 from lookahead.metrics import node_statuses
 from lookahead.records import FinishReason, LeftOut, ModelInfo, RunRecord, StepRecord
+from lookahead.setting import settings_of
 
 MOST_OF_PROMPT = 40
 """Longest part of a name that a prompt gives."""

@@ -9,9 +9,10 @@ from typing import Any
 from app.model.runs import Outputs
 from app.run.settings import up_to
 from lookahead import metrics
-from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, Setting, offered
+from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, offered
 from lookahead.records import RunRecord
 from lookahead.replay import RunSteps, recorded_steps, replay_run
+from lookahead.setting import Setting
 from lookahead.trie import Trie
 
 MOST_TOKENS = 4_000

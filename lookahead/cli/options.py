@@ -11,22 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lookahead.cli.console import UsageError, bad_input, note
-from lookahead.config import (
-    DTYPES,
-    GREEDY,
-    MAX_NUMBER,
-    LookaheadConfig,
-    Place,
-    RunSettings,
-    Sampling,
-    Setting,
-    chosen,
-    offered,
-    settings_of,
-    stop_strings,
-)
+from lookahead.config import DTYPES, GREEDY, LookaheadConfig, RunSettings, Sampling, offered, stop_strings
 from lookahead.inputs import excerpt, opened
 from lookahead.models import EMBEDDED_MODEL
+from lookahead.setting import MAX_NUMBER, Place, Setting, chosen, settings_of
 
 if TYPE_CHECKING:
     from lookahead.hf.backend import HFBackend

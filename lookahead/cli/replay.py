@@ -10,10 +10,11 @@ from typing import Any
 from lookahead import metrics
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, note, print_result, progress, table
-from lookahead.config import LookaheadConfig, Setting, offered, settings_of
+from lookahead.config import LookaheadConfig, offered
 from lookahead.inputs import TraceRow, read_trace
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
+from lookahead.setting import Setting, settings_of
 
 _EPILOG = """\
 A trace is a text file with one JSON object per line: {"prompt": [token ids], "output": [token ids]}.

@@ -20,10 +20,11 @@ from lookahead.atomic import write_whole
 from lookahead.cli import options
 from lookahead.cli.console import UsageError, forward_passes, note, print_result, progress, writing
 from lookahead.cli.study_report import report
-from lookahead.config import LookaheadConfig, offered, settings_of
+from lookahead.config import LookaheadConfig, offered
 from lookahead.costs import PassCosts
 from lookahead.process import everything_stays
 from lookahead.runs import runfile
+from lookahead.setting import settings_of
 from lookahead.study.axes import parse_axes
 from lookahead.study.folder import RUNS, TABLE, StudyFolder
 from lookahead.study.grid import AXES, IN_A_MINUTE, grid

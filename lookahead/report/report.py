@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from lookahead.config import LookaheadConfig, settings_of
+from lookahead.config import LookaheadConfig
+from lookahead.setting import settings_of
 from lookahead.sources.registry import SOURCES
 from lookahead.study.decisions import DECISIONS
 from lookahead.study.result import Study

@@ -16,17 +16,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from lookahead.config import (
-    GREEDY,
-    MAX_NUMBER,
-    MAX_STOP_CHARACTERS,
-    MAX_STOPS,
-    MAX_TOKENS,
-    LookaheadConfig,
-    Sampling,
-    python_number,
-    settings_of,
-)
+from lookahead.config import GREEDY, MAX_STOP_CHARACTERS, MAX_STOPS, MAX_TOKENS, LookaheadConfig, Sampling
 from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree
 from lookahead.records import (
@@ -41,6 +31,7 @@ from lookahead.records import (
     TokenGap,
     TrieChange,
 )
+from lookahead.setting import MAX_NUMBER, python_number, settings_of
 from lookahead.sources.registry import ROOT_SOURCE, SOURCES
 from lookahead.strict_json import SchemaError, checked
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from lookahead.config import LookaheadConfig, Setting, offered, settings_of
+from lookahead.config import LookaheadConfig, offered
 from lookahead.inputs import excerpt
+from lookahead.setting import Setting, settings_of
 from lookahead.study.grid import Start
 
 MOST_POINTS = 10_000

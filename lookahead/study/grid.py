@@ -14,8 +14,9 @@ from itertools import product
 from statistics import median
 from typing import Any, Literal, Protocol, get_args
 
-from lookahead.config import LookaheadConfig, settings_of
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
+from lookahead.setting import settings_of
 from lookahead.study.joint import Jointly, Outcome
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lookahead.config import MAX_NUMBER, LookaheadConfig
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, Request
+from lookahead.setting import MAX_NUMBER
 from lookahead.sources.source import Locus, Source, longest_first
 from lookahead.study.material import Sample
 from lookahead.study.replayed import expected_of, output_of, replay_of

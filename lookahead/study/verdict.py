@@ -10,8 +10,9 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from lookahead.config import LookaheadConfig, settings_of
+from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
+from lookahead.setting import settings_of
 from lookahead.study.decisions import Findings, decide
 from lookahead.study.grid import Drafting
 from lookahead.study.result import CAUSE_NAMES, Advice, Loss, Machine, Row, Variant, Verdict

@@ -13,10 +13,11 @@ from lookahead.backend import BackendError
 from lookahead.bench import METHODS, Bench, BenchPlan
 from lookahead.cli.bench import _same
 from lookahead.cli.main import main
-from lookahead.config import LookaheadConfig, settings_of
+from lookahead.config import LookaheadConfig
 from lookahead.hf import HFBackend
 from lookahead.hf.reference import run_reference
 from lookahead.records import TimedRun
+from lookahead.setting import settings_of
 from tests.lookahead.tiny_models import tiny_mamba
 from tests.lookahead.tiny_models import tiny_model as make_tiny
 

@@ -11,18 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookahead.config import (
-    MAX_DECODING_LENGTH,
-    MAX_NUMBER,
-    Kind,
-    LookaheadConfig,
-    RunSettings,
-    Sampling,
-    Setting,
-    chosen,
-    offered,
-    settings_of,
-)
+from lookahead.config import MAX_DECODING_LENGTH, LookaheadConfig, RunSettings, Sampling, offered
+from lookahead.setting import MAX_NUMBER, Kind, Setting, chosen, settings_of
 
 CLASSES = (RunSettings, Sampling, LookaheadConfig)
 ALL = settings_of(*CLASSES)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import lookahead
-from lookahead.config import LookaheadConfig, RunSettings, Sampling, settings_of
+from lookahead.config import LookaheadConfig, RunSettings, Sampling
+from lookahead.setting import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

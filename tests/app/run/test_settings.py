@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from app.model.host import WIDEST, ModelHost
 from app.page.controls import control
 from app.run.settings import PageSettings, from_controls, from_query, offered_here
-from lookahead.config import LookaheadConfig, RunSettings, Sampling, Setting, chosen, offered
+from lookahead.config import LookaheadConfig, RunSettings, Sampling, offered
+from lookahead.setting import Setting, chosen
 
 
 @pytest.fixture(scope="module")
