@@ -128,17 +128,14 @@ def read_trace(path: str | Path, limit: int | None = None) -> list[TraceRow]:
     return [(row.prompt, row.output) for _, row in _rows(path, TraceLine, limit)]
 
 
-def read_prompts(path: str | Path) -> list[str]:
-    """The texts of a prompt file, one ``{"prompt": text}`` per line; other fields are ignored.
+def prompt_lines(path: str | Path) -> list[tuple[int, str]]:
+    """The texts of a prompt file, one ``{"prompt": text}`` per line, with the numbers of their lines.
+
+    Other fields are ignored.
 
     Raises:
         InputError: If the file cannot be read, has no prompt, or a line is not valid.
     """
-    return [text for _, text in prompt_lines(path)]
-
-
-def prompt_lines(path: str | Path) -> list[tuple[int, str]]:
-    """As ``read_prompts``, each text with the number of its line."""
     return [(place, row.prompt) for place, row in _rows(path, PromptLine)]
 
 

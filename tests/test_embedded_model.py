@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
-from lookahead.inputs import read_prompts
+from lookahead.inputs import prompt_lines
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import StepRecord
 from tests.lookahead.tiny_models import hf_greedy
@@ -56,7 +56,7 @@ def _output(steps: Iterable[StepRecord]) -> list[int]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_drafts_change_no_token_and_an_answer_ends_by_itself(backend: HFBackend, task: str) -> None:
-    for prompt in read_prompts(str(PROMPTS / f"{task}.jsonl"))[:1]:
+    for _, prompt in prompt_lines(str(PROMPTS / f"{task}.jsonl"))[:1]:
         prompt_ids = backend.encode(prompt)
         engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=32, budget="fixed"))
         steps = list(engine.generate(prompt_ids, max_new_tokens=NEW_TOKENS))
@@ -65,7 +65,7 @@ def test_drafts_change_no_token_and_an_answer_ends_by_itself(backend: HFBackend,
 
 
 def test_an_answer_quotes_the_passage(backend: HFBackend) -> None:
-    for prompt in read_prompts(str(PROMPTS / "grounded.jsonl"))[:2]:
+    for _, prompt in prompt_lines(str(PROMPTS / "grounded.jsonl"))[:2]:
         steps = LookaheadEngine(backend).generate(backend.encode(prompt), max_new_tokens=NEW_TOKENS)
         answer = backend.decode(_output(steps))
         assert answer

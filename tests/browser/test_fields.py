@@ -65,9 +65,6 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     expect(prompt).to_have_value(re.compile("^Maria"))
 
 
-INSERT = "(text) => document.execCommand('insertText', false, text)"
-
-
 def test_what_came_in_one_piece_is_there_again_after_a_reload(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=40")
     page.wait_for_selector("#run:enabled")

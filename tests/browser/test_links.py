@@ -17,7 +17,6 @@ from app.page import presets
 pytestmark = pytest.mark.browser
 
 
-ENDS = re.compile(r"\d+ tokens in \d+ passes: .* greedy here.*the same text\.")
 FINISHED = "document.querySelector('#stage [data-run]').dataset.state === 'finished'"
 
 

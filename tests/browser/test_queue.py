@@ -9,8 +9,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from app.model.host import ModelHost
-
 pytestmark = pytest.mark.browser
 
 LONG = "/?max_new_tokens=500&decoding_length=1"
@@ -48,7 +46,7 @@ def test_a_waiting_visitor_sees_their_place_and_can_leave(open_page: Callable[..
     second.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
 
 
-def test_a_closed_tab_ends_its_run(open_page: Callable[..., Page], passes: list[int], host: ModelHost) -> None:
+def test_a_closed_tab_ends_its_run(open_page: Callable[..., Page], passes: list[int]) -> None:
     page = open_page(LONG)
     _start(page)
     _watch(page)

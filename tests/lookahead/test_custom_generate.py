@@ -124,7 +124,7 @@ def test_processors_are_asked_once_per_token_and_criteria_end_it(model: Any) -> 
 
 
 @pytest.mark.parametrize("way", [lookahead.generate, str(REPOSITORY)])
-def test_a_streamer_gets_the_prompt_and_every_token(model: Any, way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_streamer_gets_the_prompt_and_every_token(model: Any, way: Any) -> None:
     plain, mine = _Streamer(), _Streamer()
     expected = model.generate(PROMPT, max_new_tokens=20, streamer=plain)
     trust = {"trust_remote_code": True} if isinstance(way, str) else {}

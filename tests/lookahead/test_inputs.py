@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lookahead import inputs
-from lookahead.inputs import InputError, excerpt, read_prompts, read_text, read_trace
+from lookahead.inputs import InputError, excerpt, prompt_lines, read_text, read_trace
 from lookahead.runs import runfile
 from lookahead.trie.file import load_trie
 
-READERS = [read_text, read_prompts, read_trace, lambda path: load_trie(path, "key"), runfile.load]
+READERS = [read_text, prompt_lines, read_trace, lambda path: load_trie(path, "key"), runfile.load]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -31,7 +31,7 @@ def test_what_is_not_a_regular_file_is_refused_at_once(read, name: str, tmp_path
     ("read", "bound", "most"),
     [
         (read_text, (inputs, "MAX_TEXT_BYTES"), 1000),
-        (read_prompts, (inputs, "MAX_FILE_BYTES"), 1000),
+        (prompt_lines, (inputs, "MAX_FILE_BYTES"), 1000),
         (read_trace, (inputs, "MAX_LINE_BYTES"), 1000),
         (runfile.load, (runfile, "MAX_FILE_BYTES"), 1000),
     ],
@@ -57,7 +57,7 @@ def test_limits_count_bytes(tmp_path: Path, monkeypatch):
         read_text(path)
     path.write_text('{"prompt": "éééééé"}', encoding="utf-8")
     with pytest.raises(InputError, match="line 1: prompt: larger than 10 bytes"):
-        read_prompts(path)
+        prompt_lines(path)
 
 
 def test_an_endless_standard_input_is_read_to_the_limit(monkeypatch):
@@ -82,7 +82,7 @@ def test_an_endless_standard_input_is_read_to_the_limit(monkeypatch):
 def test_standard_input_holds_rows(monkeypatch):
     text = io.BytesIO(b'{"prompt": "a"}\n\n{"prompt": "b"}\n')
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(text))
-    assert read_prompts("-") == ["a", "b"]
+    assert [text for _, text in prompt_lines("-")] == ["a", "b"]
 
 
 def test_an_excerpt_is_short_and_says_nothing_to_a_terminal():

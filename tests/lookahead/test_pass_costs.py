@@ -120,7 +120,7 @@ def test_a_run_keeps_the_curve_of_its_start_and_its_record_has_it(monkeypatch):
         assert replay_run(record, record.config, earlier) == recorded_steps(record)
 
 
-def test_plain_runs_teach_the_time_of_a_pass_of_one_token(monkeypatch):
+def test_plain_runs_teach_the_time_of_a_pass_of_one_token():
     backend = HFBackend(tiny_model("llama", dtype=torch.float32))
     engine = LookaheadEngine(backend)
     list(engine.generate([1, 2, 3], max_new_tokens=8, method="plain"))

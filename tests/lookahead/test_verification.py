@@ -19,7 +19,6 @@ from tests.lookahead.drafters import tree_of
 from tests.lookahead.tiny_models import VOCAB_SIZE, WINDOW, hf_greedy, tiny_model
 
 NEW_TOKENS = 12
-FEW_IDS = 6  # drafts over few tokens hit the model's choice often enough
 
 
 @cache

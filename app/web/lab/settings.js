@@ -57,7 +57,7 @@ export function mountSettings(knobs, sources, corpus, changed) {
 }
 
 /** Opens a card under the button that asks for it. @param {string} name @param {HTMLElement} button */
-export function openCard(name, button) {
+function openCard(name, button) {
   const card = one(document, '[data-card=' + name + ']'), { left, bottom } = button.getBoundingClientRect();
   card.style.setProperty('--left', Math.max(12, Math.min(left, innerWidth - 640)) + 'px');
   card.style.setProperty('--top', bottom + 6 + 'px');

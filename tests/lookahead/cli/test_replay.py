@@ -100,9 +100,7 @@ def test_flags_change_the_run_s_own_settings(capsys: pytest.CaptureFixture[str])
     assert any(row.startswith("strategy=single ") for row in rows)
 
 
-def test_a_run_that_drafted_from_more_than_its_file_holds_is_noted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_that_drafted_from_more_than_its_file_holds_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
     golden = Path(__file__).resolve().parents[1] / "runs" / "golden_run.json"
     assert main(["replay", str(golden), "--json"]) == 0
     printed = capsys.readouterr()

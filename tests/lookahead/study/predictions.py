@@ -27,7 +27,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.hf import HFBackend
 from lookahead.hf.describe import model_info
 from lookahead.hf.quiet import quiet
-from lookahead.inputs import read_prompts
+from lookahead.inputs import prompt_lines
 from lookahead.metrics import decode_seconds
 from lookahead.models import EMBEDDED_MODEL
 from lookahead.records import RunRecord
@@ -58,7 +58,7 @@ class Measured:
         quiet()
         self._args, self._ends = args, monotonic() + args.seconds
         self._backend = HFBackend.from_pretrained(args.model)
-        self._prompts = [self._backend.encode(text) for text in read_prompts(args.prompts)[: args.limit]]
+        self._prompts = [self._backend.encode(text) for _, text in prompt_lines(args.prompts)[: args.limit]]
         self.points = [Point(LookaheadConfig()), *random.Random(0).sample(grid(AXES), args.settings - 1)]
         self._file = Path(args.keep) if args.keep else None
         lines = self._file.read_text("utf-8").splitlines() if self._file and self._file.exists() else []

@@ -16,7 +16,6 @@ from lookahead.study.result import Loss
 from tests.lookahead.study.samples import FLAT, STEEP, configs, corpus, recorded, traces
 
 BASE = LookaheadConfig()
-SEEN = ("outranked", "pays", "width", "branch_length", "strategy", "pruned")
 
 
 @settings(max_examples=40)

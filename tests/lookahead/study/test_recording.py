@@ -187,7 +187,7 @@ def test_a_damaged_run_runs_again(study, prompts):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a table", b"SQLite format 3\0" + bytes(200)])
-def test_a_damaged_table_is_one_line(study, prompts, content):
+def test_a_damaged_table_is_one_line(study, content):
     Path("folder").mkdir()
     Path("folder/study.sqlite").write_bytes(content)
     status, _, line = study("folder", model=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -164,7 +163,7 @@ def test_settings_are_those_given_and_then_those_of_most_runs(runs: list[RunReco
         assert base_config(samples, {}, timed=False) == runs[0].config
 
 
-def test_a_table_has_a_column_for_every_number_and_no_formulas(tmp_path: Path):
+def test_a_table_has_a_column_for_every_number_and_no_formulas():
     run = {"tokens": 3, "passes": 1, "tokens_per_pass": 2.0, "drafted": 0, "accepted": 0, "empty": 1, "wasted": 0}
     rows = [Row(name="=1+1", text="-x\n", **run), Row(name="b", category="@kind", **run)]
     names, lines = table(rows)

@@ -175,7 +175,7 @@ def test_with_a_tokenizer_recorded_ids_stay_and_are_compared(tmp_path: Path):
     assert "other tokens, had only text been recorded: 1 of 2, 50 %" in notes[0]
 
 
-def test_messages_with_their_answer(tmp_path: Path):
+def test_messages_with_their_answer():
     samples, _ = _all(HERE / "answers.jsonl", EMBEDDED_MODEL)
     assert len({(sample.prompt_ids, sample.output_ids) for sample in samples}) == 1
     assert len(samples) == 3
