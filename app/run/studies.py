@@ -130,7 +130,7 @@ class Studies:
         self._studies.pop(study.study_id, None)
         study.forget()
 
-    def look(self, now: float) -> None:
+    def tidy(self, now: float) -> None:
         """End studies that nobody follows, and forget those of sessions that have not asked for long."""
         with self._lock:
             for study in list(self._studies.values()):

@@ -274,7 +274,7 @@ class Lab:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.studies.look, monotonic())
+            await asyncio.to_thread(self.studies.tidy, monotonic())
 
 
 WRITERS: dict[str, Callable[[Study], str]] = {"csv": lambda study: to_csv(study.rows), "html": to_html}

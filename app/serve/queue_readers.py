@@ -71,9 +71,9 @@ class QueueReaders:
     async def _watch(self, queue: Queue) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self.look(queue, monotonic())
+            await self.tidy(queue, monotonic())
 
-    async def look(self, queue: Queue, now: float) -> None:
+    async def tidy(self, queue: Queue, now: float) -> None:
         """End what nobody reads, and drop messages that nobody has come for."""
         busy: set[str] = set()
         for name, event in list(queue.event_ids_to_events.items()):

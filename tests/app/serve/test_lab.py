@@ -336,12 +336,12 @@ def test_a_study_that_nobody_follows_ends_and_a_session_that_is_gone_is_forgotte
     live = lab.studies._studies[study]
     assert gate.begun.wait(30)
     live.readers.unread_since -= 100
-    lab.studies.look(monotonic())
+    lab.studies.tidy(monotonic())
     assert live.over.wait(30)
     folder = live.folder
     assert folder.is_dir()
     live.readers.unread_since -= 10_000
-    lab.studies.look(monotonic() + 10_000)
+    lab.studies.tidy(monotonic() + 10_000)
     assert not folder.exists()
     assert client.get(f"/lab/studies/{study}.json").status_code == 404
 

@@ -42,14 +42,14 @@ def test_only_events_without_a_reader_end(path: str) -> None:
 
     async def look(*_: object) -> None:
         now = monotonic()
-        await readers.look(queue, now + UNREAD_SECONDS - 1)
+        await readers.tidy(queue, now + UNREAD_SECONDS - 1)
         assert not queue.cleaned
-        await readers.look(queue, now + UNREAD_SECONDS + 1)
+        await readers.tidy(queue, now + UNREAD_SECONDS + 1)
 
     async def read() -> None:
         await readers.counting(look)(scope, None, None)  # type: ignore[arg-type]
         assert queue.cleaned == ["two"]
-        await readers.look(queue, monotonic() + UNREAD_SECONDS + 1)
+        await readers.tidy(queue, monotonic() + UNREAD_SECONDS + 1)
 
     in_loop(read())
     assert queue.cleaned == ["two", "one"]
@@ -61,7 +61,7 @@ def test_messages_that_nobody_comes_for_go() -> None:
     queue.event_ids_to_events.clear()
     readers = QueueReaders()
     for later, kept in ((0, True), (KEPT_SECONDS - 1, True), (KEPT_SECONDS + 1, False)):
-        in_loop(readers.look(queue, 1000 + later))
+        in_loop(readers.tidy(queue, 1000 + later))
         assert ("a" in queue.pending_messages_per_session) == kept
     assert not queue.pending_event_ids_session
 
