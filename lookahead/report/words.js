@@ -71,8 +71,8 @@ export const changes = ({ config, start }) => start !== 'cold' || Object.keys(co
 
 /** Settings as a command line takes them: what a variant changes, what is not the default, and --warm (of bench). @param {Study} study @param {{ config: Record<string, any>, start: string }} one @param {Facts['settings']} settings */
 export function flagsOf({ config: own }, { config, start }, settings) {
-  const all = { ...own, ...config }, plain = (/** @type {any} */ value) => (Array.isArray(value) ? value.join(',') || '""' : String(value ?? 0));
-  const given = Object.keys(settings).filter((name) => name in config || (name in all && plain(all[name]) !== plain(settings[name].default)));
+  const all = { ...own, ...config }, plain = (/** @type {any} */ value) => (Array.isArray(value) ? value.join(',') || '""' : String(value));
+  const given = Object.keys(settings).filter((name) => (all[name] ?? null) !== null && (name in config || plain(all[name]) !== plain(settings[name].default))); // a flag that is left out means none
   return [...given.map((name) => settings[name].flag + ' ' + plain(all[name])), ...(start === 'warm' ? ['--warm'] : [])].join(' ');
 }
 

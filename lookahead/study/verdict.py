@@ -224,15 +224,17 @@ def _best(tried: Sequence[Variant], chosen_on: _Times, told_on: _Times, cause: s
 def flags(variant: Variant) -> str:
     """The settings of a variant as a command line takes them, and what else they need.
 
-    >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm",
-    ...               tokens_per_pass=None, drafted_per_pass=None, modelled_speedup=None))
+    >>> numbers = {"tokens_per_pass": None, "drafted_per_pass": None, "modelled_speedup": None}
+    >>> flags(Variant(label="", config={"decoding_length": 16, "branch_length": None}, **numbers))
+    '--decoding-length 16 without --branch-length'
+    >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm", **numbers))
     '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)'
     """
     described = settings_of(LookaheadConfig)
     words = []
     for name, value in variant.config.items():
-        given = ",".join(value) if isinstance(value, list | tuple) else 0 if value is None else value
-        words.append(f"{described[name].flag} {given}")
+        given = (",".join(value) or "''") if isinstance(value, list | tuple) else value
+        words.append(f"without {described[name].flag}" if value is None else f"{described[name].flag} {given}")
     start = {"warm": _WARM, "corpus": "a trie file (--trie)"}.get(variant.start, "")
     return ", ".join(filter(None, [" ".join(words), start])) or "the same settings"
 
