@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -46,12 +45,8 @@ def stories260k() -> Path:
 @pytest.fixture(scope="session")
 def real_models() -> Callable[[str], Path]:
     """The GGUF file of a real model by its name in ``PACKAGES``; the test is skipped where it cannot be had."""
-    import gguf
-
     from tests.real_models import real_model
 
-    # transformers makes this map of 10,000 names for each module of a model: more than half of the time to load it.
-    gguf.get_tensor_name_map = functools.cache(gguf.get_tensor_name_map)
     known: dict[str, Path | None] = {}
 
     def find(name: str) -> Path:
