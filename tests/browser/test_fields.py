@@ -65,6 +65,21 @@ def test_what_was_typed_is_there_again_after_a_reload(open_page: Callable[..., P
     expect(prompt).to_have_value(re.compile("^Maria"))
 
 
+def test_nothing_on_a_narrow_page_loads_it_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/?preset=Story&max_new_tokens=40", width=390)
+    page.evaluate("window.here = true")
+    # With Gradio's <base href>, a link to a place of the page is one to another document.
+    assert page.evaluate("[...document.links].map((link) => link.href).filter((href) => href.includes('#'))") == []
+    page.click("#gear")
+    expect(page.locator("#decoding-length input[type=number]")).to_be_visible()
+    page.fill("#prompt textarea", "kept")
+    page.keyboard.press("Escape")
+    for tab in page.locator("[data-tab]:visible").all():
+        tab.click()
+    assert page.evaluate("window.here")
+    expect(page.locator("#prompt textarea")).to_have_value("kept")
+
+
 def test_what_came_in_one_piece_is_there_again_after_a_reload(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=40")
     page.wait_for_selector("#run:enabled")

@@ -90,6 +90,13 @@ def test_a_file_of_that_name_in_the_working_directory_is_not_taken(tiny_gguf, tm
     assert HFBackend.from_pretrained(str(tiny_gguf)).vocab_size == len(TOKENS)
 
 
+def test_the_names_of_tensors_are_made_once(tiny_gguf, monkeypatch):
+    made, make = [], gguf.get_tensor_name_map
+    monkeypatch.setattr(gguf, "get_tensor_name_map", lambda *kind: made.append(kind) or make(*kind))
+    HFBackend.from_pretrained(str(tiny_gguf), device="cpu")
+    assert len(made) == 1
+
+
 def test_drafts_on_a_gguf_model_write_what_generate_writes(tiny_gguf):
     backend = HFBackend.from_pretrained(str(tiny_gguf), device="cpu")
     prompt = backend.encode("hello")

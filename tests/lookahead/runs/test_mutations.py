@@ -38,9 +38,10 @@ OUT_OF_RANGE: dict[str, Any] = {
     "-Infinity": "-Infinity",
     "digits": "9" * 5000,
     "half a surrogate pair": "\ud800",
-    "long text": "y" * 4_000_001,
-    "long list": [0] * 1_000_001,
+    "long text": "\ue001",  # these two stand for what is written in their place
+    "long list": ["\ue002"],
 }
+LONG = {"\\ue001": "y" * 4_000_001, '"\\ue002"': "0, " * 1_000_000 + "0"}
 BARE = ("1.0", "1e999", "NaN", "-Infinity", "9" * 5000)
 
 
@@ -71,6 +72,8 @@ def _written(data: Any) -> str:
     text = json.dumps(data).replace('\\ue000"', '"')
     for bare in BARE:
         text = text.replace(f'"{bare}"', bare)
+    for short, long in LONG.items():
+        text = text.replace(short, long)
     return text
 
 
