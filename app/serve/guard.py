@@ -14,11 +14,13 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.model.error_line import error_line
+from app.serve.modules import PREFIX
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 CLOSED = (
@@ -41,7 +43,9 @@ BODY_SECONDS = 120.0
 """How long a body may take to arrive: a visitor may not hold that memory for as long as it likes."""
 SHARE_SCRIPTS = "https://gradio.s3-us-west-2.amazonaws.com"
 """Where Gradio's page has its scripts from while it is shared."""
-_UPLOAD = "/gradio_api/upload"
+_GRADIO, _UPLOAD = "/gradio_api/", "/gradio_api/upload"
+_MISFITS = (KeyError, TypeError, ValueError, FnIndexInferError)
+"""What Gradio raises where a request names nothing that the page has, or has a value that JSON does not have."""
 _ADDRESS = re.compile(r"([\w+.-]+://)?[^/@#?\\]*")
 """A Host or an Origin: no user, no path."""
 _SLICE = 1 << 16
@@ -217,8 +221,12 @@ class Guard:
         except Exception as error:
             if started:
                 raise
-            logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=error)
-            await JSONResponse({"error": error_line(error)}, 500)(scope, receive, guarded)
+            misfit = isinstance(error, _MISFITS) and scope["path"].startswith(_GRADIO) and PREFIX not in scope["path"]
+            line = f"This request does not fit the page ({error_line(error)}); load it again." if misfit else None
+            # Anybody can send requests that do not fit, so their tracebacks are not logged.
+            logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=None if misfit else error)
+            answer = JSONResponse({"error": line or error_line(error)}, 400 if misfit else 500)
+            await answer(scope, receive, guarded)
         finally:
             self._held -= Counter({client: taken})  # forgets the client that holds nothing more
 

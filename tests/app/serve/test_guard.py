@@ -162,6 +162,16 @@ def test_what_breaks_is_one_line() -> None:
     assert (answer.status_code, answer.json()) == (500, {"error": "KeyError: 'two\\nlines \\ud800'"})
 
 
+def test_a_request_that_does_not_fit_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    answer = _app(Hosts()).post("/gradio_api/run/x?fail", headers={"host": PAGE})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("This request does not fit the page (KeyError: ")
+    assert not any(record.exc_info for record in caplog.records)
+    for path in ("/lab/studies?fail", "/gradio_api/lookahead/learn/ask/trie?fail"):
+        assert _app(Hosts()).post(path, headers={"host": PAGE}).status_code == 500
+    assert sum(bool(record.exc_info) for record in caplog.records) == 2
+
+
 def test_bodies_are_bounded_each_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MOST_BODY", 100)
 
