@@ -24,7 +24,10 @@ PAGE = "127.0.0.1:7860"
 
 
 async def _answer(request: Request) -> Response:
-    await request.body()
+    try:
+        await request.body()
+    except ValueError:
+        return JSONResponse({}, 400)  # as Gradio does, whatever is wrong with it
     if "fail" in request.query_params:
         raise KeyError("two\nlines \ud800")
     return JSONResponse({})
