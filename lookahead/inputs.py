@@ -75,6 +75,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         InputError: If it cannot be read, or is not a regular file: a pipe or a device may never begin or never end.
     """
+    if not str(path):
+        raise InputError("the name of a file to read is empty; name one")
     try:
         if str(path) == "-":
             if sys.stdin is None:  # closed by the parent process

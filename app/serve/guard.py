@@ -14,11 +14,13 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.model.error_line import error_line
+from app.serve.modules import PREFIX
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 CLOSED = (
@@ -41,7 +43,9 @@ BODY_SECONDS = 120.0
 """How long a body may take to arrive: a visitor may not hold that memory for as long as it likes."""
 SHARE_SCRIPTS = "https://gradio.s3-us-west-2.amazonaws.com"
 """Where Gradio's page has its scripts from while it is shared."""
-_UPLOAD = "/gradio_api/upload"
+_GRADIO, _UPLOAD = "/gradio_api/", "/gradio_api/upload"
+_MISFITS = (KeyError, TypeError, ValueError, FnIndexInferError)
+"""What Gradio raises where a request names nothing that the page has, or has a value that JSON does not have."""
 _ADDRESS = re.compile(r"([\w+.-]+://)?[^/@#?\\]*")
 """A Host or an Origin: no user, no path."""
 _SLICE = 1 << 16
@@ -137,7 +141,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class _BodyError(Exception):
+class _BodyError(ValueError):
     """A body is not taken: the line and the status that say so."""
 
 
@@ -162,6 +166,52 @@ class _Values:
         return self.count
 
 
+class _Body:
+    """The body of one request, within the bounds.
+
+    Args:
+        held: Bytes of all bodies that are being received or answered, by the address that sends them.
+
+    Attributes:
+        taken: Bytes that have arrived.
+        refused: Why no more of it is taken; None if it is.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, held: Counter[str]) -> None:
+        self.taken = 0
+        self.refused: _BodyError | None = None
+        self.client = (scope.get("client") or ("",))[0]
+        self._receive, self._held = receive, held
+        self._values = None if scope["path"].endswith(_UPLOAD) else _Values()
+        self._latest: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def receive(self) -> Message:
+        """The next part of it.
+
+        Raises:
+            _BodyError: If it is too large or takes too long.
+        """
+        try:
+            async with asyncio.timeout_at(self._latest):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._refuse("The request took too long.", 408) from None
+        if not message.get("more_body"):
+            self._latest = None  # what follows is the end of the connection
+        part = message.get("body", b"")
+        self.taken += len(part)
+        self._held[self.client] += len(part)
+        if self.taken > MOST_BODY or self._held[self.client] > MOST_OF_ONE or self._held.total() > MOST_BODIES:
+            raise self._refuse("The request is too large.", 413)
+        if self._values is not None and self._values.add(part) > MOST_VALUES:
+            raise self._refuse(f"The request has more than {MOST_VALUES:,} values.", 413)
+        return message
+
+    def _refuse(self, *reason: object) -> _BodyError:
+        self.refused = _BodyError(*reason)
+        return self.refused
+
+
 class Guard:
     """ASGI middleware around everything that Gradio serves. Whatever breaks inside is answered in one line."""
 
@@ -174,32 +224,15 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        started, taken, place = False, 0, self.place()
-        values = None if scope["path"].endswith(_UPLOAD) else _Values()
-        client, foreign = (scope.get("client") or ("",))[0], self._is_foreign(Headers(scope=scope), place)
-        latest: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
-
-        async def counted() -> Message:
-            nonlocal taken, latest
-            try:
-                async with asyncio.timeout_at(latest):
-                    message = await receive()
-            except TimeoutError:
-                raise _BodyError("The request took too long.", 408) from None
-            if not message.get("more_body"):
-                latest = None  # what follows is the end of the connection
-            size = len(message.get("body", b""))
-            taken += size
-            self._held[client] += size
-            if taken > MOST_BODY or self._held[client] > MOST_OF_ONE or self._held.total() > MOST_BODIES:
-                raise _BodyError("The request is too large.", 413)
-            if values is not None and values.add(message.get("body", b"")) > MOST_VALUES:
-                raise _BodyError(f"The request has more than {MOST_VALUES:,} values.", 413)
-            return message
+        started, place = False, self.place()
+        foreign = self._is_foreign(Headers(scope=scope), place)
+        body = _Body(scope, receive, self._held)
 
         async def guarded(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
+                if body.refused is not None:  # whoever caught it inside would answer otherwise
+                    raise body.refused
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers(place).items():
@@ -210,17 +243,16 @@ class Guard:
 
         try:
             refusal = self._refusal(scope, place)
-            await (refusal or self.app)(scope, counted, guarded)
-        except _BodyError as error:
-            if not started:
-                await PlainTextResponse(*error.args)(scope, receive, guarded)
+            await (refusal or self.app)(scope, body.receive, guarded)
         except Exception as error:
-            if started:
+            if started and body.refused is None:
                 raise
-            logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=error)
-            await JSONResponse({"error": error_line(error)}, 500)(scope, receive, guarded)
+            answer = _failure(scope, body.refused or error)
+            body.refused = None
+            if not started:
+                await answer(scope, receive, guarded)
         finally:
-            self._held -= Counter({client: taken})  # forgets the client that holds nothing more
+            self._held -= Counter({body.client: body.taken})  # forgets the client that holds nothing more
 
     def _refusal(self, scope: Scope, place: Place) -> Response | None:
         """Why a request is not answered; None if it is."""
@@ -264,3 +296,15 @@ class Guard:
         framed = {} if self.hosts.on_space else {"x-frame-options": "SAMEORIGIN"}
         csp = "; ".join(f"{name} {value}" for name, value in policy.items())
         return {**_PLAIN_HEADERS, **framed, "content-security-policy": csp}
+
+
+def _failure(scope: Scope, error: Exception) -> Response:
+    """The answer to a request that broke, in one line."""
+    if isinstance(error, _BodyError):
+        return PlainTextResponse(*error.args)
+    misfit = isinstance(error, _MISFITS) and scope["path"].startswith(_GRADIO) and PREFIX not in scope["path"]
+    # Anybody can send requests that do not fit, so their tracebacks are not logged.
+    logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=None if misfit else error)
+    if misfit:
+        return JSONResponse({"error": f"This request does not fit the page ({error_line(error)}); load it again."}, 400)
+    return JSONResponse({"error": error_line(error)}, 500)

@@ -31,6 +31,7 @@ from lookahead.config import MAX_TOKENS
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
 from lookahead.sources.registry import SOURCES
+from lookahead.strict_json import refuse_half_pairs
 
 Answer = dict[str, Any]
 
@@ -214,7 +215,7 @@ def open_run(store: RunStore, question: Answer) -> Answer:
     if not isinstance(text, str):
         raise ValueError("not a run file: no text")
     note = str(question.get("note") or "opened from a file")[:60]
-    note.encode()  # half a character would make every answer about this run fail
+    refuse_half_pairs({"note": note})  # they would make every answer about this run fail
     pair = opened(text)
     size = getsizeof(text)
     runs = [from_record(pair.run, note, more_bytes=size)]

@@ -141,6 +141,8 @@ def save(run: RunRecord, path: str | Path, greedy: RunRecord | None = None, part
 
 def check_target(path: str | Path) -> None:
     """Raise RunFileError unless a file can be written there; writes nothing (call it before a long run)."""
+    if not str(path):
+        raise RunFileError("the name of a file to write is empty; name one")
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if os.path.isdir(target):

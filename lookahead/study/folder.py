@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lookahead.atomic import write_whole
 from lookahead.costs import PassCosts
 from lookahead.inputs import InputError, excerpt
 from lookahead.process import uninterrupted
@@ -168,7 +169,11 @@ class StudyFolder:
         """
         name = f"{place:04}.json"
         with uninterrupted():
-            runfile.save(pair.run, self.path / RUNS / name, pair.greedy, pair.parted)
+            text, path = runfile.to_json(pair.run, pair.greedy, pair.parted), self.path / RUNS / name
+            try:
+                write_whole(path, text.encode())
+            except OSError as error:  # no prompt's fault: it ends the study
+                raise OSError(f"{path}: cannot be written ({error.strerror or error})") from None
             sample = replace(sample, run_file=name)
             numbers = {column: getattr(row, column) for column in (*NUMBERS, *TIMES)}
             self._add(place, sample, run=name, near_ties=sample.near_ties, **numbers)

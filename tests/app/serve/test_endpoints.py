@@ -246,7 +246,18 @@ def test_what_does_not_reach_our_functions_is_a_line_too(client: Client) -> None
     assert '"error": null' not in answer
     question = {"session_hash": "x", "component_id": 99_999, "fn_name": "steps", "data": {}}
     answer = httpx.post(f"{client.src}gradio_api/component_server", json=question)
-    assert answer.json() == {"error": "KeyError: 99999"}
+    line = "This request does not fit the page (KeyError: 99999); load it again."
+    assert (answer.status_code, answer.json()) == (400, {"error": line})
+    for path, body in (
+        ("queue/join", b'{"data": [], "fn_index": -1, "session_hash": "x"}'),
+        ("call/nothing", b'{"data": []}'),
+        ("call/generate", b'{"data": NaN}'),
+        ("call/v2/generate", b'{"data": []}'),
+        ("cancel", b'{"session_hash": "\\ud800"}'),
+    ):
+        address, kind = f"{client.src}gradio_api/{path}", {"content-type": "application/json"}
+        answer = httpx.post(address, content=body, headers=kind)
+        assert (answer.status_code, "does not fit the page" in answer.json()["error"]) == (400, True)
 
 
 def test_pages_elsewhere_and_other_hosts_are_refused_and_the_preview_is_ours(client: Client) -> None:

@@ -24,7 +24,10 @@ PAGE = "127.0.0.1:7860"
 
 
 async def _answer(request: Request) -> Response:
-    await request.body()
+    try:
+        await request.body()
+    except ValueError:
+        return JSONResponse({}, 400)  # as Gradio does, whatever is wrong with it
     if "fail" in request.query_params:
         raise KeyError("two\nlines \ud800")
     return JSONResponse({})
@@ -160,6 +163,16 @@ def test_routes_that_the_page_does_not_use_are_closed(path: str) -> None:
 def test_what_breaks_is_one_line() -> None:
     answer = _app(Hosts()).post("/?fail", headers={"host": PAGE})
     assert (answer.status_code, answer.json()) == (500, {"error": "KeyError: 'two\\nlines \\ud800'"})
+
+
+def test_a_request_that_does_not_fit_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    answer = _app(Hosts()).post("/gradio_api/run/x?fail", headers={"host": PAGE})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("This request does not fit the page (KeyError: ")
+    assert not any(record.exc_info for record in caplog.records)
+    for path in ("/lab/studies?fail", "/gradio_api/lookahead/learn/ask/trie?fail"):
+        assert _app(Hosts()).post(path, headers={"host": PAGE}).status_code == 500
+    assert sum(bool(record.exc_info) for record in caplog.records) == 2
 
 
 def test_bodies_are_bounded_each_and_together(monkeypatch: pytest.MonkeyPatch) -> None:

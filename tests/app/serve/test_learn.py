@@ -29,6 +29,11 @@ def ask(client: TestClient, name: str, question: Any = None) -> dict[str, Any]:
     return client.post(f"{PREFIX}/learn/ask/{name}", json=question or {}).json()
 
 
+@pytest.mark.parametrize("chapter", ["%00", "<script>", "a" * 100, "%ff"])
+def test_what_cannot_be_a_chapter_is_not_found(client: TestClient, chapter: str) -> None:
+    assert client.get(f"/learn/{chapter}").status_code == 404
+
+
 @pytest.mark.parametrize(("path", "root"), [("/learn", "."), ("/learn/trie", "..")])
 def test_a_chapter_has_an_address_of_its_own(client: TestClient, path: str, root: str) -> None:
     page = client.get(path)

@@ -55,6 +55,11 @@ NO_MODEL_NEEDED = {
     "empty prompt": (["generate", "--prompt", ""], "prompt is empty"),
     "broken bytes": (["generate", "--prompt", "a\udcff"], "not UTF-8"),
     "missing prompt file": (["generate", "--prompt-file", "no/such/file"], "no/such/file: cannot be read"),
+    "no name of a prompt file": (["generate", "--prompt-file", ""], "name of a file to read is empty; name one"),
+    "no name of a run file": (
+        ["generate", "--prompt", "a", "--run-file", ""],
+        "name of a file to write is empty; name one",
+    ),
     "folder as prompt file": (["generate", "--prompt-file", "."], "cannot be read"),
     "many prompts as one": (
         ["generate", "--prompt-file", "assets/prompts/story.jsonl"],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -157,6 +159,23 @@ def test_a_signal_keeps_the_steps_so_far(tiny_model: Path, tmp_path: Path) -> No
         saved = runfile.load(path)
         assert saved.finish_reason == "cancelled"
         assert len(saved.steps) >= 1
+
+
+def test_ctrl_c_while_the_program_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lookahead.__main__ import main as started
+
+    real = builtins.__import__
+
+    def interrupted(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "lookahead.cli.main":
+            raise KeyboardInterrupt
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    assert started() == 130
+    assert capsys.readouterr().err == "lookahead: interrupted\n"
 
 
 def test_a_hangup_keeps_the_steps_so_far(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from lookahead.atomic import write_whole
 from lookahead.cli import options
 from lookahead.cli.main import main
 from lookahead.hf.backend import HFBackend
 from lookahead.process import Ended
 from lookahead.runs import runfile
+from lookahead.study import folder
 from lookahead.study.recording import PromptRunner
 
 TEXTS = ["abcabc", "hello hello", "x y x y x", "no no no"]
@@ -90,6 +94,24 @@ def test_sigterm_keeps_what_is_done_too(study, prompts, monkeypatch):
     _ends_at(monkeypatch, TEXTS[1], Ended(15))
     ended, _, line = study("prompts.jsonl", "--no-plain")
     assert (ended, "1 of 4 prompts have run and are kept in prompts-study" in line) == (143, True)
+
+
+def test_a_full_disk_ends_it_and_keeps_what_is_done(study, prompts, monkeypatch):
+    written = []
+
+    def write(path: Path, data: bytes) -> None:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(path)
+        write_whole(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "write_whole", write)
+        status, _, line = study("prompts.jsonl", "--no-plain", "--budget", "fixed")
+    assert (status, "1 of 4 prompts have run and are kept in prompts-study; the same command" in line) == (1, True)
+    assert f"0002.json: cannot be written ({os.strerror(errno.ENOSPC)})" in line
+    status, found, _ = study("prompts.jsonl", "--no-plain", "--budget", "fixed")
+    assert (status, len(found["rows"]), found["notes"]) == (0, 4, [])
 
 
 def test_runs_before_and_after_a_stop_choose_their_widths_by_one_curve(study, prompts):
