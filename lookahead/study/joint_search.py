@@ -12,7 +12,6 @@ from heapq import heappop, heappush, heapreplace
 from lookahead.config import Strategy
 from lookahead.search.best_first import ESCAPE
 from lookahead.search.confidence import CLASSES, level_class
-from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
 from lookahead.sources.source import Candidate, Level, Locus, Source, longest_first
@@ -198,64 +197,6 @@ def _chances(offer: _Offer, end: int | None = None) -> list[float]:
         return [] if offer.listed else [offer.probability]
     scale = offer.scale if offer.listed else offer.probability / max(tier.level[1], candidates[0][0])
     return [scale * one[0] for one in candidates[offer.index : end]]
-
-
-class JointFrequency(FrequencySearch):
-    """A tree by frequency for several full widths, which ends early where it is known what each would accept.
-
-    Args:
-        following: The tokens that may be accepted.
-        adaptive: Whether some of the widths are chosen by the nodes, so that all of those must be found.
-
-    Attributes:
-        full: Whether it ended early: all trees have as many nodes as they are wide.
-    """
-
-    def __init__(self, sources: Sequence[Source], root_id: int, following: Sequence[int], adaptive: bool) -> None:
-        super().__init__(sources, root_id)
-        self._path: list[int] = []
-        self.full = False
-        self._following = following
-        self._looks = not adaptive
-
-    def count(self) -> None:
-        """Count, and end early where what is missing would change nothing."""
-        super().count()
-        self.followed()
-        node = len(self._tree) - 1
-        # What may come after the last node is not known yet: it must not be the end of the path.
-        if self._looks and self._missing and node > 1 and (not self._path or self._path[-1] != node):
-            sure = self._sure()
-            if all(sum(deep <= longest for deep in sure) >= more for longest, more in self._missing.items()):
-                self.full = True
-                self._missing.clear()
-        if self._looks:
-            self._next_count = min(self._next_count, 2 * node + 2)
-
-    def followed(self) -> list[int]:
-        """The nodes that hold the tokens that follow, as far as they are drafted."""
-        return follow(self._tree, self._path, self._following)
-
-    def _sure(self) -> list[int]:
-        """Depths of nodes that are sure to be found before the next token that could be accepted.
-
-        That comes after a node of the path that this suffix has not come to, too.
-        """
-        nodes, children = self._tree.nodes, self._tree.children
-        steps = set(zip((0, *self._path), self._following, strict=False))
-        wanted = min((entry for entry in self._heap if (entry[2], entry[4]) in steps), default=None)
-        found: dict[int, int] = {}
-        for entry in self._heap:
-            parent = entry[2]
-            key = (parent << TOKEN_BITS) + entry[4]
-            if key in children or (wanted is not None and entry >= wanted):
-                continue
-            if self._strategy == "single" or (self._strategy == "parallel" and parent):
-                if parent in self._parents:
-                    continue
-                key = parent << TOKEN_BITS  # one of them
-            found[key] = nodes[parent][2] + 1
-        return [*found.values()]
 
 
 class JointSearch:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lookahead.sources.source import Candidate, Level, Place, Source
+from lookahead.sources.source import Candidate, Level, Place
+from lookahead.sources.tries import ReadTrie
+from lookahead.trie import NO_TOKEN, SEVERAL, WIDE
 
 
 class Remembered:
@@ -14,7 +16,7 @@ class Remembered:
         source: What is asked; a candidate's token does not depend on the length of the suffix that it follows.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ReadTrie) -> None:
         self._source = source
         self._candidates: dict[Place, Sequence[Candidate]] = {}
         self._after: dict[Place, Level | None] = {}
@@ -50,3 +52,22 @@ class Remembered:
             return None
         known, total, single, below = level
         return level if known == length else (length, total, single, below)
+
+    def least(self, place: int, most: int, copy: bool = False) -> int:
+        """How many nodes are listed below a place, at least: up to so many of a copy, else its children.
+
+        Args:
+            copy: Whether only those of a copy count.
+        """
+        trie = self._source.trie
+        if place < 0:
+            begin = ~place + 1 - trie.log_start
+            copied = trie.log[begin : begin + most]
+            return copied.index(NO_TOKEN) if NO_TOKEN in copied else len(copied)
+        only = trie.only_token[place]
+        if copy or only == NO_TOKEN:
+            return 0
+        if only != SEVERAL:
+            return 1
+        children = len(trie.fan(place))
+        return children if children <= WIDE else len(trie.ranked[place])
