@@ -293,6 +293,8 @@ class _Walk:
         first = group[0][0]
         widths: dict[int, int] = {}
         for _, cut in group:
+            if first.config.strategy == "single":
+                cut.width = min(cut.width, cut.longest + 1)
             widths[cut.longest] = max(cut.width, widths.get(cut.longest, 0))
         # The rows of all nodes are recycled: none of them only fills up a draft.
         whole = first.recycled is not None or any(cut.rule is not None for _, cut in group)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from lookahead.config import Strategy
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.sources.source import Level, Source, longest_first
-from lookahead.study.remembered import Remembered
-
-COPIED = 3
-"""Tokens of a copy that are counted ahead."""
-
+from lookahead.study.remembered import AHEAD, Remembered
 
 class Prospect:
     """What the sources list after the output so far, for trees of all shapes.
@@ -33,21 +30,30 @@ class Prospect:
         for number, level in reversed(self.levels):
             self.reach.append(max(self.reach[-1] if self.reach else 0, _listed(sources[number], level, following)))
         self.reach.reverse()
-        self._below: dict[int, int] = {}
-        """Token that is listed after the empty suffix -> nodes below it of a tree that holds all that is listed."""
-
+    @cached_property
     def below(self) -> dict[int, int]:
         """Token that is listed after the empty suffix -> nodes that it has in a tree of all that is listed, at least.
 
-        Not the token's own; no deeper than ``COPIED`` more.
+        Not the token's own; no deeper than ``AHEAD`` more.
         """
-        if not self._below:
-            for number, level in self.levels:
-                source = self.sources[number]
-                if level[0] == 0 and isinstance(source, Remembered):
-                    for _, token_id, place in source.candidates(level):
-                        self._below[token_id] = max(source.least(place, COPIED), self._below.get(token_id, 0))
-        return self._below
+        found: dict[int, int] = {}
+        for number, level in self.levels:
+            source = self.sources[number]
+            if level[0] == 0 and isinstance(source, Remembered):
+                for _, token_id, place in source.candidates(level):
+                    found[token_id] = max(source.least(place, AHEAD), found.get(token_id, 0))
+        return found
+
+    @cached_property
+    def ends(self) -> Collection[int] | None:
+        """Tokens that a branch of a tree of all that is listed may end with, after less than ``AHEAD`` others.
+
+        What a trie lists goes on until it comes to the end of what was read: so such a branch is such an end. None
+        where a branch may end anywhere.
+        """
+        ends = [source.ends() if isinstance(source, Remembered) else None for source in self.sources]
+        known = [one for one in ends if one is not None]
+        return set().union(*known) if len(known) == len(ends) else None
 
 
 def _listed(source: Source, level: Level | None, following: Sequence[int]) -> int:
@@ -111,23 +117,21 @@ class JointFrequency(FrequencySearch):
 
     def _look(self) -> None:
         """End where no more tokens can be accepted, and what is missing is sure to be found."""
-        if self._whole or not (self._dead or len(self.path) >= self._reach):
+        if self._whole or self._strategy == "single" or not (self._dead or len(self.path) >= self._reach):
             return
-        nodes = self._tree.nodes
-        self._next_look = len(nodes) if self._strategy == "single" else len(nodes) * 3 // 2
+        self._next_look = len(self._tree) * 3 // 2
         if all(self._sure(longest) >= more for longest, more in self._missing.items()):
             self.full = True
             self._missing.clear()
 
     def _sure(self, longest: int) -> int:
         """Nodes that are sure to be added to a tree with branches of this length: below new children of the root."""
-        if self._strategy == "single":
-            _, _, depth, _, number, place = self._tree.nodes[-1]
-            source = self._sources[number]
-            return source.least(place, longest - depth, True) if depth and isinstance(source, Remembered) else 0
-        children, more = self._tree.children, 0
-        parts = self._strategy == "hierarchical" and longest > COPIED
-        for token_id, below in self._prospect.below().items():
-            if token_id not in children:  # the key of a child of the root is its token
-                more += 1 + (below if parts else min(below, longest - 1, 1))
+        children, prospect, more = self._tree.children, self._prospect, 0
+        parts, ends = self._strategy == "hierarchical" and longest > AHEAD, prospect.ends
+        for token_id, below in prospect.below.items():
+            if token_id in children:  # the key of a child of the root is its token
+                continue
+            if not parts:
+                below = min(longest - 1, min(below, 1) if ends is None or token_id in ends else AHEAD)
+            more += 1 + below
         return more
