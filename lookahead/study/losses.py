@@ -168,7 +168,7 @@ def lost_tokens(
 
 def _may_prune(drafter: Drafter, sample: Sample) -> bool:
     """Whether anything may be pruned while the output grows."""
-    trie = drafter.sources(sample.prompt_ids)[0].trie
+    trie = drafter.sources(())[0].trie  # the bounds are for what comes after the prompt
     trie.capacity = drafter.config.trie_capacity + len(trie) + trie.leaves
     trie.max_bytes = drafter.config.trie_bytes + trie.bytes()
     return not trie.has_room(len(output_of(sample)))
