@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -431,7 +432,8 @@ _READ = ("sources", "prompt_weight", "trie_capacity", "trie_bytes")
 """Draft settings that say what a ``_Walk`` reads. One that is in neither list is replayed by itself."""
 
 
-def _default_in(config: LookaheadConfig, names: Iterable[str]) -> LookaheadConfig:
+@lru_cache(4096)
+def _default_in(config: LookaheadConfig, names: tuple[str, ...]) -> LookaheadConfig:
     """The settings with the defaults of those named."""
     default = LookaheadConfig()
     return replace(config, **{name: getattr(default, name) for name in names})
