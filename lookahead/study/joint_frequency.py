@@ -11,6 +11,7 @@ from lookahead.search.growing import GrowingTree
 from lookahead.sources.source import Level, Source, longest_first
 from lookahead.study.remembered import AHEAD, Remembered
 
+
 class Prospect:
     """What the sources list after the output so far, for trees of all shapes.
 
@@ -30,6 +31,7 @@ class Prospect:
         for number, level in reversed(self.levels):
             self.reach.append(max(self.reach[-1] if self.reach else 0, _listed(sources[number], level, following)))
         self.reach.reverse()
+
     @cached_property
     def below(self) -> dict[int, int]:
         """Token that is listed after the empty suffix -> nodes that it has in a tree of all that is listed, at least.
@@ -92,7 +94,8 @@ class JointFrequency(FrequencySearch):
     def grow(self, widths: Mapping[int, int], strategy: Strategy) -> GrowingTree:
         """The nodes of all trees (see ``FrequencySearch.grow``), as far as they matter."""
         self.begin(widths, strategy)
-        for (number, level), self._reach in zip(self._prospect.levels, self._prospect.reach, strict=True):
+        for (number, level), reach in zip(self._prospect.levels, self._prospect.reach, strict=True):
+            self._reach = reach
             self._look()
             if not self._missing:
                 break

@@ -260,7 +260,7 @@ class JointSearch:
 
     def fits(self, values: Sequence[Sequence[float]]) -> bool:
         """Whether the search would have come to where it is with this confidence, too (see ``serve``)."""
-        for number, kind, value in self._read.values():
+        for number, kind, value in self._read.values():  # noqa: SIM110  asked for every search and confidence
             if values[number][kind] != value:
                 return False
         return True
