@@ -30,12 +30,11 @@ from lookahead.study import grid
 from lookahead.study.as_run import as_run
 from lookahead.study.grid import AXES, Drafting, Point, timed_drafting
 from lookahead.study.joint import Jointly, Outcome
-from lookahead.study.losses import losses
 from lookahead.study.material import Sample, sample_of
 from lookahead.study.reading import read_material
 from lookahead.study.replayed import output_of
 from lookahead.study.result import Row, Study
-from lookahead.study.rows import decode_steps_of, row_from, total_of
+from lookahead.study.rows import decode_steps_of, row_from, steps_and_losses, total_of
 from lookahead.study.study import StudyOptions, as_recorded, as_replayed, base_config, judged, make_study, shown_costs
 from lookahead.study.verdict import against
 from lookahead.trie.file import load_corpus
@@ -267,8 +266,8 @@ class Work:
 
     def _row(self, sample: Sample) -> Row:
         config, costs, corpus = self._options.config, self._options.costs, self._options.corpus
-        steps = decode_steps_of(sample, config, costs, corpus)
-        return row_from(sample, steps, config, costs, losses(sample, config, costs, corpus))
+        steps, lost = steps_and_losses(sample, config, costs, corpus)
+        return row_from(sample, steps, config, costs, lost)
 
     def _so_far(self) -> Study:
         """The study as far as it has come."""

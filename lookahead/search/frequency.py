@@ -30,10 +30,9 @@ class FrequencySearch:
         self._tree = GrowingTree(sources, root_id)
         self._parents: set[int] = set()
         self._strategy: Strategy = "hierarchical"
-        self._widths: Mapping[int, int] = {}
         self._missing: dict[int, int] = {}
         """Longest branch of a tree that is not full -> nodes that it may still have."""
-        self._longest = self._next_count = 0
+        self._longest = 0
         self._heap: list[_Entry] = []
         self._number = 0
         self._kept = 1
@@ -53,23 +52,29 @@ class FrequencySearch:
         Args:
             widths: Most draft tokens in one branch -> most nodes of a tree with such branches.
         """
-        self._strategy, self._widths = strategy, widths
-        self.count()
+        self.begin(widths, strategy)
         for number, level in longest_first(self._sources, [source.locus() for source in self._sources]):
             if not self._missing:
                 break
             self._fill(number, level)
         return self._tree
 
-    def count(self) -> None:
-        """Count which trees are full and need no more nodes; called again whenever one may be."""
-        depths = [depth for _, _, depth, *_ in self._tree.nodes]
-        missing = {
-            longest: width - sum(depth <= longest for depth in depths) for longest, width in self._widths.items()
-        }
-        self._missing = {longest: more for longest, more in missing.items() if more > 0}
+    def begin(self, widths: Mapping[int, int], strategy: Strategy) -> None:
+        """Note what is to be grown (see ``grow``)."""
+        self._strategy = strategy
+        self._missing = {longest: width - 1 for longest, width in widths.items() if width > 1}
         self._longest = max(self._missing, default=0)
-        self._next_count = len(depths) + min(self._missing.values(), default=0)
+
+    def added(self, depth: int) -> None:
+        """Count a node that was added at this depth: which trees are full now?"""
+        for longest, more in tuple(self._missing.items()):
+            if depth > longest:
+                continue
+            if more > 1:
+                self._missing[longest] = more - 1
+            else:
+                del self._missing[longest]
+                self._longest = max(self._missing, default=0)
 
     def learn(self, token_ids: Sequence[int]) -> None:
         """Nothing: frequencies are what they are."""
@@ -101,8 +106,7 @@ class FrequencySearch:
                     continue
                 node = tree.add(parent, token_id, probability, base + depth, number, place)
                 self._parents.add(parent)
-                if len(nodes) >= self._next_count:
-                    self.count()
+                self.added(depth)
             else:
                 tree.also(node, base + depth, number, place)
             if depth < self._longest:

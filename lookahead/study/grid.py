@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from statistics import median
 from typing import Any, Literal, Protocol, get_args
 
@@ -137,20 +137,34 @@ class Work:
 
     def outcomes(self, first: int, end: int) -> list[list[Outcome]]:
         """What each point does on the samples from ``first`` on and before ``end``: a list per sample."""
-        by_sample = [[Outcome() for _ in self.points] for _ in range(first, end)]
-        for start in get_args(Start):
-            places = [place for place, point in enumerate(self.points) if point.start == start]
-            if not places:
-                continue
-            configs = [self.points[place].config for place in places]
-            earlier = [output_of(sample) for sample in self.samples[:first]] if start == "warm" else ()
-            jointly = Jointly(earlier, self.corpus if start == "corpus" else ())
-            for row, sample in zip(by_sample, self.samples[first:end], strict=True):
-                for place, outcome in zip(places, jointly.outcomes(sample, configs, self.costs), strict=True):
-                    row[place] = outcome
-                if start == "warm":
-                    jointly.know(output_of(sample))
-        return by_sample
+        worker = Worker(self)
+        return [worker.outcomes(place) for place in range(first, end)]
+
+
+class Worker:
+    """Computes the outcomes of a work sample by sample, in rising order; outputs of earlier samples are read once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        starts = dict.fromkeys(point.start for point in work.points)
+        self._jointly = {start: Jointly((), work.corpus if start == "corpus" else ()) for start in starts}
+        self._places = {
+            start: [place for place, point in enumerate(work.points) if point.start == start] for start in starts
+        }
+        self._known = 0
+
+    def outcomes(self, place: int) -> list[Outcome]:
+        """What each point does on one sample."""
+        work = self._work
+        if warm := self._jointly.get("warm"):
+            for sample in work.samples[self._known : place]:
+                warm.know(output_of(sample))
+            self._known = place
+        found: dict[int, Outcome] = {}
+        for start, jointly in self._jointly.items():
+            configs = [work.points[number].config for number in self._places[start]]
+            found |= zip(self._places[start], jointly.outcomes(work.samples[place], configs, work.costs), strict=True)
+        return [found[number] for number in range(len(work.points))]
 
 
 class Elsewhere(Protocol):
@@ -186,10 +200,14 @@ def explored(
     places = range(len(work.samples)) if places is None else places
     elsewhere, most = (None, jobs) if jobs is None or isinstance(jobs, int) else (jobs, jobs.jobs)
     processes = min(most or len(os.sched_getaffinity(0)), len(places))
-    parts = _parts(places, max(1, min(8, -(-len(places) // (8 * max(1, processes))))))
     found: list[list[Outcome]] = []
-    for rows in elsewhere.outcomes(work, parts) if elsewhere else _computed(work, parts, processes):
-        found += rows
+    if elsewhere is None:
+        rows = _computed(work, places, processes)
+    else:
+        parts = _parts(places, max(1, min(8, -(-len(places) // (8 * max(1, processes))))))
+        rows = chain.from_iterable(elsewhere.outcomes(work, parts))
+    for row in rows:
+        found.append(row)
         if tick is not None:
             tick(len(found), len(places))
     return found
@@ -210,8 +228,8 @@ def _parts(places: Sequence[int], most: int) -> list[tuple[int, int]]:
     return parts
 
 
-def _computed(work: Work, parts: Sequence[tuple[int, int]], jobs: int) -> Iterator[list[list[Outcome]]]:
-    """The outcomes of the parts, in their order."""
+def _computed(work: Work, places: Sequence[int], jobs: int) -> Iterator[list[Outcome]]:
+    """The outcomes on these samples, in their order."""
     done = 0
     if jobs > 1:
         # Not forked: the threads of a model that this process has loaded would hold their locks for ever in a child.
@@ -219,30 +237,31 @@ def _computed(work: Work, parts: Sequence[tuple[int, int]], jobs: int) -> Iterat
         try:
             with ProcessPoolExecutor(jobs, context, _keep, (work,)) as pool:
                 try:
-                    for rows in pool.map(_outcomes, parts):
-                        yield rows
+                    for row in pool.map(_outcomes, places):
+                        yield row
                         done += 1
                 finally:
                     pool.shutdown(cancel_futures=True)  # after Ctrl-C, too: nobody waits for the rest
         except BrokenProcessPool:
             pass  # the caller's main module cannot be imported again (a script without a guard): compute the rest here
-    for first, end in parts[done:]:
-        yield work.outcomes(first, end)
+    worker = Worker(work)
+    for place in places[done:]:
+        yield worker.outcomes(place)
 
 
-_kept: Work | None = None
-"""The work of this process, where it is one of several."""
+_kept: Worker | None = None
+"""The worker of this process, where it is one of several."""
 
 
 def _keep(work: Work) -> None:
     global _kept
-    _kept = work
+    _kept = Worker(work)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that shares out the work ends this one
 
 
-def _outcomes(part: tuple[int, int]) -> list[list[Outcome]]:
+def _outcomes(place: int) -> list[Outcome]:
     assert _kept is not None
-    return _kept.outcomes(*part)
+    return _kept.outcomes(place)
 
 
 def explore(

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ from lookahead.search.width import StopRule
 from lookahead.sources.recycled import RecycledLogits
 from lookahead.sources.source import Source
 from lookahead.sources.tries import ReadTrie, listed
-from lookahead.study.joint_search import Cut, Ground, JointFrequency, JointSearch, Lessons, Seen
+from lookahead.study.joint_frequency import JointFrequency, Prospect
+from lookahead.study.joint_search import Cut, Ground, JointSearch, Lessons, Seen
 from lookahead.study.material import Sample
 from lookahead.study.remembered import Remembered
 from lookahead.study.replayed import (
@@ -196,7 +198,7 @@ class _Walk:
     def _pass(self, done: int, settings: Iterable[_Setting]) -> None:
         """One pass of each setting that has one after so many tokens of the output."""
         room = None if self._room is None else self._room - done - 1
-        frequent: dict[Hashable, list[_Drafting]] = {}
+        frequent: dict[tuple[Strategy, RecycledLogits | None], list[_Drafting]] = {}
         probable: dict[_Alike, list[_Drafting]] = {}
         for setting in settings:
             width, longest = setting.width, setting.longest if room is None else min(room, setting.longest)
@@ -211,8 +213,13 @@ class _Walk:
             root = setting.confidence.correction if ruled else 1.0
             alike = _Alike(setting.config.strategy, setting.recycled, ruled, root, setting.confidence)
             probable.setdefault(alike, []).append((setting, cut))
-        for group in frequent.values():
-            self._frequent(done, group)
+        prospects: dict[RecycledLogits | None, Prospect] = {}
+        longest = max((cut.longest for group in frequent.values() for _, cut in group), default=0)
+        following = self._output[done : min(self._end, done + longest)]
+        for (_, recycled), group in frequent.items():
+            if recycled not in prospects:
+                prospects[recycled] = Prospect(self._sources(group[0][0]), following)
+            self._frequent(done, group, prospects[recycled])
         self._search(done, probable)
 
     def _search(self, done: int, groups: Mapping[_Alike, list[_Drafting]]) -> None:
@@ -282,18 +289,18 @@ class _Walk:
                 setting.confidence = learned
                 self._move(setting, done, kept, accepted, cut.search.grown)
 
-    def _frequent(self, done: int, group: list[_Drafting]) -> None:
+    def _frequent(self, done: int, group: list[_Drafting], prospect: Prospect) -> None:
         """Frequencies are not learned, so one growing tree serves every width and every branch length."""
         first = group[0][0]
         widths: dict[int, int] = {}
         for _, cut in group:
+            if first.config.strategy == "single":
+                cut.width = min(cut.width, cut.longest + 1)
             widths[cut.longest] = max(cut.width, widths.get(cut.longest, 0))
-        following = self._output[done : self._end]
         # The rows of all nodes are recycled: none of them only fills up a draft.
         whole = first.recycled is not None or any(cut.rule is not None for _, cut in group)
-        search = JointFrequency(self._sources(first), self._output[done - 1], following, whole)
-        grown = search.grow(widths, first.config.strategy)
-        path = search.followed()
+        search = JointFrequency(prospect, self._output[done - 1], whole)
+        grown, path = search.grow(widths, first.config.strategy), search.path
         for longest, members in groupby(sorted(group, key=_longest_of), _longest_of):
             nodes = [node for node, one in enumerate(grown.nodes) if one[2] <= longest]
             ranks = [bisect_left(nodes, node) for node in path[:longest]]
@@ -425,7 +432,8 @@ _READ = ("sources", "prompt_weight", "trie_capacity", "trie_bytes")
 """Draft settings that say what a ``_Walk`` reads. One that is in neither list is replayed by itself."""
 
 
-def _default_in(config: LookaheadConfig, names: Iterable[str]) -> LookaheadConfig:
+@lru_cache(4096)
+def _default_in(config: LookaheadConfig, names: tuple[str, ...]) -> LookaheadConfig:
     """The settings with the defaults of those named."""
     default = LookaheadConfig()
     return replace(config, **{name: getattr(default, name) for name in names})

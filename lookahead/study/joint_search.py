@@ -12,7 +12,6 @@ from heapq import heappop, heappush, heapreplace
 from lookahead.config import Strategy
 from lookahead.search.best_first import ESCAPE
 from lookahead.search.confidence import CLASSES, level_class
-from lookahead.search.frequency import FrequencySearch
 from lookahead.search.growing import GrowingTree
 from lookahead.search.width import StopRule
 from lookahead.sources.source import Candidate, Level, Locus, Source, longest_first
@@ -143,24 +142,23 @@ class Seen:
         probabilities: Their path probabilities.
     """
 
-    __slots__ = ("_looked", "limit", "nodes", "probabilities")
+    __slots__ = ("_found", "limit", "nodes", "probabilities")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, tree: GrowingTree) -> None:
         self.limit = limit
-        self.nodes: list[int] = []
-        self.probabilities: list[float] = []
-        self._looked = 0
+        self._found: list[int] = []
+        self.nodes: Sequence[int] = self._found
+        self.probabilities = tree.probabilities if limit == NEVER else []
 
-    def look(self, tree: GrowingTree) -> None:
-        """See the nodes that were found since the last look."""
-        found = range(self._looked, len(tree.nodes))
-        if not found:
+    def look(self, tree: GrowingTree, since: int) -> None:
+        """See the nodes that were found from this one on."""
+        if self.limit == NEVER:
+            self.nodes = range(len(tree.nodes))
             return
-        self._looked = len(tree.nodes)
-        if self.limit < NEVER:
-            found = [node for node in found if tree.nodes[node][2] <= self.limit]
-        self.nodes += found
-        self.probabilities += [tree.probabilities[node] for node in found]
+        limit, nodes, probabilities = self.limit, tree.nodes, tree.probabilities
+        found = [node for node in range(since, len(nodes)) if nodes[node][2] <= limit]
+        self._found += found
+        self.probabilities += [probabilities[node] for node in found]
 
 
 class _Offer:
@@ -190,72 +188,21 @@ def follow(tree: GrowingTree, path: list[int], following: Sequence[int]) -> list
     return path
 
 
-def _chances(offer: _Offer, end: int | None = None) -> list[float]:
-    """The path probabilities of its candidates from the next one to an end, as they will be once they are listed."""
+def _candidates(offer: _Offer) -> tuple[Sequence[Candidate], float]:
+    """Its candidates, and their probability per unit of their weights as it will be once they are listed.
+
+    A single candidate has the probability of the offer, which is not computed; the factor is 0 then.
+    """
     tier = offer.tier
     candidates = tier.candidates or tier.listed()
-    if len(candidates) == 1:
-        return [] if offer.listed else [offer.probability]
-    scale = offer.scale if offer.listed else offer.probability / max(tier.level[1], candidates[0][0])
-    return [scale * one[0] for one in candidates[offer.index : end]]
+    if offer.listed or len(candidates) == 1:
+        return candidates, offer.scale
+    return candidates, offer.probability / max(tier.level[1], candidates[0][0])
 
 
-class JointFrequency(FrequencySearch):
-    """A tree by frequency for several full widths, which ends early where it is known what each would accept.
-
-    Args:
-        following: The tokens that may be accepted.
-        adaptive: Whether some of the widths are chosen by the nodes, so that all of those must be found.
-
-    Attributes:
-        full: Whether it ended early: all trees have as many nodes as they are wide.
-    """
-
-    def __init__(self, sources: Sequence[Source], root_id: int, following: Sequence[int], adaptive: bool) -> None:
-        super().__init__(sources, root_id)
-        self._path: list[int] = []
-        self.full = False
-        self._following = following
-        self._looks = not adaptive
-
-    def count(self) -> None:
-        """Count, and end early where what is missing would change nothing."""
-        super().count()
-        self.followed()
-        node = len(self._tree) - 1
-        # What may come after the last node is not known yet: it must not be the end of the path.
-        if self._looks and self._missing and node > 1 and (not self._path or self._path[-1] != node):
-            sure = self._sure()
-            if all(sum(deep <= longest for deep in sure) >= more for longest, more in self._missing.items()):
-                self.full = True
-                self._missing.clear()
-        if self._looks:
-            self._next_count = min(self._next_count, 2 * node + 2)
-
-    def followed(self) -> list[int]:
-        """The nodes that hold the tokens that follow, as far as they are drafted."""
-        return follow(self._tree, self._path, self._following)
-
-    def _sure(self) -> list[int]:
-        """Depths of nodes that are sure to be found before the next token that could be accepted.
-
-        That comes after a node of the path that this suffix has not come to, too.
-        """
-        nodes, children = self._tree.nodes, self._tree.children
-        steps = set(zip((0, *self._path), self._following, strict=False))
-        wanted = min((entry for entry in self._heap if (entry[2], entry[4]) in steps), default=None)
-        found: dict[int, int] = {}
-        for entry in self._heap:
-            parent = entry[2]
-            key = (parent << TOKEN_BITS) + entry[4]
-            if key in children or (wanted is not None and entry >= wanted):
-                continue
-            if self._strategy == "single" or (self._strategy == "parallel" and parent):
-                if parent in self._parents:
-                    continue
-                key = parent << TOKEN_BITS  # one of them
-            found[key] = nodes[parent][2] + 1
-        return [*found.values()]
+def _likelier(candidates: Sequence[Candidate], begin: int, scale: float, least: float) -> int:
+    """Index after the last of the candidates from ``begin`` on that is more probable than this."""
+    return bisect_left(candidates, -least, begin, key=lambda one: -scale * one[0])
 
 
 class JointSearch:
@@ -306,13 +253,17 @@ class JointSearch:
         self._turns: list[tuple[int, float, int, int]] | None = [] if ruled else None
         """Nodes, bound, depth and number of the last offer at each turn, where a stop rule could have ended it."""
         self._seen: dict[int, Seen] = {}
+        self._looked = 1
         self._open_cuts: list[Cut] = []
         self._given_up: list[Cut] = []
         self._lessons: dict[tuple[int, int, bool], Lessons] = {}
 
     def fits(self, values: Sequence[Sequence[float]]) -> bool:
         """Whether the search would have come to where it is with this confidence, too (see ``serve``)."""
-        return all(values[number][kind] == value for number, kind, value in self._read.values())
+        for number, kind, value in self._read.values():  # noqa: SIM110  asked for every search and confidence
+            if values[number][kind] != value:
+                return False
+        return True
 
     def serve(self, cuts: Sequence[Cut], values: Sequence[Sequence[float]]) -> list[Cut]:
         """Search until the last of them is done, and note where each does; returns those given up.
@@ -328,14 +279,11 @@ class JointSearch:
         self._values, self._given_up = values, []
         for cut in cuts:
             cut.search = self
-            if cut.limit not in self._seen:
-                self._seen[cut.limit] = Seen(cut.limit)
-            cut.seen = self._seen[cut.limit]
+            cut.seen = self._seen_to(cut.limit if cut.limit < self._longest else NEVER)
             if self._strategy == "single":
                 cut.full, cut.sure = min(cut.width, cut.longest + 1), cut.rule is None and self._sure_roots > 0
             else:
                 cut.sure = cut.rule is None and self._sure_roots * min(cut.longest, SURE_DEPTH) >= cut.width - 1
-        self._look()
         self._open_cuts = [cut for cut in cuts if not self._ended_before(cut)]
         if not self._first:
             self._open(0, self._root)
@@ -493,8 +441,18 @@ class JointSearch:
 
     def _look(self) -> None:
         """See what was found since the last look."""
-        for seen in self._seen.values():
-            seen.look(self.grown)
+        if (looked := self._looked) < len(self.grown.nodes):
+            self._looked = len(self.grown.nodes)
+            for seen in self._seen.values():
+                seen.look(self.grown, looked)
+
+    def _seen_to(self, limit: int) -> Seen:
+        """The nodes down to a depth."""
+        seen = self._seen.get(limit)
+        if seen is None:
+            seen = self._seen[limit] = Seen(limit, self.grown)
+            seen.look(self.grown, 0)
+        return seen
 
     def _is_full(self, cut: Cut) -> bool:
         """Whether a cut has all the nodes that it may have; notes where it ended."""
@@ -560,10 +518,10 @@ class JointSearch:
         least, wanted, rank, leaves = 0.0, None, 0, 0.0
         while offer is not None:  # any level may propose the token first
             if offer.tier.holds(token_id):
-                candidates = offer.tier.candidates or offer.tier.listed()
+                candidates, scale = _candidates(offer)
                 place = next((place for place, one in enumerate(candidates) if one[1] == token_id), -1)
-                chance = _chances(offer, place + 1)[-1] if place >= offer.index else 0.0
-                if chance > least:
+                chance = scale * candidates[place][0] or offer.probability
+                if place >= offer.index and chance > least:
                     least, wanted, rank = chance, offer, place
             leaves, offer = offer.leaves, offer.following
         if leaves * ESCAPE > least:
@@ -578,9 +536,14 @@ class JointSearch:
             node = offer.node
             if -negative <= least or nodes[node][2] >= limit or node in closed:
                 continue
-            chances = _chances(offer)
-            end = rank if offer is wanted else offer.index + sum(chance > least for chance in chances)
-            likelier = offer.tier.candidates[offer.index : end]
+            candidates, scale = _candidates(offer)
+            if offer is wanted:
+                end = rank
+            elif scale:
+                end = _likelier(candidates, offer.index, scale, least)
+            else:
+                end = int(offer.probability > least)
+            likelier = candidates[offer.index : end]
             if self._strategy == "hierarchical" or (self._strategy == "parallel" and not node):
                 for one in likelier:
                     key = (node << TOKEN_BITS) + one[1]

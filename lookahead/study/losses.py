@@ -10,6 +10,7 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, Request
+from lookahead.replay import Replay
 from lookahead.setting import MAX_NUMBER
 from lookahead.sources.source import Locus, Source, longest_first
 from lookahead.study.material import Sample
@@ -157,19 +158,27 @@ def lost_tokens(
         costs: T(n) for an adaptive width; without it the width is always used in full.
         corpus: Tries to draft from.
     """
+    replay, lost = watched(sample, config, costs, corpus)
+    for _ in replay:
+        yield from lost
+        lost.clear()
+
+
+def watched(
+    sample: Sample, config: LookaheadConfig, costs: PassCosts | None = None, corpus: Sequence[Trie] = ()
+) -> tuple[Replay, list[LostToken]]:
+    """A replay, and the list that gets what ``lost_tokens`` says while its steps are iterated."""
     drafter, everything = Drafter(config, corpus), None
     if _may_prune(drafter, sample):
         unbounded = replace(config, trie_capacity=MAX_NUMBER, trie_bytes=MAX_NUMBER)
         everything = Drafter(unbounded, corpus).start(sample.prompt_ids, expected_of(sample))
     request = _Watched(drafter, sample, everything)
-    for _ in replay_of(sample, request, config, costs):
-        yield from request.lost
-        request.lost.clear()
+    return replay_of(sample, request, config, costs), request.lost
 
 
 def _may_prune(drafter: Drafter, sample: Sample) -> bool:
     """Whether anything may be pruned while the output grows."""
-    trie = drafter.sources(sample.prompt_ids)[0].trie
+    trie = drafter.sources(())[0].trie  # the bounds are for what comes after the prompt
     trie.capacity = drafter.config.trie_capacity + len(trie) + trie.leaves
     trie.max_bytes = drafter.config.trie_bytes + trie.bytes()
     return not trie.has_room(len(output_of(sample)))
@@ -186,7 +195,11 @@ def losses(
     None if no source knew any of the lost tokens.
     (See ``lost_tokens`` for the arguments.)
     """
-    lost = list(lost_tokens(sample, config, costs, corpus))
+    return losses_of(list(lost_tokens(sample, config, costs, corpus)))
+
+
+def losses_of(lost: Sequence[LostToken]) -> tuple[tuple[Loss, ...], LostToken | None]:
+    """What ``losses`` says of these."""
     worst = max(lost, key=lambda one: one.tokens, default=None)
     return summed(list(_once(lost))), worst if worst is not None and worst.tokens else None
 

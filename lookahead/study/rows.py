@@ -11,8 +11,8 @@ from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.metrics import Acceptance, decode_steps, in_ranges
 from lookahead.records import RunRecord, StepRecord, StepTimings, TrieChange
-from lookahead.replay import choices
-from lookahead.study.losses import LostToken, summed
+from lookahead.replay import Replay, choices
+from lookahead.study.losses import LostToken, losses, losses_of, summed, watched
 from lookahead.study.material import Sample
 from lookahead.study.replayed import output_of, replayed
 from lookahead.study.result import Loss, Row
@@ -47,15 +47,22 @@ def decode_steps_of(
     """
     if sample.run is not None and was_recorded(sample, config):
         return [step for step, _ in decode_steps(sample.run.steps)]
-    return list(_replay_steps(sample, config, costs, corpus))
+    return list(_steps_of(sample, replayed(sample, config, costs, corpus=corpus)))
 
 
-def _replay_steps(
-    sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie]
-) -> Iterator[StepRecord]:
+def steps_and_losses(
+    sample: Sample, config: LookaheadConfig, costs: PassCosts | None, corpus: Sequence[Trie] = ()
+) -> tuple[list[StepRecord], tuple[tuple[Loss, ...], LostToken | None]]:
+    """What ``decode_steps_of`` and ``losses`` say of a sample, of one replay where both are."""
+    if was_recorded(sample, config):
+        return decode_steps_of(sample, config, costs, corpus), losses(sample, config, costs, corpus)
+    replay, lost = watched(sample, config, costs, corpus)
+    return list(_steps_of(sample, replay)), losses_of(lost)
+
+
+def _steps_of(sample: Sample, replay: Replay) -> Iterator[StepRecord]:
     """The steps of a replay as records."""
     output_ids, done = output_of(sample), 1
-    replay = replayed(sample, config, costs, corpus=corpus)
     for index, step in enumerate(replay, start=1):
         end = done + step.accepted + 1  # the token after the accepted ones is the one that the model chose
         target_ids = choices(step.draft, output_ids[done:end])

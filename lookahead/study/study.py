@@ -18,11 +18,10 @@ from lookahead.costs import PassCosts
 from lookahead.metrics import decode_steps
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.study.grid import Drafting, Jobs, Point, explore, grid, timed_drafting
-from lookahead.study.losses import losses
 from lookahead.study.material import Sample
 from lookahead.study.peers import peers
 from lookahead.study.result import Machine, Row, Study, Variant, Verdict
-from lookahead.study.rows import decode_steps_of, row_from, total_of
+from lookahead.study.rows import row_from, steps_and_losses, total_of
 from lookahead.study.verdict import advice, doubt, machine, verdict
 from lookahead.trie import Trie
 
@@ -117,8 +116,8 @@ def _rows(samples: Sequence[Sample], options: StudyOptions, tick: Tick) -> tuple
     timed = shown_costs(samples, costs)
     rows, drafts = [], []
     for sample in samples:
-        steps = decode_steps_of(sample, config, costs, corpus)
-        rows.append(row_from(sample, steps, config, timed, losses(sample, config, costs, corpus)))
+        steps, lost = steps_and_losses(sample, config, costs, corpus)
+        rows.append(row_from(sample, steps, config, timed, lost))
         drafts += [step.timings.retrieve_seconds for step in steps]
         tick("prompts", len(rows), len(samples))
     return rows, drafts
