@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
-from lookahead.study.result import Row, Study
+from lookahead.study.result import CAUSE_NAMES, Row, Study
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
