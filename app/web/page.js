@@ -23,10 +23,17 @@
     ask(false);
     document.querySelector('#run:enabled')?.click();
   }, true);
-  document.addEventListener('focusin', (event) => { if (inside(event, '#drawer')) ask(true); });
-  document.addEventListener('pointerdown', (event) => { if (!inside(event, '#ask, #model-picker')) ask(false); }); // on a phone the list of models is in the drawer
+  document.addEventListener('focusin', (event) => {
+    if (inside(event, '#drawer')) ask(true);
+    else if (!inside(event, '#ask, #model-picker')) ask(false);
+  });
+  let around = false; // whether the shade around a phone's sheet was pressed, which is a part of the bar; a press in the line that opens it ends there, too
+  document.addEventListener('pointerdown', (event) => {
+    around = event.target.id === 'ask';
+    if (!inside(event, '#ask, #model-picker')) ask(false); // on a phone the list of models is in the drawer
+  });
   document.addEventListener('click', (event) => {
-    if (inside(event, '#run, #compare')) ask(false);
+    if (inside(event, '#run, #compare') || (around && event.target.id === 'ask')) ask(false);
     if (!inside(event, '#gear') || !ask()) return;
     document.querySelector('#settings .label-wrap:not(.open)')?.click();
   });

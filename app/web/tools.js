@@ -76,7 +76,7 @@ function addPictures({ shown, present }, pane, name) {
   const box = pane.querySelector('[data-tools]');
   if (!box) return;
   const buttons = [...PICTURES.map(([text, attributes]) => make('button', { type: 'button', class: 'link', ...attributes }, text)), ...all(box, '[data-as-file]')];
-  box.append(make('details', { class: 'pictures', 'aria-label': 'Picture of this pane' }, make('summary', { title: 'This pane as a picture, or by itself' }, '⤓'), make('span', {}, ...buttons)));
+  box.append(make('details', { class: 'pictures', 'aria-label': 'Picture of this pane' }, make('summary', { title: 'This pane as a picture, or by itself', 'aria-label': 'This pane as a picture, or by itself' }, '⤓'), make('span', {}, ...buttons)));
   on(box, 'click', (event) => {
     const kind = within(event, '[data-picture]')?.dataset.picture, { run, step } = shown();
     if (within(event, 'button')) within(event, '.pictures')?.removeAttribute('open');

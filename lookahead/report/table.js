@@ -13,7 +13,8 @@ const SPEEDS = ['speedup', 'first', 'second']; // come first where there is litt
 /** @param {HTMLElement} box @param {Around} around */
 export function mountTable(box, around) {
   /** @type {Study | null} */ let study = null;
-  /** @type {Column[]} */ let columns = [];
+  /** @type {Column[]} */ let every = []; // of the study
+  /** @type {Column[]} */ let columns = []; // that are shown
   /** @type {number[]} */ let order = []; // places in the file, as they are sorted
   let sorted = { name: 'speedup', down: false }, all = false, wanted = '', active = 0, shown = '';
   const narrow = matchMedia('(max-width: 999px)');
@@ -33,7 +34,7 @@ export function mountTable(box, around) {
     scroller.hidden = filter.hidden = more.hidden = !kinds.hidden;
     byKind.setAttribute('aria-pressed', String(!kinds.hidden));
     if (!kinds.hidden) kinds.replaceChildren(kindTable(study));
-    const known = columnsOf(study).filter((column) => all || !column.more), fast = known.filter(({ name }) => SPEEDS.includes(name));
+    const known = every.filter((column) => all || !column.more), fast = known.filter(({ name }) => SPEEDS.includes(name));
     columns = narrow.matches ? [known[0], ...fast, ...known.slice(1).filter((column) => !fast.includes(column))] : known;
     widths.replaceChildren(...columns.map(({ name }) => make('col', { class: 'c-' + name })));
     table.classList.toggle('all-columns', all);
@@ -73,6 +74,7 @@ export function mountTable(box, around) {
     shown = first + ' ' + last + ' ' + active;
     const focused = body.contains(document.activeElement);
     const { rows } = study, lines = order.slice(first, last).map((at, i) => lineOf(rows[at], at, first + i));
+    if (!order.length && wanted) lines.push(make('tr', { 'data-none': '' }, make('td', { colspan: columns.length }, 'No prompt has “' + filter.value.trim().slice(0, 40) + '” in its text, name or kind.')));
     body.replaceChildren(space(first * height), ...lines, space((order.length - last) * height));
     table.setAttribute('aria-rowcount', String(order.length + 2));
     if (focused) /** @type {HTMLElement | null} */ (body.querySelector('[tabindex="0"]'))?.focus({ preventScroll: true });
@@ -113,7 +115,7 @@ export function mountTable(box, around) {
   filter.addEventListener('input', () => { wanted = filter.value.trim().toLowerCase(); scroller.scrollTop = 0; sort(); });
   narrow.addEventListener('change', layOut);
   new ResizeObserver(() => { shown = ''; render(); }).observe(scroller);
-  return { show(/** @type {Study} */ next) { study = next; layOut(); } };
+  return { show(/** @type {Study} */ next) { study = next; every = columnsOf(study); layOut(); } };
 }
 
 /** @param {Column} column @param {Row} row @param {number} at @param {string} sorted name of the column that stays in sight */

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
-from lookahead.study.result import Row, Study
+from lookahead.study.result import CAUSE_NAMES, Row, Study
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
@@ -111,6 +111,8 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     page.wait_for_url(re.compile(rf"\?study=.*&run={row.run}&step={row.worst_step or 0}"))
     page.wait_for_selector("#numbers [data-metric]")
     expect(page.locator("[data-step-count]")).to_contain_text(f"step {row.worst_step or 0} ")
+    lost = page.locator("[data-lost]")
+    expect(lost).to_be_visible(visible=row.worst_step is not None)
     page.go_back()
     page.wait_for_selector("[data-verdict]")
     expect(page.locator("tbody tr[data-row]")).to_have_count(2)  # the study is still there
@@ -127,6 +129,35 @@ def report_of(example: Study, rows: tuple[Row, ...], file: Path, text: str = "")
     study = msgspec.structs.replace(example, rows=rows, title=text or example.title, notes=(text,))
     file.write_text(to_html(study), encoding="utf-8")
     return file.as_uri()
+
+
+def test_a_row_of_the_example_says_at_its_step_what_was_lost(lab: Open, example: Study, app_url: str) -> None:
+    page, row = lab(f"{app_url.rstrip('/')}/lab"), example.rows[3]
+    page.locator(f"tr[data-row='{row.name}'] a").click()
+    lost = page.locator("[data-lost]")
+    expect(lost).to_contain_text(f"Lab, row 4: this step lost most, {row.worst_tokens} tokens: ")
+    assert row.worst_cause is not None
+    expect(lost).to_contain_text(CAUSE_NAMES[row.worst_cause])
+    expect(page.locator("[data-pitch]")).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect(lost).to_contain_text(f"row 4: step {row.worst_step} lost most")
+    page.locator("#preset label", has_text="JSON").click()  # another run: nothing is said of the row
+    expect(lost).to_be_hidden()
+    expect(page.locator("[data-pitch]")).to_be_visible()
+
+
+def test_the_heads_of_a_report_are_whole_and_a_filter_without_a_match_says_so(
+    lab: Open, example: Study, tmp_path: Path
+) -> None:
+    page = lab(report_of(example, example.rows, tmp_path / "heads.html"))
+    for name in ("tokens", "per-pass", "accepted", "speedup"):
+        page.locator(f"[data-sort={name}]").click()  # its arrow needs room, too
+        head = page.locator(f"[data-sort={name}]")
+        assert head.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1 && one.scrollHeight <= 40"), name
+    page.get_by_label("Filter the prompts").fill("zebra")
+    expect(page.locator("[data-none]")).to_have_text("No prompt has “zebra” in its text, name or kind.")
+    page.get_by_label("Filter the prompts").fill("")
+    expect(page.locator("[data-none]")).to_have_count(0)
 
 
 def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, example: Study, tmp_path: Path) -> None:

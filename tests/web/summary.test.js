@@ -91,6 +91,7 @@ test('a loop and an empty text are not boasted of', () => {
   const empty = run('lookahead', [], 1);
   empty.steps[0].emitted = [[0, '', 'bonus']];
   assert.match(said(empty, plain(1)), /^The model wrote nothing/);
+  assert.match(said({ ...empty, end: { ...empty.end, finish_reason: 'length' } }, plain(1)), /^The model wrote \d+ tokens? without visible text/);
 });
 
 test('the stage rests where most was accepted, or most was wasted', () => {

@@ -15,7 +15,7 @@ export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
   const after = decoded(run), made = (run.end?.known ? 'It had already written this answer, now ' : 'After the first token, ') + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
   if (!whole(run)) return [['The run ' + brokeOff(run) + '. ' + made + '.']];
-  if (!tokens.some(([, text]) => text.trim())) return [['The model wrote nothing: its text ended at once.']];
+  if (!tokens.some(([, text]) => text.trim())) return [[run.end?.finish_reason === 'length' ? 'The model wrote ' + plural(tokens.length, 'token') + ' without visible text; that was all it was allowed.' : 'The model wrote nothing: its text ended at once.']];
   if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
   const seen = tokens.filter(([, text]) => text.trim()), loop = loopStart(seen.map(([id]) => id)); // loops may be indented ever deeper
   if (loop !== null) return [['The model repeats itself from token ' + (tokens.indexOf(seen[loop]) + 1) + ' on'], [', and a loop is easy to guess. ' + made + ' say little about other texts.']];

@@ -26,6 +26,7 @@ const MARKUP = `
   let marked = -1; // the group of the current step
   let lit = 0; // groups up to here are past, those from here on are still to come
   /** @type {HTMLElement | null} */ let stop = null; // the token that the tab key leads to
+  /** @type {Step | undefined | null} */ let toldOf = null; // the step that the line below is about; a run grows, so it is not asked what it was before
   let scrolledAway = false, touchedAt = -1e9;
 
   function clear(/** @type {Run} */ run) {
@@ -88,8 +89,8 @@ const MARKUP = `
   /** What the step wrote, in words, until a token is pointed at; the one with the focus comes first. */
   function tell() {
     if (!drawn) return;
-    const step = drawn.run.steps[drawn.step];
-    if (step) put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : stepSays(step));
+    const step = toldOf = drawn.run.steps[drawn.step];
+    put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step) : '');
   }
 
   on(ribbon, 'click', (event) => {
@@ -132,7 +133,7 @@ const MARKUP = `
       mark(state);
       shade(state);
       ribbon.classList.toggle('playing', !!state.playing);
-      if (!before || before.run.steps[before.step] !== state.run.steps[state.step]) tell();
+      if (toldOf !== state.run.steps[state.step]) tell();
     },
     settle() {
       const now = groups[marked];

@@ -1,0 +1,66 @@
+"""A phone: what lies over the page can be closed without a keyboard, no text is tiny, and every control can be hit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+SMALL = """() => {
+  const found = [];
+  for (const box of document.querySelectorAll('.gradio-container :not(script, style)')) {
+    const words = [...box.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const { width, height } = box.getBoundingClientRect(), size = parseFloat(getComputedStyle(box).fontSize);
+    if (words && width > 1 && height > 1 && size > 0 && size < 12 && !box.matches('.icon') && box.checkVisibility()) {
+      found.push(size + ' ' + box.outerHTML.slice(0, 90));
+    }
+  }
+  return found;
+}"""
+HIT = """(least) => [...document.querySelectorAll('#stage :is(button, select, summary, label)')].filter((box) => {
+  const { left, top, width, height } = box.getBoundingClientRect();
+  if (!width || !box.checkVisibility() || top < 0 || top > innerHeight) return false;
+  const more = parseFloat(getComputedStyle(box, '::after').height) || 0;
+  return Math.max(height, more) < least;
+}).map((box) => box.outerHTML.slice(0, 90))"""
+
+
+@pytest.fixture
+def phone(open_page: Callable[..., Page]) -> Page:
+    page = open_page(width=390, height=844, reduced_motion="reduce", has_touch=True)
+    page.wait_for_selector("#run:enabled")
+    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    return page
+
+
+def test_the_sheet_closes_by_a_press_beside_it(phone: Page) -> None:
+    for place in ((200, 25), (200, 190)):  # over the bar, over the stage
+        phone.locator("#prompt textarea").tap()
+        expect(phone.locator("#ask[data-open]")).to_have_count(1)
+        phone.touchscreen.tap(*place)
+        expect(phone.locator("#ask[data-open]")).to_have_count(0)
+    assert phone.evaluate("location.pathname") == "/", "the press does not reach what the shade lies over"
+
+
+def test_figures_and_all_numbers_lie_over_the_page_and_can_be_closed(phone: Page) -> None:
+    phone.locator(".tabs [data-tab=what-if]").tap()
+    phone.locator(".all > summary").tap()
+    expect(phone.locator(".all .card")).to_be_in_viewport(ratio=1)
+    phone.locator("#sentence").tap()
+    expect(phone.locator(".all[open]")).to_have_count(0)
+    label = phone.locator("#figures > .label-wrap")
+    for opened in (1, 0):
+        expect(label).to_be_in_viewport(ratio=1)
+        label.tap()  # fails where anything lies over it
+        expect(phone.locator("#figures > .label-wrap.open")).to_have_count(opened)
+
+
+def test_no_text_is_tiny_and_every_control_of_the_stage_can_be_hit(phone: Page) -> None:
+    for tab in ("tree", "trie", "mask", "race", "what-if"):
+        phone.locator(f".tabs [data-tab={tab}]").tap()
+        assert phone.evaluate(SMALL) == [], tab
+        assert phone.evaluate(HIT, 42) == [], tab
+        assert phone.evaluate("document.documentElement.scrollWidth") == 390
