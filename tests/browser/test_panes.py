@@ -144,6 +144,5 @@ def test_runs_one_after_the_other_leave_nothing_behind(open_page: Callable[..., 
 
     nodes, listeners = runs(2)
     more_nodes, more_listeners = runs(6)
-    print(more_nodes - nodes, more_listeners - listeners)
     assert more_nodes < nodes + 6, "a node per run"
     assert more_listeners < listeners + 6, "a listener per run"
