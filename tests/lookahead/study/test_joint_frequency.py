@@ -48,3 +48,15 @@ def test_each_shape_has_as_many_nodes_and_accepts_as_by_itself(strategy, vocabul
                 accepted += 1
             assert sum(one in nodes for one in joint.path[:longest]) == accepted
     assert bool(early) == (strategy != "single" and shapes is SOON_SURE)
+
+
+def test_earlier_outputs_that_end_soon_do_not_fill_a_tree():
+    kept_by = drafter()
+    for number in range(40):
+        kept_by.keep([100 + 2 * number, 101 + 2 * number])
+    own, shared = kept_by.sources([1, 2, 3])
+    sources = [Remembered(source) for source in (own, *shared) if isinstance(source, ReadTrie)]
+    joint = JointFrequency(Prospect(sources, [7]), 3, False)
+    grown = joint.grow({39: 40}, "parallel")
+    assert not joint.full
+    assert len(grown) == len(FrequencySearch(sources, 3).run(40, 39, "parallel", None)) < 40
