@@ -119,7 +119,7 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
     return 'Not the same tokens: ' + inSentence(name) + ' wrote ' + count(run) + ' and ' + clock(run.end.seconds) +
       ', ' + theirs + ' ' + count(other) + ' and ' + clock(other.end.seconds) + '.';
   }
-  const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; each timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
+  const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
   return 'Same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
     (fast ? fast.words + (fast.kind === 'busy' ? '' : ' here') : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
 }
