@@ -142,6 +142,8 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     page.click(".tabs [data-tab=what-if]")
     page.click("#figures button")
     page.wait_for_selector("#figures .js-plotly-plot")
+    assert page.evaluate(OUTSIDE) == []
+    page.click("#figures button")  # on a phone they lie over everything else
     page.click("#gear")
     page.wait_for_selector("#decoding-length input[type=number]")
     for step in (0, 1, int(page.get_attribute("#scrubber", "max") or 0)):
