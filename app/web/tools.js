@@ -63,8 +63,8 @@ function pageTools({ shown, present }) {
     const text = (/** @type {string} */ name) => (typed && /** @type {HTMLTextAreaElement | null} */ (document.querySelector('#' + name + ' textarea'))?.value) || '';
     const texts = { document: text('document'), prompt: text('prompt'), expected: text('expected') };
     const { address, missing } = linkTo(location.href, { step, example, ...texts, pane: new URLSearchParams(location.search).get('pane') });
-    const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
     history.replaceState(history.state, '', address);
+    const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
     put(says, (copied ? 'Copied' : 'The address bar has the link') + (missing ? ', without your ' + missing + ': too long for an address. Save the run instead.' : '.'));
     setTimeout(() => put(says, ''), 6000);
   });

@@ -58,6 +58,7 @@ def test_a_typed_prompt_travels(open_page: Callable[..., Page]) -> None:
     page.keyboard.press("Control+Enter")
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.state === 'finished'")
     page.click("#copy-link")
+    page.wait_for_url(re.compile("prompt="))
     other = open_page("/?" + urlsplit(page.url).query, reduced_motion="reduce")
     expect(other.locator("#prompt textarea")).to_have_value("What is 1 < 2 & 3?")
     expect(other.locator("#expected textarea")).to_have_value("1 < 2\n2 < 3")

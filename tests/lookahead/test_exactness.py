@@ -219,10 +219,11 @@ def test_a_planted_mistake_is_not_taken_for_rounding(
     assert any(not gap.near_tie for gap in partings(backend, [5, 6, 7, 8], expected, 6))
 
 
+@pytest.mark.parametrize("name", ["smollm2-135m", "gemma3-270m"])
 def test_a_planted_mistake_in_a_real_model_is_called_a_mistake(
-    real_models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    name: str, real_models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend = HFBackend.from_pretrained(str(real_models("smollm2-135m")), device="cpu", dtype="bfloat16")
+    backend = HFBackend.from_pretrained(str(real_models(name)), device="cpu", dtype="bfloat16")
     assert backend.exactness is not None
     prompt = backend.encode("Write a short story about a lighthouse and a cat.")
     expected = hf_greedy(backend.model, prompt, 12)
