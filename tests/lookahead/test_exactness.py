@@ -219,19 +219,25 @@ def test_a_planted_mistake_is_not_taken_for_rounding(
     assert any(not gap.near_tie for gap in partings(backend, [5, 6, 7, 8], expected, 6))
 
 
-@pytest.mark.parametrize("name", ["smollm2-135m", "gemma3-270m"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("smollm2-135m", "Write a short story about a lighthouse and a cat."),
+        ("gemma3-270m", "1, 2, 3, 4, 5, 6, 7,"),
+    ],
+)
 def test_a_planted_mistake_in_a_real_model_is_called_a_mistake(
-    name: str, real_models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    name: str, text: str, real_models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = HFBackend.from_pretrained(str(real_models(name)), device="cpu", dtype="bfloat16")
     assert backend.exactness is not None
-    prompt = backend.encode("Write a short story about a lighthouse and a cat.")
+    prompt = backend.encode(text)
     expected = hf_greedy(backend.model, prompt, 12)
     gaps = []  # a mistake that changes no token in so short a text is called nothing
     for mistake in ("mask", "position"):
         with monkeypatch.context() as patch:
             planted(patch, mistake)
-            gaps += partings(backend, prompt, expected, 1)
+            gaps += partings(backend, prompt, expected, 2)
     assert any(not gap.near_tie for gap in gaps), (backend.exactness, gaps)
 
 
