@@ -93,8 +93,11 @@ class App:
         """Milliseconds per pass of one run of the Run button, all that the page would get read and thrown away."""
         prompt, width, most = CASES[name]
         session = secrets.token_hex(6)
-        inputs = [most, width, 0, "hierarchical", "adaptive", ["prompt", "output"], False, "", prompt]
-        body = {"data": inputs, "fn_index": self._run_index(), "session_hash": session}
+        event = self._run_event()
+        parts = {part["id"]: part["props"] for part in self.config["components"]}
+        texts = {"max-new-tokens": most, "decoding-length": width, "keep-trie": False, "document": "", "prompt": prompt}
+        inputs = [texts.get(props.get("elem_id"), props.get("value")) for props in map(parts.get, event["inputs"])]
+        body = {"data": inputs, "fn_index": event["id"], "session_hash": session}
         _post(f"{self.url}/gradio_api/queue/join", body)
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:
             first = next(line for line in events if b'"process_generating"' in line)
@@ -103,15 +106,17 @@ class App:
                 *_, last = (line for line in steps if line.startswith(b"data: "))
             next(line for line in events if b'"process_completed"' in line)
         numbers = json.loads(last.removeprefix(b"data: "))["end"]
-        return 1000 * numbers["seconds"] / (numbers["decode_steps"] + 1)
+        passes = 1 + (numbers["tokens"] - 1) / numbers["mean_accepted_tokens"]
+        return 1000 * numbers["seconds"] / passes
 
-    def _run_index(self) -> int:
+    def _run_event(self) -> dict[str, Any]:
+        """What Gradio does when Run has been pressed."""
         ids = {part["props"].get("elem_id"): part["id"] for part in self.config["components"]}
         events = self.config["dependencies"]
         click = next(
             event for event in events if [ids["run"], "click"] in [list(target) for target in event["targets"]]
         )
-        return next(event["id"] for event in events if event.get("trigger_after") == click["id"])
+        return next(event for event in events if event.get("trigger_after") == click["id"])
 
 
 def _post(url: str, body: dict[str, Any]) -> None:
