@@ -96,7 +96,8 @@ class App:
         event = self._run_event()
         parts = {part["id"]: part["props"] for part in self.config["components"]}
         texts = {"max-new-tokens": most, "decoding-length": width, "keep-trie": False, "document": "", "prompt": prompt}
-        inputs = [texts.get(props.get("elem_id"), props.get("value")) for props in map(parts.get, event["inputs"])]
+        asked = [parts[one] for one in event["inputs"]]
+        inputs = [texts.get(props.get("elem_id"), props.get("value")) for props in asked]
         body = {"data": inputs, "fn_index": event["id"], "session_hash": session}
         _post(f"{self.url}/gradio_api/queue/join", body)
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as events:
