@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.visitors import open_settings
+
 pytestmark = pytest.mark.browser
 
 
@@ -25,8 +27,7 @@ def test_an_empty_prompt_is_a_message(open_page: Callable[..., Page]) -> None:
 def test_only_what_differs_from_its_default_is_in_the_url(open_page: Callable[..., Page]) -> None:
     page = open_page("/?decoding_length=16&preset=Story")
     page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
-    page.click("#gear")
-    page.wait_for_timeout(500)  # Gradio sets the fields of a pane that opens once more, some 30 ms later
+    open_settings(page)
     width = page.locator("#decoding-length input[type=number]")
     width.fill("8")
     width.press("Tab")

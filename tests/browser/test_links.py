@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.page import presets
+from tests.browser.visitors import open_settings
 
 pytestmark = pytest.mark.browser
 
@@ -144,7 +145,7 @@ def test_runs_that_draw_are_never_called_greedy_and_share_the_trie(open_page: Ca
     page.keyboard.press("Home")
     expect(page.locator("#sentence")).to_contain_text("dice of seed 1 drew")
     page.wait_for_selector("#run:enabled")
-    page.click("#gear")
+    open_settings(page)
     page.locator("#seed input").first.fill("2")
     page.keyboard.press("Tab")
     page.wait_for_url(re.compile("seed=2"))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.visitors import open_settings
+
 pytestmark = pytest.mark.browser
 
 OVER = "document.querySelector('#stage [data-state]').dataset.state === 'finished'"
@@ -52,7 +54,7 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     first = page.get_attribute("#stage [data-run]", "data-run")
     page.click("[data-keep]")
     expect(page.locator("[data-keep]")).to_have_attribute("aria-pressed", "true")
-    page.click("#gear")
+    open_settings(page)
     page.locator("#decoding-length input[type=number]").fill("4")
     page.keyboard.press("Tab")
     page.click("#run")

@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 PATIENCE = 60_000
 """Milliseconds that something on the page may take: more than any delay of a busy machine."""
 
 OpenPage = Callable[..., Page]
+
+
+def open_settings(page: Page) -> None:
+    """Open the drawer with the settings, and wait until what is typed there stays.
+
+    Gradio mounts the fields of a closed pane when it is opened, and sets them once more a frame after that.
+    """
+    page.click("#gear")
+    expect(page.locator("#decoding-length input[type=number]")).to_be_visible()
+    page.wait_for_timeout(500)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
 class Visitors:
