@@ -20,6 +20,7 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 import platformdirs
 
 from lookahead.atomic import write_whole
@@ -45,13 +46,18 @@ RECENT_PASSES = 256
 """Passes of runs that are remembered."""
 HALF_LIFE_PASSES = 64.0
 """A pass counts half as much after this many others."""
-_NEIGHBOURS = 2.0
-"""How many recent passes of a length its neighbours' passes together count for."""
+_QUARTILE_ERROR = 1.36
+"""Standard error of a normal sample's lower quartile, times the root of its size, per standard deviation:
+sqrt(p (1 - p)) / phi(z_p)."""
+_MEDIAN_APART = 0.954
+"""Median distance of two normal values, per standard deviation: sqrt(2) z_0.75 (Shamos 1976)."""
 STORE_SECONDS = 5.0
 """Least time between two writes to the cache folder by runs."""
 
 Pass = tuple[int, float]
 """A forward pass that a run made: tokens, seconds."""
+_Ratio = tuple[float, float]
+"""A pass against the curve: logarithm of the ratio of the times, weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +131,24 @@ class PassCosts:
         """
         return self.at(length) / self.at(1) - 1.0
 
-    def corrected(self, passes: Sequence[Pass]) -> PassCosts:
+    def corrected(self, passes: Sequence[Pass], half_life: float = HALF_LIFE_PASSES) -> PassCosts:
         """The curve as these passes of runs show it, the latest last; the same lengths.
 
-        Each pass is compared with the curve, and the ratio belongs to the nearest measured length. A length moves by
-        the lower quartile of its ratios, because other work on the machine only adds time; later passes weigh more.
-        Few or old ratios give way to those of the neighbours, the nearest first, so that a machine that became
-        slower or faster as a whole moves the whole curve, and what is learned of one width does not bend it.
+        Each pass is compared with the curve, and the ratio belongs to the nearest measured length. A length moves as
+        ``_moves`` says; one without passes moves as its neighbours with passes do.
+
+        Args:
+            half_life: A pass counts half as much after this many others; ``math.inf`` weighs all alike.
         """
-        found: list[list[tuple[float, float]]] = [[] for _ in self.lengths]
+        found: list[list[_Ratio]] = [[] for _ in self.lengths]
         for age, (width, seconds) in enumerate(reversed(passes)):
             near = min(range(len(found)), key=lambda place: abs(math.log(self.lengths[place] / width)))
-            found[near].append((math.log(seconds / self.at(width)), 0.5 ** (age / HALF_LIFE_PASSES)))
-        weights = [sum(weight for _, weight in ratios) for ratios in found]
-        shifts = [_lower_quartile(ratios) for ratios in found]
-        moved = []
-        for place, seconds in enumerate(self.seconds):
-            reach = [0.0 if other == place else w * 0.5 ** abs(other - place) for other, w in enumerate(weights)]
-            around = _NEIGHBOURS if any(reach) else 0.0
-            smooth = sum(map(math.prod, zip(reach, shifts, strict=True))) / (sum(reach) or 1.0)
-            total = weights[place] + around
-            moved.append(seconds * math.exp((weights[place] * shifts[place] + around * smooth) / (total or 1.0)))
-        return PassCosts(self.lengths, tuple(moved))
+            found[near].append((math.log(seconds / self.at(width)), 0.5 ** (age / half_life)))
+        seen = [place for place, ratios in enumerate(found) if ratios]
+        if not seen:
+            return self
+        moves = np.interp(range(len(found)), seen, _moves([found[place] for place in seen]))
+        return PassCosts(self.lengths, tuple((np.array(self.seconds) * np.exp(moves)).tolist()))
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as a JSON object."""
@@ -162,12 +164,41 @@ class PassCosts:
         return 1 / STALE < off_one < STALE and 1 / STALE < off_wide < STALE and 1 / BENT < off_wide / off_one < BENT
 
 
-def _lower_quartile(values: list[tuple[float, float]]) -> float:
-    """The value below which a quarter of the weight is; 0.0 if there are no values."""
-    quarter = sum(weight for _, weight in values) / 4
+def _moves(found: Sequence[Sequence[_Ratio]]) -> np.ndarray:
+    """By how much each length moves, as a logarithm, from its ratios, the latest first; shape ``(lengths,)``.
+
+    The lower quartile of its ratios is what a length shows of itself, because other work on the machine only adds
+    time. Of few passes that is mostly noise, so a length moves with the others, and by itself only as far as lengths
+    differ by more than noise: random effects, after DerSimonian and Laird 1986, as an empirical Bayes estimate. What
+    a length showed of itself fades with the age of its latest pass.
+    """
+    shown = np.array([_quantile(ratios, 0.25) for ratios in found])
+    weights = [np.array([weight for _, weight in ratios]) for ratios in found]
+    counts = np.array([one.sum() ** 2 / (one @ one) for one in weights])
+    apart = _apart(found) or _apart([[ratio for ratios in found for ratio in ratios]])
+    noise = (_QUARTILE_ERROR * _quantile(apart, 0.5) / _MEDIAN_APART) ** 2  # variance of ``shown``, times counts
+    excess = counts @ (shown - np.average(shown, weights=counts)) ** 2 - (len(found) - 1) * noise
+    between = max(excess / (counts @ (1 - counts / counts.sum()) or 1.0), 1e-30)  # 0 would divide 0 by 0
+    own = np.array([one[0] for one in weights]) * between / (between + noise / counts)
+    common = np.average(shown, weights=own)
+    return common + own * (shown - common)
+
+
+def _apart(found: Sequence[Sequence[_Ratio]]) -> list[tuple[float, float]]:
+    """Distances of ratios of the same length, each with the weight of the older one.
+
+    Half of the passes lie between the two: busy minutes are noise, too, and passes that follow each other share them.
+    """
+    pairs = (pair for ratios in found for pair in zip(ratios, ratios[(len(ratios) + 1) // 2 :], strict=False))
+    return [(abs(one - other), weight) for (one, _), (other, weight) in pairs]
+
+
+def _quantile(values: Sequence[tuple[float, float]], share: float) -> float:
+    """The value below which this share of the weight is; 0.0 if there are no values."""
+    left = share * sum(weight for _, weight in values)
     for value, weight in sorted(values):
-        quarter -= weight
-        if quarter <= 0:
+        left -= weight
+        if left <= 0:
             return value
     return 0.0
 

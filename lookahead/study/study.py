@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -236,12 +237,13 @@ def base_config(samples: Sequence[Sample], given: Mapping[str, Any], timed: bool
 def shown_costs(samples: Iterable[Sample], costs: PassCosts | None) -> PassCosts | None:
     """T(n) as the passes of those runs show it that chose their widths by these costs; the costs without such runs.
 
-    The measurement before the runs is of one moment: predictions by it were off by an eighth, by this by a sixtieth.
+    The measurement before the runs is of one moment, so predictions by it can be an eighth off. The passes of a study
+    weigh alike: its first prompts count as much as its last.
     """
     runs = [run for one in samples for run in (one.run, one.plain) if one.run and run and one.run.pass_costs == costs]
     passes = [(len(draft), step.timings.forward_seconds) for run in runs for step, draft in decode_steps(run.steps)]
     passes = [(width, seconds) for width, seconds in passes if seconds > 0]
-    return costs.corrected(passes) if costs and passes else costs
+    return costs.corrected(passes, half_life=math.inf) if costs else costs
 
 
 def as_recorded(options: StudyOptions, samples: Iterable[Sample]) -> StudyOptions:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
+from statistics import fmean, median
 
 import pytest
 from hypothesis import given
@@ -178,6 +180,66 @@ def test_old_passes_of_one_width_give_way_to_recent_ones_of_its_neighbours():
     fresh, aged = TRUE.corrected(busy_wide), TRUE.corrected(busy_wide + narrow)
     assert fresh.at(16) == pytest.approx(4.0 * TRUE.at(16))
     assert aged.at(16) / aged.at(1) < 1.8 * TRUE.at(16) / TRUE.at(1)
+
+
+# ------------------------------------------------------------------ noise, and what is really bent
+
+
+def noisy_passes(seed: int, least: int, most: int, wide: float = 1.0) -> list[tuple[int, float]]:
+    """So many passes of each length, in any order; those of 16 tokens and more take ``wide`` times as long."""
+    drawn = random.Random(seed)
+    widths = [width for width in TRUE.lengths for _ in range(drawn.randint(least, most))]
+    drawn.shuffle(widths)
+    factors = [drawn.lognormvariate(0.0, 0.08) * (wide if width >= 16 else 1.0) for width in widths]
+    return [(width, factor * TRUE.at(width)) for width, factor in zip(widths, factors, strict=True)]
+
+
+def moves(costs: PassCosts) -> list[float]:
+    """How far each length moved, as logarithms."""
+    return [math.log(now / before) for now, before in zip(costs.seconds, TRUE.seconds, strict=True)]
+
+
+def test_noise_hardly_bends_the_curve():
+    """Passes that differ by 8 %: by their lower quartiles alone the shape would be 3 % off, of 20 to 40 of a length."""
+    for weighed in ({}, {"half_life": math.inf}):
+        curves = [moves(TRUE.corrected(noisy_passes(seed, 20, 40), **weighed)) for seed in range(200)]
+        off = sorted(max(abs(move - fmean(curve)) for move in curve) for curve in curves)
+        assert off[100] < 0.005
+        assert off[150] < 0.015
+        assert off[190] < 0.035
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_few_passes_mostly_move_the_curve_as_a_whole(most):
+    curves = [moves(TRUE.corrected(noisy_passes(seed, 1, most))) for seed in range(200)]
+    assert median(max(curve) - min(curve) for curve in curves) < 0.02
+
+
+def test_a_curve_that_is_really_bent_is_followed():
+    curves = [moves(TRUE.corrected(noisy_passes(seed, 60, 60, wide=1.2), math.inf)) for seed in range(100)]
+    off = sorted(abs(fmean(curve[4:]) - fmean(curve[:4]) - math.log(1.2)) for curve in curves)
+    assert off[95] < 0.04
+
+
+def test_a_length_without_passes_moves_as_those_beside_it():
+    """A machine on which wide passes became slower does not leave the widest behind."""
+    passes = passes_of(TRUE, [1, 2] * 40) + passes_of(TRUE, [16] * 40, 2.0)
+    factors = [math.exp(move) for move in moves(TRUE.corrected(passes, half_life=math.inf))]
+    assert factors == pytest.approx([1, 1, 2 ** (1 / 3), 2 ** (2 / 3), 2, 2, 2])
+
+
+def test_all_passes_weigh_alike_where_that_is_asked_for():
+    slow, fast = passes_of(TRUE, [1, 8] * 90, 3.0), passes_of(TRUE, [1, 8] * 20)
+    assert TRUE.corrected(slow + fast, math.inf).seconds == pytest.approx([3.0 * seconds for seconds in TRUE.seconds])
+
+
+@pytest.mark.parametrize("passes", [[(1, 0.012)], [(16, 0.028)] * 2, [(1, 0.012), (16, 0.014)] * 3])
+@pytest.mark.filterwarnings("error")
+def test_passes_without_any_spread_are_believed(passes):
+    """One alone, equal ones of one length and of two: none divides by zero."""
+    moved = TRUE.corrected(passes)
+    for width, seconds in passes:
+        assert moved.at(width) == pytest.approx(seconds, rel=0.05)
 
 
 # ------------------------------------------------------------------ remembering

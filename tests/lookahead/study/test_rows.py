@@ -22,7 +22,7 @@ from lookahead.study.material import Sample, sample_of, to_trace
 from lookahead.study.reading import read_material
 from lookahead.study.result import Row, Study
 from lookahead.study.rows import row_of, total_of
-from lookahead.study.study import StudyOptions, base_config, make_study
+from lookahead.study.study import StudyOptions, base_config, make_study, shown_costs
 from lookahead.study.table import flat, table, to_csv
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
 from tests.lookahead.study.samples import recorded
@@ -102,6 +102,20 @@ def test_a_replay_of_a_run_with_its_own_settings_has_the_row_of_the_run(prompt, 
     assert replayed.seconds is None
     for name in (*COUNTS, "tokens_per_pass", "by_source", "by_depth", "by_match_length"):
         assert getattr(recorded, name) == getattr(replayed, name), name
+
+
+def test_the_first_runs_of_a_study_weigh_as_much_as_the_last_in_its_pass_costs():
+    run, samples = recorded(), []
+    for factor in [3.0] * 9 + [1.0] * 2:
+        times = [factor * COSTS.at(1 if step.draft is None else len(step.draft)) for step in run.steps]
+        steps = [
+            replace(step, timings=replace(step.timings, forward_seconds=seconds))
+            for step, seconds in zip(run.steps, times, strict=True)
+        ]
+        samples.append(_sample(replace(run, steps=tuple(steps), pass_costs=COSTS)))
+    shown = shown_costs(samples, COSTS)
+    assert shown is not None
+    assert shown.seconds == pytest.approx([3.0 * seconds for seconds in COSTS.seconds])
 
 
 def test_a_run_that_is_faster_than_its_tokens_per_pass_was_disturbed():
