@@ -18,8 +18,10 @@ from torch.nn import functional
 TRIED_ROWS = (1, 2, 3, 5, 8, 16, 33, 64)
 """Rows of the passes that must agree with each other."""
 _TIMED_ROWS = (1, 4, 8)
-_TRIES = 5
-_COLD_BYTES = 1 << 26
+_TRIES, _FEWEST_TRIES = 5, 2
+_ENOUGH_SECONDS = 0.3
+"""Time for the tries of one shape; one that is under way ends."""
+_COLD_BYTES = 1 << 25
 """Weights that are timed one after the other, as in a pass: a single layer would be read from the processor's cache."""
 _WORTH_WEIGHTS = 1 << 16
 """Smaller layers are not changed for speed: the time of one can hardly be measured."""
@@ -165,7 +167,10 @@ def _independent(linear: Linear, rows: Tensor) -> bool:
 def _seconds(ways: Sequence[Sequence[Linear]], rows: Tensor) -> list[float]:
     """Time of a few passes through the layers, one after the other, each way in turn; the fastest of a few each."""
     times = [[math.inf] * len(_TIMED_ROWS) for _ in ways]
-    for _ in range(_TRIES):
+    begun = perf_counter()
+    for tries in range(_TRIES):
+        if tries >= _FEWEST_TRIES and perf_counter() - begun > _ENOUGH_SECONDS:
+            break
         for place, count in enumerate(_TIMED_ROWS):
             for linears, fastest in zip(ways, times, strict=True):
                 started = perf_counter()
