@@ -1,10 +1,13 @@
-"""Linear layers on a CPU whose rows do not depend on how many there are: packed for oneDNN, chosen by measurement."""
+"""Linear layers on a CPU: computed as loaded, weights first, or packed for oneDNN; one layer of each shape is tried."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import Any, cast
 
@@ -14,14 +17,32 @@ from torch.nn import functional
 
 TRIED_ROWS = (1, 2, 3, 5, 8, 16, 33, 64)
 """Rows of the passes that must agree with each other."""
-_TIMED_ROWS = (1, 8)
-_TRIES = 5
+_TIMED_ROWS = (1, 4, 8)
+_TRIES, _FEWEST_TRIES = 5, 2
+_ENOUGH_SECONDS = 0.3
+"""Time for the tries of one shape; one that is under way ends."""
+_COLD_BYTES = 1 << 25
+"""Weights that are timed one after the other, as in a pass: a single layer would be read from the processor's cache."""
 _WORTH_WEIGHTS = 1 << 16
-"""Smaller layers are not packed for speed: the time of one can hardly be measured."""
+"""Smaller layers are not changed for speed: the time of one can hardly be measured."""
 _GAIN = 0.9
-"""A packed layer replaces one that is as exact only if it takes at most this share of its time."""
+"""Another way replaces one that is as exact only if it takes at most this share of its time."""
 _BATCH_HINT = 16
 """oneDNN chooses its layout for passes of about so many rows."""
+
+Linear = Callable[[Tensor], Tensor]
+Way = Callable[[nn.Linear], None]
+
+
+class WeightFirstLinear(nn.Linear):
+    """A linear layer that multiplies its weights with the rows where they are few: ``(weight @ rows.T).T``.
+
+    The same weights, which a library may read faster in this order; one row and long prompts are computed as usual.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The layer's output."""
+        return _weight_first(self.weight, self.bias, input)
 
 
 class PackedLinear(nn.Linear):
@@ -41,8 +62,7 @@ class PackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's output; the same for a row whatever the other rows are."""
-        output = _apply_packed(self.packed_weight, self._bias, input.to(self.packed_weight.dtype))
-        return output.to(input.dtype)
+        return _from_packed(self.packed_weight, self._bias, input)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -57,31 +77,29 @@ class PackedLinear(nn.Linear):
 
 
 def choose_linears(model: nn.Module, exact: bool = True) -> int:
-    """Pack the linear layers of a model on a CPU where that makes them exact or faster; returns how many.
+    """Change the linear layers of a model on a CPU where that makes them exact or faster; returns how many.
 
-    One layer of every shape is tried: whether a row's bits depend on the number of rows, and the time of a few.
-    Where it need not be ``exact``, speed alone decides.
-    A layer whose dtype oneDNN cannot pack here may get float32 weights, twice the size: only if that makes it exact or
+    Layers of one shape are tried together: whether a row's bits depend on the number of rows, and the time of a few.
+    Where they need not be ``exact``, speed alone decides.
+    Layers whose dtype oneDNN cannot pack here may get float32 weights, twice the size: only if that makes them exact or
     faster, and if all layers as float32 take less than half of the memory that is free.
     """
     least = 0 if exact else _WORTH_WEIGHTS
-    layers = [
-        module
-        for module in model.modules()
-        if type(module) is nn.Linear and _can_pack(module) and module.weight.numel() >= least
-    ]
-    widens = exact and sum(4 * layer.weight.numel() for layer in layers) < _free_bytes() / 2
-    verdicts: dict[tuple[Any, ...], torch.dtype | None] = {}
-    packed = 0
+    shapes: defaultdict[tuple[Any, ...], list[nn.Linear]] = defaultdict(list)
+    for module in model.modules():
+        if type(module) is nn.Linear and _can_change(module) and module.weight.numel() >= least:
+            shapes[*module.weight.shape, module.weight.dtype, module.bias is None].append(module)
+    widens = (
+        exact and sum(4 * layer.weight.numel() for layers in shapes.values() for layer in layers) < _free_bytes() / 2
+    )
+    changed = 0
     with torch.inference_mode():
-        for layer in layers:
-            shape = (*layer.weight.shape, layer.weight.dtype, layer.bias is None)
-            if shape not in verdicts:
-                verdicts[shape] = _better_packed(layer, widens, exact)
-            if (dtype := verdicts[shape]) is not None:
-                _pack_in_place(layer, dtype)
-                packed += 1
-    return packed
+        for layers in shapes.values():
+            if (way := _best_way(layers, widens, exact)) is not None:
+                for layer in layers:
+                    way(layer)
+                changed += len(layers)
+    return changed
 
 
 def unpack(layer: nn.Linear) -> nn.Linear:
@@ -94,7 +112,7 @@ def unpack(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def _can_pack(layer: nn.Linear) -> bool:
+def _can_change(layer: nn.Linear) -> bool:
     weight = layer.weight
     return (
         type(weight) is nn.Parameter  # not a quantiser's own kind of tensor
@@ -112,48 +130,67 @@ def _free_bytes() -> float:
         return math.inf
 
 
-def _better_packed(layer: nn.Linear, widens: bool, exact: bool) -> torch.dtype | None:
-    """The dtype in which the layer is better packed, float32 only if it ``widens``; None if it is as good as it is."""
+def _best_way(layers: Sequence[nn.Linear], widens: bool, exact: bool) -> Way | None:
+    """What to do with layers of one shape; None if they are as good as they are."""
+    first = layers[0]
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn((max(TRIED_ROWS), layer.in_features), generator=generator).to(layer.weight.dtype)
+    rows = torch.randn((max(TRIED_ROWS), first.in_features), generator=generator).to(first.weight.dtype)
+    timed = list(islice(layers, max(1, _COLD_BYTES // first.weight.nbytes)))
+    own = [partial(functional.linear, weight=one.weight, bias=one.bias) for one in timed]
+    tried = [(None, own), *_ways(timed, widens)]
+    good = [(way, linears) for way, linears in tried if not exact or _independent(linears[0], rows)]
+    if not good:
+        return None
+    seconds = _seconds([linears for _, linears in good], rows)
+    worth = [time if way else _GAIN * time for (way, _), time in zip(good, seconds, strict=True)]
+    return good[worth.index(min(worth))][0]
 
-    def plain(part: Tensor) -> Tensor:
-        return functional.linear(part, layer.weight, layer.bias)
 
-    good = not exact or _independent(plain, rows)
-    for dtype in dict.fromkeys((layer.weight.dtype, torch.float32 if widens else layer.weight.dtype)):
+def _ways(layers: Sequence[nn.Linear], widens: bool) -> Iterator[tuple[Way, list[Linear]]]:
+    """What can be done with a layer, and what these layers would then compute."""
+    yield _put_weight_first, [partial(_weight_first, one.weight, one.bias) for one in layers]
+    dtype = layers[0].weight.dtype
+    for packed in dict.fromkeys((dtype, torch.float32 if widens else dtype)):
         try:
-            weight, bias = _packed(layer, dtype)
+            kept = [_packed(one, packed) for one in layers]
         except RuntimeError:  # this processor cannot
             continue
-
-        def packed(part: Tensor, weight: Tensor = weight, bias: Tensor | None = bias) -> Tensor:
-            return _apply_packed(weight, bias, part.to(weight.dtype)).to(part.dtype)
-
-        if exact and not _independent(packed, rows):
-            continue
-        if not good or _seconds(packed, rows) < _GAIN * _seconds(plain, rows):
-            return dtype
-    return None
+        yield partial(_pack_in_place, dtype=packed), [partial(_from_packed, *weights) for weights in kept]
 
 
-def _independent(linear: Callable[[Tensor], Tensor], rows: Tensor) -> bool:
+def _independent(linear: Linear, rows: Tensor) -> bool:
     """Whether every row's result is the same in passes of all numbers of rows."""
     expected = linear(rows)
     return all(torch.equal(linear(rows[-count:]), expected[-count:]) for count in TRIED_ROWS)
 
 
-def _seconds(linear: Callable[[Tensor], Tensor], rows: Tensor) -> float:
-    """Time of a few passes with all threads, the fastest of a few each."""
-    total = 0.0
-    for count in _TIMED_ROWS:
-        times = []
-        for _ in range(_TRIES):
-            started = perf_counter()
-            linear(rows[:count])
-            times.append(perf_counter() - started)
-        total += min(times)
-    return total
+def _seconds(ways: Sequence[Sequence[Linear]], rows: Tensor) -> list[float]:
+    """Time of a few passes through the layers, one after the other, each way in turn; the fastest of a few each."""
+    times = [[math.inf] * len(_TIMED_ROWS) for _ in ways]
+    begun = perf_counter()
+    for tries in range(_TRIES):
+        if tries >= _FEWEST_TRIES and perf_counter() - begun > _ENOUGH_SECONDS:
+            break
+        for place, count in enumerate(_TIMED_ROWS):
+            for linears, fastest in zip(ways, times, strict=True):
+                started = perf_counter()
+                for linear in linears:
+                    linear(rows[:count])
+                fastest[place] = min(fastest[place], perf_counter() - started)
+    return [sum(fastest) for fastest in times]
+
+
+def _weight_first(weight: Tensor, bias: Tensor | None, input: Tensor) -> Tensor:
+    rows = input.reshape(-1, input.shape[-1])
+    if not 1 < len(rows) <= max(TRIED_ROWS):
+        return functional.linear(input, weight, bias)
+    columns = rows.t()
+    output = weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)
+    return output.t().reshape(*input.shape[:-1], -1)
+
+
+def _put_weight_first(layer: nn.Linear) -> None:
+    layer.__class__ = WeightFirstLinear
 
 
 def _packed(layer: nn.Linear, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
@@ -161,8 +198,9 @@ def _packed(layer: nn.Linear, dtype: torch.dtype) -> tuple[Tensor, Tensor | None
     return weight, None if layer.bias is None else layer.bias.detach().to(dtype)
 
 
-def _apply_packed(weight: Tensor, bias: Tensor | None, rows: Tensor) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+def _from_packed(weight: Tensor, bias: Tensor | None, input: Tensor) -> Tensor:
+    output = torch.ops.mkldnn._linear_pointwise(input.to(weight.dtype), weight, bias, "none", [], "")
+    return output.to(input.dtype)
 
 
 def _pack_in_place(layer: nn.Linear, dtype: torch.dtype) -> None:

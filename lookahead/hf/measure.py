@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from lookahead.costs import PassCosts, measured_lengths
 from lookahead.draft import DraftTree
-from lookahead.hf.linears import PackedLinear
+from lookahead.hf.linears import PackedLinear, WeightFirstLinear
 from lookahead.hf.model_config import known
 from lookahead.hf.session import TreeSession
 
@@ -139,6 +139,7 @@ def measured_setting(model: PreTrainedModel) -> dict[str, Any]:
         **shape,
         "parameters": model.num_parameters(),
         "packed_layers": sum(isinstance(module, PackedLinear) for module in model.modules()),
+        "weight_first_layers": sum(isinstance(module, WeightFirstLinear) for module in model.modules()),
         "model": str(getattr(model.config, "name_or_path", "")),
         "attention": str(getattr(model.config, "_attn_implementation", "")),
         "device": str(device),

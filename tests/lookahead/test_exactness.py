@@ -264,17 +264,52 @@ def test_layers_are_widened_only_where_memory_is_free(
 
     monkeypatch.setattr(linears, "_packed", only_wide)
     monkeypatch.setattr(linears, "_free_bytes", lambda: free)
-    monkeypatch.setattr(linears, "_seconds", lambda linear, rows: float(linear.__name__ != "packed"))
+    monkeypatch.setattr(linears, "_seconds", lambda ways, rows: [float(-place) for place in range(len(ways))])
     model = torch.nn.Sequential(torch.nn.Linear(64, 64).to(torch.bfloat16))
-    assert linears.choose_linears(model) == packed
+    linears.choose_linears(model)
+    assert isinstance(model[0], linears.PackedLinear) == packed
 
 
-@pytest.mark.parametrize(("gain", "packed"), [(0.5, 4), (2.0, 0)])
-def test_layers_in_float32_are_packed_where_they_are_faster(
-    gain: float, packed: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "kind"),
+    [
+        ((1.0, 0.5, 0.7), linears.WeightFirstLinear),
+        ((1.0, 0.7, 0.5), linears.PackedLinear),
+        ((1.0, 0.95, 0.92), torch.nn.Linear),
+    ],
+)
+def test_layers_in_float32_are_computed_in_the_way_that_is_fastest(
+    seconds: tuple[float, ...], kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a measurement, whether exact or not; small layers stay."""
-    monkeypatch.setattr(linears, "_seconds", lambda linear, rows: gain if linear.__name__ == "packed" else 1.0)
+    """By a measurement, whether exact or not; small layers stay, and a gain within the noise changes nothing."""
+    monkeypatch.setattr(linears, "_seconds", lambda ways, rows: list(seconds))
     monkeypatch.setattr(linears, "_independent", lambda linear, rows: False)
     model = torch.nn.Sequential(*(torch.nn.Linear(size, size) for size in (256, 64, 256, 256, 256)))
-    assert linears.choose_linears(model, exact=False) == packed
+    assert linears.choose_linears(model, exact=False) == (0 if kind is torch.nn.Linear else 4)
+    assert [type(layer) for layer in model] == [kind, torch.nn.Linear, kind, kind, kind]
+
+
+def test_layers_of_one_shape_are_timed_together_and_no_more_than_leave_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A single layer would be read from the processor's cache, as no pass reads it."""
+    timed = []
+    monkeypatch.setattr(linears, "_seconds", lambda ways, rows: [timed.append(len(one)) or 1.0 for one in ways])
+    monkeypatch.setattr(linears, "_COLD_BYTES", 3 * 4 * 256 * 256)
+    model = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(5)), torch.nn.Linear(256, 512))
+    assert linears.choose_linears(model, exact=False) == 0
+    assert timed == [3, 3, 3, 1, 1, 1]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 64, 65])
+def test_weights_first_compute_the_same_and_are_stored_as_they_were(bias: bool, rows: int) -> None:
+    layer = torch.nn.Linear(48, 80, bias=bias, dtype=torch.float64)
+    stored = {name: value.clone() for name, value in layer.state_dict().items()}
+    input = torch.randn(1, rows, 48, dtype=torch.float64)
+    expected = layer(input)
+    linears._put_weight_first(layer)
+    assert torch.allclose(layer(input), expected, rtol=1e-12, atol=1e-12)
+    assert layer(input).shape == expected.shape
+    assert layer(input[0]).shape == expected[0].shape
+    assert all(torch.equal(stored[name], value) for name, value in layer.state_dict().items())
