@@ -186,7 +186,7 @@ def _weight_first(weight: Tensor, bias: Tensor | None, input: Tensor) -> Tensor:
         return functional.linear(input, weight, bias)
     columns = rows.t()
     output = weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)
-    return output.t().reshape(*input.shape[:-1], -1)
+    return output.t().contiguous().view(*input.shape[:-1], -1)  # fast attention needs adjacent elements
 
 
 def _put_weight_first(layer: nn.Linear) -> None:

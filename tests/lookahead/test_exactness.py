@@ -311,5 +311,6 @@ def test_weights_first_compute_the_same_and_are_stored_as_they_were(bias: bool, 
     linears._put_weight_first(layer)
     assert torch.allclose(layer(input), expected, rtol=1e-12, atol=1e-12)
     assert layer(input).shape == expected.shape
+    assert layer(input).is_contiguous()  # torch's fast attention takes no other
     assert layer(input[0]).shape == expected[0].shape
     assert all(torch.equal(stored[name], value) for name, value in layer.state_dict().items())
