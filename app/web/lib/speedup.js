@@ -9,9 +9,14 @@ const ONCE = 0.1;
 const FINE = 0.15; // half the width of a range up to which one digit after the point says something
 const COARSE = 0.75; // and up to which a half does
 
+const ALIKE = 1.15; // two times that are closer than this factor, and no clearer, are called about the same
+
+/** Times that say nothing, as when one try took twice as long as the next. @type {Pick<Speedup, 'kind' | 'times' | 'words'>} */
+const BUSY = { kind: 'busy', times: '–', words: 'the machine was busy, press Compare again' };
+
 const FEW = 3; // passes without guesses that say how fast a run's passes were
 
-/** @typedef {{ tries: number, kind: 'faster' | 'slower' | 'same' | 'busy', ratio: number, times: string, words: string }} Speedup */
+/** @typedef {{ tries: number, kind: 'faster' | 'slower' | 'same' | 'busy', ratio: number, seconds: [number, number], times: string, words: string }} Speedup seconds: of this one and of the other, the mean of their tries */
 
 /**
  * The wall clock of another run by that of this one, with the range that their tries span; null where one did not end by itself.
@@ -22,7 +27,7 @@ const FEW = 3; // passes without guesses that say how fast a run's passes were
 export function speedup(run, other, name = run && plainWords(run)) {
   if (!run || !other || !whole(run) || !whole(other) || !(run.end.seconds > 0)) return null;
   const found = ofTimes(triesOf(run, other), triesOf(other, run), name);
-  return found.kind === 'same' || believable(found.ratio, run, other) ? found : { ...found, kind: 'busy', times: '–', words: 'the machine was busy, press Compare again' };
+  return found.kind === 'same' || believable(found.ratio, run, other) ? found : { ...found, ...BUSY };
 }
 
 /** Whether a run's passes allow it to be so much faster, or slower, than plain decoding. @param {number} ratio @param {Run} run @param {Run} plain */
@@ -45,14 +50,16 @@ function leastSpeedup(run, plain) {
 
 /** The same of the seconds of their tries alone. @param {number[]} mine @param {number[]} theirs @param {string} [name] @returns {Speedup} */
 export function ofTimes(mine, theirs, name = 'greedy') {
-  const ratio = mean(theirs) / mean(mine), tries = Math.min(mine.length, theirs.length);
+  /** @type {[number, number]} */ const seconds = [mean(mine), mean(theirs)];
+  const ratio = seconds[1] / seconds[0], tries = Math.min(mine.length, theirs.length);
   const off = tries > 1 ? 0 : ONCE;
   const low = Math.min(...theirs) / Math.max(...mine) * (1 - off), high = Math.max(...theirs) / Math.min(...mine) * (1 + off);
   const [shown, about] = rounded(ratio, (high - low) / 2);
-  if ((low <= 1 && high >= 1) || Number(shown) === 1) return { tries, kind: 'same', ratio, times: '≈ 1×', words: 'about as fast as ' + name };
+  if (Number(shown) === 1 || (low <= 1 && high >= 1 && Math.abs(Math.log(ratio)) < Math.log(ALIKE))) return { tries, kind: 'same', ratio, seconds, times: '≈ 1×', words: 'about as fast as ' + name };
+  if (low <= 1 && high >= 1) return { tries, ratio, seconds, ...BUSY };
   const kind = ratio > 1 ? 'faster' : 'slower';
   const words = (about ? 'about ' : '') + shown + ' times' + (kind === 'faster' ? ' faster than ' : ' as fast as ') + name;
-  return { tries, kind, ratio, times: (about ? '≈ ' : '') + shown + '×', words };
+  return { tries, kind, ratio, seconds, times: (about ? '≈ ' : '') + shown + '×', words };
 }
 
 /** Seconds of every try of a run. The run beside it, which ended later, may know of more. @param {Run} run @param {Run} beside */

@@ -120,8 +120,9 @@ function comparison(/** @type {Run} */ run, /** @type {Run} */ other, /** @type 
       ', ' + theirs + ' ' + count(other) + ' and ' + clock(other.end.seconds) + '.';
   }
   const fast = speedup(run, other, theirs === 'plain' ? undefined : theirs), twice = fast && fast.tries > 1 ? '; timed ' + (fast.tries === 2 ? 'twice' : fast.tries + ' times') : '';
+  const [mine, others] = fast?.seconds || [run.end.seconds, other.end.seconds];
   return 'Same ' + count(run) + ' instead of ' + decoded(other).passes + ': ' +
-    (fast ? fast.words + (fast.kind === 'busy' ? '' : ' here') : '') + ' (' + clock(run.end.seconds) + ', ' + theirs + ' ' + clock(other.end.seconds) + twice + ').';
+    (fast ? fast.words + (fast.kind === 'busy' ? '' : ' here') : '') + ' (' + clock(mine) + ', ' + theirs + ' ' + clock(others) + twice + ').';
 }
 
 /** What a run wrote after its first token. */

@@ -29,7 +29,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     together.set(once / longest, 1, number(once, 0) + ' ms', '1 × ' + size + ' read');
     const times = apart / once;
     put(says, n === 1 ? 'One token: one reading of all ' + size + ' of weights.'
-      : n + ' tokens: ' + (times >= 1.05 ? number(times, 1) + ' times faster in one pass than one by one.' : 'about the same in one pass as one by one, on this machine.'));
+      : n + ' tokens: ' + (times >= 1.05 ? number(times, 1) + ' times faster in one pass than one by one.' : times > 0.95 ? 'about the same in one pass as one by one, on this machine.' : 'slower in one pass than one by one, on this machine.'));
     drawCurve(n);
     if (n >= ENOUGH) lesson.done(n + ' tokens take ' + number(apart, 0) + ' ms one by one, and ' + number(once, 0) + ' ms in one pass.');
   }
