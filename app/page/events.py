@@ -242,8 +242,8 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
     loaded = demo.load(from_url, None, [*fields, *texts.values()], **quiet)
     typed = [controls.preset, *texts.values()]
     loaded.then(None, typed, typed, js=_named(TYPED, texts), **quiet)
-    for name in ("document", "prompt"):  # an own prompt is not an example
-        texts[name].input(None, None, controls.preset, js="() => [null]", **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+    typed_in = gr.Button(elem_id="typed-in", visible="hidden")  # pressed by page.js: no example any more
+    typed_in.click(None, None, controls.preset, js="() => [null]", **quiet)
     loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,6 +5,7 @@
   // Typed, pasted or dropped: Gradio's own event comes late, and not for every one of them.
   document.addEventListener('input', (event) => {
     if (!inField(event)) return;
+    if (!event.target.closest('#expected') && document.querySelector('#preset input:checked')) document.querySelector('#typed-in')?.click();
     const texts = Object.fromEntries(NAMES.map((name) => [name, document.querySelector('#' + name + ' textarea')?.value ?? '']));
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });

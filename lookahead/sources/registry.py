@@ -56,7 +56,7 @@ SOURCES: dict[str, SourceInfo] = {
         SourceInfo(
             "model", "m", "✦", "#6B6200", "#CFC35A", "what the model found likely in earlier passes",
             chance="its probability found in an earlier pass",
-            read_in="nowhere; the model itself found it likely after this token in an earlier pass",
+            read_in="the model's own guess of an earlier pass; the Trie may hold the same text, too",
         ),
         SourceInfo(
             "expected", "e", "◆", "#137300", "#99E68A", "a text that the caller expects",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.page import presets
 from tests.browser.visitors import open_settings
 
 pytestmark = pytest.mark.browser
@@ -185,3 +186,15 @@ def test_a_lane_that_was_stopped_says_so(open_page: Callable[..., Page], passes:
         "(bar) => bar.getBoundingClientRect().right - bar.parentElement.getBoundingClientRect().right"
     )
     assert share < -5, "the bar does not reach the end"
+
+
+def test_a_pasted_prompt_is_no_example_and_the_example_is_one_click_away(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    chosen = page.locator("#preset input:checked")
+    expect(chosen).to_have_count(1)
+    page.fill("#document textarea", "")  # as a paste does: Gradio's own event comes with keys only
+    page.fill("#prompt textarea", "abc abc abc abc")
+    expect(chosen).to_have_count(0)
+    page.locator("#preset label", has_text="Code").click()
+    page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-edit-code'")
+    expect(page.locator("#prompt textarea")).to_have_value(presets.by_name("Edit code").prompt)

@@ -165,7 +165,7 @@ def test_up_and_down_move_among_the_nodes(page: Page, recorded: RunRecord) -> No
     assert "linked" in (page.get_attribute(f"#mask [data-row='{node}']", "class") or "")
     page.keyboard.press("Enter")
     said = "document.querySelector('[data-detail]').textContent"
-    page.wait_for_function(f"{said}.includes('Read in') || {said}.includes('the model itself')")
+    page.wait_for_function(f"{said}.includes('Read in') || {said}.includes('guess of an earlier pass')")
     step = int(page.input_value("#scrubber"))
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"+document.querySelector('#scrubber').value === {step - 1}")

@@ -101,7 +101,7 @@ const diceOf = (/** @type {Run} */ run) => 'dice' + (run.head.seed === undefined
 function inPhase(run, at, phase) {
   const step = run.steps[at], places = placesRead(run, at, step.match).length, guessed = step.draft ? step.draft.parent.length - 1 : 0;
   if (phase === 'accept') return [['4 Accept', 's-phase'], ...sentence(run, at)];
-  if (phase === 'draft') return guessed ? [['2 Draft', 's-phase'], ['What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft', 's-phase'], [whyNoDraft(run, step.left_out)]];
+  if (phase === 'draft') return guessed ? [['2 Draft', 's-phase'], [step.draft?.source.includes('model') ? 'What followed there, and earlier passes, make ' : 'What followed there becomes '], [plural(guessed, 'guess', 'guesses'), 's-guess'], [', the likeliest first.']] : [['2 Draft', 's-phase'], [whyNoDraft(run, step.left_out)]];
   if (phase === 'verify') return [['3 Verify', 's-phase'], ['One pass of the model checks '], [guessed ? 'all of them' : 'nothing', 's-guess'], [guessed ? ': each token sees its own branch alone.' : ' this time; it writes its own next token.']];
   if (!step.match) return [['1 Retrieve', 's-phase'], ['The last token is new to the Trie.']];
   return [['1 Retrieve', 's-phase'], ['The Trie knows '], [step.match === 1 ? 'the last token' : 'the last ' + step.match + ' tokens', 's-guess'], [places ? ' from ' + plural(places, 'place') + ' in the text.' : ' from earlier.']];
@@ -110,6 +110,6 @@ function inPhase(run, at, phase) {
 function whyNoDraft(/** @type {Run} */ run, /** @type {LeftOut | null | undefined} */ left) {
   if (draftsOff(run)) return 'With decoding_length 1 the Trie is not asked.';
   if (!run.head.config.sources.length) return 'With no source the Trie has nothing to guess from.';
-  if (left && left.best) return 'No draft this time: the best guess (“' + label(left.best.text) + '”, ' + percent(left.best.p) + ') was not worth a wider pass.';
+  if (left && left.best) return 'No draft this time: the best guess (' + (left.best.text ? '“' + label(left.best.text) + '”' : 'a token without text') + ', ' + percent(left.best.p) + ') was not worth a wider pass.';
   return left ? 'No draft this time: the Trie has nothing that could follow here.' : 'No draft this time: no guess was worth a wider pass.';
 }

@@ -57,9 +57,9 @@ function fateOf(/** @type {DraftStep} */ { draft }, /** @type {number} */ node) 
 function nodeFacts(step, node, seen, sources) {
   const { draft } = step, { status, wanted } = fateOf(step, node), after = draft.wants[node];
   const row = (/** @type {string} */ name, /** @type {(string | Node)[]} */ ...value) => [make('dt', {}, name), make('dd', {}, ...value)];
-  const rows = row('Token', label(draft.text[node], 40) + (draft.text[node] === '' ? ' (no visible text)' : '') + ', id ' + draft.ids[node]);
+  const rows = row('Token', '“' + label(draft.text[node], 40) + '”' + (draft.text[node] === '' ? ' (no visible text)' : '') + ', id ' + draft.ids[node]);
   rows.push(...row('Status', node ? status + (wanted && ', the model chose ' + wanted) : 'root, the last token so far'));
-  const parts = [make('p', {}, after === null || after === undefined ? 'What the model would write after it depends on the path' : 'After it the model would write ' + label(after, 40))];
+  const parts = [make('p', {}, after === null || after === undefined ? 'What the model would write after it depends on the path' : 'After it the model would write ' + (after ? '“' + label(after, 40) + '”' : 'a token without visible text'))];
   if (node) {
     const source = sources.find(({ name }) => name === draft.source[node]), sign = source ? [signOf(source), ' '] : [];
     rows.push(...row('Source', ...sign, draft.source[node] + ', ' + (source?.chance || 'counted ' + plural(draft.count[node], 'time'))));

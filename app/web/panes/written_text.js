@@ -90,7 +90,7 @@ const MARKUP = `
   function tell() {
     if (!drawn) return;
     const step = toldOf = drawn.run.steps[drawn.step];
-    put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step) : '');
+    put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step) + (drawn.summed && drawn.step < drawn.run.steps.length - 1 ? ' Shown because it tells most.' : '') : '');
   }
 
   on(ribbon, 'click', (event) => {
@@ -133,7 +133,7 @@ const MARKUP = `
       mark(state);
       shade(state);
       ribbon.classList.toggle('playing', !!state.playing);
-      if (toldOf !== state.run.steps[state.step]) tell();
+      if (toldOf !== state.run.steps[state.step] || before?.summed !== state.summed) tell();
     },
     settle() {
       const now = groups[marked];
