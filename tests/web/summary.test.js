@@ -72,7 +72,7 @@ test('the end says what the run amounts to', () => {
 
 test('an answer that the Trie held is no measure of new ones', () => {
   assert.equal(said(fast(1, { known: true }), plain(4)), 'It had already written this answer, now 8 tokens in 1 pass: about 4 times faster than greedy here, the same text.');
-  assert.match(said(run('lookahead', ids(8).map((id) => step([id])), 1, { known: true }), plain(1)), /^It had already written this answer, but no guess was worth a wider pass: 8 tokens in 8 passes: about as fast/);
+  assert.match(said(run('lookahead', ids(8).map((id) => step([id])), 1, { known: true }), plain(1)), /^It had already written this answer, but no guess was worth a wider pass, so 8 tokens in 8 passes: about as fast/);
 });
 
 test('where tokens are drawn nothing is called greedy', () => {

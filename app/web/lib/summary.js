@@ -14,7 +14,7 @@ const MOST_BESIDE = 3, MOST_RIGHT = 4; // further branches, and accepted tokens,
 export function summary(run, plain) {
   const tokens = run.steps.flatMap((step) => step.emitted);
   const after = decoded(run), drafted = run.steps.some((step) => hasDraft(step) && step.draft.parent.length > 1), known = run.end?.known;
-  const made = (known && drafted ? 'It had already written this answer, now ' : known ? 'It had already written this answer, but no guess was worth a wider pass: ' : 'After the first token, ') + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
+  const made = (known && drafted ? 'It had already written this answer, now ' : known ? 'It had already written this answer, but no guess was worth a wider pass, so ' : 'After the first token, ') + plural(after.tokens, 'token') + ' in ' + passes(after.passes);
   if (!whole(run)) return [['The run ' + brokeOff(run) + '. ' + made + '.']];
   if (!tokens.some(([, text]) => text.trim())) return [[run.end?.finish_reason === 'length' ? 'The model wrote ' + plural(tokens.length, 'token') + ' without visible text; that was all it was allowed.' : 'The model wrote nothing: its text ended at once.']];
   if (run.method === 'plain') return [[made + ': ' + (run.head.drawn ? 'plain' : 'greedy') + ' decoding writes one token per pass.']];
