@@ -144,3 +144,41 @@ def test_every_control_has_a_name(open_page: Callable[..., Page]) -> None:
         ".map((e) => e.outerHTML)"
     )
     assert nameless == []
+
+
+def ended(open_page: Callable[..., Page], example: str) -> Page:
+    """The end of an example, where the sentence sums it up."""
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_selector("#run:enabled")
+    page.locator("#preset label", has_text=example).click()
+    expect(page.locator("#sentence .s-wrong" if example == "Story" else "#sentence .s-right")).to_contain_text("times")
+    return page
+
+
+def test_a_run_that_is_slower_is_called_slower(open_page: Callable[..., Page]) -> None:
+    """The tile's words and colour are the sentence's, and it keeps its place."""
+    places = []
+    for example, word, kind in (("Code", "faster", "s-right"), ("Story", "slower", "s-wrong")):
+        page = ended(open_page, example)
+        tile = page.locator("[data-metric=speedup]")
+        expect(tile.locator("dt")).to_have_text(f"whole run {word}")
+        said, shown = (
+            place.evaluate("(box) => getComputedStyle(box).color")
+            for place in (page.locator(f"#sentence .{kind}"), tile.locator("dd"))
+        )
+        assert said == shown
+        places.append([page.locator(f".four [data-metric={name}]").bounding_box() for name in ("speedup", "same")])
+    assert places[0] == places[1]
+
+
+def test_the_links_keep_their_row_and_the_figures_their_place(open_page: Callable[..., Page]) -> None:
+    places = []
+    for example in ("Code", "Story"):  # a sentence of two lines, and of three
+        page = ended(open_page, example)
+        for _ in range(2):
+            boxes = [page.locator(name).bounding_box() for name in (".side", ".all > summary", ".four")]
+            places.append([(box["x"], box["y"]) for box in boxes if box])
+            page.click(".side [data-tab=what-if]")
+    assert all(place == places[0] for place in places)
+    (_, side), (_, numbers), _ = places[0]
+    assert side == pytest.approx(numbers, abs=1)

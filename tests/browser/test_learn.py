@@ -357,6 +357,47 @@ def test_hostile_text_is_text(course: Open) -> None:
     expect(page.locator("[data-says]")).to_have_text("Type a few words.")
 
 
+def test_what_an_answer_is_told_is_in_sight(course: Open) -> None:
+    page = course("trie", width=1280, height=800)
+    page.locator("[data-answer]").nth(1).click()
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text("Right")
+    bottom, end = verdict.evaluate(
+        "(box) => [box, box.closest('main')].map((each) => each.getBoundingClientRect().bottom)"
+    )
+    assert bottom < end
+
+
+def test_the_card_of_every_pane_lies_beside_it(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    for name in ("race", "draft_tree", "live_trie", "attention_mask", "written_text"):
+        page.locator(f"[data-pane={name}] [data-explain]").click()
+        apart, covered = page.locator(".chapter-card").evaluate(
+            """(card, name) => {
+              const box = (of) => document.querySelector(of).getBoundingClientRect();
+              const a = card.getBoundingClientRect(), pane = box('[data-pane=' + name + ']');
+              const over = (b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+              const covered = [pane, box('#ask'), box('#sentence')].some(over);
+              return [Math.max(pane.left - a.right, a.left - pane.right), covered];
+            }""",
+            name,
+        )
+        assert 0 <= apart < 10, name
+        assert not covered, name
+        page.keyboard.press("Escape")
+
+
+def test_the_pages_have_one_header(app_url: str, course: Open) -> None:
+    page = course("trie", width=1280, height=800)
+    places = []
+    for path, name in (("/learn/trie", ".top b"), ("/lab", ".top b"), ("/", "#title h1")):
+        page.goto(app_url.rstrip("/") + path)
+        box = page.locator(name).bounding_box()
+        assert box
+        places.append([round(box[side]) for side in ("x", "y", "width", "height")])
+    assert places[0] == places[1] == places[2]
+
+
 def test_a_card_explains_a_pane_of_the_stage(open_page: Open) -> None:
     page = open_page(reduced_motion="reduce")
     assert page.locator("#stage [data-explain]").count() >= 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -28,6 +29,12 @@ HIT = """(least) => [...document.querySelectorAll('#stage :is(button, select, su
 }).map((box) => box.outerHTML.slice(0, 90))"""
 
 
+PLACES = """(names) => names.map((name) => {
+  const { left, top, width, height } = document.querySelector(name).getBoundingClientRect();
+  return [left, top, width, height];
+})"""
+
+
 @pytest.fixture
 def phone(open_page: Callable[..., Page]) -> Page:
     page = open_page(width=390, height=844, reduced_motion="reduce", has_touch=True)
@@ -43,6 +50,50 @@ def test_the_sheet_closes_by_a_press_beside_it(phone: Page) -> None:
         phone.touchscreen.tap(*place)
         expect(phone.locator("#ask[data-open]")).to_have_count(0)
     assert phone.evaluate("location.pathname") == "/", "the press does not reach what the shade lies over"
+
+
+def test_what_lies_behind_the_sheet_stays_in_its_place_and_in_the_shade(phone: Page) -> None:
+    names = ["#ask", "#drawer", "#run", "#preset label", ".lead", "#sentence", ".tabs"]
+    before = phone.evaluate(PLACES, names)
+    phone.locator("#prompt textarea").tap()
+    expect(phone.locator("#ask[data-open]")).to_have_count(1)
+    assert phone.evaluate(PLACES, names) == before
+    _, top, _, height = before[names.index("#preset label")]
+    assert phone.evaluate("(y) => document.elementFromPoint(60, y).id", top + height / 2) == "ask", "the shade is above"
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740)])
+def test_from_tab_to_tab_nothing_above_the_tabs_moves(phone: Page, width: int, height: int) -> None:
+    phone.set_viewport_size({"width": width, "height": height})
+    names, places = ["#sentence", ".about", ".four", ".written-text", ".tabs"], []
+    for tab in ("tree", "trie", "mask", "race", "what-if"):
+        phone.locator(f".tabs [data-tab={tab}]").tap()
+        expect(phone.locator("[data-about]")).to_contain_text("recorded run")
+        places.append(phone.evaluate(PLACES, names))
+        assert phone.evaluate("[document.documentElement.scrollWidth, scrollY]") == [width, 0]
+    assert all(place == places[0] for place in places)
+    assert places[0][names.index(".about")][3] < 20, "one line"
+    lefts = [phone.locator(name).bounding_box() for name in (".all > summary", "[data-keep]", "#figures button")]
+    assert len({round(box["y"] + box["height"] / 2) for box in lefts if box}) == 1, "what More has besides is one row"
+    for one, next_one in pairwise(lefts):
+        assert one
+        assert next_one
+        assert one["x"] + one["width"] <= next_one["x"]
+
+
+@pytest.mark.parametrize("example", ["Code", "Story"])
+def test_the_verdict_of_the_race_is_in_sight(phone: Page, example: str) -> None:
+    phone.locator("#preset label", has_text=example).tap()
+    expect(phone.locator("#sentence")).to_contain_text(
+        "only" if example == "Story" else "faster"
+    )  # the longest there is
+    phone.locator(".tabs [data-tab=race]").tap()
+    hint = phone.locator("[data-race-hint]")
+    expect(hint).to_contain_text("Same")
+    bottom, end = hint.evaluate(
+        "(box) => [box.getBoundingClientRect().bottom, box.closest('.pane').getBoundingClientRect().bottom]"
+    )
+    assert bottom <= end
 
 
 def test_figures_and_all_numbers_lie_over_the_page_and_can_be_closed(phone: Page) -> None:

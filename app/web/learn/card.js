@@ -7,7 +7,7 @@ import { questionOf } from './question.js';
 
 /** @import { Chapter } from './types' */
 
-const PHONE = 700, EDGE = 16, TOP = 60, GAP = 6, LOWEST = 220; // pixels
+const PHONE = 700, EDGE = 16, GAP = 6, LOWEST = 220; // pixels
 
 /** The address of a chapter, wherever the app is served. */
 const addressOf = (/** @type {Chapter} */ { slug }) => new URL('../../../../learn/' + slug, import.meta.url).href;
@@ -36,17 +36,19 @@ export function addCards(/** @type {HTMLElement} */ box) {
   }
 }
 
-/** Puts a card in the corner of the window where it covers least of the pane that it explains and of the Run button. */
+/** Puts a card beside the pane that it explains, or below it or in a corner, where it covers least of it, of the bar and of the sentence. */
 function putBeside(/** @type {HTMLElement} */ card, /** @type {HTMLElement} */ pane) {
-  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect(), { top: over, bottom: under } = pane.getBoundingClientRect();
+  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect(), place = pane.getBoundingClientRect(), { top: over, bottom: under } = place;
   if (innerWidth <= PHONE) { // as wide as the window: above the pane or below it
     const from = run ? run.bottom + GAP : 0, above = over - GAP - from, below = innerHeight - under - GAP;
     return void Object.assign(card.style, { inset: above > below ? from / zoom + 'px 0 auto 0' : 'auto 0 0 0', maxHeight: Math.max(LOWEST, above, below) / zoom + 'px' });
   }
   const right = innerWidth - width - EDGE, low = innerHeight - height - EDGE;
-  const covered = (/** @type {number[]} */ [left, top]) => shared(left, top, width, height, pane.getBoundingClientRect()) + (run ? 9 * shared(left, top, width, height, run) : 0);
-  const corners = [[right, TOP], [EDGE, TOP], [right, low], [EDGE, low]].map((corner) => ({ corner, cost: covered(corner) }));
-  const { corner: [left, top] } = corners.reduce((best, other) => (other.cost < best.cost ? other : best));
+  const across = (/** @type {number} */ at) => Math.max(EDGE, Math.min(right, at)), level = Math.max(EDGE, Math.min(low, over));
+  const others = ['#ask', '#sentence'].map((name) => document.querySelector(name)?.getBoundingClientRect()).filter((other) => !!other);
+  const cost = (/** @type {number[]} */ [left, top]) => [place, place, ...others].reduce((sum, other) => sum + shared(left, top, width, height, other), 0);
+  const [left, top] = [[across(place.left - width - GAP), level], [across(place.right + GAP), level], [across(place.left), Math.max(EDGE, Math.min(low, under + GAP))], [right, low], [EDGE, low]]
+    .reduce((best, other) => (cost(other) < cost(best) ? other : best));
   Object.assign(card.style, { inset: 'auto', left: left / zoom + 'px', top: top / zoom + 'px' });
 }
 

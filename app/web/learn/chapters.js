@@ -103,9 +103,9 @@
     ],
   },
   {
-    slug: 'pay', title: 'When it does not pay', panes: ['race', 'what_if'],
+    slug: 'pay', title: 'When it does not pay', panes: ['race', 'what_if'], signs: 'Race: one lane per run, filled as passes or time go by. What if: the run’s numbers beside those that other settings would have given.',
     text: [
-      'A wider pass takes longer. It pays only if it writes more tokens than it costs: above the line, T(n) / T(1).',
+      'A wider pass takes longer: a pass of n tokens T(n) / T(1) times as long as a pass of one. It pays only if it writes more tokens than that.',
       'Text that quotes the prompt writes many tokens per pass, free text few. A Trie that has read a similar answer before is warm, and helps more.',
       'An adaptive width drafts only as much as pays, down to nothing.',
     ],

@@ -16,6 +16,7 @@ export function questionOf({ ask, options }, right) {
     chosen.classList.add(option.right ? 'right' : 'wrong');
     why.textContent = (option.right ? '✓ ' : '✗ ') + option.why;
     why.className = 'verdict ' + (option.right ? 'right' : 'wrong');
+    why.scrollIntoView({ block: 'nearest' }); // answers may end where the window does
     if (option.right) right();
   });
   return box;

@@ -20,6 +20,7 @@ const MARKUP = `
 <p class="hint" data-not-speedup></p>
 </div></details>`;
 
+/** What the tile of the speedup is called after the word "whole", by its kind. @type {Record<string, string>} */ const SPEEDS = { faster: 'run faster', slower: 'run slower', same: 'run as fast' };
 const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
 
 /** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
@@ -27,7 +28,7 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
   ['acceptance_rate', 'Acceptance rate', 'accepted draft tokens / draft tokens', 1, '%'],
   ['decode_steps', 'passes', 'through the model after the first token, which the prompt’s pass (step 0) writes', 0, ''],
   ['tokens_per_second', 'Tokens per second', 'generated tokens / wall clock, the prompt’s pass included', 1, ''],
-  ['speedup', 'whole run faster', 'wall clock of plain decoding / of lookahead, the prompt included; the decode speedup under All numbers leaves it out', 1, '×'],
+  ['speedup', 'whole run speed', 'wall clock of plain decoding / of lookahead, the prompt included; the decode speedup under All numbers leaves it out', 1, '×'],
   ['same', 'text as greedy', 'whether plain decoding wrote the same tokens', 0, ''],
   ['decode_speedup', 'Decode speedup', 'wall clock of both after the first token', 2, '×'],
   ['retrieve_ms', 'Retrieve', 'asking the Trie, mean time per step', 3, 'ms'],
@@ -43,21 +44,24 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
   const tiles = METRICS.map(([name, title, meaning]) => (FOUR.includes(name)
     ? make('div', { 'data-metric': name, 'data-value': '', title: meaning }, make('dt', {}, title), make('dd', {}, '–'))
     : make('div', { 'data-metric': name, 'data-value': '' }, make('dt', {}, title), make('dd', {}, '–'), make('dd', { class: 'means' }, meaning))));
-  const beside = make('small'), same = tiles[METRICS.findIndex(([name]) => name === 'same')].children[0];
+  const beside = make('small'), tileOf = (/** @type {string} */ wanted) => tiles[METRICS.findIndex(([name]) => name === wanted)], same = tileOf('same').children[0], speed = tileOf('speedup'), kind = make('span');
+  speed.children[0].replaceChildren(make('span', { class: 'wide' }, 'whole '), kind);
   tiles.forEach((tile) => one(box, FOUR.includes(String(tile.dataset.metric)) ? '[data-tiles]' : '[data-rest]').append(tile));
   one(box, '[data-metric=decode_steps]').append(make('dd', { class: 'beside' }, beside));
   return {
     draw(state) {
       const { run } = state, step = state.summed ? run.steps.length - 1 : knownStep(state), plain = plainBeside(state);
       if (!run.steps[step]) return;
-      const values = numbersAt(run, step, plain);
+      const values = numbersAt(run, step, plain), fast = speedup(run, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
         mark(tile, 'data-value', String(value ?? ''));
-        const fast = name === 'speedup' && plain ? speedup(run, plain)?.times : undefined;
-        const text = fast || (name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits));
-        put(tile.children[1], text === '–' || fast ? text : text + (unit ? '\u2009' + unit : ''));
+        const times = name === 'speedup' ? fast?.times : undefined;
+        const text = times || (name === 'same' ? sameText(value) : number(unit === '%' && value !== null ? 100 * value : value, digits));
+        put(tile.children[1], text === '–' || times ? text : text + (unit ? '\u2009' + unit : ''));
       });
+      mark(speed, 'data-kind', fast?.kind || '');
+      put(kind, SPEEDS[fast?.kind || ''] || 'run speed');
       put(same, 'text as ' + plainName(run).toLowerCase());
       put(beside, run.method === 'plain' || values.emitted <= values.decode_steps ? '' : 'not ' + values.emitted);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
