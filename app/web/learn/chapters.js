@@ -93,12 +93,13 @@
     text: [
       'A draft token is written only if it is exactly what the model chose at that place. A wrong guess is dropped; a right one would have been written anyway.',
       'So the draft cannot change the text. It only decides how many passes the text takes. Try to break it.',
+      'No model runs here: what it chose was recorded. On Watch, Compare runs it both ways.',
     ],
-    task: 'Plant a wrong branch, then the right one. Compare the rows of the table.',
+    task: 'Plant a wrong branch, then one that is right to its end. Compare the rows of the table.',
     ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
     options: [
       { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },
-      { text: 'It stays the same, in more passes', why: 'Right. Drafts are rejected, so a pass writes fewer tokens.', right: true },
+      { text: 'It stays the same, at most in more passes', why: 'Right. Nonsense is rejected. It costs passes only where it takes the place of good guesses: never more than plain decoding.', right: true },
       { text: 'The model stops', why: 'No. Each pass still writes the model’s own token.' },
     ],
   },
