@@ -35,6 +35,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     if (answer.error) return put(says, answer.error);
     show(answer);
     put(says, inWords(answer));
+    says.scrollIntoView({ block: 'nearest' }); // it is below the tree, on a phone out of sight
     results[kindOf(answer)] = [branch === null ? 'what the model will write' : '“' + branch.trim() + '”', answer];
     list();
     if (results.wrong && results.right && answer.same) lesson.done('Wrong branch: rejected. Right branch: all of it accepted, and this pass wrote ' + results.right[1].emitted + ' tokens, not ' + answer.before + '. The text is the same.');

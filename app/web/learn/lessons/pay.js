@@ -28,7 +28,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
       choice('Budget', { fixed: 'fixed', adaptive: 'adaptive' }, 'fixed', (value) => { adaptive = value === 'adaptive'; wide.set(width); look(); }),
       choice('Trie', { cold: 'cold', warm: 'warm' }, 'cold', (value) => { warm = value === 'warm'; look(); })),
     chart, make('table', {}, make('caption', { class: 'unseen' }, 'What each text would take'), make('thead', {}, make('tr', {}, ...names)), rows), says, field.element,
-    make('p', { class: 'hint' }, 'Real drafting and verification, replayed without the model. Warm: the Trie has read the same text once before. Times by T(n), ' + (costs.measured ? 'measured on this machine.' : 'from a recorded run.')),
+    make('p', { class: 'hint' }, 'Real drafting and verification, replayed without the model. Warm: the Trie has read the same text once before. Times by T(n), ' + (costs.measured ? 'measured on this machine.' : 'from a recorded run.') + busy(costs.seconds)),
   );
 
   /** @type {ReturnType<typeof asker<{ text: string, width: number, adaptive: boolean, warm: boolean }, Pays>>} */
@@ -38,6 +38,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     drawNow();
     rows.replaceChildren(...answer.rows.map(rowOf));
     tell(answer, question);
+    rows.dataset.shown = [question.width, question.adaptive ? 'adaptive' : 'fixed', question.warm ? 'warm' : 'cold'].join(' ');
   });
 
   function look() { ask({ text: field.field.value, width, adaptive, warm }); }
@@ -65,6 +66,9 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     make('span', { 'data-place': '' }, 'A dot is at the n whose T(n) is the mean time of its passes: above the line is faster.')));
   look();
 }
+
+/** A warning where a pass over two tokens took longer than two passes, which a quiet machine does not do. */
+const busy = (/** @type {number[]} */ [one, two]) => (two > 2 * one ? ' But T(2) is ' + number(two / one, 1) + ' times T(1): the machine was busy. Measure again in the Lab, or compare on Watch.' : '');
 
 /** What is said of a row, and the class of its dot and of its line in the table. */
 const kindOf = (/** @type {PayRow} */ { times_faster }) => (times_faster < 1 - ALIKE ? 'slower' : times_faster < 1 + ALIKE ? 'same' : 'faster');
