@@ -95,7 +95,7 @@
       'So the draft cannot change the text. It only decides how many passes the text takes. Try to break it.',
       'No model runs here: its choices were recorded, so this text could not change. Compare, on Watch, runs it both ways.',
     ],
-    task: 'Plant a wrong branch, then one that is right to its end. Compare the rows of the table.',
+    task: 'Plant a wrong branch, then one that is right to its end. Compare the rows.',
     ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
     options: [
       { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },

@@ -48,7 +48,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     if (!adapts && slower.length) lost = { row: slower[0], width: asked };
     put(says, slower.length ? 'Slower than plain decoding: ' + slower.map(({ name }) => name).join(', ') + '.' : 'No text is slower than plain decoding by more than ' + percent(ALIKE) + '.');
     const now = lost && all.find(({ name }) => name === lost?.row.name);
-    if (adapts && lost && now && !slower.length) lesson.done('“' + now.name + '” is ' + number(lost.row.times_faster, 2) + ' times as fast as plain decoding at a fixed width of ' + lost.width + ', and ' + number(now.times_faster, 2) + ' times at an adaptive one: it loses next to nothing.');
+    if (adapts && lost && now && !slower.length) lesson.done('“' + now.name + '” is ' + number(lost.row.times_faster, 2) + ' times as fast as plain decoding at a fixed width of ' + lost.width + ', and ' + number(now.times_faster, 2) + ' times at an adaptive one' + (kindOf(now) === 'faster' ? '.' : ': it loses next to nothing.'));
   }
 
   function drawNow() {
