@@ -52,13 +52,14 @@ class Course:
             "pays": lambda question: lesson_runs.pays(self.recordings, self.known_costs(), question),
         }
 
-    def spell(self, text: str) -> list[tuple[int, str]]:
-        """The tokens of a text by the model's tokenizer, special ones left out."""
+    def spell(self, text: str) -> list[tuple[int, str, str]]:
+        """The tokens of a text by the model's tokenizer, special ones left out, with their texts there and alone."""
         if not self.host.ready:
             raise ValueError("Another model is being loaded. Try again in a moment.")
         vocabulary = self.host.backend.vocabulary
         ids = vocabulary.shown(vocabulary.encode(text, raw=True))
-        return list(zip(ids, self.host.texts(ids).prompt_pieces, strict=True)) if ids else []
+        texts = self.host.texts(ids)
+        return [(*token, texts.token_text(token[0])) for token in zip(ids, texts.prompt_pieces, strict=True)]
 
     def recording(self, _: Answer) -> Answer:
         """The recorded run of the chapters on verification, and the step to begin with."""

@@ -24,15 +24,19 @@ WIDEST = 16
 MOST_LEVELS = 4
 """Most suffixes that are shown."""
 
-Spell = Callable[[str], Sequence[tuple[int, str]]]
-"""A text to the ids and texts of its tokens, by a model's tokenizer."""
+Spell = Callable[[str], Sequence[tuple[int, str, str]]]
+"""A text to the ids of its tokens, their texts at their places and their texts alone, by a model's tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Token ids of typed sentences, and the text of every id."""
+    """Token ids of typed sentences, their texts at their places (same shape), and the text of every id alone.
+
+    The two differ where a tokenizer has marks: after its mark for a capital ``" the"`` reads ``"The"``.
+    """
 
     sentences: tuple[tuple[int, ...], ...]
+    pieces: tuple[tuple[str, ...], ...]
     texts: dict[int, str]
 
     @property
@@ -65,16 +69,17 @@ def typed(texts: Any, tokens: str, spell: Spell) -> Typed:
         raise ValueError(f"That is more than {MOST_LETTERS} characters. Shorten it.")
     ids: dict[str, int] = {}
     if tokens == "model":
-        found = [[(token_id, piece) for token_id, piece in spell(text)] if text else [] for text in texts]
+        found = [[*spell(text)] if text else [] for text in texts]
     elif tokens in ("words", "characters"):
         split = words if tokens == "words" else list
-        found = [[(ids.setdefault(piece, len(ids)), piece) for piece in split(text)] for text in texts]
+        found = [[(ids.setdefault(piece, len(ids)), piece, piece) for piece in split(text)] for text in texts]
     else:
         raise ValueError(f"tokens={str(tokens)[:20]!r}; choose words, characters or model")
     if not any(found):
         raise ValueError("Type a few words.")
-    names = {token_id: piece for pieces in reversed(found) for token_id, piece in reversed(pieces)}
-    return Typed(tuple(tuple(token_id for token_id, _ in pieces) for pieces in found), names)
+    sentences = tuple(tuple(token_id for token_id, *_ in tokens) for tokens in found)
+    pieces = tuple(tuple(piece for _, piece, _ in tokens) for tokens in found)
+    return Typed(sentences, pieces, {token_id: alone for tokens in found for token_id, _, alone in tokens})
 
 
 def grown(text: Typed, read: int) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def trie_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
     read = question.get("read", 0)
     if type(read) is not int or read < 0:
         raise ValueError(f"read={str(read)[:20]}; need a number of tokens")
-    tokens = [[text.texts[token_id], place] for place, ids in enumerate(text.sentences) for token_id in ids]
+    tokens = [[piece, place] for place, pieces in enumerate(text.pieces) for piece in pieces]
     return {"tokens": tokens, "read": min(read, len(tokens)), "trie": grown(text, read)}
 
 
@@ -124,7 +129,7 @@ def suffix_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
         if length:
             found = [(text.texts[token], source.origin(place).times) for _, token, place in source.candidates(level)]
             levels.append({"length": length, "next": found, "places": _places(ids, length)})
-    return {"tokens": [text.texts[token_id] for token_id in ids], "levels": levels, "most": MAX_DEPTH - 1}
+    return {"tokens": text.pieces[0], "levels": levels, "most": MAX_DEPTH - 1}
 
 
 def _places(ids: Sequence[int], length: int) -> list[int]:
@@ -148,7 +153,7 @@ def draft_answer(question: dict[str, Any], spell: Spell) -> dict[str, Any]:
     drafted += [(best.token_id, best.parent, best.probability)] if best else []
     guesses = [(token_id, parent, p / tree.probabilities[max(0, parent)]) for token_id, parent, p in drafted]
     return {
-        "text": [text.texts[token_id] for token_id in tree.token_ids],
+        "text": [text.pieces[0][-1], *(text.texts[token_id] for token_id in tree.token_ids[1:])],
         "parent": tree.parents,
         "p": tree.probabilities,
         "count": tree.counts,

@@ -61,13 +61,13 @@
     ],
   },
   {
-    slug: 'mask', title: 'One pass, many branches', panes: ['attention_mask'], signs: 'A row is a token with its position; its filled cells are what it sees. Yellow column: all tokens before the root. ✓ accepted, ✗ rejected, ○ not reached.',
+    slug: 'mask', title: 'One pass, many branches', panes: ['attention_mask'], signs: 'A row is a token with its position; its filled cells are what it sees. First column: all tokens before the root. ✓ accepted, ✗ rejected, ○ not reached.',
     text: [
       'All branches go through the model in one pass, in one row of tokens. A causal mask would let each token see everything before it, guesses of other branches included.',
-      'The tree mask hides them: a token sees the text so far, its own ancestors and itself. Two guesses for the same place in the text get the same position.',
+      'The tree mask hides them: a token sees the text so far, its own ancestors and itself. Two guesses for the same place in the text get the same position; with a causal mask all are numbered in a row.',
     ],
     task: 'Switch to the causal mask, and click a row that sees a guess of another branch.',
-    ask: 'Look at the tree mask: how many cells are filled in the row of the third guess of a branch, the yellow column not counted?',
+    ask: 'Look at the tree mask: how many cells are filled in the row of the third guess of a branch, the column of the earlier text not counted?',
     options: [
       { text: '3: the guesses of its branch', why: 'No. Its own cell is one of three guesses, and the root is in the pass as well.' },
       { text: '4: the guesses of its branch and the root', why: 'Right. Its ancestors, of which the root is the first, and itself.', right: true },
@@ -78,13 +78,13 @@
     slug: 'verify', title: 'Accept, reject, bonus', panes: ['written_text'], signs: 'Each colour is explained above the text. Yellow: the ending that the Trie knew, and where it had read it. ␣ is a space, ⏎ a line break.',
     text: [
       'The pass returns the model’s own choice after every token of the tree. Now walk down from the root.',
-      'If one of the children is the model’s choice, it is accepted, and the walk continues from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token.',
+      'If one of the children is the model’s choice, it is accepted, and the walk continues from there. If none is, they are rejected, what is below them is not reached, and the model’s own choice is written: the bonus token. (Papers say bonus only after a wholly accepted draft, else correction.)',
     ],
     task: 'Walk: click the child that the model chose, or say that none is. Then example 2.',
     ask: 'Every guess of a draft is wrong. How many tokens does the pass write?',
     options: [
       { text: 'None, it has to be repeated', why: 'No. The model’s choice after the root is valid whatever the draft says.' },
-      { text: 'One, the model’s own', why: 'Right. As many as plain decoding; the wide pass took somewhat longer; chapter 8 measures it.', right: true },
+      { text: 'One, the model’s own', why: 'Right. As many as plain decoding, but the wide pass took longer: chapter 8 measures it.', right: true },
       { text: 'One, the best of the guesses', why: 'No. A guess that the model did not choose is never written.' },
     ],
   },
@@ -93,19 +93,20 @@
     text: [
       'A draft token is written only if it is exactly what the model chose at that place. A wrong guess is dropped; a right one would have been written anyway.',
       'So the draft cannot change the text. It only decides how many passes the text takes. Try to break it.',
+      'No model runs here: its choices were recorded, so this text could not change. Compare, on Watch, runs it both ways.',
     ],
-    task: 'Plant a wrong branch, then the right one. Compare the rows of the table.',
+    task: 'Plant a wrong branch, then one that is right to its end. Compare the rows.',
     ask: 'Somebody fills the Trie with nonsense. What happens to the text?',
     options: [
       { text: 'Some nonsense slips in', why: 'No. Nonsense is written only if the model itself would have chosen it.' },
-      { text: 'It stays the same, in more passes', why: 'Right. Drafts are rejected, so a pass writes fewer tokens.', right: true },
+      { text: 'It stays the same, at most in more passes', why: 'Right. Nonsense is rejected. It costs passes only where it takes the place of good guesses: never more than plain decoding.', right: true },
       { text: 'The model stops', why: 'No. Each pass still writes the model’s own token.' },
     ],
   },
   {
     slug: 'pay', title: 'When it does not pay', panes: ['race', 'what_if'], signs: 'Race: one lane per run, filled as passes or time go by. What if: the run’s numbers beside those that other settings would have given.',
     text: [
-      'A wider pass takes longer: a pass of n tokens T(n) / T(1) times as long as a pass of one. It pays only if it writes more tokens than that.',
+      'A wider pass takes longer. It pays only if it writes more tokens than it costs: above the line, T(n) / T(1).',
       'Text that quotes the prompt writes many tokens per pass, free text few. A Trie that has read a similar answer before is warm, and helps more.',
       'An adaptive width drafts only as much as pays, down to nothing.',
     ],

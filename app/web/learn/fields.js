@@ -28,5 +28,14 @@ export function slider(label, range, heard, say = String) {
 /** One of a few values, after its name. @param {string} label @param {Record<string, string>} names by value @param {string} value @param {(value: string) => void} heard */
 export const choice = (label, names, value, heard) => make('span', { class: 'pick' }, make('span', {}, label), oneOf(label, names, value, heard));
 
+/** Says what a token without letters is, where one is shown. */
+export function marks() {
+  const element = make('p', { class: 'hint', 'data-marks': '' });
+  return { element, show: (/** @type {string[]} */ texts) => put(element, texts.includes('') ? '∅: a mark without letters of this tokenizer, such as “a capital follows” or “no space”. In a tree, a token reads as it does without such marks.' : '') };
+}
+
+/** Tokens as one text. @param {string[]} texts @param {string} tokens what they are, as in `tokenChoice` */
+export const joined = (texts, tokens) => texts.join(tokens === 'words' ? ' ' : '');
+
 /** What tokens typed text is cut into. @param {(tokens: string) => void} heard */
 export const tokenChoice = (heard) => choice('Tokens', { words: 'words', characters: 'characters', model: 'the model’s' }, 'words', heard);

@@ -2,7 +2,7 @@
 
 import { on } from '../lib/dom.js';
 
-const LEAST = 0.8;
+const LEAST = 0.8, ON_PHONE = 1.1, PHONE = 860; // pixels; smaller on a phone, a picture's letters could not be read
 const PADDING = 26;
 const PRESENTED = 1.4; // times larger where a class looks on
 
@@ -17,7 +17,7 @@ export function fit(svg, most = 1) {
   if (!canvas?.clientWidth || !width) return;
   const larger = document.documentElement.classList.contains('presenting') ? PRESENTED : 1, room = canvas.clientWidth - PADDING;
   const tall = canvas.matches('.grams') ? Math.max(height, (canvas.clientHeight - PADDING) / canvas.querySelectorAll('svg').length) : Infinity; // others are as high as their tree
-  const scale = Math.max(LEAST, Math.min(most * larger, room / width, tall / height));
+  const scale = Math.max(innerWidth > PHONE ? LEAST : ON_PHONE, Math.min(most * larger, room / width, tall / height));
   svg.style.width = scale * width + 'px';
   svg.style.height = scale * height + 'px';
   tell(canvas);

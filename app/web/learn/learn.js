@@ -13,7 +13,7 @@ import { questionOf } from './question.js';
 /** Parts of the page that `hide=` in the address can name. @type {Record<string, string>} */
 const PARTS = { chapters: '.chapters', pages: '.top nav', tools: '.top button', text: '.text', task: '.task', question: '.asked', picture: '.picture', foot: '.course-foot' };
 
-const FIELDS = 'input, textarea, select, [contenteditable], [role=slider], .canvas';
+const TYPED = 'textarea, [contenteditable], input:not([type=range], [type=radio], [type=checkbox])', FIELDS = TYPED + ', input, select, [role=slider], .canvas';
 
 const progress = makeProgress();
 let query = location.search; // the theme, and what else a link says, stays
@@ -80,7 +80,7 @@ function showChapter() {
   const text = make('div', { class: 'text' }, make('h1', {}, make('span', { class: 'count' }, at + 1 + ' · '), chapter.title), ...chapter.text.map((words) => make('p', {}, words)), task);
   const picture = make('section', { class: 'picture', 'data-picture': chapter.slug, 'aria-label': 'Picture to this chapter' });
   const asked = make('div', { class: 'asked' }, questionOf(chapter, () => note('right')));
-  one(document, 'main').replaceChildren(text, picture, asked);
+  one(document, 'main').replaceChildren(text, picture, asked, one(document, '[data-leave]'));
   /** @type {Lesson} */ const lesson = {
     sources: JSON.parse(document.body.dataset.sources || '[]'),
     ask,
@@ -122,12 +122,14 @@ function present(/** @type {boolean} */ on) {
   query = location.search;
 }
 
+/** Arrows turn to another chapter where nothing else uses them; when presented everywhere but in text, and the keys of a presenter's clicker do. */
 function onKey(/** @type {KeyboardEvent} */ event) {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (event.key === 'Escape') present(false);
-  const typing = event.target instanceof Element && event.target.closest(FIELDS);
-  if (!by || typing || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  const to = CHAPTERS[at + by];
+  const presented = document.documentElement.classList.contains('presenting'), turned = presented && { PageUp: -1, PageDown: 1 }[event.key];
+  const by = turned || { ArrowLeft: -1, ArrowRight: 1 }[event.key], to = by && CHAPTERS[at + by];
+  const used = !turned && event.target instanceof Element && event.target.closest(presented ? TYPED : FIELDS);
+  if (!by || used || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (presented) { event.preventDefault(); event.stopPropagation(); } // a picture or slider has other uses for them
   if (to) location.assign(addressOf(to));
 }
 
@@ -149,5 +151,5 @@ hideParts(link.hide, PARTS);
 if (link.present) present(true);
 one(document, '[data-present]').addEventListener('click', () => present(true));
 one(document, '[data-leave]').addEventListener('click', () => present(false));
-document.addEventListener('keydown', onKey);
+document.addEventListener('keydown', onKey, { capture: true });
 one(document, '[data-copy]').addEventListener('click', copyLink);

@@ -15,7 +15,7 @@ from app.views.typed_text import DEPTH, MOST_LETTERS, MOST_TOKENS, draft_answer,
 TEXT = st.text("ab ", max_size=24)
 
 
-def no_model(text: str) -> list[tuple[int, str]]:
+def no_model(text: str) -> list[tuple[int, str, str]]:
     raise AssertionError(f"the model's tokenizer was asked for {text!r}")
 
 
@@ -112,10 +112,22 @@ def test_the_chapters_own_text_grows_deeper_first_and_then_beside() -> None:
 
 
 def test_the_models_own_tokens_are_spelled_by_its_tokenizer() -> None:
-    spelled = {"ab": [(7, "a"), (9, "b")], "b": [(9, "b")]}
+    spelled = {"ab": [(7, "a", "a"), (9, "b", "b")], "b": [(9, "b", "b")]}
     answer = trie_answer({"texts": ["ab", "b"], "read": 3, "tokens": "model"}, spelled.__getitem__)
     assert answer["tokens"] == [["a", 0], ["b", 0], ["b", 1]]
     assert max(answer["trie"]["count"][1:]) == 2
+
+
+def test_a_token_reads_as_it_does_at_its_place_and_alone_in_a_tree() -> None:
+    the, cat, capital = (1, " the", " the"), (2, " cat", " cat"), (3, "", "")
+    spelled = [capital, (1, "The", " the"), cat, (4, ";", ";"), the, cat, the]
+    question = {"text": "The cat; the cat the", "texts": ["The cat; the cat the"], "read": 7, "tokens": "model"}
+    answers = [ask({**question, "width": 2}, lambda _: spelled) for ask in (trie_answer, suffix_answer, draft_answer)]
+    pieces = ["", "The", " cat", ";", " the", " cat", " the"]
+    assert [piece for piece, _ in answers[0]["tokens"]] == list(answers[1]["tokens"]) == pieces
+    assert "The" not in answers[0]["trie"]["text"]
+    assert answers[1]["levels"][0]["next"] == [(" cat", 2)]
+    assert answers[2]["text"] == [" the", " cat"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import { asker } from '../../lib/asker.js';
 import { make, on, press, put, within } from '../../lib/dom.js';
 import { label, percent, plural } from '../../lib/text.js';
-import { slider, textField, tokenChoice } from '../fields.js';
+import { marks, slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Drafted, Lesson } from '../types' */
@@ -20,14 +20,14 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   const wide = slider('Width', { min: 1, max: WIDEST, value: width }, (value) => { width = value; look(); }, (value) => plural(value, 'token'));
   const svg = picture('Draft tree, nodes in the order in which they joined'), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'Draft tree' }, svg);
-  const next = make('p', { class: 'hint', 'data-next-best': '', role: 'status' }), why = make('p', { class: 'hint', 'data-why': '' });
+  const signs = marks(), next = make('p', { class: 'hint', 'data-next-best': '', role: 'status' }), why = make('p', { class: 'hint', 'data-why': '' });
   const reveal = press('Show what joins next', () => {
     if (shown) { width += 1; wide.set(width); return look(); }
     shown = true;
     told = null;
     drawNow();
   }, { 'data-reveal': '' });
-  box.append(field.element, make('div', { class: 'controls' }, wide.element, reveal, tokenChoice((value) => { tokens = value; look(); })), canvas, says, why, next);
+  box.append(field.element, make('div', { class: 'controls' }, wide.element, reveal, tokenChoice((value) => { tokens = value; look(); })), canvas, says, why, next, signs.element);
 
   /** @type {ReturnType<typeof asker<{ text: string, tokens: string, width: number }, Drafted>>} */
   const ask = asker((question) => lesson.ask('draft', question), (answer, question) => {
@@ -44,6 +44,7 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
 
   function show(/** @type {Drafted} */ draft, /** @type {{ text: string, tokens: string, width: number }} */ question) {
     drawNow();
+    signs.show(draft.text);
     put(says, draft.p.length > 1 ? 'Expected from this pass: ' + draft.expected.toFixed(2) + ' tokens (1 of the model’s own + the sum of all probabilities).'
       : 'The root alone: a pass as in plain decoding, 1 token.');
     compare(draft, question);

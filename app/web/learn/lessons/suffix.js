@@ -3,7 +3,7 @@
 import { asker } from '../../lib/asker.js';
 import { make, put } from '../../lib/dom.js';
 import { label } from '../../lib/text.js';
-import { textField, tokenChoice } from '../fields.js';
+import { joined, marks, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Lesson, SuffixLevel, Suffixes } from '../types' */
@@ -17,8 +17,8 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   /** @type {Suffixes | null} */ let drawn = null;
   const field = textField('Text so far; go on at its end', TEXT, look, { rows: 2, 'data-text': '' });
   const text = make('p', { class: 'tokens', 'data-tokens': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
-  const canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'What followed before' });
-  box.append(field.element, make('div', { class: 'controls' }, tokenChoice((value) => { tokens = value; look(); })), text, says, canvas);
+  const signs = marks(), canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'What followed before' });
+  box.append(field.element, make('div', { class: 'controls' }, tokenChoice((value) => { tokens = value; look(); })), text, says, canvas, signs.element);
 
   /** @type {ReturnType<typeof asker<object, Suffixes>>} */
   const ask = asker((question) => lesson.ask('suffix', question), (answer) => {
@@ -36,10 +36,11 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       const kind = i >= all.length - length ? 'match' : places.includes(i) ? 'followed' : inPlace(i) ? 'place' : '';
       return make('span', { class: 'token ' + kind }, label(piece));
     }), make('span', { class: 'token caret', 'aria-label': 'the next token' }, '?'));
-    const match = all.slice(all.length - length).join(' ');
+    const match = joined(all.slice(all.length - length), tokens);
     put(says, length ? 'The ' + lastOf(length) + ' (“' + label(match, 40) + '”) ' + (length === 1 ? 'was' : 'were') + ' read ' + times(places.length) + ' before; then came ' + nextOf(longest) + '.'
       : 'The last token is new: nothing has followed it yet. No guess from a match.');
     drawNow();
+    signs.show(all);
     if (length >= GOAL) lesson.done('The last ' + length + ' tokens were read before, and the Trie guesses “' + label(longest.next[0][0]) + '”.');
   }
 

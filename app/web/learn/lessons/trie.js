@@ -3,7 +3,7 @@
 import { asker } from '../../lib/asker.js';
 import { make, press, put } from '../../lib/dom.js';
 import { label, plural } from '../../lib/text.js';
-import { slider, textField, tokenChoice } from '../fields.js';
+import { joined, marks, slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
 /** @import { Lesson, TrieSoFar } from '../types' */
@@ -20,11 +20,11 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   const play = press('▶ Read', () => (timer ? stop() : start()), { 'data-read': '', class: 'primary' });
   const text = make('p', { class: 'tokens', 'data-tokens': '' }), says = make('p', { class: 'says', role: 'status', 'data-says': '' });
   const svg = picture('The trie so far'), canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'The trie so far' }, svg);
-  const kind = tokenChoice((value) => { tokens = value; go(0); });
+  const signs = marks(), kind = tokenChoice((value) => { tokens = value; go(0); });
   box.append(
     make('div', { class: 'pair' }, ...fields.map(({ element }) => element)),
     make('div', { class: 'controls' }, play, press('‹', () => { stop(); go(read - 1); }, { 'aria-label': 'One token back' }), press('›', () => { stop(); go(read + 1); }, { 'aria-label': 'One token more', 'data-more': '' }), place.element, kind),
-    text, canvas, says,
+    text, canvas, says, signs.element,
   );
 
   /** @type {ReturnType<typeof asker<object, TrieSoFar>>} */
@@ -60,8 +60,9 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
       return make('span', { class: 'token ' + state + (sentence && all[i - 1]?.[1] !== sentence ? ' second' : '') }, label(piece));
     }));
     drawNow(trie);
+    signs.show(all.map(([piece]) => piece));
     put(says, now ? plural(trie.held, 'sequence') + '. This token added ' + trie.added + ' and counted ' + trie.again + ' again.' : 'The Trie is empty. Press ▶, or › for one token.');
-    const path = sharedPath(trie);
+    const path = sharedPath(trie, tokens);
     const own = fields.some(({ field }, i) => field.value.trim() !== SENTENCES[i]);
     if (own && now === most && path) lesson.done('“' + path.text + '” was read ' + path.count + ' times: one path, count ' + path.count + '.');
   }
@@ -78,12 +79,12 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   go(0);
 }
 
-/** The longest sequence of several tokens that was read more than once, the most frequent of equal ones; null for none. */
-function sharedPath(/** @type {TrieSoFar['trie']} */ trie) {
+/** The longest sequence of several tokens that was read more than once, the most frequent of equal ones; null for none. @param {TrieSoFar['trie']} trie @param {string} tokens */
+function sharedPath(trie, tokens) {
   const often = trie.count.map((_, i) => i).filter((i) => trie.depth[i] > 1 && trie.count[i] > 1);
   if (!often.length) return null;
   const best = often.reduce((a, b) => (trie.depth[b] > trie.depth[a] || (trie.depth[b] === trie.depth[a] && trie.count[b] > trie.count[a]) ? b : a));
   const words = [];
   for (let at = best; at > 0; at = trie.parent[at]) words.unshift(trie.text[at]);
-  return { text: label(words.join(' '), 40), count: trie.count[best] };
+  return { text: label(joined(words, tokens), 40), count: trie.count[best] };
 }

@@ -64,6 +64,7 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     const own = ownToken(step), written = plural(step.emitted.length, 'token');
     show();
     put(says, '✓ ' + (path.length ? plural(path.length, 'token') + ' accepted' : 'Every guess was wrong: no token accepted') + (own ? ', and “' + label(own[1]) + '” is written by the model: the bonus token. ' : '. ') + written + ' from one pass.');
+    says.scrollIntoView({ block: 'nearest' }); // it is below the tree, on a phone out of sight
     finished.add(walks.indexOf(at));
     if (finished.has(0) && (finished.has(1) || walks.length < 2)) lesson.done('Right guesses are written together; if all are wrong, a pass still writes one token.');
   }
