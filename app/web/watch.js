@@ -28,8 +28,8 @@ import { mountTools } from './tools.js';
 const PANES = { attention_mask, draft_tree, headline, live_trie, numbers, race, run_files, transport, what_if, written_text };
 
 /** Panes whose pictures are not drawn at every update of a run that streams by: nobody could read them. */
-const CALM = ['draft_tree', 'attention_mask'];
-const CALM_MILLISECONDS = 120;
+const CALM = ['draft_tree', 'attention_mask', 'live_trie'];
+const CALM_MILLISECONDS = 200;
 const PHASE_MILLISECONDS = 900;
 
 /** The documented ids of the page, and what carries them. @type {Record<string, string>} */
