@@ -38,14 +38,17 @@ export function addCards(/** @type {HTMLElement} */ box) {
 
 /** Puts a card beside the pane that it explains, or below it or in a corner, where it covers least of it, of the bar and of the sentence. */
 function putBeside(/** @type {HTMLElement} */ card, /** @type {HTMLElement} */ pane) {
-  const zoom = card.currentCSSZoom || 1, { width, height } = card.getBoundingClientRect(), run = document.querySelector('#run')?.getBoundingClientRect(), place = pane.getBoundingClientRect(), { top: over, bottom: under } = place;
+  const zoom = card.currentCSSZoom || 1, run = document.querySelector('#run')?.getBoundingClientRect(), place = pane.getBoundingClientRect(), { top: over, bottom: under } = place;
   if (innerWidth <= PHONE) { // as wide as the window: above the pane or below it
     const from = run ? run.bottom + GAP : 0, above = over - GAP - from, below = innerHeight - under - GAP;
     return void Object.assign(card.style, { inset: above > below ? from / zoom + 'px 0 auto 0' : 'auto 0 0 0', maxHeight: Math.max(LOWEST, above, below) / zoom + 'px' });
   }
+  const others = ['#ask', '#sentence'].map((name) => document.querySelector(name)?.getBoundingClientRect()).filter((other) => !!other);
+  const free = innerHeight - Math.max(0, ...others.map(({ bottom }) => bottom)) - GAP - EDGE;
+  card.style.maxHeight = Math.max(LOWEST, free) / zoom + 'px'; // a longer text scrolls
+  const { width, height } = card.getBoundingClientRect();
   const right = innerWidth - width - EDGE, low = innerHeight - height - EDGE;
   const across = (/** @type {number} */ at) => Math.max(EDGE, Math.min(right, at)), level = Math.max(EDGE, Math.min(low, over));
-  const others = ['#ask', '#sentence'].map((name) => document.querySelector(name)?.getBoundingClientRect()).filter((other) => !!other);
   const cost = (/** @type {number[]} */ [left, top]) => [place, place, ...others].reduce((sum, other) => sum + shared(left, top, width, height, other), 0);
   const [left, top] = [[across(place.left - width - GAP), level], [across(place.right + GAP), level], [across(place.left), Math.max(EDGE, Math.min(low, under + GAP))], [right, low], [EDGE, low]]
     .reduce((best, other) => (cost(other) < cost(best) ? other : best));

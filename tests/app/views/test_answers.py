@@ -62,7 +62,7 @@ def test_pictures_and_graphml(run: RunRecord) -> None:
         for node in range(1, len(draft)):
             seen = answers["node_seen"]({"run": question["run"], "step": step.index, "node": node})
             if draft.sources[node] == "model":
-                assert "the model itself" in seen["error"]
+                assert "the model's own guess" in seen["error"]
                 continue
             assert seen["before"] + seen["token"] + seen["after"] in text, "quoted as it was written"
     for wrong in ({}, {"run": "x"}, {**question, "step": 999}, 7):
