@@ -90,7 +90,7 @@ const MARKUP = `
   function tell() {
     if (!drawn) return;
     const step = toldOf = drawn.run.steps[drawn.step];
-    put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step) + (drawn.summed && drawn.step < drawn.run.steps.length - 1 ? ' Shown because it tells most.' : '') : '');
+    put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step, !!drawn.summed && drawn.step < drawn.run.steps.length - 1) : '');
   }
 
   on(ribbon, 'click', (event) => {
@@ -161,10 +161,11 @@ function groupOf(/** @type {Step} */ step) {
   return { spans, element: make('span', { class: 'group ahead', role: 'group', 'aria-label': 'step ' + step.i + ': ' + says }, ...spans.flat()) };
 }
 
-function stepSays(/** @type {Step} */ step) {
+/** What a step wrote; `tells`: it is shown because it tells most of its run. @param {Step} step @param {boolean} tells */
+function stepSays(step, tells) {
   if (!step.draft) return 'Step 0 read the prompt and wrote the first token.';
   const own = step.emitted.length > step.path.length ? ', 1 the model’s own.' : '.';
-  return 'Step ' + step.i + ' wrote ' + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
+  return 'Step ' + step.i + (tells ? ', the most telling, wrote ' : ' wrote ') + plural(step.emitted.length, 'token') + ': ' + (step.path.length || 'none') + ' accepted' + own;
 }
 
 function tokenSays(/** @type {Run} */ run, /** @type {HTMLElement} */ span) {
