@@ -49,6 +49,7 @@ class Studies:
         self._lock = threading.Lock()
         self._maker = StudyMaker(host)
         self._checks = ThreadPoolExecutor(1, "checks")
+        self.closed = False
         self._checks_left = threading.Semaphore(MOST_CHECKS)
         atexit.register(self.close)
 
@@ -147,6 +148,7 @@ class Studies:
 
     def close(self) -> None:
         """End and forget all studies."""
+        self.closed = True
         with self._lock:
             for study in list(self._studies.values()):
                 self._forget(study)

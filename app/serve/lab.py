@@ -229,6 +229,8 @@ class Lab:
         async def answered(request: Request) -> Response:
             session = self.session_of(request)
             try:
+                if self.studies.closed:  # while the page was still open
+                    raise LookupError("This lab was closed.")
                 response = await answer(request, session)
             except LookupError as error:
                 response = JSONResponse({"error": str(error.args[0])}, 404)

@@ -478,3 +478,12 @@ def test_the_oldest_finished_studies_make_room(lab: Lab, client: TestClient, mon
     monkeypatch.setattr(studies, "MOST_BYTES", 0)
     second = started(visitor(lab), TRACE)
     assert [*lab.studies._studies] == [second]
+
+
+def test_a_page_that_is_still_open_hears_that_the_lab_was_closed(host: ModelHost) -> None:
+    studies = Studies(host)
+    client = visitor(Lab(host, QuestionThread(RunStore()), studies))
+    studies.close()
+    for path in ("/lab/studies", "/lab/check"):
+        answer = client.post(path, json={"name": "prompts.jsonl", "text": PROMPTS})
+        assert (answer.status_code, answer.json()) == (404, {"error": "This lab was closed."}), path
