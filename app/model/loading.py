@@ -82,5 +82,6 @@ def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> L
     exactness = backend.exactness
     tell("measuring its passes")
     costs = LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).pass_costs
+    backend.spare_threads()  # the browser that shows a run may need a core of this machine
     info = replace(loaded.info, exactness=None if exactness is None else exactness.kind)
     return replace(loaded, info=info, costs=costs, notice="; ".join(filter(None, (loaded.notice, backend.notice))))

@@ -15,12 +15,12 @@ from app.page.model_picker import model_picker
 from app.page.theme import head, page_css, theme
 from app.run.store import RunStore
 from app.run.studies import Studies
-from app.serve import lab_page, learn, link_preview, modules, steps
+from app.serve import lab_page, learn, modules, page_head, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
 from app.serve.lab import Lab
-from app.serve.link_preview import LinkPreview
 from app.serve.modules import read
+from app.serve.page_head import PageHead
 from app.serve.question_thread import QuestionThread
 from app.serve.questions import server_functions
 from app.serve.queue_readers import QueueReaders
@@ -53,7 +53,7 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
             "routes": [
                 *steps.routes(store),
                 *modules.routes(),
-                *link_preview.routes(),
+                *page_head.routes(),
                 *course,
                 *lab.routes(),
                 *lab_page.routes(host),
@@ -61,14 +61,14 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
                 Middleware(readers.counting),
-                Middleware(LinkPreview, example_lines(store, presets.titles())),
+                Middleware(PageHead, example_lines(store, presets.titles())),
             ],
             "lifespan": lab.watching(readers.watching(demo._queue)),
         },
         state_session_capacity=SESSIONS,
         max_file_size=MOST_UPLOAD,
         enable_monitoring=False,
-        favicon_path=link_preview.ICON,
+        favicon_path=page_head.ICON,
         show_error=True,  # what is wrong with a request that does not reach our functions
         theme=theme(),
         css=page_css(),

@@ -8,7 +8,7 @@ from app.serve.modules import SHARED, WEB, preloads, read
 
 PAGE_STYLES = ("styles/page.css", "styles/present.css")
 STAGE_STYLES = ("styles/shared.css", "styles/tree.css", "styles/watch.css")
-NO_MODULES = ("boot.js", "page.js", "url.js")
+NO_MODULES = ("boot.js", "frames.js", "page.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
 
 

@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from app.model.error_line import error_line
 from app.model.host import ModelHost
-from app.serve.link_preview import picture_tags, root_of
 from app.serve.modules import PREFIX, SHARED, WEB, preloads, read, unless_known
+from app.serve.page_head import picture_tags, root_of
 from app.serve.question_thread import QuestionThread
 from app.views import lesson_runs, typed_text
 from app.views.first_sight import RUNS

@@ -25,6 +25,7 @@ from lookahead.hf.plan import find_chain_plan, find_plan
 from lookahead.hf.refusals import check_decoder
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
+from lookahead.hf.threads import ThreadChoice
 
 
 class HFBackend:
@@ -72,6 +73,7 @@ class HFBackend:
         self.notices: tuple[str, ...] = self._text_notices()
         self._rope_switch = rope_switch(config)
         self._curve = CostCurve()
+        self._threads = ThreadChoice(1)
         self._exact_passes = ExactPasses(model, self.rules, self.context_limit, exact_width)
         self._lock = threading.Lock()
         self._plan: ForwardPlan | None = None
@@ -192,13 +194,24 @@ class HFBackend:
         """
         return OutputText(self.vocabulary, stop, prompt_ids)
 
+    def spare_threads(self) -> None:
+        """From now on, let runs use half of the CPU threads while other programs hold up their passes.
+
+        For a program that shows what it generates on the same machine. Runs share what was found, one at a time.
+        """
+        if self.device.type == "cpu":
+            self._threads = ThreadChoice(torch.get_num_threads())
+
     def new_session(self, capacity: int, prompt_length: int = 0, sampling: Sampling = GREEDY) -> DecodeSession:
         """An empty session for a run of at most ``capacity`` tokens of prompt and output together."""
         plan = self._find_plan()
         if plan is None or self.run_notice(capacity, prompt_length) is not None:
             rows = min(capacity, self.context_limit or capacity)
-            return PlainSession(self.model, self.rules, capacity, rows, sampling)
-        return self._session(plan, self.rules, capacity, sampling)
+            session: TreeSession = PlainSession(self.model, self.rules, capacity, rows, sampling)
+        else:
+            session = self._session(plan, self.rules, capacity, sampling)
+        session.threads = self._threads
+        return session
 
     def run_notice(self, capacity: int, prompt_length: int) -> str | None:
         """Why the length of a run makes it decode one token at a time; None if it does not.

@@ -19,6 +19,7 @@ from lookahead.hf.masks import Mask, MaskPlan, TreeMasks
 from lookahead.hf.passes import NO_CHOICE, forward_pass, no_choice
 from lookahead.hf.recurrence import Exchange
 from lookahead.hf.successors import successors, to_bytes, to_host
+from lookahead.hf.threads import ThreadChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ class ForwardPlan:
 
 
 class TreeSession:
-    """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls."""
+    """State of one run on a model that verifies draft trees; see ``DecodeSession`` for the order of calls.
+
+    Attributes:
+        threads: How many CPU threads its passes use; by default as many as torch does.
+    """
 
     draft_shape: DraftShape = "tree"
 
@@ -78,6 +83,7 @@ class TreeSession:
         self._context_ids = self._positions
         self._recycles = False
         self._successors: Tensor | None = None
+        self.threads = ThreadChoice(1)
 
     def recycle(self) -> None:
         """Keep the likeliest successors of the passes from now on (see ``Recycling``)."""
@@ -111,7 +117,8 @@ class TreeSession:
     def choose(self, tree: DraftTree) -> tuple[int, ...]:
         """The model's choice after every node of the tree, shape ``(n,)``; -1 off the path if it matters."""
         length = self._open_cache().length
-        with forward_pass(self._model, drafts=len(tree) > 1), torch.inference_mode():
+        drafts = len(tree) > 1
+        with self.threads.one_pass(len(tree)), forward_pass(self._model, drafts=drafts), torch.inference_mode():
             logits = self.logits(tree)
             self._recycle(logits)
             if self._chooser.along_path:

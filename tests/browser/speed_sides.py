@@ -159,8 +159,9 @@ class Browser:
         page = self.page
         page.evaluate("window.draws.length = 0")
         page.click("#run")
-        page.wait_for_function("window.draws.length > 1")
-        page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
+        page.wait_for_function("window.draws.length > 1", polling=100)
+        ended = "document.querySelector('#stage [data-state]').dataset.state === 'finished'"
+        page.wait_for_function(ended, polling=100)  # not in every frame, which would be work for the browser
         draws = page.evaluate("window.draws.filter((draw) => draw[1] > 0)")
         numbers = page.evaluate(
             "['tokens_per_second', 'decode_steps', 'mean_accepted_tokens'].map((name) =>"

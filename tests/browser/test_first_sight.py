@@ -45,6 +45,27 @@ def test_reduced_motion_plays_nothing(open_page: Callable[..., Page]) -> None:
     assert "the same text" in page.inner_text("#sentence")  # the end sums it up
 
 
+def test_a_page_at_rest_asks_for_no_frames(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.add_init_script(
+        "window.asked = 0; const frame = requestAnimationFrame.bind(window);"
+        "window.requestAnimationFrame = (callback) => { window.asked++; return frame(callback); };"
+    )
+    page.reload()
+    page.wait_for_selector("#stage [data-state=recorded]")
+    rests = page.evaluate(
+        """async () => {
+          for (let half = 0; half < 20; half++) {
+            const before = window.asked;
+            await new Promise((done) => setTimeout(done, 500));
+            if (window.asked === before) return true;
+          }
+          return false;
+        }"""
+    )
+    assert rests, "something asks for frame after frame, as the clock of Gradio's loading screen does"
+
+
 def test_the_chips_say_how_much_faster_or_slower_their_runs_were(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
     page.wait_for_selector("#preset label")

@@ -1,4 +1,4 @@
-"""What a chat shows of a link to the page."""
+"""What a chat shows of a link to the page, and what is there before Gradio's scripts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio
 
-from app.serve.link_preview import ICON, PICTURES, with_tags
+from app.serve.page_head import ICON, PICTURES, with_tags
 
 TEMPLATE = Path(gradio.__file__).parent / "templates" / "frontend" / "index.html"
 
@@ -22,6 +22,11 @@ def test_our_tags_take_the_place_of_gradios() -> None:
     assert "header-image" not in text
     assert "@Gradio" not in text
     assert text.endswith(TEMPLATE.read_text(encoding="utf-8")[-500:])
+
+
+def test_our_script_is_there_before_gradios() -> None:
+    page = with_tags(TEMPLATE.read_bytes(), "https://my.site").decode()
+    assert 0 < page.index("requestAnimationFrame") < page.index('<script type="module"')
 
 
 def test_a_link_to_an_example_says_which() -> None:

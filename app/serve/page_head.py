@@ -1,4 +1,4 @@
-"""What a chat shows of a link to the page: our title, line and picture in place of Gradio's."""
+"""The head of Gradio's page: what a chat shows of a link to it, and a script that has to be there before Gradio's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.serve.modules import PREFIX
+from app.serve.modules import PREFIX, read
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ICON = ASSETS / "icon.svg"
@@ -48,19 +48,22 @@ def picture_tags(root: str, name: str) -> str:
 
 
 def with_tags(page: bytes, root: str, example: str = "", line: str = "") -> bytes:
-    """Gradio's page with our tags in place of its own, about the example of the address if there is one."""
+    """Gradio's page with our script, and our tags in place of its own, about the example of the address if any.
+
+    Gradio adds the head that it is given after its own scripts have run.
+    """
     head, end, rest = page.partition(_END)
     title, address = (f"{line} · {TITLE}", f"{root}/?example={example}") if line else (TITLE, f"{root}/")
     tags = {"og:title": title, "og:description": LINE, "og:type": "website", "og:url": address}
     lines = [f'<meta property="{name}" content="{escape(value)}" />' for name, value in tags.items()]
     lines += [picture_tags(root, "watch"), f"<title>{TITLE}</title>"]
     lines += [f'<meta name="description" content="{escape(LINE)}" />']
-    ours = b"<head>" + "".join(lines).encode()
+    ours = "".join(("<head>", f"<script>{read('frames.js')}</script>", *lines)).encode()
     return _TAG.sub(b"", head).replace(b"<head>", ours, 1) + end + rest
 
 
-class LinkPreview:
-    """ASGI middleware that puts our tags into the page; ``examples``: the line about each, by its name."""
+class PageHead:
+    """ASGI middleware that puts our head into the page; ``examples``: the line about each, by its name."""
 
     def __init__(self, app: ASGIApp, examples: Mapping[str, str]) -> None:
         self.app = app
