@@ -175,7 +175,8 @@ def test_a_long_prompt_is_a_note(study, prompts):
     assert status == 0
     assert [row["name"] for row in found["rows"]] == [f"prompts.jsonl:{place}" for place in (1, 2, 3, 4)]
     assert "prompts.jsonl:5 did not run: a prompt of 500 tokens; the model's context holds 128" in found["notes"][-1]
-    assert study("prompts-study", model=False)[1]["notes"] == found["notes"]
+    again = study("prompts-study", model=False)[1]["notes"]
+    assert again[-1] == found["notes"][-1]  # those before it quote times, which run files round
     prompts.write_text(json.dumps({"prompt": "long " * 100}) + "\n")
     status, _, line = study("prompts.jsonl", "--out", "third")
     assert (status, "no prompt could run; prompts.jsonl:1 did not run: a prompt of 500" in line) == (2, True)
