@@ -23,13 +23,15 @@ MOUNT = """async (wanted) => {
   const [lookahead, plain] = [...feed.runs.values()];
   const runs = { lookahead, plain, again: { ...lookahead, id: 'again' } };
   const server = new Proxy({}, { get: () => async () => ({ error: 'not asked' }) });
-  for (const { pane, run, runs: beside, step } of wanted) {
+  for (const { pane, run, runs: beside, step, then } of wanted) {
     const box = document.createElement('section');
     box.className = 'mine';
     document.body.append(box);
     const { mount } = await web('panes/' + pane + '.js');
     const context = { ...first.page, server, show: (id) => { box.dataset.shows = id; } };
-    mount(box, context).draw({ run: runs[run], step, runs: (beside || [run]).map((name) => runs[name]) });
+    const mounted = mount(box, context);
+    mounted.draw({ run: runs[run], step, runs: (beside || [run]).map((name) => runs[name]) });
+    if (then) mounted.draw({ run: { ...runs[run], ...then }, step: 0, runs: [{ ...runs[run], ...then }] });
   }
 }"""
 
@@ -62,6 +64,16 @@ def test_panes_of_a_kind_show_steps_of_their_own(page: Page) -> None:
     page.locator("#scrubber").fill(page.get_attribute("#scrubber", "max") or "")
     expect(page.locator("#sentence")).to_have_text(before)
     assert page.inner_html("#draft-tree") == tree
+
+
+def test_the_numbers_of_a_run_that_reads_its_prompt_are_not_those_of_the_one_before(page: Page) -> None:
+    reading = {"id": "next", "steps": [], "end": None}
+    page.evaluate(MOUNT, [{"pane": "numbers", "run": "lookahead", "step": 3, "runs": ["lookahead", "plain"]}])
+    page.evaluate(MOUNT, [{"pane": "numbers", "run": "lookahead", "step": 3, "then": reading}])
+    known, unknown = page.locator(".mine").all()
+    assert "–" not in known.locator("[data-tiles] dd").all_inner_texts()
+    assert set(unknown.locator("[data-tiles] dd:not(.beside)").all_inner_texts()) == {"–"}
+    assert set(unknown.locator(".beside").all_inner_texts()) == {""}
 
 
 def test_a_race_has_a_lane_for_every_run(page: Page, recorded_run: Path) -> None:

@@ -20,7 +20,7 @@ const MARKUP = `
 <p class="hint" data-not-speedup></p>
 </div></details>`;
 
-/** What the tile of the speedup is called after the word "whole", by its kind. @type {Record<string, string>} */ const SPEEDS = { faster: 'run faster', slower: 'run slower', same: 'run as fast' };
+/** What the tile of the speedup is called after the word "whole", by its kind. @type {Record<string, string>} */ const SPEEDS = { '': 'run speed', faster: 'run faster', slower: 'run slower', same: 'run as fast' };
 const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
 
 /** @type {[name: string, title: string, meaning: string, digits: number, unit: string][]} */ const METRICS = [
@@ -48,10 +48,22 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
   speed.children[0].replaceChildren(make('span', { class: 'wide' }, 'whole '), kind);
   tiles.forEach((tile) => one(box, FOUR.includes(String(tile.dataset.metric)) ? '[data-tiles]' : '[data-rest]').append(tile));
   one(box, '[data-metric=decode_steps]').append(make('dd', { class: 'beside' }, beside));
+
+  /** Nothing is known of a run that reads its prompt; the numbers of the one before it are not its own. */
+  function clear() {
+    for (const tile of tiles) {
+      mark(tile, 'data-value', '');
+      put(tile.children[1], '–');
+    }
+    mark(speed, 'data-kind', '');
+    put(kind, SPEEDS['']);
+    for (const text of [beside, fact, hint]) put(text, '');
+  }
+
   return {
     draw(state) {
       const { run } = state, step = state.summed ? run.steps.length - 1 : knownStep(state), plain = plainBeside(state);
-      if (!run.steps[step]) return;
+      if (!run.steps[step]) return clear();
       const values = numbersAt(run, step, plain), fast = speedup(run, plain);
       METRICS.forEach(([name, , , digits, unit], i) => {
         const value = values[name], tile = tiles[i];
@@ -61,7 +73,7 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
         put(tile.children[1], text === '–' || times ? text : text + (unit ? '\u2009' + unit : ''));
       });
       mark(speed, 'data-kind', fast?.kind || '');
-      put(kind, SPEEDS[fast?.kind || ''] || 'run speed');
+      put(kind, SPEEDS[fast?.kind || '']);
       put(same, 'text as ' + plainName(run).toLowerCase());
       put(beside, run.method === 'plain' || values.emitted <= values.decode_steps ? '' : 'not ' + values.emitted);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
