@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookahead import HFBackend, LookaheadConfig, LookaheadEngine
+from lookahead.hf import threads
 from lookahead.hf.threads import BETTER, LONGEST_PATIENCE, LONGEST_TRIAL, PAIRS, PATIENCE, ThreadChoice
 from tests.lookahead.tiny_models import hf_greedy, tiny_model
 
@@ -26,9 +27,9 @@ class Machine:
     def passes(self, number: int, factor: dict[int, float], widths: tuple[int, ...] = (1, 7, 32)) -> None:
         for index in range(number):
             width = widths[index % len(widths)]
-            threads = self.choice.next(width)
-            self.used.append(threads)
-            self.choice.observe(width, threads, factor[threads] * (3 + width))
+            count = self.choice.next(width)
+            self.used.append(count)
+            self.choice.observe(width, count, factor[count] * (3 + width))
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ def test_a_trial_without_two_passes_of_one_width_ends_with_all_threads():
 
 
 @pytest.mark.parametrize("width", [1, 8])
-def test_a_run_that_tries_both_gives_the_same_tokens_and_gives_the_threads_back(width, two_threads):
+def test_a_run_that_tries_both_gives_the_same_tokens_and_gives_the_threads_back(width, two_threads, monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0)
     backend = HFBackend(tiny_model("llama"))
     prompt = [5, 6, 7, 5, 6, 7, 5, 6]
     wanted = hf_greedy(backend.model, prompt, 100)
