@@ -74,6 +74,7 @@ def test_the_numbers_of_a_run_that_reads_its_prompt_are_not_those_of_the_one_bef
     assert "–" not in known.locator("[data-tiles] dd").all_inner_texts()
     assert set(unknown.locator("[data-tiles] dd:not(.beside)").all_inner_texts()) == {"–"}
     assert set(unknown.locator(".beside").all_inner_texts()) == {""}
+    assert unknown.locator("[data-step-time]").text_content() == "No step has been decoded yet."
 
 
 def test_a_race_has_a_lane_for_every_run(page: Page, recorded_run: Path) -> None:

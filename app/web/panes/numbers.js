@@ -58,6 +58,15 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
     mark(speed, 'data-kind', '');
     put(kind, SPEEDS['']);
     for (const text of [beside, fact, hint]) put(text, '');
+    drawTimes(PHASES.map(() => 0));
+  }
+
+  /** Where the time of a step is spent, in milliseconds per phase. */
+  function drawTimes(/** @type {number[]} */ ms) {
+    const total = ms.reduce((sum, value) => sum + value, 0);
+    parts.forEach((part, i) => { part.style.flexGrow = total ? String(ms[i] / total) : '0'; });
+    put(stepTime, total ? number(total, 2) + ' ms per step:' : 'No step has been decoded yet.');
+    shares.forEach((share, i) => put(share, PHASES[i] + (total ? ' ' + percent(ms[i] / total) : '')));
   }
 
   return {
@@ -78,10 +87,7 @@ const FOUR = ['mean_accepted_tokens', 'decode_steps', 'speedup', 'same'];
       put(beside, run.method === 'plain' || values.emitted <= values.decode_steps ? '' : 'not ' + values.emitted);
       put(fact, step === run.steps.length - 1 && run.end ? 'of the whole run' : 'up to this step' + (values.speedup === null ? '' : '; speedups of the whole run'));
       put(hint, speedSays(run, plain));
-      const ms = PHASES.map((name) => values[name + '_ms'] || 0), total = ms.reduce((sum, value) => sum + value, 0);
-      parts.forEach((part, i) => { part.style.flexGrow = total ? String(ms[i] / total) : '0'; });
-      put(stepTime, total ? number(total, 2) + ' ms per step:' : 'No step has been decoded yet.');
-      shares.forEach((share, i) => put(share, PHASES[i] + (total ? ' ' + percent(ms[i] / total) : '')));
+      drawTimes(PHASES.map((name) => values[name + '_ms'] || 0));
     },
   };
 }
