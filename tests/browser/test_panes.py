@@ -44,7 +44,7 @@ def page(open_page: Callable[..., Page]) -> Page:
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
     page.keyboard.press("End")
-    expect(page.locator("#sentence")).not_to_contain_text("After the first token")  # that of the step, no longer the sum
+    expect(page.locator("#sentence")).not_to_contain_text("After the first token")  # the last step has been drawn
     return page
 
 
