@@ -60,7 +60,7 @@ MOST_POSITIONS = 160
 SHAPE = {
     "vocab_size": VOCAB_SIZE,
     "hidden_size": 32,
-    "intermediate_size": 48,
+    "intermediate_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -71,14 +71,14 @@ SHAPE = {
     "pad_token_id": None,
 }
 SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": MOST_POSITIONS, "vocab_size": VOCAB_SIZE}
-EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 MIXED = ["sliding_attention", "full_attention", "sliding_attention"]
 
 CHUNKED = {
     **SHAPE,
     "head_dim": 8,
     "num_local_experts": 4,
-    "intermediate_size_mlp": 48,
+    "intermediate_size_mlp": 64,
     "attention_chunk_size": WINDOW,
     "layer_types": ["chunked_attention", "full_attention"],
     "attn_temperature_tuning": False,
@@ -194,7 +194,7 @@ _LATENT = {
     "qk_rope_head_dim": 8,
     "v_head_dim": 8,
 }
-_SHARED = {**EXPERTS, "shared_expert_intermediate_size": 24}
+_SHARED = {**EXPERTS, "shared_expert_intermediate_size": 32}
 _MAMBA2 = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
 _ZAMBA = {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "mamba_d_state": 8}
 
@@ -212,7 +212,7 @@ RECURRENT: dict[str, dict[str, Any]] = {
         "sliding_window_size": WINDOW,
         "d_rel": 4,
         "rel_extent": 64,
-        "moe_intermediate_size": 24,
+        "moe_intermediate_size": 32,
         "n_routed_experts": 4,
         "num_experts_per_tok": 2,
     },
@@ -238,8 +238,8 @@ RECURRENT: dict[str, dict[str, Any]] = {
         "mamba_head_dim": 8,
         "n_groups": 2,
         "chunk_size": 8,
-        "moe_intermediate_size": 24,
-        "moe_shared_expert_intermediate_size": 24,
+        "moe_intermediate_size": 32,
+        "moe_shared_expert_intermediate_size": 32,
     },
     "olmo_hybrid": _LINEAR,
     "qwen3_5_moe_text": {**_DELTA, **_SHARED},
@@ -317,7 +317,7 @@ MIXTURES: dict[str, dict[str, Any]] = {
     "cohere2_moe": {**EXPERTS, "head_dim": 8, "pad_token_id": 0},
     "granitemoe": {"num_local_experts": 4},
     "jetmoe": {"kv_channels": 16, "num_local_experts": 4},
-    "laguna": {**EXPERTS, "head_dim": 8, "shared_expert_intermediate_size": 24},
+    "laguna": {**EXPERTS, "head_dim": 8, "shared_expert_intermediate_size": 32},
     "mixtral": {"num_local_experts": 8, "sliding_window": None},
     "olmoe": EXPERTS,
     "phimoe": {"num_local_experts": 4, "sliding_window": None},
