@@ -118,7 +118,8 @@ class Request(DraftRequest):
         with drafter.lock:  # another request may fill the session's trie meanwhile
             self._own, self._shared = drafter.sources(prompt_ids, expected)
         self._tries = [source.trie for source in self._shared if isinstance(source, ReadTrie)]
-        self._recycled = next((source for source in self._shared if isinstance(source, RecycledLogits)), None)
+        recycled = (source for source in self._shared if isinstance(source, RecycledLogits))
+        self._recycled = next(recycled, None) if config.longest_branch else None
         self._successors = b""
         self._tree: DraftTree | None = None
         self._prompt_ids = prompt_ids

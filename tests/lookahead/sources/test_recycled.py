@@ -111,7 +111,11 @@ def test_the_same_tokens_in_fewer_passes_and_rejected_rows_are_used():
 
 
 def test_switched_off_or_not_handed_back_there_are_no_rows():
-    for config, recycles in ((LookaheadConfig(sources=("prompt", "output")), True), (LookaheadConfig(), False)):
+    for config, recycles in (
+        (LookaheadConfig(sources=("prompt", "output")), True),
+        (LookaheadConfig(), False),
+        (LookaheadConfig(decoding_length=1), True),
+    ):
         _, steps = run_of(config, recycles)
         assert all(step.successors is None for step in steps)
 
