@@ -122,9 +122,11 @@ def run(args: argparse.Namespace) -> None:
 def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Sequence[Sample]]:
     """The study that the options ask for, and its samples."""
     axes, stop, sampling = _axes(args), options.check_stop(args.stop), options.sampling_from(args)
-    for path in (args.csv, args.html, args.write_trace):
-        if path is not None:
-            runfile.check_target(path)
+    written = [path for path in (args.csv, args.html, args.write_trace) if path is not None]
+    for place, path in enumerate(written):
+        runfile.check_target(path)
+        if os.path.realpath(path) in map(os.path.realpath, written[:place]):
+            raise UsageError(f"{path}: two results would be written to this file; name one for each")
     options.check_trie(args)
     machines = [read_machine(path) for path in args.machine]
     heard: list[str] = []

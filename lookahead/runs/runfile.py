@@ -143,6 +143,8 @@ def check_target(path: str | Path) -> None:
     """Raise RunFileError unless a file can be written there; writes nothing (call it before a long run)."""
     if not str(path):
         raise RunFileError("the name of a file to write is empty; name one")
+    if str(path) == "-":
+        raise RunFileError("-: this is written to a file only, not to standard output; name one")
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if os.path.isdir(target):

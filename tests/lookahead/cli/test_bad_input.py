@@ -97,6 +97,9 @@ NO_MODEL_NEEDED = {
     "unknown dtype": (["generate", "--prompt", "a", "--dtype", "int8"], "bfloat16"),
     "empty stop": (["generate", "--prompt", "a", "--stop", ""], "--stop is empty"),
     "run file in no folder": (["generate", "--prompt", "a", "--run-file", "no/folder/r.json"], "make it first"),
+    "run file to standard output": (["generate", "--prompt", "a", "--run-file", "-"], "to a file only"),
+    "table to standard output": (["study", "x", "--csv", "-"], "to a file only"),
+    "two results in one file": (["study", "x", "--csv", "one.txt", "--html", "./one.txt"], "name one for each"),
     "run file is a folder": (["generate", "--prompt", "a", "--run-file", "."], "is a folder"),
     "run longer than any run file takes": (
         ["generate", "--prompt", "a", "--max-new-tokens", "2000000"],
