@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
@@ -190,3 +190,30 @@ def test_tokens_move_between_the_panes_for_a_moment(opened: Callable[..., Page])
         assert durations
         assert all(150 <= duration <= 250 for duration in durations)
     page.wait_for_function("document.querySelectorAll('.flight').length === 0")
+
+
+@pytest.mark.parametrize("size", [{}, {"width": 390, "height": 844, "has_touch": True}], ids=["wide", "phone"])
+def test_a_match_out_of_sight_can_be_gone_to_and_back(open_page: Callable[..., Page], size: dict[str, object]) -> None:
+    page = open_page("/?example=question&step=24", reduced_motion="reduce", **size)
+    expect(page.locator("[data-step-count]")).to_contain_text("step 24 /")
+    button, read = page.locator("[data-elsewhere]"), page.locator("#ribbon .read").last
+    expect(button).to_have_text("↑ matched above")
+    button.click()
+    expect(button).to_have_text("↓ back to this step")
+    assert _in_sight(read)
+    assert not _in_sight(page.locator("#ribbon .now"))
+    button.click()
+    expect(button).to_have_text("↑ matched above")
+    assert _in_sight(page.locator("#ribbon .now"))
+    page.locator("#scrubber").fill("0")  # read the prompt, and matched nothing
+    expect(button).to_be_hidden()
+
+
+def _in_sight(token: Locator) -> bool:
+    """Whether any of it is in the visible part of the text."""
+    return token.evaluate(
+        """(token) => {
+          const box = document.querySelector('#ribbon').getBoundingClientRect(), own = token.getBoundingClientRect();
+          return own.bottom > box.top && own.top < box.bottom;
+        }"""
+    )

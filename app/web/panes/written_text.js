@@ -14,11 +14,12 @@ const MARKUP = `
   <span class="tools" data-tools></span>
 </div>
 <div class="ribbon" data-ribbon role="region" aria-label="Prompt and generated text; up and down move among its tokens"></div>
+<button type="button" class="elsewhere" data-elsewhere hidden></button>
 <p class="foot"><span class="fact" data-token-says></span></p>`;
 
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'written-text');
-  const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]');
+  const ribbon = one(box, '[data-ribbon]'), says = one(box, '[data-token-says]'), elsewhere = one(box, '[data-elsewhere]');
   /** @type {State | null} */ let drawn = null;
   /** @type {HTMLElement[]} */ let groups = []; // one per step
   /** @type {Element[][]} */ let spans = []; // of every token of prompt and output
@@ -28,6 +29,7 @@ const MARKUP = `
   /** @type {HTMLElement | null} */ let stop = null; // the token that the tab key leads to
   /** @type {Step | undefined | null} */ let toldOf = null; // the step that the line below is about; a run grows, so it is not asked what it was before
   let scrolledAway = false, touchedAt = -1e9;
+  /** @type {HTMLElement | undefined} */ let leadsTo; // where the button over the text leads
 
   function clear(/** @type {Run} */ run) {
     spans = run.head.prompt.map((piece) => token(piece, 'prompt', 0));
@@ -93,6 +95,27 @@ const MARKUP = `
     put(says, stop && stop === document.activeElement ? tokenSays(drawn.run, stop) : step ? stepSays(step, !!drawn.summed && drawn.step < drawn.run.steps.length - 1) : '');
   }
 
+  /** Whether it is above the part of the text that is in sight (-1), below it (1) or in it. */
+  function side(/** @type {HTMLElement} */ { offsetTop, offsetHeight }) {
+    return offsetTop + offsetHeight <= ribbon.scrollTop ? -1 : offsetTop >= ribbon.scrollTop + ribbon.clientHeight ? 1 : 0;
+  }
+
+  /** A button leads to the step if that is out of sight, else to where the matched tokens were read, the last place first. */
+  function lead() {
+    const now = groups[marked], still = drawn && !drawn.playing && !(drawn.live && drawn.following);
+    const read = still ? /** @type {HTMLElement[]} */ (all(ribbon, '.read')) : [];
+    const away = still && now && side(now), hidden = !away && read.length > 0 && read.every(side);
+    leadsTo = away ? now : hidden ? read[read.length - 1] : undefined;
+    elsewhere.hidden = !leadsTo;
+    if (leadsTo) put(elsewhere, (side(leadsTo) < 0 ? '↑ ' : '↓ ') + (away ? 'back to this step' : side(leadsTo) < 0 ? 'matched above' : 'matched below'));
+  }
+
+  on(elsewhere, 'click', () => {
+    if (!leadsTo) return;
+    scrolledAway = leadsTo !== groups[marked];
+    ribbon.scrollTop = Math.max(0, leadsTo.offsetTop - ribbon.clientHeight / 2);
+    lead();
+  });
   on(ribbon, 'click', (event) => {
     const span = within(event, '[data-step]');
     if (span) context.go?.(Number(span.dataset.step));
@@ -112,10 +135,11 @@ const MARKUP = `
   on(ribbon, 'wheel touchmove pointerdown keydown', () => { touchedAt = performance.now(); }, true);
   // Whoever scrolls the text is left there until the step comes into sight again or is moved by hand.
   on(ribbon, 'scroll', () => {
+    lead();
     if (performance.now() - touchedAt > 700) return;
     touchedAt = performance.now();
     const now = groups[marked];
-    scrolledAway = !!now && (now.offsetTop + now.offsetHeight < ribbon.scrollTop || now.offsetTop > ribbon.scrollTop + ribbon.clientHeight);
+    scrolledAway = !!now && side(now) !== 0;
   }, true);
 
   return {
@@ -137,11 +161,13 @@ const MARKUP = `
     },
     settle() {
       const now = groups[marked];
-      if (!now || scrolledAway) return;
-      const top = now.offsetTop, bottom = top + now.offsetHeight;
-      if (top < ribbon.scrollTop + 8 || bottom > ribbon.scrollTop + ribbon.clientHeight - 12) {
-        ribbon.scrollTop = Math.max(0, Math.min(top - 24, bottom - ribbon.clientHeight / 2));
+      if (now && !scrolledAway) {
+        const top = now.offsetTop, bottom = top + now.offsetHeight;
+        if (top < ribbon.scrollTop + 8 || bottom > ribbon.scrollTop + ribbon.clientHeight - 12) {
+          ribbon.scrollTop = Math.max(0, Math.min(top - 24, bottom - ribbon.clientHeight / 2));
+        }
       }
+      lead();
     },
   };
 }
