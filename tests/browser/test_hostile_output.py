@@ -112,6 +112,7 @@ def test_letters_split_over_output_tokens_come_whole(
     page.wait_for_selector("#run:enabled")
     page.click("#run")
     expect(page.locator("#status")).to_contain_text(f"{2 * len(output)} tokens in")
+    page.wait_for_selector("#stage [data-state=finished]")  # the last steps are drawn, too
     pieces = page.locator("#ribbon .group [data-step]").all_text_contents()
     shown = "".join(pieces)
     assert shown.count("𝒳🌳") == shown.count(IMAGE) == shown.count("`tick`") == 2
