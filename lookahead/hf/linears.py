@@ -180,14 +180,14 @@ def _best_change(layers: Sequence[nn.Linear], widens: bool, exact: bool) -> Call
     rows = torch.randn((max(TRIED_ROWS), first.in_features), generator=generator).to(first.weight.dtype)
     timed = layers[: max(1, _COLD_BYTES // first.weight.nbytes)]
     tried = _ways(timed, widens)
-    least = _least_rows(first, widens) if exact else [1] * len(tried)
-    good = [(way, linears, least) for (way, linears), least in zip(tried, least, strict=True) if least is not None]
+    found = _least_rows(first, widens) if exact else [1] * len(tried)
+    good = [(way, linears, least) for (way, linears), least in zip(tried, found, strict=True) if least is not None]
     if not good:
         return None
     seconds = _seconds([[partial(_doubled, one) for one in ls] if least > 1 else ls for _, ls, least in good], rows)
     worth = [_GAIN * time if way is _keep else time for (way, *_), time in zip(good, seconds, strict=True)]
-    way, _, rows_at_least = good[worth.index(min(worth))]
-    return None if way is _keep and rows_at_least == 1 else partial(_change, way=way, least_rows=rows_at_least)
+    way, _, least = good[worth.index(min(worth))]
+    return None if way is _keep and least == 1 else partial(_change, way=way, least_rows=least)
 
 
 def _change(module: nn.Module, layer: nn.Linear, way: Way, least_rows: int) -> None:
@@ -219,7 +219,7 @@ def _least_rows(layer: nn.Linear, widens: bool) -> list[int | None]:
     """For each way the rows, 1 or 2, from which on a row's bits do not depend on their number; None: they always do.
 
     Tried on weights of this layer's shape whose products cancel: what is left is rounding, so that another order of
-    additions shows in nearly every result. In 16 bits it would hardly ever show otherwise, and change a token one day.
+    additions shows in most results. In 16 bits it would hardly ever show otherwise, and change a token one day.
     """
     trial, rows = _cancelling(layer)
     return [
