@@ -165,9 +165,10 @@ class _Run:
         self.timed_passes: list[Pass] = []
         """The decode passes so far, tokens and seconds, as T(n) counts them."""
         self._recycling: tuple[Recycling, Request] | None = None
-        if isinstance(self.request, Request) and self.request.recycles and isinstance(self.session, Recycling):
-            self._recycling = self.session, self.request
-            self.session.recycle()
+        request, session = self.request, self.session
+        if isinstance(request, Request) and isinstance(session, Recycling) and request.recycles and self._may_pay():
+            self._recycling = session, request
+            session.recycle()
         self._passes, self._context_length, self._last_id = 0, len(self.prompt), self.prompt[-1]
         limit = self.engine.backend.context_limit
         in_context = self.max_new_tokens if limit is None else limit - len(self.prompt)
@@ -220,6 +221,11 @@ class _Run:
         self._room -= count
         self._last_id = emitted[-1]
         return record
+
+    def _may_pay(self) -> bool:
+        """Whether at any width a draft of which all is accepted would be faster than plain decoding."""
+        seconds = self.pass_seconds
+        return seconds is None or any(width * seconds[0] > wide for width, wide in enumerate(seconds, start=1))
 
     def _recycle(self) -> bytes | None:
         """Pass what the model found likely from its side to the drafts'; returns it, None if it is not wanted."""

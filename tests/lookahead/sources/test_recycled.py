@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,14 @@ def test_switched_off_or_not_handed_back_there_are_no_rows():
     ):
         _, steps = run_of(config, recycles)
         assert all(step.successors is None for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"), [((1.0, 2.0, 64.0), False), ((1.0, 1.99, 64.0), True), ((1.0, 2.5, 63.0), True)]
+)
+def test_no_rows_are_kept_where_no_width_can_pay(seconds: tuple[float, ...], kept: bool):
+    _, steps = run_of(LookaheadConfig(), True, PassCosts((1, 2, 64), seconds))
+    assert all((step.successors is not None) is kept for step in steps)
 
 
 def test_where_a_wider_pass_costs_its_width_it_drafts_nothing():
