@@ -241,10 +241,10 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
     script = _named(_url_script(controls), named)
     loaded = demo.load(from_url, None, [*fields, *texts.values()], **quiet)
     typed = [controls.preset, *texts.values()]
-    loaded.then(None, typed, typed, js=_named(TYPED, texts), **quiet)
+    restored = loaded.then(None, typed, typed, js=_named(TYPED, texts), **quiet)
+    restored.then(None, fields, None, js=script, **quiet).then(None, None, None, js=FILLED, **quiet)
     typed_in = gr.Button(elem_id="typed-in", visible="hidden")  # pressed by page.js: no example any more
     typed_in.click(None, None, controls.preset, js="() => [null]", **quiet)
-    loaded.then(None, fields, None, js=script, **quiet)
     for field in fields:
         field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
     controls.preset.input(None, None, None, js=TYPE_NOTHING, **quiet)
@@ -263,6 +263,8 @@ def _named(script: str, fields: dict[str, Component]) -> str:
     return script.replace("NAMES", json.dumps(list(fields)))
 
 
+FILLED = "() => { requestAnimationFrame(() => document.dispatchEvent(new Event('filled'))); }"
+"""The fields hold what the address asks for and what was typed before: ``page.js`` lets a run begin."""
 TYPE_NOTHING = "() => { sessionStorage.removeItem('lookahead-typed'); }"
 KEEP_TYPED = """(preset, ...texts) => {
   const named = Object.fromEntries(NAMES.map((name, i) => [name, texts[i]]));

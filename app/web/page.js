@@ -9,6 +9,23 @@
     const texts = Object.fromEntries(NAMES.map((name) => [name, document.querySelector('#' + name + ' textarea')?.value ?? '']));
     try { sessionStorage.setItem('lookahead-typed', JSON.stringify(texts)); } catch { /* too long to be kept */ }
   });
+  // The fields are filled from the address a moment after they are there: a run that is asked for before waits for that.
+  const MOST_WAITED = 5000; // milliseconds
+  let filled = false, waiting = null;
+  const begin = () => {
+    filled = true;
+    document.querySelector('#ask')?.toggleAttribute('data-filled', true);
+    waiting?.click();
+    waiting = null;
+  };
+  document.addEventListener('filled', begin);
+  document.addEventListener('click', (event) => {
+    const button = event.target instanceof Element && event.target.closest('#run, #compare');
+    if (filled || !button) return;
+    event.stopImmediatePropagation();
+    if (!waiting) setTimeout(begin, MOST_WAITED);
+    waiting = button;
+  }, true);
   // The drawer: the fields are one line of the bar until one of them is used.
   const ask = (open) => {
     if (!open) for (const field of document.querySelectorAll(FIELDS)) field.scrollTop = 0; // the one line is the first

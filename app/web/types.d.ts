@@ -181,7 +181,8 @@ export interface Lost { step: number; row: number; cause: string; tokens: number
 export interface Context extends PageFacts {
   server: Server;
   go?(step: number): void; // shows another step
-  play?(playing: boolean): void; // plays or pauses
+  goBy?(steps: number): void; // the one so many further on
+  turn?(): void; // plays, or pauses where it plays
   nextPhase?(): void; // shows the next phase of the step, or the first of the next one
   setSpeed?(stepsPerSecond: number): void;
   follow?(following: boolean): void;

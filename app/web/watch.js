@@ -62,7 +62,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** @type {Lost | null} */ let lost = null; // why the step of a row of the Lab is looked at
   /** @type {string | null} */ let example = null; // its name, while an example is on the stage
   let summed = false, toRest = false; // whether the sentence says what the whole run amounts to; whether the stage comes to rest at the end
-  let planned = false, drawing = false, picturedAt = 0;
+  let planned = false, drawing = false, picturedAt = 0, questions = 0;
   /** @type {number | undefined} */ let timer;
   /** @type {number | undefined} */ let later;
 
@@ -132,10 +132,16 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     return '';
   }
 
+  /** Finished runs take the stage when the server answers with them, unless others were asked for since. @param {ReturnType<typeof server.open_run>} asked @param {boolean} [asRecorded] @returns {Promise<string>} what is against it */
+  async function takeAnswer(asked, asRecorded = false) {
+    const mine = ++questions, answer = await answerTo(asked);
+    if (mine !== questions) return 'Another run was asked for since.';
+    return answer.error || setMessages(answer.messages, asRecorded, !asRecorded);
+  }
+
   /** An example takes the stage. @returns {Promise<string>} what is against it */
   async function openExample(/** @type {string} */ name, at = still.matches ? Infinity : 1, plays = at === 1) {
-    const answer = await answerTo(server.example({ name }));
-    const problem = answer.error || setMessages(answer.messages, true);
+    const problem = await takeAnswer(server.example({ name }), true);
     if (problem) return problem;
     example = name;
     startAt(at, plays && !still.matches);
@@ -201,8 +207,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** The runs of a run file take the stage. @param {string} text @param {string} note @returns {Promise<string>} what is against it */
   async function openText(text, note) {
-    const answer = await answerTo(server.open_run({ text, note }));
-    return answer.error || setMessages(answer.messages, false, true);
+    return takeAnswer(server.open_run({ text, note }));
   }
 
   /** A run of a study takes the stage. @param {string} study @param {string} name @param {number} at @returns {Promise<string>} what is against it */
@@ -213,7 +218,9 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     return problem;
   }
 
+  /** Draws in the next frame; until then the stage says by no `data-drawn` that it shows less than it knows. */
   function schedule() {
+    element.removeAttribute('data-drawn');
     if (planned) return;
     planned = true;
     requestAnimationFrame(() => { planned = false; show(); });
@@ -237,6 +244,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     }
     byHand = drawing = false;
     for (const { pane } of now) pane.settle?.(state);
+    if (pictured) element.dataset.drawn = String(step); // by every pane
   }
 
   /** Whether it is time for the pictures of a run that streams by; what is left out now is drawn a little later. */
@@ -367,7 +375,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     sources: first.page?.sources || [],
     examples: first.page?.examples || [],
     go,
-    play,
+    goBy(steps) { go(step + steps); },
+    turn() { play(!playing); },
     nextPhase() { showPlaying(false); nextPhase(); },
     setSpeed(stepsPerSecond) { speed = stepsPerSecond; speedChosen = true; if (playing) play(true); },
     follow(on) { following = on; if (on && live()) go(Infinity); },
@@ -401,7 +410,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
   /** What the address asks for; the first example where it names none. */
   async function begin() {
     const linked = link.study && link.run ? openOfStudy(link.study, link.run, link.step ?? 1) : link.example && openExample(link.example, link.step ?? 1, link.step === null);
-    const problem = await linked;
+    const before = scene, problem = await linked;
+    if (scene !== before && problem) return; // another run has been chosen meanwhile
     if (linked && !problem) {
       lost = link.lost;
       schedule();
@@ -415,8 +425,8 @@ export function mount(element, { server, props, trigger }, value = props.value) 
       startAt(still.matches ? Infinity : 1, !still.matches);
     } else one(element, '#sentence').textContent = 'Enter a prompt and press Run. Every step of the model is shown here.';
     if (link.present) present(true, link.pane);
-    const messages = linked ? null : await keeper.restored();
-    if (!messages || setMessages(messages)) return;
+    const here = scene, messages = linked ? null : await keeper.restored();
+    if (!messages || scene !== here || announced !== here || setMessages(messages)) return;
     keep();
     go(Infinity);
   }

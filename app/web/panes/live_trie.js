@@ -77,9 +77,11 @@ export function mount(box, context) {
     adds = answer.error ? '' : 'This step adds ' + number(step.trie[1], 0) + '.';
     tell(null);
     place.replaceChildren(...(answer.error ? [] : answer.levels.map((level) => levelOf(level, answer.levels[0], !!sought(), places))));
+    place.dataset.of = answer.error ? '' : String(answer.step);
     marked = '';
     if (answer.error) return; // nothing of another step stays
     levels = answer.levels;
+    if (drawn) mark(drawn); // a node may have been pointed at before the answer came
     showLegend(!!answer.corpus);
     const found = grams();
     if (had >= 0) focusIn(place, found[Math.min(had, found.length - 1)], true);
@@ -136,6 +138,7 @@ export function mount(box, context) {
     draw(state) {
       const before = drawn, over = isOver(state);
       drawn = state;
+      if (before?.run !== state.run) place.dataset.of = '';
       graphml.disabled = !over;
       if (before && before.run !== state.run && !state.runs?.includes(before.run)) {
         searched = '';

@@ -16,6 +16,7 @@ const MOST_BYTES = 32e6;
 /** @type {Mount} */ export function mount(box, context) {
   fill(box, MARKUP, 'run-files');
   const save = button(box, '[data-save]'), keep = button(box, '[data-keep]'), open = input(box, '[data-open]'), hint = one(box, '[data-file-hint]');
+  let opens = 0;
   on(save, 'click', async () => {
     const says = await context.save?.();
     if (says) put(hint, says);
@@ -25,9 +26,10 @@ const MOST_BYTES = 32e6;
     const file = open.files && open.files[0];
     if (!file) return;
     open.value = '';  // at once: cleared at the end, it would take away a file that was chosen meanwhile
+    const mine = ++opens;
     put(hint, 'Opening ' + file.name + ' …');
     const problem = file.size > MOST_BYTES ? 'larger than 32 MB' : await context.open?.(file);
-    put(hint, file.name + (problem ? ': ' + problem : ' is open.'));
+    if (mine === opens) put(hint, file.name + (problem ? ': ' + problem : ' is open.'));
   });
   return {
     draw(state) {

@@ -40,21 +40,18 @@ const TALL = 100, OWN = 12, GAP = 0.12; // height of the picture and of the mode
   const play = one(box, '[data-play]'), slider = input(box, '[data-scrubber]'), count = one(box, '[data-step-count]');
   const speed = input(box, '[data-speed]'), follow = input(box, '[data-follow]'), following = one(box, '[data-following]'), legend = one(box, '[data-bars]');
   const drawBars = bars(one(box, '[data-timeline]'), slider);
-  let at = 0, playing = false;
   on(box, 'click', (event) => {
     const by = within(event, '[data-by]')?.dataset.by;
-    if (by) context.go?.(at + Number(by));
+    if (by) context.goBy?.(Number(by)); // the step that is looked at may not be drawn yet
     if (within(event, '[data-next-phase]')) context.nextPhase?.();
   });
-  on(play, 'click', () => context.play?.(!playing));
+  on(play, 'click', () => context.turn?.());
   on(slider, 'input', () => context.go?.(slider.value === slider.max ? Infinity : Number(slider.value)));  // newer steps may not be drawn yet
   on(speed, 'change', () => context.setSpeed?.(Number(speed.value)));
   on(follow, 'change', () => context.follow?.(follow.checked));
   return {
     draw(state) {
-      const last = Math.max(0, state.run.steps.length - 1);
-      at = state.step;
-      playing = !!state.playing;
+      const last = Math.max(0, state.run.steps.length - 1), at = state.step, playing = !!state.playing;
       slider.max = String(last);
       slider.value = String(at);
       mark(slider, 'aria-valuetext', 'step ' + at + ' of ' + last + (state.phase ? ', ' + state.phase : ''));
