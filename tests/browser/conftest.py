@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from app.model.host import ModelHost
 from app.options import AppOptions
 from app.page import presets
 from app.views.first_sight import RUNS
-from lookahead.hf.session import TreeSession
 from lookahead.runs import runfile
-from tests.browser.visitors import PATIENCE, OpenPage, Visitors
+from tests.browser.passes import Passes
+from tests.browser.visitors import PATIENCE, OpenPage, Visitors, drawn, filled
 
 collect_ignore = ["speed.py", "speed_sides.py"]
 """The measurement is a program of its own."""
@@ -87,7 +86,8 @@ def open_page(visitors: Visitors, app_url: str) -> Iterator[OpenPage]:
         def opened(query: str = "", **options: Any) -> Page:
             page = new_tab(**options)
             page.goto(app_url.rstrip("/") + query)
-            page.wait_for_selector("#numbers [data-metric]")
+            drawn(page)
+            filled(page)
             return page
 
         yield opened
@@ -105,15 +105,8 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of passes so far, each of them slow enough to be watched."""
-    count = [0]
-    choose = TreeSession.choose
-
-    def slow(self: TreeSession, tree: object) -> object:
-        count[0] += 1
-        time.sleep(0.01)
-        return choose(self, tree)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TreeSession, "choose", slow)
-    return count
+def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Passes]:
+    """The passes of the model, each of them slow enough to be watched."""
+    found = Passes(monkeypatch)
+    yield found
+    found.go_on()

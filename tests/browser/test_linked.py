@@ -15,6 +15,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
+from tests.browser.visitors import at_rest, drawn, go_to, trie_of
 from tests.lookahead.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.browser
@@ -56,8 +57,7 @@ def opened(open_page: Callable[..., Page], run: RunRecord, tmp_path: Path) -> Ca
 
 
 def _go(page: Page, step: int) -> None:
-    page.locator("#scrubber").fill(str(step))
-    expect(page.locator("[data-step-count]")).to_contain_text(f"step {step} /")
+    go_to(page, step)
     page.evaluate("document.activeElement.blur()")
     page.mouse.move(2, 2)
 
@@ -72,7 +72,8 @@ def test_what_was_matched_and_each_node_are_marked_in_every_pane(opened: Callabl
     assert page.locator("#ribbon .suffix").all_inner_texts() == ["#1", "#2", "#3"]
     assert page.locator("#ribbon .read").all_inner_texts() == ["#1", "#2", "#3"] * 3, "three places"
     expect(page.locator("#draft-tree .n-root")).to_have_text("#1#2#3")
-    expect(page.locator("#trie .level >> nth=0 >> .suffix")).to_have_text(["#1", "#2", "#3"])  # the server is asked
+    trie_of(page, 14)
+    expect(page.locator("#trie .level >> nth=0 >> .suffix")).to_have_text(["#1", "#2", "#3"])
 
     node, row, card = (page.locator(name) for name in ("[data-node='2']", "#mask [data-row='2']", "[data-detail]"))
     expect(card).to_be_hidden()
@@ -157,7 +158,7 @@ def test_the_phases_of_a_step_are_played_by_the_space_bar(opened: Callable[..., 
         page.keyboard.press(" ")
         expect(page.locator("#sentence")).to_contain_text(name)
         shown += more.split()
-        page.wait_for_timeout(250)
+        at_rest(page)
         seen = page.evaluate(SEEN)
         if name == "Retrieve":
             seen.pop("verdicts")  # out of sight with its node
@@ -176,6 +177,7 @@ def test_tokens_move_between_the_panes_for_a_moment(opened: Callable[..., Page])
     page = opened()
     page.locator("[data-speed]").select_option("0")
     _go(page, 14)
+    trie_of(page, 14)
     expect(page.locator(".match .suffix").first).to_be_visible()
     page.click("[data-next-phase]")
     for _ in range(3):
@@ -195,7 +197,7 @@ def test_tokens_move_between_the_panes_for_a_moment(opened: Callable[..., Page])
 @pytest.mark.parametrize("size", [{}, {"width": 390, "height": 844, "has_touch": True}], ids=["wide", "phone"])
 def test_a_match_out_of_sight_can_be_gone_to_and_back(open_page: Callable[..., Page], size: dict[str, object]) -> None:
     page = open_page("/?example=question&step=24", reduced_motion="reduce", **size)
-    expect(page.locator("[data-step-count]")).to_contain_text("step 24 /")
+    drawn(page, 24)
     button, read = page.locator("[data-elsewhere]"), page.locator("#ribbon .read").last
     expect(button).to_have_text("↑ matched above")
     button.click()
@@ -205,7 +207,7 @@ def test_a_match_out_of_sight_can_be_gone_to_and_back(open_page: Callable[..., P
     button.click()
     expect(button).to_have_text("↑ matched above")
     assert _in_sight(page.locator("#ribbon .now"))
-    page.locator("#scrubber").fill("0")  # read the prompt, and matched nothing
+    go_to(page, 0)  # read the prompt, and matched nothing
     expect(button).to_be_hidden()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
@@ -12,7 +14,22 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 PATIENCE = 60_000
 """Milliseconds that something on the page may take: more than any delay of a busy machine."""
 
+SLOW = int(os.environ.get("LOOKAHEAD_TEST_SLOW", "0"))
+"""Milliseconds by which all that a page waits for comes late, as on a slow machine: 300 shows tests that race."""
+TIMES_SLOWER = 4 if SLOW else 1
+"""The processor of the page, besides."""
+
 OpenPage = Callable[..., Page]
+
+
+def filled(page: Page) -> None:
+    """Wait until the fields hold what the address asks for, or what was typed before a reload."""
+    expect(page.locator("#ask[data-filled]")).to_have_count(1)
+
+
+def two_frames(page: Page) -> None:
+    """Let the page lay itself out, and what hears of that answer."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
 def open_settings(page: Page) -> None:
@@ -23,7 +40,7 @@ def open_settings(page: Page) -> None:
     page.click("#gear")
     expect(page.locator("#decoding-length input[type=number]")).to_be_visible()
     page.wait_for_timeout(500)
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+    two_frames(page)
 
 
 class Visitors:
@@ -47,6 +64,7 @@ class Visitors:
             page = context.new_page()
             page.set_viewport_size({"width": width, "height": height})
             page.emulate_media(**media)
+            slow_down(page)
             _note(page, url, wrong)
             return page
 
@@ -58,6 +76,40 @@ class Visitors:
                 page.close()
             context.set_storage_state({"cookies": [], "origins": []})
             self._away[kind].append(context)
+
+
+def slow_down(page: Page) -> None:
+    """Makes a new page as slow as :data:`SLOW` says."""
+    if SLOW:
+        page.add_init_script(f"({(Path(__file__).parent / 'slow.js').read_text()})({SLOW})")
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": TIMES_SLOWER})
+
+
+def drawn(page: Page, step: int | None = None) -> None:
+    """Wait until every pane of the stage shows what was asked for by hand before: that step, or any."""
+    shown = "[data-drawn]" if step is None else f"[data-drawn='{step}']"
+    expect(page.locator(f"#stage {shown}")).to_have_count(1)
+
+
+def go_to(page: Page, step: int) -> None:
+    """Look at a step of the run on the stage, and wait until every pane shows it."""
+    page.locator("#scrubber").fill(str(step))
+    drawn(page, step)
+
+
+def last_step(page: Page) -> int:
+    """The last step of the run on the stage."""
+    return int(page.get_attribute("#scrubber", "max") or 0)
+
+
+def trie_of(page: Page, step: int) -> None:
+    """Wait until the Trie of that step, for which the server is asked, is shown."""
+    expect(page.locator("[data-trie-box]")).to_have_attribute("data-of", str(step))
+
+
+def at_rest(page: Page) -> None:
+    """Wait until nothing on the page moves or fades any more."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map(({ finished }) => finished))")
 
 
 def _note(page: Page, url: str, wrong: list[str]) -> None:
