@@ -12,6 +12,7 @@ from app.model.host import ModelHost
 from app.options import AppOptions
 from lookahead import Trie, save_trie
 from lookahead.drafter import MAX_DEPTH
+from tests.browser.visitors import go_to, trie_of
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +49,8 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
         " return run !== id && state === 'finished'; }",
         arg=before,
     )
-    page.locator("#scrubber").fill("1")
+    go_to(page, 1)
+    trie_of(page, 1)
     level = page.locator("[data-level=corpus]").first
     expect(level).to_contain_text("In the corpus, after")
     expect(level).to_contain_text("▲")
@@ -67,13 +69,15 @@ def test_the_panes_of_a_run_and_of_an_opened_one(open_page: Callable[..., Page])
     page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
     page.reload()
     expect(page.locator("[data-about]")).to_contain_text("restored after a reload")
-    page.locator("#scrubber").fill("1")
+    go_to(page, 1)
+    trie_of(page, 1)
     expect(level).to_contain_text("In the corpus, after")
     expect(knob).to_be_checked()
 
     page.set_input_files("#open-run", GOLDEN)
     expect(page.locator("[data-about]")).to_contain_text("opened from golden_run")
-    page.locator("#scrubber").fill("1")
+    go_to(page, 1)
+    trie_of(page, 1)
     expect(hint).to_contain_text("came from a corpus that this page does not have")
     expect(sign).to_be_hidden()
     page.click(".side [data-tab=what-if]")

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.passes import Passes
+from tests.browser.visitors import PATIENCE, filled, slow_down
+
 pytestmark = pytest.mark.browser
 
 
@@ -70,8 +73,10 @@ def page(browser: Browser, wire: Wire) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(f"{wire.url}/?max_new_tokens=100&decoding_length=1")
-    page.wait_for_selector("#numbers [data-metric]")
+    slow_down(page)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{wire.url}/?max_new_tokens=400&decoding_length=1")
+    filled(page)
     yield page
     context.close()
     # What Gradio's page itself says where it loads a part of itself through the cut connection.
@@ -87,35 +92,40 @@ def _run(page: Page) -> None:
 
 
 def _state(page: Page, state: str) -> None:
-    page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'", timeout=60_000)
+    page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'")
 
 
 def _restored(page: Page, run: str | None) -> int:
     """How many steps of the run the page has after its reload."""
-    expect(page.locator("[data-about]")).to_contain_text("restored after a reload", timeout=30_000)
+    expect(page.locator("[data-about]")).to_contain_text("restored after a reload")
     _state(page, "finished")
     assert page.get_attribute("#stage [data-run]", "data-run") == run
     page.wait_for_selector("#run:enabled")
     return int(page.get_attribute("#stage [data-steps]", "data-steps") or 0)
 
 
-def test_a_run_that_ends_while_the_page_is_offline_is_there_afterwards(page: Page, passes: list[int]) -> None:
+def test_a_run_that_ends_while_the_page_is_offline_is_there_afterwards(page: Page, passes: Passes) -> None:
+    passes.hold(20)
     _run(page)
     page.context.set_offline(True)  # what is connected stays so, what is asked now gets no answer
+    passes.go_on()
     _state(page, "finished")
     run = page.get_attribute("#stage [data-run]", "data-run")
     expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
     page.context.set_offline(False)
-    assert _restored(page, run) == 100
+    assert _restored(page, run) == 400
 
 
-def test_a_run_that_is_cut_in_its_middle_is_there_as_far_as_it_came(page: Page, wire: Wire, passes: list[int]) -> None:
+def test_a_run_that_is_cut_in_its_middle_is_there_as_far_as_it_came(page: Page, wire: Wire, passes: Passes) -> None:
+    passes.hold(20)
     _run(page)
     page.wait_for_function("+document.querySelector('#stage [data-steps]').dataset.steps >= 10")
     run = page.get_attribute("#stage [data-run]", "data-run")
-    wire.cut()
-    assert 10 <= _restored(page, run) < 100
+    with page.expect_navigation():  # by itself
+        wire.cut()
+    passes.go_on()
+    assert 10 <= _restored(page, run) < 400
     expect(page.locator("[data-about]")).to_contain_text("stopped before its end")
     _run(page)
     _state(page, "finished")
-    assert page.get_attribute("#stage [data-steps]", "data-steps") == "100"
+    assert page.get_attribute("#stage [data-steps]", "data-steps") == "400"

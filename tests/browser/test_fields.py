@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.page import presets
-from tests.browser.visitors import open_settings
+from tests.browser.passes import Passes
+from tests.browser.visitors import at_rest, filled, open_settings
 
 pytestmark = pytest.mark.browser
 
@@ -99,6 +100,7 @@ def test_what_came_in_one_piece_is_there_again_after_a_reload(open_page: Callabl
             page.keyboard.press("Control+A")
             put(text)
         page.reload()
+        filled(page)
         for field in (document, prompt):
             expect(field).to_have_value(text)
 
@@ -156,7 +158,7 @@ RING = """async (field) => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_has_the_focus_has_a_whole_ring_that_is_seen(open_page: Callable[..., Page], scheme: Any) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce")
-    page.click("#gear")
+    open_settings(page)
     fields = ("#prompt textarea", "#document textarea", "#max-new-tokens input[type=number]", "#run")
     panes = ("[data-search] input", "[data-search] button", "[data-mask-box]", "#play", "#scrubber")
     for name in (*fields, *panes, "#what-if [data-knob]"):
@@ -170,18 +172,21 @@ def test_what_has_the_focus_has_a_whole_ring_that_is_seen(open_page: Callable[..
         assert field.evaluate(RING) == ["solid", True, True, True], name
 
 
-def test_a_lane_that_was_stopped_says_so(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_lane_that_was_stopped_says_so(open_page: Callable[..., Page], passes: Passes) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
+    passes.hold(20)
     page.click("#run")
     stage = "document.querySelector('#stage [data-state]').dataset"
     page.wait_for_function(f"{stage}.state === 'running' && +{stage}.steps > 3")
     page.click("#stop")
+    passes.go_on()
     page.wait_for_selector("#run:enabled")
     lane = page.locator("#race [data-lane=lookahead]")
     expect(lane.locator(".count")).to_have_text(re.compile("passes, stopped$"))
+    at_rest(page)
     share = lane.locator("i").evaluate(
         "(bar) => bar.getBoundingClientRect().right - bar.parentElement.getBoundingClientRect().right"
     )

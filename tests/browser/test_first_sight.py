@@ -8,16 +8,27 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.visitors import PATIENCE, at_rest, drawn
+
 pytestmark = pytest.mark.browser
+
+
+STEPS = """window.steps = new Set();
+new MutationObserver(() => {
+  const { drawn } = document.querySelector('#stage [data-drawn]')?.dataset || {};
+  if (drawn) window.steps.add(drawn);
+}).observe(document, { subtree: true, attributeFilter: ['data-drawn'] });"""
+"""Notes which steps are shown."""
 
 
 def test_a_recorded_run_plays_by_itself(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'recorded'")
+    page.add_init_script(STEPS)
+    page.reload()
+    page.wait_for_function("window.steps.size > 2")
+    expect(page.locator("#stage [data-state]")).to_have_attribute("data-state", "recorded")
     page.wait_for_function("document.querySelector('#sentence b.s-guess')")
     page.wait_for_function("document.querySelectorAll('#draft-tree [data-status=accepted]').length > 0")
-    before = page.input_value("#scrubber")
-    page.wait_for_function(f"document.querySelector('#scrubber').value !== '{before}'")
     assert page.locator("#race [data-lane=plain]").inner_text()
     assert page.inner_text("[data-badge]") == "same tokens ✓"
     assert "recorded run, mistakes included" in page.inner_text("[data-about]")
@@ -38,11 +49,12 @@ def test_nothing_overflows_light_or_dark(open_page: Callable[..., Page], width: 
 
 def test_reduced_motion_plays_nothing(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
-    page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'recorded'")
+    expect(page.locator("#stage [data-state]")).to_have_attribute("data-state", "recorded")
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
     position = page.input_value("#scrubber")
+    expect(page.locator("#sentence")).to_contain_text("the same text")  # the end sums it up
     page.wait_for_timeout(800)
     assert page.input_value("#scrubber") == position
-    assert "the same text" in page.inner_text("#sentence")  # the end sums it up
 
 
 def test_a_page_at_rest_asks_for_no_frames(open_page: Callable[..., Page]) -> None:
@@ -54,14 +66,16 @@ def test_a_page_at_rest_asks_for_no_frames(open_page: Callable[..., Page]) -> No
     page.reload()
     page.wait_for_selector("#stage [data-state=recorded]")
     rests = page.evaluate(
-        """async () => {
-          for (let half = 0; half < 20; half++) {
+        """async (patience) => {
+          const end = performance.now() + patience;
+          while (performance.now() < end) {
             const before = window.asked;
             await new Promise((done) => setTimeout(done, 500));
             if (window.asked === before) return true;
           }
           return false;
-        }"""
+        }""",
+        PATIENCE,
     )
     assert rests, "something asks for frame after frame, as the clock of Gradio's loading screen does"
 
@@ -85,7 +99,7 @@ def test_what_stands_side_by_side_agrees(open_page: Callable[..., Page]) -> None
         if key:
             page.evaluate("document.activeElement.blur()")
             page.keyboard.press(key)
-            page.wait_for_function("document.querySelector('#sentence b.s-guess')")
+            drawn(page)
         rate, passes, tokens, lane, step = page.evaluate(
             "['[data-metric=mean_accepted_tokens] dd', '[data-metric=decode_steps] dd', '.beside small',"
             " '[data-lane=lookahead] .count', '[data-step-count]'].map((name) =>"
@@ -172,7 +186,11 @@ def ended(open_page: Callable[..., Page], example: str) -> Page:
     page = open_page(reduced_motion="reduce")
     page.wait_for_selector("#run:enabled")
     page.locator("#preset label", has_text=example).click()
+    name = {"Code": "edit-code", "Story": "story"}[example]
+    expect(page.locator("#stage [data-run]")).to_have_attribute("data-run", f"example-{name}")
+    drawn(page)
     expect(page.locator("#sentence .s-wrong" if example == "Story" else "#sentence .s-right")).to_contain_text("times")
+    at_rest(page)
     return page
 
 

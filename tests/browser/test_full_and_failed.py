@@ -11,6 +11,8 @@ from app.model.host import ModelHost
 from app.options import AppOptions
 from app.page.layout import launch
 from lookahead.hf.session import TreeSession
+from tests.browser.passes import Passes
+from tests.browser.visitors import PATIENCE, filled, slow_down
 
 pytestmark = pytest.mark.browser
 
@@ -38,10 +40,14 @@ def _state(page: Page, state: str) -> None:
     page.wait_for_function(f"document.querySelector('#stage [data-state]').dataset.state === '{state}'")
 
 
-def test_a_full_queue(open_page: Callable[..., Page], browser: Browser, app_url: str, passes: list[int]) -> None:
+def test_a_full_queue(open_page: Callable[..., Page], browser: Browser, app_url: str, passes: Passes) -> None:
     first, second = open_page(LONG), open_page(LONG)
     third = browser.new_page()  # not by open_page: the browser logs the refusal as an error
+    slow_down(third)
+    third.set_default_timeout(PATIENCE)
     third.goto(app_url.rstrip("/") + LONG)
+    filled(third)
+    passes.hold(20)
     _start(first)
     _state(first, "running")
     _start(second)
@@ -54,22 +60,23 @@ def test_a_full_queue(open_page: Callable[..., Page], browser: Browser, app_url:
     assert third.get_attribute("#stage [data-state]", "data-state") == "recorded"
     second.click("#stop")
     first.click("#stop")
+    passes.go_on()
     _state(first, "finished")
+    passes.hold(20)
     third.click("#run")
     _state(third, "running")
     third.click("#stop")
+    passes.go_on()
     _state(third, "finished")
     third.context.close()
 
 
-def test_a_model_that_fails(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails(open_page: Callable[..., Page], passes: Passes, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = TreeSession.choose
-    passes = 0
 
     def failing(self: TreeSession, tree: object) -> object:
-        nonlocal passes
-        passes += 1
-        if passes == 20:
+        if passes.made == 19:
+            passes.made += 1
             raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         return choose(self, tree)  # type: ignore[arg-type]
 
@@ -79,13 +86,15 @@ def test_a_model_that_fails(open_page: Callable[..., Page], monkeypatch: pytest.
     _state(page, "finished")
     page.wait_for_selector("#run:enabled")
     page.wait_for_selector("#save-run:enabled")
-    assert page.is_disabled("#stop")
+    expect(page.locator("#stop")).to_be_disabled()
     assert page.get_attribute("#stage [data-steps]", "data-steps") == "20"
-    assert "broke off: out of memory; a smaller decoding_length" in page.inner_text("#status")
-    assert "broke off: out of memory" in page.inner_text("#stage [data-about]")
+    expect(page.locator("#status")).to_contain_text("broke off: out of memory; a smaller decoding_length")
+    expect(page.locator("#stage [data-about]")).to_contain_text("broke off: out of memory")
+    passes.hold(20)
     _start(page)
     _state(page, "running")
     page.click("#stop")
+    passes.go_on()
     _state(page, "finished")
 
 
@@ -98,10 +107,11 @@ def test_a_prompt_that_is_too_much(open_page: Callable[..., Page], monkeypatch: 
     _start(page)
     _state(page, "finished")
     page.wait_for_selector("#run:enabled")
-    assert page.inner_text("#sentence").startswith("The run broke off: out of memory; a smaller decoding_length")
+    expect(page.locator("#sentence")).to_contain_text("The run broke off: out of memory; a smaller decoding_length")
     page.wait_for_function("sessionStorage.getItem('lookahead-run')")
     page.reload()
     expect(page.locator("#sentence")).to_contain_text("The run broke off: out of memory")
+    page.wait_for_function("sessionStorage.getItem('lookahead-run')")  # kept again
     page.evaluate("sessionStorage.setItem('lookahead-run-ids', '[]')")
     page.reload()  # its file alone does not say why
     expect(page.locator("#sentence")).to_have_text("The run broke off.")

@@ -16,6 +16,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, RunRecord, RunTexts
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun, RunRecorder
+from tests.browser.visitors import go_to, last_step
 from tests.lookahead.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.browser
@@ -47,11 +48,6 @@ def hostile_run(tmp_path: Path) -> Path:
     return tmp_path / "hostile.json"
 
 
-def _go(page: Page, step: int) -> None:
-    page.locator("#scrubber").fill(str(step))
-    expect(page.locator("[data-step-count]")).to_contain_text(f"step {step} /")
-
-
 def _unhurt(page: Page) -> None:
     assert page.evaluate("window.hurt") is None
     assert page.locator("#stage :is(img, script)").count() == 0
@@ -65,16 +61,15 @@ def test_every_pane_shows_a_hostile_run_as_text(open_page: Callable[..., Page], 
     ribbon = page.locator("#ribbon").inner_text()
     for text in (*WORDS[:4], "⟨202e⟩שלום⟨202c⟩", "a⏎\nb", *WORDS[6:]):
         assert ribbon.count(text) > 1
-    last = int(page.get_attribute("#scrubber", "max") or 0)
     node = page.locator("#draft-tree [data-status=accepted]").filter(has_text=NODE)
     trees, there = "", 0
-    for step in range(1, last + 1):
-        _go(page, step)
+    for step in range(1, last_step(page) + 1):
+        go_to(page, step)
         trees += page.locator("#draft-tree").text_content() or ""
         there = there or (step if node.count() else 0)
     for text in (f"✓ {NODE}", "✗ ${window.hurt=1}", "≠ `tick`", "✓ ⟨202e⟩שלום⟨202c⟩", "a⏎b", "✗ 𝒳🌳"):
         assert text in trees
-    _go(page, there)
+    go_to(page, there)
     node.first.click()
     expect(page.locator("[data-detail] dd").first).to_contain_text(IMAGE)
     expect(page.locator("[data-detail] q mark")).to_have_text(IMAGE)

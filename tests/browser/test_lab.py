@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
 from lookahead.study.result import CAUSE_NAMES, Row, Study
+from tests.browser.passes import Passes
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
@@ -174,7 +175,7 @@ def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, e
     name = first.get_attribute("data-row")
     page.locator("[data-sort=prompt]").click()
     expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
-    assert first.get_attribute("data-row") != name
+    expect(first).not_to_have_attribute("data-row", str(name))
     first.focus()
     page.keyboard.press("End")
     expect(page.locator("tbody tr:focus")).to_have_attribute("data-row", str(name))
@@ -187,7 +188,7 @@ def test_thousands_of_rows_sort_filter_and_stay_few_in_the_document(lab: Open, e
     expect(page.locator("[data-count]")).to_have_text(re.compile(r"^\d+ of 3,000 prompts"))
 
 
-def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: list[int]) -> None:
+def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: Passes) -> None:
     page = lab()
     choose(page, PROMPTS * 40)
     run(page)

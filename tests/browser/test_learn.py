@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitors import Visitors
+from tests.browser.visitors import Visitors, drawn, filled, two_frames
 
 pytestmark = pytest.mark.browser
 
@@ -36,9 +36,10 @@ def course(visitors: Visitors, app_url: str) -> Iterator[Open]:
 
 
 def show(page: Page, app_url: str, slug: str) -> Page:
-    """A chapter, its picture drawn."""
+    """A chapter, its picture drawn, and fitted into its place."""
     page.goto(f"{app_url.rstrip('/')}/learn{'/' if slug else ''}{slug}")
     page.wait_for_selector("[data-picture][data-drawn]")
+    two_frames(page)
     return page
 
 
@@ -333,7 +334,7 @@ def test_chapters_follow_each_other_by_links_and_arrows(course: Open, app_url: s
     page.locator("[data-answer]").nth(1).click()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**/learn/trie")
-    assert page.title().startswith("2 · The Trie grows")
+    expect(page).to_have_title(re.compile("^2 · The Trie grows"))
     expect(page.locator("[data-chapter=pass]")).to_have_class("begun")  # kept in the browser
     page.wait_for_selector("[data-drawn]")
     page.locator("[data-sentence-field='0']").press("ArrowRight")  # moves in the text
@@ -446,6 +447,9 @@ def test_the_pages_have_one_header(app_url: str, course: Open) -> None:
     places = []
     for path, name in (("/learn/trie", ".top b"), ("/lab", ".top b"), ("/", "#title h1")):
         page.goto(app_url.rstrip("/") + path)
+        if path == "/":
+            drawn(page)
+            filled(page)
         box = page.locator(name).bounding_box()
         assert box
         places.append([round(box[side]) for side in ("x", "y", "width", "height")])
@@ -573,6 +577,10 @@ def test_a_presented_chapter_shows_its_answers_and_leave_covers_nothing(course: 
         page.locator("[data-answer]").last.click()
         for width, height in ((1280, 720), (1920, 1080)):
             page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(
+                "([width, height]) => innerWidth === width && innerHeight === height", arg=[width, height]
+            )
+            two_frames(page)
             picture, verdict, leave = (
                 page.locator(name).bounding_box() or {} for name in (".picture", ".question .verdict", "[data-leave]")
             )

@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.page import presets
-from tests.browser.visitors import open_settings
+from tests.browser.passes import Passes
+from tests.browser.visitors import drawn, go_to, open_settings, trie_of
 
 pytestmark = pytest.mark.browser
 
@@ -25,29 +26,29 @@ def _stage(page: Page, name: str) -> str:
     return page.evaluate(f"document.querySelector('#stage [data-run]').dataset.{name}")
 
 
-def test_a_link_opens_its_step_without_a_model(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_link_opens_its_step_without_a_model(open_page: Callable[..., Page], passes: Passes) -> None:
     page = open_page("/?example=json&step=4&pane=tree&decoding_length=32")
-    expect(page.locator("#scrubber")).to_have_value("4")
+    drawn(page, 4)
     expect(page.locator("#prompt textarea")).to_have_value(presets.by_name("JSON").prompt)
     assert _stage(page, "run") == "example-json"
-    page.wait_for_timeout(400)
-    expect(page.locator("#scrubber")).to_have_value("4")  # it does not play
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")  # it does not play
+    expect(page.locator("#scrubber")).to_have_value("4")
     expect(page.locator("[data-pane=draft_tree]")).to_be_in_viewport()
     assert "SmolLM2" in page.inner_text("[data-about]")
-    assert passes == [0]
+    assert passes.made == 0
 
 
 def test_copy_link_names_the_example_and_its_step(open_page: Callable[..., Page]) -> None:
     page = open_page("/?decoding_length=16", reduced_motion="reduce")
     page.locator("#preset label", has_text="Story").click()
     page.wait_for_function("document.querySelector('#stage [data-run]').dataset.run === 'example-story'")
-    page.locator("#scrubber").fill("3")
+    go_to(page, 3)
     page.click("#copy-link")
     page.wait_for_url(re.compile("example=story"))
     query = parse_qs(urlsplit(page.url).query)
     assert query == {"decoding_length": ["16"], "example": ["story"], "step": ["3"]}
     page.reload()
-    expect(page.locator("#scrubber")).to_have_value("3")
+    drawn(page, 3)
 
 
 def test_a_typed_prompt_travels(open_page: Callable[..., Page]) -> None:
@@ -85,7 +86,8 @@ def test_the_end_of_a_run_sums_it_up(open_page: Callable[..., Page]) -> None:
 
 def test_a_pane_is_saved_as_a_picture_in_light_colours(open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page("/?example=question&step=3", color_scheme="dark")
-    expect(page.locator("#scrubber")).to_have_value("3")
+    drawn(page, 3)
+    trie_of(page, 3)
     for pane in ("draft_tree", "written_text", "live_trie", "attention_mask", "race"):
         for kind in ("png", "svg"):
             page.locator(f"[data-pane={pane}] .pictures summary").click()
@@ -109,14 +111,14 @@ def test_a_pane_is_saved_as_a_picture_in_light_colours(open_page: Callable[..., 
 
 def test_presenting_hides_controls_and_one_pane_is_alone(open_page: Callable[..., Page]) -> None:
     page = open_page("/?example=question&step=2&hide=race,examples,nothing")
-    expect(page.locator("#scrubber")).to_have_value("2")
+    drawn(page, 2)
     for part in ("#race", "#preset"):
         expect(page.locator(part)).to_be_hidden()
     page.click("#present")
     expect(page.locator("#ask")).to_be_hidden()
     expect(page.locator("#draft-tree")).to_be_visible()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#scrubber")).to_have_value("3")
+    drawn(page, 3)
     assert page.evaluate("getComputedStyle(document.querySelector('.gradio-container')).zoom") == "2"
     page.keyboard.press("Escape")
     expect(page.locator("#ask")).to_be_visible()

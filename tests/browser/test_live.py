@@ -12,6 +12,8 @@ from playwright.sync_api import Page, Route, expect
 
 from app.run.tabs import Tabs
 from lookahead.runs import runfile
+from tests.browser.passes import Passes
+from tests.browser.visitors import drawn, go_to
 
 pytestmark = pytest.mark.browser
 
@@ -63,9 +65,18 @@ def finished(page: Page) -> None:
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'", timeout=90_000)
 
 
-def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_both_lanes_are_timed_under_the_same_load(
+    open_page: Callable[..., Page], passes: Passes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = open_page("/?max_new_tokens=250&decoding_length=2&budget=fixed")
     page.evaluate(ASKED)
+    remember = Tabs.remember
+
+    def then_hold(self: Tabs, tab: str, output: tuple[int, ...]) -> None:
+        remember(self, tab, output)
+        passes.hold(100)
+
+    monkeypatch.setattr(Tabs, "remember", then_hold)  # between the lanes
     start(page, "#compare")
     page.wait_for_function("document.querySelector('[data-race-hint]').textContent.startsWith('Greedy is running')")
     rows, hint = page.locator("[data-what-if-rows] tr"), page.locator("[data-what-if-hint]")
@@ -78,11 +89,12 @@ def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page]
     expect(page.locator("[data-trie-hint]")).to_contain_text("“abc” is searched for when it has finished")
     expect(page.locator("#save-run")).to_be_disabled()
     assert rows.count() == 0
-    page.locator("#scrubber").fill("4")
+    go_to(page, 4)
     page.locator("#draft-tree [data-node='1']").click()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(300)  # longer than what would be asked would wait
     asked: list[dict[str, Any]] = page.evaluate("window.asked")
     assert state(page) == "running"
+    passes.go_on()
     finished(page)
     every: list[dict[str, Any]] = page.evaluate("window.asked")
     timed = [question for question in every if question["name"] != "run_file"]
@@ -99,22 +111,24 @@ def test_both_lanes_are_timed_under_the_same_load(open_page: Callable[..., Page]
 
 
 def test_a_node_that_was_looked_at_during_the_run_is_found_at_its_end(
-    open_page: Callable[..., Page], passes: list[int]
+    open_page: Callable[..., Page], passes: Passes
 ) -> None:
     page = open_page("/?max_new_tokens=250&decoding_length=2&budget=fixed")
+    passes.hold(30)
     start(page)
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 8")
-    page.locator("#scrubber").fill("4")
+    go_to(page, 4)
     page.locator("#draft-tree [data-node='1']").click()
     detail = page.locator("[data-detail]")
     expect(detail).to_contain_text("is shown when the run has finished")
     assert state(page) == "running"
+    passes.go_on()
     finished(page)
     expect(detail.locator("q mark")).to_be_visible()
 
 
 def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
-    open_page: Callable[..., Page], passes: list[int], monkeypatch: pytest.MonkeyPatch
+    open_page: Callable[..., Page], passes: Passes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_page("/?max_new_tokens=60&decoding_length=2&budget=fixed")
     remember = Tabs.remember
@@ -131,7 +145,7 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
 
 
 def test_the_recorded_run_stays_until_another_has_begun(
-    open_page: Callable[..., Page], passes: list[int], recorded_run: Path
+    open_page: Callable[..., Page], passes: Passes, recorded_run: Path
 ) -> None:
     page = open_page("/?max_new_tokens=400&decoding_length=1")
     held: list[Route] = []
@@ -139,19 +153,22 @@ def test_the_recorded_run_stays_until_another_has_begun(
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
+    passes.hold(20)
     with page.expect_request("**/lookahead/steps?**"):
         page.click("#run")
-    page.locator("#scrubber").fill("0")
+    go_to(page, 0)
     expect(page.locator("[data-step-count]")).to_have_text(f"step 0 / {len(runfile.load(recorded_run).steps) - 1}")
     assert state(page) == "recorded"
     held.pop().continue_()
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
     page.click("#stop")
+    passes.go_on()
     finished(page)
 
 
-def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: Passes) -> None:
     page = open_page("/?max_new_tokens=150&decoding_length=1")
+    passes.hold(100)
     start(page)
     grown = (
         "(least) => { const { steps, state } = document.querySelector('#stage [data-state]').dataset;"
@@ -159,27 +176,28 @@ def test_a_run_is_shown_as_it_streams(open_page: Callable[..., Page], passes: li
     )
     for least in (0, 20, 60):
         page.wait_for_function(grown, arg=least)
-    assert passes[0] < 150
+    passes.go_on()
     finished(page)
     assert page.get_attribute("#stage [data-steps]", "data-steps") == "150"
 
 
 def test_scrubbing_leaves_a_run_in_progress_and_its_end_follows_again(
-    open_page: Callable[..., Page], passes: list[int]
+    open_page: Callable[..., Page], passes: Passes
 ) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")
+    passes.seconds = 0.05
     start(page)
     follow, scrubber = page.locator("[data-follow]"), page.locator("#scrubber")
     expect(follow).to_be_checked()
     page.wait_for_function("+document.querySelector('#scrubber').value > 10")
-    scrubber.fill("3")
+    go_to(page, 3)
     expect(follow).not_to_be_checked()
     page.wait_for_function("+document.querySelector('#scrubber').max > 30")
     expect(scrubber).to_have_value("3")
     page.wait_for_function(FOLLOWED_FROM_THE_END)
     expect(follow).to_be_checked()
     follow.uncheck()
-    scrubber.fill("3")
+    go_to(page, 3)
     follow.check()
     page.wait_for_function("+document.querySelector('#scrubber').value > 40")
     assert state(page) == "running"
@@ -193,12 +211,12 @@ def test_the_speed_is_how_often_a_step_is_played(open_page: Callable[..., Page],
     page.evaluate("window.setInterval = (play, beat) => { window.played = play; window.beat = beat; return 0; }")
     speed = page.locator("[data-speed]")
     page.click("#play")
-    expect(page.locator("#scrubber")).to_have_value("0")
+    drawn(page, 0)
     for steps in ("1", "40", "12"):
         speed.select_option(steps)
         assert page.evaluate("window.beat") == pytest.approx(1000 / int(steps))
     page.evaluate("window.played(), window.played()")
-    expect(page.locator("#scrubber")).to_have_value("2")
+    drawn(page, 2)
     page.set_input_files("#open-run", recorded_run)
     expect(page.locator("[data-about]")).to_contain_text("opened from")
     expect(speed).to_have_value("12")

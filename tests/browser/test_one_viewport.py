@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.passes import Passes
+from tests.browser.visitors import at_rest, drawn, two_frames
+
 pytestmark = pytest.mark.browser
 
 PANES = ("#ribbon", "#draft-tree", "#trie", "#mask", "#race", "#numbers", "#sentence", "#scrubber", "#run", "#prompt")
@@ -43,7 +46,8 @@ SIZES = [(1280, 800), (1440, 900), (1920, 1080), (390, 844)]
 def recorded(page: Page) -> None:
     """The recorded run is there, and Gradio has rendered the bar."""
     page.wait_for_selector("#run:enabled")
-    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    expect(page.locator("#stage [data-state]")).to_have_attribute("data-state", "recorded")
+    drawn(page)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -75,10 +79,12 @@ def test_type_grows_with_the_screen(open_page: Callable[..., Page]) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_jumps_while_a_run_streams(open_page: Callable[..., Page], width: int, passes: list[int]) -> None:
+def test_nothing_jumps_while_a_run_streams(open_page: Callable[..., Page], width: int, passes: Passes) -> None:
     page = open_page("/?max_new_tokens=60&preset=Story", width=width)
     page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
-    page.wait_for_timeout(600)  # the page's own beginning
+    page.wait_for_load_state("networkidle")  # the page's own beginning
+    page.evaluate("document.fonts.ready.then(() => null)")
+    two_frames(page)
     page.evaluate(SHIFTS)
     page.evaluate("document.querySelector('#compare').click()")  # what follows a hand's press would not count
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
@@ -96,14 +102,16 @@ def test_the_prompt_is_a_line_that_opens_a_drawer(open_page: Callable[..., Page]
     stage = page.locator("#stage").bounding_box()
     prompt.click()
     expect(page.locator("#settings")).to_be_visible()
-    for field in (document, prompt):
-        box = field.bounding_box()
-        assert box
-        assert box["height"] > 60
+    for name in ("#document", "#prompt"):
+        page.wait_for_function(f"document.querySelector('{name} textarea').getBoundingClientRect().height > 60")
     assert page.locator("#stage").bounding_box() == stage, "the drawer lies over the stage"
     page.keyboard.press("Escape")
     expect(page.locator("#settings")).to_be_hidden()
-    assert prompt.bounding_box() == line
+    page.wait_for_function(
+        "({ x, y, width, height }) => { const box = document.querySelector('#prompt textarea').getBoundingClientRect();"
+        " return box.x === x && box.y === y && box.width === width && box.height === height; }",
+        arg=line,
+    )
     page.click("#gear")
     expect(page.locator("#strategy")).to_be_visible()
     page.click("#sentence", position={"x": 5, "y": 5})
@@ -165,6 +173,8 @@ def test_a_phone_shows_one_pane_by_tabs(open_page: Callable[..., Page]) -> None:
     page.locator(".tabs [data-tab=mask]").tap()
     expect(page.locator("#mask [data-row]").first).to_be_attached()  # drawn when it came in sight
     page.locator("#gear").tap()
+    expect(page.locator("#ask[data-open]")).to_have_count(1)
+    at_rest(page)
     sheet = page.locator("#fields").bounding_box()
     assert sheet
     assert sheet["y"] + sheet["height"] == pytest.approx(844, abs=1)

@@ -14,6 +14,7 @@ from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RunRecorder
+from tests.browser.passes import Passes
 from tests.lookahead.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.browser
@@ -45,11 +46,12 @@ def test_what_if_says_that_earlier_outputs_are_not_known(open_page: Callable[...
     expect(hint).to_contain_text("Not exact")
 
 
-def test_a_run_in_progress_keeps_the_stage(open_page: Callable[..., Page], second_run: Path, passes: list[int]) -> None:
+def test_a_run_in_progress_keeps_the_stage(open_page: Callable[..., Page], second_run: Path, passes: Passes) -> None:
     page = open_page("/?max_new_tokens=500&decoding_length=1")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
     page.wait_for_selector("#run:enabled")
+    passes.hold(40)
     page.click("#compare")
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
     run = page.get_attribute("#stage [data-run]", "data-run")
@@ -59,6 +61,7 @@ def test_a_run_in_progress_keeps_the_stage(open_page: Callable[..., Page], secon
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 20")
     assert page.get_attribute("#stage [data-run]", "data-run") == run
     page.click("#stop")
+    passes.go_on()
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'finished'")
     page.set_input_files("#open-run", second_run)
     expect(hint).to_have_text("second.json is open.")

@@ -8,6 +8,8 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.visitors import at_rest, drawn
+
 pytestmark = pytest.mark.browser
 
 SMALL = """() => {
@@ -39,14 +41,21 @@ PLACES = """(names) => names.map((name) => {
 def phone(open_page: Callable[..., Page]) -> Page:
     page = open_page(width=390, height=844, reduced_motion="reduce", has_touch=True)
     page.wait_for_selector("#run:enabled")
-    page.wait_for_function("document.querySelector('#stage [data-state]')?.dataset.state === 'recorded'")
+    expect(page.locator("#stage [data-state]")).to_have_attribute("data-state", "recorded")
     return page
+
+
+def to_tab(phone: Page, name: str) -> None:
+    phone.locator(f".tabs [data-tab={name}]").tap()
+    expect(phone.locator("#stage [data-tab-now]")).to_have_attribute("data-tab-now", name)
+    drawn(phone)
 
 
 def test_the_sheet_closes_by_a_press_beside_it(phone: Page) -> None:
     for place in ((200, 25), (200, 190)):  # over the bar, over the stage
         phone.locator("#prompt textarea").tap()
         expect(phone.locator("#ask[data-open]")).to_have_count(1)
+        at_rest(phone)
         phone.touchscreen.tap(*place)
         expect(phone.locator("#ask[data-open]")).to_have_count(0)
     assert phone.evaluate("location.pathname") == "/", "the press does not reach what the shade lies over"
@@ -57,6 +66,7 @@ def test_what_lies_behind_the_sheet_stays_in_its_place_and_in_the_shade(phone: P
     before = phone.evaluate(PLACES, names)
     phone.locator("#prompt textarea").tap()
     expect(phone.locator("#ask[data-open]")).to_have_count(1)
+    at_rest(phone)
     assert phone.evaluate(PLACES, names) == before
     _, top, _, height = before[names.index("#preset label")]
     assert phone.evaluate("(y) => document.elementFromPoint(60, y).id", top + height / 2) == "ask", "the shade is above"
@@ -65,9 +75,10 @@ def test_what_lies_behind_the_sheet_stays_in_its_place_and_in_the_shade(phone: P
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740)])
 def test_from_tab_to_tab_nothing_above_the_tabs_moves(phone: Page, width: int, height: int) -> None:
     phone.set_viewport_size({"width": width, "height": height})
+    phone.wait_for_function("(width) => innerWidth === width", arg=width)
     names, places = ["#sentence", ".about", ".four", ".written-text", ".tabs"], []
     for tab in ("tree", "trie", "mask", "race", "what-if"):
-        phone.locator(f".tabs [data-tab={tab}]").tap()
+        to_tab(phone, tab)
         expect(phone.locator("[data-about]")).to_contain_text("recorded run")
         places.append(phone.evaluate(PLACES, names))
         assert phone.evaluate("[document.documentElement.scrollWidth, scrollY]") == [width, 0]
@@ -87,7 +98,7 @@ def test_the_verdict_of_the_race_is_in_sight(phone: Page, example: str) -> None:
     expect(phone.locator("#sentence")).to_contain_text(
         "only" if example == "Story" else "faster"
     )  # the longest there is
-    phone.locator(".tabs [data-tab=race]").tap()
+    to_tab(phone, "race")
     hint = phone.locator("[data-race-hint]")
     expect(hint).to_contain_text("Same")
     bottom, end = hint.evaluate(
@@ -97,7 +108,7 @@ def test_the_verdict_of_the_race_is_in_sight(phone: Page, example: str) -> None:
 
 
 def test_figures_and_all_numbers_lie_over_the_page_and_can_be_closed(phone: Page) -> None:
-    phone.locator(".tabs [data-tab=what-if]").tap()
+    to_tab(phone, "what-if")
     phone.locator(".all > summary").tap()
     expect(phone.locator(".all .card")).to_be_in_viewport(ratio=1)
     phone.locator("#sentence").tap()
@@ -111,7 +122,7 @@ def test_figures_and_all_numbers_lie_over_the_page_and_can_be_closed(phone: Page
 
 def test_no_text_is_tiny_and_every_control_of_the_stage_can_be_hit(phone: Page) -> None:
     for tab in ("tree", "trie", "mask", "race", "what-if"):
-        phone.locator(f".tabs [data-tab={tab}]").tap()
+        to_tab(phone, tab)
         assert phone.evaluate(SMALL) == [], tab
         assert phone.evaluate(HIT, 42) == [], tab
         assert phone.evaluate("document.documentElement.scrollWidth") == 390

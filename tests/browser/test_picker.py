@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.model.host import ModelHost
 from app.options import AppOptions
+from tests.browser.visitors import PATIENCE, filled, slow_down
 
 pytestmark = pytest.mark.browser
 
@@ -36,15 +37,18 @@ def _choose(page: Page, name: str) -> None:
 
 def test_the_page_follows_the_model(browser: Browser, url: str) -> None:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    slow_down(page)
+    page.set_default_timeout(PATIENCE)
     page.goto(url)
+    filled(page)
     chip, prompt = page.locator("#model-chip"), page.locator("#prompt")
     expect(chip).to_contain_text("35k · float32")
     expect(prompt).to_contain_text("Up to 127 tokens")
     _choose(page, "broken_model")
-    expect(page.locator("#status p")).to_have_text(re.compile("^model .*broken_model"), timeout=30_000)
+    expect(page.locator("#status p")).to_have_text(re.compile("^model .*broken_model"))
     expect(page.locator("#model-picker input")).to_have_value(re.compile("tiny_model"))
     _choose(page, "embedded")
-    expect(chip).to_contain_text("embedded · ", timeout=30_000)
+    expect(chip).to_contain_text("embedded · ")
     expect(page.locator("#status p")).to_have_text("Ready.")
     expect(prompt).not_to_contain_text("Up to 127 tokens")
     chip.locator("summary").first.click()

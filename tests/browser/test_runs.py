@@ -11,8 +11,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from app.page import presets
+from app.run.tabs import Tabs
 from lookahead.runs import runfile
 from lookahead.sources.registry import SOURCES
+from tests.browser.passes import Passes
+from tests.browser.visitors import drawn, go_to, last_step, trie_of
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +45,11 @@ def _run(page: Page, prompt: str, button: str = "#run") -> None:
     _finished(page)
 
 
+def _kept(page: Page) -> None:
+    """Wait until the file of the finished run is kept for a reload."""
+    page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+
+
 @pytest.mark.parametrize("name", presets.titles().values())
 def test_every_preset_runs(open_page: Callable[..., Page], name: str, tmp_path: Path) -> None:
     page = open_page(f"/?preset={name.replace(' ', '+')}&max_new_tokens=24")
@@ -67,7 +75,7 @@ def test_every_preset_runs(open_page: Callable[..., Page], name: str, tmp_path: 
 def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., Page]) -> None:
     page = open_page("/?max_new_tokens=24")
     _run(page, presets.PRESETS[0].prompt, "#compare")
-    assert page.inner_text("[data-badge]") == "same tokens ✓"
+    expect(page.locator("[data-badge]")).to_have_text("same tokens ✓")
     expect(page.locator("[data-race-hint]")).to_contain_text(re.compile(r"\([\d.]+ m?s, greedy [\d.]+ m?s"))
     page.click("[data-over=time]")
     expect(page.locator("#race [data-lane=plain]")).to_contain_text("s of")
@@ -77,13 +85,15 @@ def test_compare_shows_the_same_tokens_and_both_times(open_page: Callable[..., P
     page.wait_for_selector("#figures .js-plotly-plot")
 
 
-def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page]) -> None:
+def test_stop_ends_the_run_and_keeps_what_there_is(open_page: Callable[..., Page], passes: Passes) -> None:
     page = open_page("/?preset=Story&max_new_tokens=400&decoding_length=1")
     page.wait_for_function("document.querySelector('#prompt textarea')?.value.startsWith('Tell')")
+    passes.hold(20)
     page.click("#run")
     page.wait_for_function("document.querySelector('#stage [data-state]').dataset.state === 'running'")
     page.wait_for_function("document.querySelectorAll('#ribbon .group').length > 3")
     page.click("#stop")
+    passes.go_on()
     page.wait_for_function("document.querySelector('#status').textContent.includes('stopped')")
     _finished(page)
     page.wait_for_selector("#run:enabled")
@@ -98,6 +108,7 @@ def test_a_reload_keeps_both_lanes_whether_the_server_has_them_or_not(
     _run(page, presets.PRESETS[0].prompt, "#compare")
     steps, run = (page.get_attribute("#stage [data-steps]", name) for name in ("data-steps", "data-run"))
     page.wait_for_selector("#run:enabled")  # Gradio's queue has brought the end, too
+    _kept(page)
     if not still_there:
         page.evaluate("sessionStorage.setItem('lookahead-run-ids', '[\"gone\"]')")
     page.reload()
@@ -119,7 +130,7 @@ def test_two_tabs_are_two_users(open_page: Callable[..., Page]) -> None:
             "(words) => document.querySelector('#ribbon .prompt-text').textContent.includes(words)", arg=words
         )
         _finished(page)
-        page.wait_for_function("(sessionStorage.getItem('lookahead-run') || '').length > 100")
+        _kept(page)
         kept = json.loads(page.evaluate("sessionStorage.getItem('lookahead-run')"))
         assert words in kept["texts"]["prompt"]
 
@@ -146,8 +157,9 @@ def test_a_finished_run_with_everything_open_fits_a_phone(open_page: Callable[..
     page.click("#figures button")  # on a phone they lie over everything else
     page.click("#gear")
     page.wait_for_selector("#decoding-length input[type=number]")
-    for step in (0, 1, int(page.get_attribute("#scrubber", "max") or 0)):
-        page.locator("#scrubber").fill(str(step))
+    for step in (0, 1, last_step(page)):
+        go_to(page, step)
+        trie_of(page, step)
         expect(page.locator("[data-trie-fact]")).to_contain_text("n-grams (")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate(OUTSIDE) == []
@@ -157,14 +169,17 @@ def test_a_second_run_shows_what_earlier_outputs_know(open_page: Callable[..., P
     page = open_page("/?max_new_tokens=24")
     page.fill("#document textarea", "")
     _run(page, "Tell a story that begins: One autumn morning")
-    page.wait_for_selector("[data-level=own]")
-    assert page.locator("[data-level=earlier]").count() == 0
+    go_to(page, 1)
+    trie_of(page, 1)
+    expect(page.locator("[data-level=own]").first).to_be_visible()
+    expect(page.locator("[data-level=earlier]")).to_have_count(0)
     first = page.get_attribute("#stage [data-run]", "data-run")
     page.click("#run")
     page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=first)
     _finished(page)
     page.wait_for_function("document.querySelector('[data-trie-hint]').textContent.startsWith('Also drafting from')")
-    page.locator("#scrubber").fill("1")
+    go_to(page, 1)
+    trie_of(page, 1)
     level = page.locator("[data-level=earlier]").first
     expect(level).to_contain_text("earlier outputs")
     expect(level).to_contain_text(SOURCES["output"].earlier)
@@ -188,7 +203,9 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
     _run(page, "abc abc abc", button)
     page.wait_for_selector("#run:enabled")
     assert len(asked) == refused + (2 if button == "#compare" else 1)
-    passes = re.search(r"in (\d+) forward", page.inner_text("#status"))
+    said = re.compile(r"in (\d+) forward")
+    expect(page.locator("#status")).to_contain_text(said)
+    passes = said.search(page.inner_text("#status"))
     assert passes
     assert page.get_attribute("#stage [data-steps]", "data-steps") == passes[1]
     assert page.locator("#ribbon .group").count() == int(passes[1])
@@ -201,8 +218,15 @@ def test_a_run_is_whole_also_where_its_step_stream_was_refused_at_first(
 
 
 def test_a_reload_while_greedy_still_runs_shows_both_lanes_as_far_as_they_came(
-    open_page: Callable[..., Page], passes: list[int]
+    open_page: Callable[..., Page], passes: Passes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    remember = Tabs.remember
+
+    def then_hold(self: Tabs, tab: str, output: tuple[int, ...]) -> None:
+        remember(self, tab, output)
+        passes.hold(20)
+
+    monkeypatch.setattr(Tabs, "remember", then_hold)  # between the lanes
     page = open_page("/?max_new_tokens=150&decoding_length=32")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
@@ -211,7 +235,8 @@ def test_a_reload_while_greedy_still_runs_shows_both_lanes_as_far_as_they_came(
     page.wait_for_function("JSON.parse(sessionStorage.getItem('lookahead-run-ids') || '[]').length === 2")
     assert page.get_attribute("#stage [data-state]", "data-state") == "running"
     steps = page.get_attribute("#stage [data-steps]", "data-steps")
-    page.reload()
+    page.reload(wait_until="commit")
+    passes.go_on()
     page.wait_for_function("document.querySelector('[data-about]')?.textContent.includes('restored')")
     _finished(page)
     assert page.get_attribute("#stage [data-steps]", "data-steps") == steps
@@ -238,11 +263,11 @@ def test_a_late_message_of_an_earlier_run_does_not_take_the_stage_back(open_page
     second = page.get_attribute("#stage [data-run]", "data-run")
     assert first in page.evaluate("window.feeds[0].told || ''")
     page.evaluate("window.feeds[0].onmessage({ data: window.feeds[0].told })")
-    page.wait_for_timeout(300)
+    drawn(page)
     assert page.get_attribute("#stage [data-run]", "data-run") == second
 
 
-def test_a_new_run_is_followed_whatever_was_looked_at_before(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_new_run_is_followed_whatever_was_looked_at_before(open_page: Callable[..., Page], passes: Passes) -> None:
     page = open_page("/?max_new_tokens=300&decoding_length=1", reduced_motion="reduce")
     page.fill("#document textarea", "")
     page.fill("#prompt textarea", "abc abc abc")
@@ -256,6 +281,7 @@ def test_a_new_run_is_followed_whatever_was_looked_at_before(open_page: Callable
     ):
         before = stage.get_attribute("data-run")
         page.wait_for_selector("#run:enabled")
+        passes.hold(20)
         page.click("#run")
         page.wait_for_function(
             "(id) => { const { run, steps } = document.querySelector('#stage [data-run]').dataset;"
@@ -266,6 +292,7 @@ def test_a_new_run_is_followed_whatever_was_looked_at_before(open_page: Callable
         page.evaluate("document.activeElement.blur()")
         look_back()
         page.click("#stop")
+        passes.go_on()
         expect(stage).to_have_attribute("data-state", "finished")
 
 
@@ -280,8 +307,10 @@ def test_figures_that_were_closed_stay_closed(open_page: Callable[..., Page], re
     expect(closed).to_be_visible()
     for button in ("#run", "#compare"):
         page.wait_for_selector("#run:enabled")
+        before = page.get_attribute("#stage [data-run]", "data-run")
         page.click(button)
-        page.wait_for_selector("#stop:enabled")
+        page.wait_for_function("(id) => document.querySelector('#stage [data-run]').dataset.run !== id", arg=before)
+        _finished(page)
         page.wait_for_selector("#run:enabled")
         expect(closed).to_be_visible()
     page.set_input_files("#open-run", recorded_run)

@@ -61,7 +61,7 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     page.wait_for_function(f"document.querySelector('#stage [data-run]').dataset.run !== '{first}'")
     page.wait_for_function(OVER)
     expect(page.locator("#race .lane")).to_have_count(2)
-    assert page.locator("#race .lane button.name").all_inner_texts() == ["width 16", "width 4"]
+    expect(page.locator("#race .lane button.name")).to_have_text(["width 16", "width 4"])
     expect(page.locator("[data-badge]")).to_contain_text("same tokens")
     expect(page.locator("[data-race-hint]")).to_contain_text(re.compile(r"Same 23 tokens in \d+ passes instead of \d+"))
     expect(page.locator("[data-about]")).to_contain_text("cold: the Trie began empty")  # the kept run does not help
@@ -73,6 +73,6 @@ def test_a_run_that_is_kept_stays_beside_one_with_other_settings(
     page.click("[data-keep]")
     page.set_input_files("#open-run", recorded_run)  # of another model
     expect(page.locator("#race .lane button.name >> nth=1")).to_contain_text("SmolLM2")
-    assert page.locator("#race .lane button.name >> nth=0").inner_text() == "embedded"
+    expect(page.locator("#race .lane button.name >> nth=0")).to_have_text("embedded")
     page.click("[data-keep]")
     expect(page.locator("[data-keep]")).to_have_text("Keep run")

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from app.page import presets
 from lookahead.records import RunRecord
 from lookahead.runs import runfile
+from tests.browser.passes import Passes
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +32,9 @@ def _state(page: Page, state: str) -> None:
     )
 
 
-def test_a_run_that_waits_does_not_say_that_it_runs(open_page: Callable[..., Page], passes: list[int]) -> None:
+def test_a_run_that_waits_does_not_say_that_it_runs(open_page: Callable[..., Page], passes: Passes) -> None:
     first, second = (open_page("/?max_new_tokens=500&decoding_length=1") for _ in range(2))
+    passes.hold(20)
     _start(first, "abc abc abc")
     _state(first, "running")
     expect(first.locator("#status [role=status]")).to_have_text("Running …")
@@ -40,14 +42,20 @@ def test_a_run_that_waits_does_not_say_that_it_runs(open_page: Callable[..., Pag
     second.wait_for_function("/queue: 1/.test(document.querySelector('#status').innerText)")
     expect(second.locator("#status [role=status]")).to_have_text("Waiting …")
     first.click("#stop")
+    passes.go_on()
+    expect(first.locator("#status [role=status]")).to_contain_text("stopped")
+    passes.hold(20)
     _state(second, "running")
     expect(second.locator("#status [role=status]")).to_have_text("Running …")
     second.click("#stop")
+    passes.go_on()
     expect(second.locator("#status [role=status]")).to_contain_text("stopped")
+    passes.hold(20)
     _start(second, "abc abc abc")
     _state(second, "running")
     expect(second.locator("#status [role=status]")).to_have_text("Running …")
     second.click("#stop")
+    passes.go_on()
     _state(second, "finished")
 
 
@@ -65,10 +73,11 @@ def _search(page: Page, text: str) -> None:
 
 
 def test_tries_runs_and_settings_of_two_tabs_do_not_mix(
-    open_page: Callable[..., Page], passes: list[int], tmp_path: Path
+    open_page: Callable[..., Page], passes: Passes, tmp_path: Path
 ) -> None:
     first = open_page("/?max_new_tokens=90&decoding_length=1")
     second = open_page("/?max_new_tokens=30&decoding_length=16&strategy=single&budget=fixed")
+    passes.hold(20)
     _start(first, STORY)
     _state(first, "running")
     _start(second, PROBLEM)
@@ -76,6 +85,7 @@ def test_tries_runs_and_settings_of_two_tabs_do_not_mix(
     assert first.get_attribute("#stage [data-state]", "data-state") == "running"
     expect(second.locator(".say")).to_have_css("opacity", "0.35")  # the results of another prompt
     expect(first.locator(".say")).to_have_css("opacity", "1")
+    passes.go_on()
     runs = []
     for page, settings, name in ((first, "width up to 1", "one"), (second, "single, fixed width 16", "two")):
         _state(page, "finished")
