@@ -233,6 +233,7 @@ def test_a_reload_while_greedy_still_runs_shows_both_lanes_as_far_as_they_came(
     page.wait_for_selector("#run:enabled")
     page.click("#compare")
     page.wait_for_function("JSON.parse(sessionStorage.getItem('lookahead-run-ids') || '[]').length === 2")
+    drawn(page)
     assert page.get_attribute("#stage [data-state]", "data-state") == "running"
     steps = page.get_attribute("#stage [data-steps]", "data-steps")
     page.reload(wait_until="commit")
