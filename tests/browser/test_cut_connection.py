@@ -126,6 +126,8 @@ def test_a_run_that_is_cut_in_its_middle_is_there_as_far_as_it_came(page: Page, 
     passes.go_on()
     assert 10 <= _restored(page, run) < 400
     expect(page.locator("[data-about]")).to_contain_text("stopped before its end")
+    passes.hold(20)
     _run(page)
+    passes.go_on()
     _state(page, "finished")
     assert page.get_attribute("#stage [data-steps]", "data-steps") == "400"

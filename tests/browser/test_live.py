@@ -138,7 +138,9 @@ def test_a_pair_that_is_stopped_between_its_lanes_has_ended(
         self.stop(tab)
 
     monkeypatch.setattr(Tabs, "remember", stopping)
+    passes.hold(20)
     start(page, "#compare")
+    passes.go_on()
     finished(page)
     expect(page.locator("[data-what-if-rows] tr")).to_have_count(5)
     expect(page.locator("#save-run")).to_be_enabled()
