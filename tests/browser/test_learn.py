@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.visitors import Visitors, drawn, filled, two_frames
 
@@ -87,6 +87,21 @@ def do_trie(page: Page) -> None:
     slide(page, 7)
     assert "red blue” was read 2 times" in noticed(page)
     expect(page.locator(".gram.often")).to_have_count(3)
+
+
+def test_an_answer_about_other_sentences_is_no_sign_of_ones_own(course: Open) -> None:
+    page = course("trie")
+    held: list[Route] = []
+    typed = False
+    page.route("**/learn/ask/trie", lambda route: route.continue_() if typed else held.append(route))
+    with page.expect_request("**/learn/ask/trie"):
+        slide(page, 14)  # of the sentences that were there
+    page.locator("[data-sentence-field='0']").fill("red blue green")
+    typed = True
+    for route in held:
+        route.continue_()
+    expect(page.locator("[data-tokens]")).to_contain_text("red")
+    expect(page.locator("[data-noticed]")).to_have_text("")
 
 
 def do_suffix(page: Page) -> None:

@@ -16,6 +16,7 @@ const SHORT = 26, SHORTEST = 14, MOST_PAST = 119; // letters before a branch, an
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const { run, step: at, about } = await recorded(lesson), before = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let nodes = [];
+  let planted = 0;
   /** The last branch of each kind. @type {Record<Kind, [string, Planted] | null>} */ const results = { wrong: null, partly: null, right: null };
   const path = before.path.map((node) => before.draft.text[node]).join('');
   const field = textField('Plant after “' + visible(endOf(writtenBefore(run, at) + path, SHORTEST)) + '” (' + MOST + ' words at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
@@ -31,7 +32,8 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
 
   async function plant(/** @type {string | null} */ branch) {
     if (branch !== null && !branch.trim()) return put(says, 'Type something first.');
-    const answer = await /** @type {ReturnType<typeof lesson.ask<Planted>>} */ (lesson.ask('plant', { step: at, text: branch }));
+    const mine = ++planted, answer = await /** @type {ReturnType<typeof lesson.ask<Planted>>} */ (lesson.ask('plant', { step: at, text: branch }));
+    if (mine !== planted) return; // another was planted since
     if (answer.error) return put(says, answer.error);
     show(answer);
     put(says, inWords(answer));

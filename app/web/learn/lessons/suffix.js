@@ -20,23 +20,23 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
   const signs = marks(), canvas = make('div', { class: 'canvas grams', tabindex: 0, role: 'region', 'aria-label': 'What followed before' });
   box.append(field.element, make('div', { class: 'controls' }, tokenChoice((value) => { tokens = value; look(); })), text, says, canvas, signs.element);
 
-  /** @type {ReturnType<typeof asker<object, Suffixes>>} */
-  const ask = asker((question) => lesson.ask('suffix', question), (answer) => {
+  /** @type {ReturnType<typeof asker<{ text: string, tokens: string }, Suffixes>>} */
+  const ask = asker((question) => lesson.ask('suffix', question), (answer, question) => {
     if (answer.error) { drawn = null; text.replaceChildren(); canvas.replaceChildren(); put(says, answer.error); return; }
     drawn = answer;
-    show(answer);
+    show(answer, question.tokens);
   });
 
   function look() { ask({ text: field.field.value, tokens }); }
 
-  function show(/** @type {Suffixes} */ { tokens: all, levels }) {
+  function show(/** @type {Suffixes} */ { tokens: all, levels }, /** @type {string} */ asked) {
     const longest = levels[0], length = longest?.length || 0, places = longest?.places || [];
     const inPlace = (/** @type {number} */ i) => places.some((end) => i >= end - length && i < end);
     text.replaceChildren(...all.map((piece, i) => {
       const kind = i >= all.length - length ? 'match' : places.includes(i) ? 'followed' : inPlace(i) ? 'place' : '';
       return make('span', { class: 'token ' + kind }, label(piece));
     }), make('span', { class: 'token caret', 'aria-label': 'the next token' }, '?'));
-    const match = joined(all.slice(all.length - length), tokens);
+    const match = joined(all.slice(all.length - length), asked);
     put(says, length ? 'The ' + lastOf(length) + ' (“' + label(match, 40) + '”) ' + (length === 1 ? 'was' : 'were') + ' read ' + times(places.length) + ' before; then came ' + nextOf(longest) + '.'
       : 'The last token is new: nothing has followed it yet. No guess from a match.');
     drawNow();

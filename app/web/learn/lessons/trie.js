@@ -6,7 +6,7 @@ import { label, plural } from '../../lib/text.js';
 import { joined, marks, slider, textField, tokenChoice } from '../fields.js';
 import { drawGrams, picture } from '../grams.js';
 
-/** @import { Lesson, TrieSoFar } from '../types' */
+/** @import { Lesson, TrieSoFar } from '../types' @typedef {{ texts: string[], tokens: string, read: number }} Question */
 
 const SENTENCES = ['The cat sat on the mat.', 'The cat ran to the door.'];
 const PACE = 700; // milliseconds per token that is played
@@ -27,11 +27,11 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     text, canvas, says, signs.element,
   );
 
-  /** @type {ReturnType<typeof asker<object, TrieSoFar>>} */
-  const ask = asker((question) => lesson.ask('trie', question), (answer) => {
+  /** @type {ReturnType<typeof asker<Question, TrieSoFar>>} */
+  const ask = asker((question) => lesson.ask('trie', question), (answer, question) => {
     if (answer.error) { put(says, answer.error); stop(); return; }
     drawn = answer;
-    show(answer);
+    show(answer, question);
   });
 
   function go(/** @type {number} */ to) {
@@ -51,7 +51,8 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     timer = setInterval(() => (read >= most ? stop() : go(read + 1)), PACE);
   }
 
-  function show(/** @type {TrieSoFar} */ { tokens: all, read: now, trie }) {
+  /** @param {TrieSoFar} answer @param {Question} question the fields may hold other sentences by now */
+  function show({ tokens: all, read: now, trie }, { texts, tokens: asked }) {
     most = all.length;
     read = Math.min(read, most); // the slider may be further on than this answer
     place.set(read, most);
@@ -62,8 +63,8 @@ export function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ less
     drawNow(trie);
     signs.show(all.map(([piece]) => piece));
     put(says, now ? plural(trie.held, 'sequence') + '. This token added ' + trie.added + ' and counted ' + trie.again + ' again.' : 'The Trie is empty. Press ▶, or › for one token.');
-    const path = sharedPath(trie, tokens);
-    const own = fields.some(({ field }, i) => field.value.trim() !== SENTENCES[i]);
+    const path = sharedPath(trie, asked);
+    const own = texts.some((text, i) => text.trim() !== SENTENCES[i]);
     if (own && now === most && path) lesson.done('“' + path.text + '” was read ' + path.count + ' times: one path, count ' + path.count + '.');
   }
 
