@@ -82,6 +82,8 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     choose(page, PROMPTS)
     expect(page.locator("[data-about]")).to_contain_text("the example, not yet prompts.jsonl")
     expect(page.locator("main[data-old]")).to_have_count(1)
+    expect(page.locator("[data-limit]:visible, [data-problem]:visible")).to_have_count(1)  # the file was read
+    expect(page.locator("[data-problem]")).to_have_text("")
     page.get_by_label("Max new tokens").fill("12")
     page.locator("[data-add-b]").click()
     page.locator("[data-card=b] [data-knob=decoding_length]").fill("4")
