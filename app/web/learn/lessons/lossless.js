@@ -1,5 +1,6 @@
 // A branch of the visitor's own in a recorded draft, verified by the engine: the verdicts change, the text does not.
 
+import { asker } from '../../lib/asker.js';
 import { all, draw, make, on, press, put } from '../../lib/dom.js';
 import { plural, visible } from '../../lib/text.js';
 import { mount as draft_tree } from '../../panes/draft_tree.js';
@@ -16,24 +17,21 @@ const SHORT = 26, SHORTEST = 14, MOST_PAST = 119; // letters before a branch, an
 export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} */ lesson) {
   const { run, step: at, about } = await recorded(lesson), before = /** @type {DraftStep} */ (run.steps[at]);
   /** @type {number[]} */ let nodes = [];
-  let planted = 0;
   /** The last branch of each kind. @type {Record<Kind, [string, Planted] | null>} */ const results = { wrong: null, partly: null, right: null };
   const path = before.path.map((node) => before.draft.text[node]).join('');
   const field = textField('Plant after “' + visible(endOf(writtenBefore(run, at) + path, SHORTEST)) + '” (' + MOST + ' words at most)', 'purple elephants', () => {}, { maxlength: 80, 'data-branch': '' });
   const says = make('p', { class: 'says', role: 'status', 'data-says': '' }), place = make('div', {}), text = make('p', { class: 'passage', 'data-passage': '' });
   const same = make('p', { class: 'fact', 'data-same': '' }), rows = make('tbody', {}), given = around(run, true);
   box.append(
-    make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => plant(null), { 'data-plant-right': '' })),
+    make('div', { class: 'controls plant' }, field.element, press('Plant it', () => plant(field.field.value), { 'data-plant': '', class: 'primary' }), press('Plant what the model will write', () => ask({ step: at, text: null }), { 'data-plant-right': '' })),
     place, says, tableOf(rows),
     make('div', { class: 'well' }, given.element, make('p', { class: 'fact' }, 'The answer; marked: what this pass writes'), text, same), make('p', { class: 'hint' }, about + ' A typed word counts as one token; the model may make several of it.'),
   );
   const drawTree = panesIn(place, { draft_tree }, {}, lesson, frame);
   on(field.field, 'keydown', (event) => { if (event.key === 'Enter' && !event.isComposing) { event.preventDefault(); plant(field.field.value); } });
 
-  async function plant(/** @type {string | null} */ branch) {
-    if (branch !== null && !branch.trim()) return put(says, 'Type something first.');
-    const mine = ++planted, answer = await /** @type {ReturnType<typeof lesson.ask<Planted>>} */ (lesson.ask('plant', { step: at, text: branch }));
-    if (mine !== planted) return; // another was planted since
+  /** @type {ReturnType<typeof asker<{ step: number, text: string | null }, Planted>>} */
+  const ask = asker((question) => lesson.ask('plant', question), (answer, { text: branch }) => {
     if (answer.error) return put(says, answer.error);
     show(answer);
     put(says, inWords(answer));
@@ -41,6 +39,10 @@ export async function mount(/** @type {HTMLElement} */ box, /** @type {Lesson} *
     results[kindOf(answer)] = [branch === null ? 'what the model will write' : '“' + branch.trim() + '”', answer];
     list();
     if (results.wrong && results.right && answer.same) lesson.done('Wrong branch: rejected. Right branch: all of it accepted, and this pass wrote ' + results.right[1].emitted + ' tokens, not ' + answer.before + '. The text is the same.');
+  });
+
+  function plant(/** @type {string} */ branch) {
+    if (branch.trim()) ask({ step: at, text: branch }); else put(says, 'Type something first.');
   }
 
   function list() {
