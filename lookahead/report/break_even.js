@@ -55,7 +55,7 @@ function saysOf({ total, machines }, machine, own) {
 
 /** A length whose time falls or jumps as on a busy machine (`doubt` of lookahead/study/verdict.py); 0 if there is none. */
 export function doubtful(/** @type {Machine} */ { lengths, seconds }) {
-  return lengths[seconds.findIndex((time, i) => i && (1.05 * time < seconds[i - 1] || time > 1.05 * seconds[i - 1] * lengths[i] / lengths[i - 1]))] || 0;
+  return lengths[seconds.findIndex((time, i) => i && (1.4 * time < seconds[i - 1] || time > 1.05 * seconds[i - 1] * lengths[i] / lengths[i - 1]))] || 0;
 }
 
 /** Why T(n) cannot be trusted, and what to do. @param {Study} study @param {Machine} machine @param {Around} around */
