@@ -3,8 +3,9 @@
 The keys of a query form a path: committed rows, then the ancestors of its node and the node itself. They are cut into
 blocks of ``BLOCK`` at fixed positions. The maximum over all keys is exact in any order. A block adds one matrix product
 to the result, block after block; keys that the query does not see have weight 0 there and add nothing, so a block may
-hold other nodes' rows in between. How many rows of a path are committed already then changes no bit, as long as a
-matrix product adds up one row's terms in order, whatever the number of rows: ``hf/exactness.py`` measures whether.
+hold other nodes' rows in between. Values get columns of ones, so that the same products add up the weights. How many
+rows of a path are committed already then changes no bit, as long as a matrix product adds up one row's terms in order,
+whatever the number of rows: ``hf/exactness.py`` measures whether.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ NAME = "lookahead"
 BLOCK = 64
 _ROWS, _COLUMNS = 4, 16
 """Matrix products get a multiple of so many rows, and at least so many columns and terms: others take other kernels."""
-_PLACES = "lookahead_places"
+_PLACES, _WITH_ONES = "lookahead_places", "lookahead_with_ones"
+ONES = _COLUMNS
+"""Columns of ones that values get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +38,20 @@ class TreePlaces:
 
     Attributes:
         blocks: Number of blocks, up to that of the deepest node.
-        slots: For every node the row at each position of its path, shape ``(n, blocks * BLOCK)``.
-        present: 1 where its path has that position, 0 elsewhere; shape as ``slots``.
         inside: 1 where a row is in a block, shape ``(blocks, rows)``; the rows are those from the block's start on.
     """
 
     blocks: int
-    slots: Tensor
-    present: Tensor
     inside: Tensor
 
     @classmethod
-    def of(
-        cls, parents: Sequence[int], depths: Sequence[int], length: int, dtype: torch.dtype, device: torch.device
-    ) -> TreePlaces:
+    def of(cls, depths: Sequence[int], length: int, dtype: torch.dtype, device: torch.device) -> TreePlaces:
         """The places of a tree after ``length`` committed rows, in a model of this dtype."""
-        before, count = length % BLOCK, len(parents)
+        before = length % BLOCK
         blocks = (before + max(depths)) // BLOCK + 1
-        slots = np.zeros((count, blocks * BLOCK), np.int64)
-        present = np.zeros((count, blocks * BLOCK), np.float32)
-        slots[0, :before], present[0, :before] = np.arange(before), 1
-        for node, (parent, depth) in enumerate(zip(parents, depths, strict=True)):
-            if node:
-                slots[node], present[node] = slots[parent], present[parent]
-            slots[node, before + depth], present[node, before + depth] = before + node, 1
         own = np.concatenate((np.zeros(before, np.int64), (before + np.asarray(depths)) // BLOCK))
         inside = (own == np.arange(blocks)[:, None]).astype(np.float32)
-        dtype = compute_dtype(dtype)
-        tensors = (torch.from_numpy(slots), torch.from_numpy(present).to(dtype), torch.from_numpy(inside).to(dtype))
-        return cls(blocks, *(tensor.to(device) for tensor in tensors))
+        return cls(blocks, torch.from_numpy(inside).to(device, compute_dtype(dtype)))
 
 
 def placed(mask: Tensor, places: TreePlaces | int) -> Tensor:
@@ -74,6 +62,12 @@ def placed(mask: Tensor, places: TreePlaces | int) -> Tensor:
     """
     setattr(mask, _PLACES, places)
     return mask
+
+
+def carrying(values: Tensor, with_ones: Tensor) -> Tensor:
+    """The values, which from now on carry themselves with their columns of ones, in the dtype that is computed in."""
+    setattr(values, _WITH_ONES, with_ones)
+    return values
 
 
 def register() -> None:
@@ -117,14 +111,15 @@ def block_attention(
     places = getattr(attention_mask, _PLACES, 0)
     biased = kwargs.get("position_bias") is not None
     if batch > 1 or biased or (1 < count == rows and places == 0 and softcap is None and s_aux is None):
+        key, value = key.to(query.dtype), value.to(query.dtype)  # a cache may keep them in the dtype computed in
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     dtype = compute_dtype(query.dtype)
-    lines = heads // kv_heads * count
+    lines, size = heads // kv_heads * count, value.shape[-1]
     tree = places if isinstance(places, TreePlaces) else None
     lead = 0 if isinstance(places, TreePlaces) else places % BLOCK
     queries = _filled(query[0].to(dtype).reshape(kv_heads, lines, -1), behind=-lines % _ROWS)
     short = max(0, _COLUMNS - lead - rows)
-    keys, values = (_filled(part[0].to(dtype), lead, short) for part in (key, value))
+    keys, values = _filled(key[0].to(dtype), lead, short), _with_ones(value, dtype, lead, short)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = torch.baddbmm(keys.new_zeros(()), queries, keys.transpose(1, 2), beta=0, alpha=scale)
     if softcap is not None:
@@ -137,10 +132,11 @@ def block_attention(
         highest = torch.maximum(highest, sinks)
     weights = scores.sub_(highest).exp_()
     end = lead + rows
-    total = _total(weights, end - count, end, tree, count, lines)
+    result = _weighted(weights, values, end - count, end, tree)
+    total = result[..., size : size + 1]
     if sinks is not None:
         total = total + (sinks - highest).exp_()
-    output = _weighted(weights, values, end - count, end, tree).div_(total)[:, :lines]
+    output = (result[..., :size] / total)[:, :lines]
     output = output.reshape(1, heads, count, -1).transpose(1, 2)
     return output.to(query.dtype).contiguous(), None
 
@@ -167,36 +163,39 @@ def _close(scores: Tensor, mask: Tensor | None, lead: int, rows: int, count: int
         seen.add_(mask[0, :, :, :rows])
 
 
-def _total(weights: Tensor, committed: int, end: int, tree: TreePlaces | None, count: int, lines: int) -> Tensor:
-    """The sum of every line's weights: within blocks at fixed positions first, then block after block."""
-    if tree is None:
-        blocks = functional.pad(weights[..., :end], (0, -end % BLOCK)).unflatten(-1, (-1, BLOCK)).sum(-1)
-        return blocks.cumsum(-1)[..., -1:]
-    border = committed // BLOCK * BLOCK
-    last = weights[:, :lines, border:].unflatten(1, (-1, count))
-    last = last.gather(-1, tree.slots.expand(*last.shape[:2], -1, -1)).mul_(tree.present)
-    last = _filled(last.flatten(1, 2), behind=weights.shape[1] - lines)
-    parts = [part.unflatten(-1, (-1, BLOCK)).sum(-1) for part in (weights[..., :border], last) if part.shape[-1]]
-    return torch.cat(parts, -1).cumsum(-1)[..., -1:]
+def _with_ones(value: Tensor, dtype: torch.dtype, before: int, behind: int) -> Tensor:
+    """The values with columns of ones, and with rows before and behind, shape ``(kv_heads, rows, size + ONES)``."""
+    if (known := getattr(value, _WITH_ONES, None)) is not None:
+        return _filled(known[0], before, behind)
+    kv_heads, rows, size = value.shape[1:]
+    values = torch.empty((kv_heads, before + rows + behind, size + ONES), dtype=dtype, device=value.device)
+    values[:, before : before + rows, :size] = value[0]
+    values[..., size:] = 1
+    if before or behind:
+        values[:, :before, :size] = 0
+        values[:, before + rows :, :size] = 0
+    return values
 
 
 def _weighted(weights: Tensor, values: Tensor, committed: int, end: int, tree: TreePlaces | None) -> Tensor:
     """The weighted sum of the values, block after block."""
     border = committed // BLOCK * BLOCK
-    result = values.new_zeros((values.shape[0], weights.shape[1], values.shape[-1]))
+    parts: list[tuple[Tensor, Tensor]] = []
     for start in range(0, end if tree is None else border, BLOCK):
         stop = min(start + BLOCK, end)
-        _add_product(result, weights[..., start:stop], values[:, start:stop])
+        parts.append((weights[..., start:stop], values[:, start:stop]))
     if tree is not None:
         last = weights[..., border:end]
-        for block in range(tree.blocks):
-            own = last * tree.inside[block] if tree.blocks > 1 else last
-            _add_product(result, own, values[:, border:end])
+        own = [last] if tree.blocks == 1 else [last * inside for inside in tree.inside]
+        parts += [(one, values[:, border:end]) for one in own]
+    result = torch.bmm(*_wide(*parts[0]))
+    for part in parts[1:]:
+        result.baddbmm_(*_wide(*part))
     return result
 
 
-def _add_product(result: Tensor, weights: Tensor, values: Tensor) -> None:
-    """Add one block's weighted values to the result."""
+def _wide(weights: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with as many terms as a matrix product needs."""
     if short := max(0, _COLUMNS - values.shape[1]):
-        weights, values = functional.pad(weights, (0, short)), _filled(values, behind=short)
-    result.baddbmm_(weights, values)
+        return functional.pad(weights, (0, short)), _filled(values, behind=short)
+    return weights, values

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, DynamicLayer, PreTrainedModel
 
 from lookahead.backend import UnsupportedCacheError, brief
+from lookahead.hf.attention import ONES, carrying, compute_dtype
 
 GROWTH_ROWS = 512
 """Rows allocated ahead of the prompt at first; more are added by doubling."""
@@ -29,11 +30,15 @@ class LayerShape:
 
 
 class RowLayer(DynamicLayer):
-    """One layer's rows: views of shape ``(1, heads, capacity, size)`` into buffers that the cache owns."""
+    """One layer's rows: views of shape ``(1, heads, capacity, size)`` into buffers that the cache owns.
 
-    def __init__(self, cursor: SimpleNamespace) -> None:
+    Args:
+        ones: Columns of ones behind the values.
+    """
+
+    def __init__(self, cursor: SimpleNamespace, ones: int = 0) -> None:
         super().__init__()
-        self._cursor = cursor
+        self._cursor, self._ones = cursor, ones
         self.key_rows: Tensor | None = None
         self.value_rows: Tensor | None = None
 
@@ -43,9 +48,10 @@ class RowLayer(DynamicLayer):
             raise UnsupportedCacheError("a layer that cached nothing at first caches now")
         start, count = self._cursor.length, key_states.shape[2]
         self.key_rows.narrow(2, start, count).copy_(key_states)
-        self.value_rows.narrow(2, start, count).copy_(value_states)
+        values = self.value_rows.narrow(2, 0, start + count)
         self.keys = self.key_rows.narrow(2, 0, start + count)
-        self.values = self.value_rows.narrow(2, 0, start + count)
+        self.values = carrying(values[..., : -self._ones], values) if self._ones else values
+        self.values.narrow(2, start, count).copy_(value_states)
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
@@ -58,11 +64,16 @@ class RowCache(Cache):
 
     Layers of one shape share a buffer ``(2 * layers, heads, capacity, size)``, so that two operations
     move the accepted rows, whatever the number of layers.
+
+    Args:
+        computed_in: Keep the rows in the dtype that the registered attention computes in, values with its columns of
+            ones, so that no pass has to convert all of them.
     """
 
-    def __init__(self, shapes: Sequence[LayerShape | None], capacity: int) -> None:
+    def __init__(self, shapes: Sequence[LayerShape | None], capacity: int, computed_in: bool = False) -> None:
         self._cursor = SimpleNamespace(length=0)  # committed rows, the same for all layers
-        self._row_layers = [RowLayer(self._cursor) for _ in shapes]
+        self._ones = ONES if computed_in else 0
+        self._row_layers = [RowLayer(self._cursor, self._ones) for _ in shapes]
         super().__init__(layers=list(self._row_layers))
         self._shapes = list(shapes)
         self._buffers: list[Tensor] = []
@@ -104,12 +115,16 @@ class RowCache(Cache):
         groups: dict[tuple[Any, ...], list[tuple[RowLayer, str]]] = {}
         for layer, shape in zip(self._row_layers, self._shapes, strict=True):
             if shape is not None:
-                for size, name in ((shape.key_size, "key_rows"), (shape.value_size, "value_rows")):
-                    groups.setdefault((shape.heads, size, shape.dtype, shape.device), []).append((layer, name))
-        for (heads, size, dtype, device), members in groups.items():
+                dtype = compute_dtype(shape.dtype) if self._ones else shape.dtype
+                for size, name in ((shape.key_size, "key_rows"), (shape.value_size + self._ones, "value_rows")):
+                    ones = self._ones if name == "value_rows" else 0
+                    groups.setdefault((shape.heads, size, dtype, shape.device, ones), []).append((layer, name))
+        for (heads, size, dtype, device, ones), members in groups.items():
             buffer = torch.empty((len(members), heads, capacity, size), dtype=dtype, device=device)
             if kept:
                 buffer[:, :, :kept].copy_(old[len(self._buffers)][:, :, :kept])
+            if ones:
+                buffer[..., -ones:] = 1
             self._buffers.append(buffer)
             for index, (layer, name) in enumerate(members):
                 setattr(layer, name, buffer[index : index + 1])

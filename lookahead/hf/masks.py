@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from lookahead.backend import UnsupportedCacheError, shortened
-from lookahead.hf.attention import TreePlaces, placed
+from lookahead.hf.attention import TreePlaces, compute_dtype, placed
 from lookahead.hf.model_config import setting
 
 ALIGNMENT = 16
@@ -98,8 +98,8 @@ class TreeMasks:
         self._places = places
         self._windows, self._chunked = dict(plan.windows), plan.chunked
         self._device = device
+        self._dtype = compute_dtype(dtype) if places else dtype
         self._closed = torch.finfo(dtype).min
-        self._dtype = dtype
         self._buffer = torch.zeros((0, 0), dtype=dtype, device=device)
         self._before = 0
         self._parents: tuple[int, ...] = ()
@@ -121,7 +121,7 @@ class TreeMasks:
         if self._device.type == "cuda":
             full = _aligned(full)
         full = full[None, None]
-        places = TreePlaces.of(parents, depths, length, self._dtype, self._device) if self._places else 0
+        places = TreePlaces.of(depths, length, self._dtype, self._device) if self._places else 0
         placed(full, places)
         reach = length + max(depths)
         if all(window is None or reach < window for window in self._windows.values()):

@@ -159,7 +159,8 @@ class TreeSession:
 
     def _new_cache(self, prompt_ids: Tensor) -> RowCache | ChainState:
         count = prompt_ids.shape[1]
-        return RowCache(self._plan.shapes, min(self._capacity, count + max(count, GROWTH_ROWS)))
+        capacity = min(self._capacity, count + max(count, GROWTH_ROWS))
+        return RowCache(self._plan.shapes, capacity, self._plan.places)
 
     def _open_cache(self) -> RowCache | ChainState:
         if self._cache is None:

@@ -25,8 +25,8 @@ FEWEST = 4
 """Prompts that advice needs: it is chosen on one half of them and told on the other."""
 
 FALL, RISE = 1.4, 1.05
-"""T(n) of a quiet machine falls by less than the first factor (more rows take another kernel: 1.09 to 1.31 was measured), and
-rises by less than the second times as fast as n."""
+"""T(n) of a quiet machine falls by less than the first factor (more rows take another kernel: 1.09 to 1.31 was
+measured), and rises by less than the second times as fast as n."""
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
