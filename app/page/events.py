@@ -112,7 +112,7 @@ class Handlers:
             return (gr.skip(),) * 6
         from app.views.figures import all_figures
 
-        return all_figures(stored.run)
+        return tuple(gr.update(value=figure, visible=True) for figure in all_figures(stored.run))
 
     def opened(self, event: gr.EventData) -> tuple[str, str, str | None]:
         """The status line, the run that the stage has just opened, and the prompt of its own that it brings.
@@ -245,8 +245,8 @@ def _remember_fields(demo: gr.Blocks, controls: Controls, quiet: dict[str, Any])
     restored.then(None, fields, None, js=script, **quiet).then(None, None, None, js=FILLED, **quiet)
     typed_in = gr.Button(elem_id="typed-in", visible="hidden")  # pressed by page.js: no example any more
     typed_in.click(None, None, controls.preset, js="() => [null]", **quiet)
-    for field in fields:
-        field.input(None, fields, None, js=script, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+    changes = [field.input for field in fields]  # pyright: ignore[reportAttributeAccessIssue]
+    gr.on(changes, None, fields, None, js=script, **quiet)
     controls.preset.input(None, None, None, js=TYPE_NOTHING, **quiet)
 
 

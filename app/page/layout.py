@@ -113,11 +113,14 @@ def build_demo(host: ModelHost, store: RunStore, thread: QuestionThread | None =
 
 
 def _figures() -> tuple[gr.Accordion, list[gr.Plot]]:
-    """The place of the figures, closed until the visitor opens it, and the six figures."""
+    """The place of the figures, closed until the visitor opens it, and the six figures.
+
+    They are hidden until there are some: Gradio's page loads what draws a plot before it shows anything at all.
+    """
     with gr.Accordion("Figures", open=False, elem_id="figures") as place:
-        plots = [gr.Plot(show_label=False)]
+        plots = [gr.Plot(show_label=False, visible=False)]
         for _ in range(2):
             with gr.Row():
-                plots += [gr.Plot(show_label=False, min_width=280) for _ in range(2)]
-        plots.append(gr.Plot(show_label=False))
+                plots += [gr.Plot(show_label=False, min_width=280, visible=False) for _ in range(2)]
+        plots.append(gr.Plot(show_label=False, visible=False))
     return place, plots

@@ -8,7 +8,7 @@ from app.serve.modules import SHARED, WEB, preloads, read
 
 PAGE_STYLES = ("styles/page.css", "styles/present.css")
 STAGE_STYLES = ("styles/shared.css", "styles/tree.css", "styles/watch.css")
-NO_MODULES = ("boot.js", "frames.js", "page.js", "url.js")
+NO_MODULES = ("boot.js", "frames.js", "page.js", "stage.js", "url.js")
 """Scripts that Gradio or the page's head runs."""
 
 
@@ -77,7 +77,7 @@ def head() -> str:
     )
     links = preloads((*SHARED, *(f"web/{name}" for name in used)))
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico">'
-    script = f"<script>{read('page.js')}</script>"
+    script = f"<script>{read('page.js')}{read('stage.js')}</script>"
     # Gradio rewrites the rules of its own style sheet: those of a media query would hold inside the page's main part.
     screen = f"<style>{read('styles/screen.css')}</style>"
     return '<meta name="color-scheme" content="light dark">' + icon + screen + script + links

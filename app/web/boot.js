@@ -3,8 +3,7 @@
 const values = [props.value];
 let take = (value) => values.push(value);
 watch('value', () => take(props.value));
-const base = new URL((window.gradio_config || {}).root || '/', location.href).pathname.replace(/\/+$/, '');
-import(base + '/gradio_api/lookahead/web/watch.js').then(({ mount }) => {
+window.lookaheadStage().then(({ mount }) => {
   take = mount(element, { server, props, trigger }, values.shift());
   values.forEach(take);
 }).catch((error) => {

@@ -334,9 +334,13 @@ export function mount(element, { server, props, trigger }, value = props.value) 
 
   /** Which pane is shown where there is room for one; "what-if" lies over the others where there is more. */
   function setTab(/** @type {string} */ name) {
+    markTab(name);
+    redrawn();
+  }
+
+  function markTab(/** @type {string} */ name) {
     element.dataset.tabNow = name;
     for (const button of all(element, '[data-tab]')) button.setAttribute('aria-pressed', String(button.dataset.tab === name));
-    redrawn();
   }
 
   function onClick(/** @type {MouseEvent} */ event) {
@@ -402,7 +406,7 @@ export function mount(element, { server, props, trigger }, value = props.value) 
     ({ width, height } = now);
     redrawn();
   }).observe(element);
-  setTab('tree');
+  markTab('tree'); // its room is known when it has been laid out
   element.addEventListener('click', onClick);
   document.addEventListener('keydown', onKey);
   addEventListener('pagehide', onPageHide);

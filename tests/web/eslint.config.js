@@ -7,7 +7,7 @@ const markupRule = MARKUP.map((property) => ({ property, message: 'Text reaches 
 export default [
   { files: ['app/web/**/*.js', 'lookahead/report/*.js'], languageOptions: { globals: globals.browser } },
   // Bodies of functions, which Gradio calls with these names.
-  { files: ['app/web/boot.js', 'app/web/page.js', 'app/web/url.js'], languageOptions: { globals: Object.fromEntries(['element', 'props', 'server', 'trigger', 'watch', 'NAMES', 'DEFAULTS'].map((name) => [name, 'readonly'])) } },
+  { files: ['app/web/boot.js', 'app/web/page.js', 'app/web/stage.js', 'app/web/url.js'], languageOptions: { globals: Object.fromEntries(['element', 'props', 'server', 'trigger', 'watch', 'NAMES', 'DEFAULTS'].map((name) => [name, 'readonly'])) } },
   js.configs.recommended,
   {
     rules: {
