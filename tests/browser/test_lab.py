@@ -212,13 +212,16 @@ def read(page: Page) -> None:
 def test_a_stopped_study_has_advice_and_goes_on_where_it_was(lab: Open, passes: Passes) -> None:
     page = lab()
     passes.seconds = 0.03
+    top = "document.querySelector('main').getBoundingClientRect().top"
     count, button = 24, page.locator("[data-run]")
     choose(page, "".join(json.dumps({"prompt": f"Add {number} and 2."}) + "\n" for number in range(count)))
     read(page)
     page.get_by_label("Max new tokens").fill("12")
+    place = page.evaluate(top)
     run(page, sweep=True)
     expect(page.locator("tbody tr[data-row='prompts.jsonl:4']")).to_have_count(1)
     passes.hold(0)
+    assert page.evaluate(top) == place
     page.locator("[data-value=ranking]").click()
     expect(page.locator("[data-view=ranking] .says")).to_contain_text("tried when the runs are over")
     with page.expect_response(re.compile("/stop$")):
@@ -233,6 +236,7 @@ def test_a_stopped_study_has_advice_and_goes_on_where_it_was(lab: Open, passes: 
     expect(page.locator(".advice li")).not_to_have_count(0)
     expect(page.locator("p[data-facts]")).to_contain_text("at most 12 new tokens")
     expect(button).to_have_text("Continue")
+    assert page.evaluate(top) == place
     page.get_by_label("Max new tokens").fill("13")
     expect(button).to_have_text("Run")
     expect(page.locator("[data-afresh]")).to_be_hidden()

@@ -185,6 +185,7 @@ function address(of) {
 /** @param {How} how */
 async function begin(how) {
   const before = id, [a, b] = settings.list(), wanted = { settings: settings.list(), sweep: sweep.checked, prompts: part.part() };
+  const expected = how === 'continue' ? part.count() || study?.prompts || 0 : 0;
   go(true);
   fail('');
   tell('');
@@ -200,7 +201,7 @@ async function begin(how) {
   hear(answer.id, { a: keyOf(a), b: keyOf(b) }, () => {
     address(before);
     stale();
-  });
+  }, expected);
 }
 
 /** @param {How} how @param {import('./questions.js').Wanted} wanted @returns {Promise<{ id?: string, error?: string }>} */
@@ -211,12 +212,12 @@ async function ask(how, wanted) {
   return goOn(id, { ...wanted, prompts: part.count(), runs: true });
 }
 
-/** @param {string} from id of a study @param {{ a: string, b: string } | null} own its settings; null if they come with it, as the page was opened with this study @param {() => void} [nothing] called at the end if it found nothing */
-function hear(from, own, nothing) {
+/** @param {string} from id of a study @param {{ a: string, b: string } | null} own its settings; null if they come with it, as the page was opened with this study @param {() => void} [nothing] called at the end if it found nothing @param {number} [expected] how many prompts it will have, if that is known */
+function hear(from, own, nothing, expected = 0) {
   let found = false;
   quit();
   go(true);
-  of = 0;
+  of = expected;
   quit = listen(from, ({ asked, progress, study: next, error, end }) => {
     if (asked && !own) {
       takeOver(asked);
