@@ -297,7 +297,7 @@ def test_a_part_of_the_prompts_with_an_estimate(lab: Open, host: ModelHost) -> N
     expect(part).to_have_value("10")
     assert host.costs is not None
     page.get_by_label("Max new tokens").fill("200")
-    expect(estimate).to_have_text(re.compile(r"^about \d+(\.5)? (s|min|h)$"))
+    expect(estimate).to_have_text(re.compile(r"^up to \d+(\.5)? (s|min|h)$"))
     page.get_by_label("Max new tokens").fill("")
     expect(estimate).to_have_text("")
     page.get_by_label("Max new tokens").fill("12")

@@ -123,8 +123,8 @@ function estimate(how) {
   if (running || how === 'compare' || !ready || file.recorded) return '';
   const count = part.count() || 0, done = how === 'continue' && study ? study.rows.length : 0;
   if (count <= done) return '';
-  const seconds = secondsOf({ prompts: count - done, tokens: limit.value(), pass: file.pass_seconds, plain: plain.checked, study: id ? study : null, same: sameRuns() });
-  return seconds === null ? '' : roughly(seconds);
+  const known = secondsOf({ prompts: count - done, tokens: limit.value(), pass: file.pass_seconds, plain: plain.checked, study: id ? study : null, same: sameRuns() });
+  return known ? (known.most ? 'up to ' : 'about ') + roughly(known.seconds) : '';
 }
 
 function offerRun() {

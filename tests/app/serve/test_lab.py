@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
 from app.run import studies, study_process
+from app.run.live_study import LiveStudy
 from app.run.store import RunStore
 from app.run.studies import Studies
 from app.run.study_job import StudyJob, StudyRequest, digest_of
@@ -402,6 +403,20 @@ def test_a_second_stop_ends_the_replay(client: TestClient) -> None:
     assert found.stopped_after == len(found.rows)
     assert not settings_tried(found)
     assert any("before other settings were tried" in note for note in found.notes)
+
+
+def test_a_study_that_was_stopped_may_replay_but_one_that_was_stopped_twice_ends_soon(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, killed = LiveStudy("session", StudyRequest("a.jsonl", b"{}"), "model"), list[str]()
+    monkeypatch.setattr(live, "kill", lambda: killed.append("killed"))
+    monkeypatch.setitem(lab.studies._studies, live.study_id, live)
+    for stops, ends in ((1, []), (2, ["killed"])):
+        live.stop()
+        assert live.stops == stops
+        lab.studies.tidy(monotonic() + studies.STOP_SECONDS + 1)
+        assert killed == ends
+    live._folder.cleanup()
 
 
 def test_b_is_compared_on_the_outputs_that_are_there(client: TestClient, lab: Lab, gate: Gate) -> None:
