@@ -26,7 +26,12 @@ MOST_BYTES = 2_000_000_000
 MOST_CHECKS = 8
 """Most files that wait to be read before they are studied; one more is not read."""
 STOP_SECONDS = 10.0
-"""How long a study that was stopped may take to sum up what it has."""
+"""How long a study that was stopped twice may take to sum up what it has; one that was stopped once still replays."""
+
+
+GONE = (
+    "This study is not on the server any more, or it is another browser's: a study is seen only where it was started."
+)
 
 
 class BusyError(ValueError):
@@ -53,15 +58,19 @@ class Studies:
         self._checks_left = threading.Semaphore(MOST_CHECKS)
         atexit.register(self.close)
 
-    def start(self, session: str, request: StudyRequest, followed: bool = True) -> LiveStudy:
+    def start(
+        self, session: str, request: StudyRequest, followed: bool = True, earlier: LiveStudy | None = None
+    ) -> LiveStudy:
         """A new study of this session, which runs from now on.
 
         Args:
             followed: Whether it ends when no page follows it.
+            earlier: A finished study of this session whose runs it keeps: same file, same settings of the runs.
 
         Raises:
             BusyError: If the session, or the host, has too many in progress.
-            ValueError: If the file is too large.
+            LookupError: If the earlier study was forgotten.
+            ValueError: If the file is too large, or the model is not that of the earlier study any more.
         """
         options = self._host.options
         self._check_size(request)
@@ -71,7 +80,11 @@ class Studies:
                 raise BusyError("A study of yours is running. Stop it first, or wait for its end.")
             if len(going) >= options.max_studies:
                 raise BusyError(f"{len(going)} studies are running here already. Try again in a few minutes.")
-            study = LiveStudy(session, request, self._host.info.name, followed)
+            if earlier is not None and self._studies.get(earlier.study_id) is not earlier:
+                raise LookupError(GONE)
+            if earlier is not None and earlier.model != self._host.info.name:
+                raise ValueError("Another model was loaded since this study. Run it again.")
+            study = LiveStudy(session, request, self._host.info.name, followed, earlier)
             self._studies[study.study_id] = study
             self._seen[session] = monotonic()
             mine = [one for one in self._studies.values() if one.session == session]
@@ -138,7 +151,8 @@ class Studies:
                 going = not study.over.is_set()
                 if going and study.followed and study.readers.unread_seconds > UNREAD_SECONDS:
                     study.stop()
-                if going and study.stopped_at and now - study.stopped_at > STOP_SECONDS:
+                most = STOP_SECONDS + (self._host.options.max_study_seconds if study.stops < 2 else 0)
+                if going and study.stopped_at and now - study.stopped_at > most:
                     study.kill()
                 idle = min(now - self._seen.get(study.session, now), study.readers.unread_seconds)
                 if not going and idle > KEPT_SECONDS:

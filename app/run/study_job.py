@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import PassCosts
 from lookahead.records import ModelInfo
-from lookahead.study.grid import Start
+from lookahead.study.grid import Drafting, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class StudyRequest:
             prompts before it are known).
         plain: Whether plain decoding of every prompt is timed, too.
         sweep: Whether other settings are tried by replay.
+        prompts: How many of the file's prompts, spread over it and its kinds; None for all.
+        only_other: Whether nothing runs: the other settings are compared on what an earlier study found.
     """
 
     name: str
@@ -35,6 +38,8 @@ class StudyRequest:
     max_new_tokens: int = 128
     plain: bool = True
     sweep: bool = False
+    prompts: int | None = None
+    only_other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class StudyJob:
         tokenizer: Folder or id of the tokenizer for recorded text without token ids; None if there is none.
         most_seconds: How long replays may take.
         only_read: Whether the material is only read, to say whether it can be studied.
+        kept: What the study that this one continues found, as JSON; its run files lie in the folder. None if it
+            continues none.
+        drafting: Time of the drafts of that study; None if it was not measured.
     """
 
     request: StudyRequest
@@ -62,3 +70,10 @@ class StudyJob:
     tokenizer: str | None
     most_seconds: float
     only_read: bool = False
+    kept: bytes | None = None
+    drafting: Drafting | None = None
+
+
+def digest_of(data: bytes) -> str:
+    """A digest of a file, by which a page knows the file of a study again."""
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -119,7 +119,9 @@ class StudyMaker:
         host = self._host
         if study.cancelled.is_set():
             return
-        costs = host.thread.start(host.pass_costs, study.cancelled).result()
+        if study.kept is None:  # a study that continues keeps the T(n) of its runs
+            study.costs = host.thread.start(host.pass_costs, study.cancelled).result()
+        costs = study.costs
         answer(self._job(study, costs))
         while True:
             try:
@@ -131,6 +133,8 @@ class StudyMaker:
                     study.progress = value
                 case "study":
                     study.result = value
+                case "drafting":
+                    study.drafting = value
                 case "error":
                     study.problem = value
                     return
@@ -155,13 +159,15 @@ class StudyMaker:
             tokenizer=host.source,
             most_seconds=options.max_study_seconds,
             only_read=only_read,
+            kept=study.kept,
+            drafting=study.drafting,
         )
 
     @staticmethod
     def _process(study: LiveStudy) -> subprocess.Popen[bytes]:
         """The process of a study, which waits for its job. Its folder is not on its path: a visitor fills that."""
         for name in ("material", "runs"):
-            (study.folder / name).mkdir()
+            (study.folder / name).mkdir(exist_ok=True)  # runs that were kept lie there
         file = study.folder / "material" / study.request.name
         file.write_bytes(study.request.data)
         return subprocess.Popen(
@@ -181,7 +187,7 @@ class StudyMaker:
             return error_line(error)
 
     def _made(
-        self, study: LiveStudy, costs: PassCosts | None, place: int, sample: Sample, config: LookaheadConfig
+        self, study: LiveStudy, costs: PassCosts | None, turn: int, sample: Sample, config: LookaheadConfig
     ) -> RunPair | str | None:
         """The runs of a prompt, made by the engine's thread when it is this study's turn; or why there are none.
 
@@ -192,7 +198,7 @@ class StudyMaker:
         if self._host.lends:
             return LENT
         try:
-            for method in methods if place % 2 else reversed(methods):  # a machine that warms up favours neither
+            for method in methods if turn % 2 else reversed(methods):  # a machine that warms up favours neither
                 task = partial(self._generated, study, costs, sample, config, method)
                 records[method] = self._turns.submit(self._in_turn, study, task).result()
                 if records[method].finish_reason == "cancelled":

@@ -1,9 +1,13 @@
 """The studies that visitors start at ``/lab``; ``lab_page.py`` has the page itself.
 
-``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep"}`` (a file
-that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``) and answers ``{"id"}``. ``POST
-/lab/check`` takes the same and answers what the file holds (``{"prompts", "recorded"}``).
-``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (the settings), ``{"progress"}``,
+``POST /lab/studies`` takes ``{"name", "text", "settings": [A] or [A, B], "plain", "max_new_tokens", "sweep",
+"prompts"}`` (a file that is not text as ``"base64"`` instead of ``"text"``; B may have ``"start"``) and answers
+``{"id"}``. ``POST /lab/check`` takes the same and answers what the file holds: ``{"prompts", "recorded", "digest",
+"pass_seconds"}``, where the last is T(1) or null. ``POST /lab/studies/ID/continue`` takes ``{"settings", "sweep",
+"prompts", "runs"}`` and answers ``{"id"}`` of a study with the file, the settings A and the runs of that one. It runs
+the prompts that are missing; with ``"runs": false`` nothing runs, and B is compared on the outputs that are there.
+
+``GET /lab/studies/ID/events`` is a stream of server-sent events: ``{"asked"}`` (what was asked for), ``{"progress"}``,
 ``{"study"}``, ``{"error"}`` and at the end ``{"end": true}``. What is wrong is answered as ``{"error": one line}``.
 
 A cookie names the visitor's session. Nobody else can read its studies, and they are forgotten with it.
@@ -19,6 +23,7 @@ import threading
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from math import ceil, inf
 from time import monotonic
@@ -34,8 +39,8 @@ from app.model.error_line import error_line
 from app.model.host import ModelHost
 from app.run.live_study import LiveStudy
 from app.run.settings import offered_here
-from app.run.studies import BusyError, Studies
-from app.run.study_job import StudyRequest
+from app.run.studies import GONE, BusyError, Studies
+from app.run.study_job import StudyRequest, digest_of
 from app.serve.question_thread import QuestionThread
 from lookahead.config import LookaheadConfig, RunSettings, Sampling
 from lookahead.report.report import to_html
@@ -94,7 +99,41 @@ class Lab:
     async def check(self, request: Request, _: str) -> Response:
         """Read a file without studying it."""
         asked = await asyncio.to_thread(self.study_request, await request.body())
-        return JSONResponse(await asyncio.wrap_future(self.studies.check(asked)))
+        found = await asyncio.wrap_future(self.studies.check(asked))
+        costs, digest = self.host.costs, await asyncio.to_thread(digest_of, asked.data)
+        return JSONResponse({**found, "digest": digest, "pass_seconds": costs.at(1) if costs else None})
+
+    async def go_on(self, request: Request, session: str) -> Response:
+        """Continue a study, or compare other settings on what it has."""
+        earlier = self.study(request, session)
+        asked = self.continued(earlier.request, await request.body())
+        study = await asyncio.to_thread(self.studies.start, session, asked, earlier=earlier)
+        return JSONResponse({"id": study.study_id})
+
+    def continued(self, earlier: StudyRequest, body: bytes) -> StudyRequest:
+        """The request of a study that keeps the runs of an earlier one: what its runs depend on stays.
+
+        Raises:
+            ValueError: If the body is not one.
+        """
+        try:
+            values = orjson.loads(body)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise ValueError("need a JSON object")
+        _, other, start = self._both(values)
+        only_other = not _switch(values, "runs", True)
+        if only_other and other is None:
+            raise ValueError("settings: need A and B to compare B")
+        return replace(
+            earlier,
+            other=other,
+            other_start=start,
+            sweep=_switch(values, "sweep", earlier.sweep),
+            prompts=_count(values, "prompts", earlier.prompts),
+            only_other=only_other,
+        )
 
     def study_request(self, body: bytes) -> StudyRequest:
         """The request in a body.
@@ -108,26 +147,31 @@ class Lab:
             raise ValueError(NEED) from None
         if not (data := _content(values)).strip():
             raise ValueError("The file is empty. Drop a file with prompts, a trace, or a run file.")
-        given = values.get("settings") or [{}]
-        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given) or len(given) > 2:
-            raise ValueError("settings: need one or two objects of settings")
+        own, other, start = self._both(values)
         most = {"max_new_tokens": values["max_new_tokens"]} if "max_new_tokens" in values else {}
-        start = given[1].pop("start", "cold") if given[1:] else "cold"
-        if start not in STARTS:
-            raise ValueError(f"settings: start={str(start)[:40]!r}; need {' or '.join(STARTS)}")
-        own, *others = [self._settings(one) for one in given]
-        drafts = settings_of(LookaheadConfig).keys()
         return StudyRequest(
             name=_file_name(values.get("name")),
             data=data,
-            settings={name: own[name] for name in own.keys() & drafts},
-            other={name: others[0][name] for name in others[0].keys() & drafts} if others else None,
+            settings=_of_drafts(own),
+            other=other,
             other_start=start,
             sampling=chosen(Sampling, own),
             max_new_tokens=chosen(RunSettings, {**own, **self._settings(most)}).max_new_tokens,
             plain=_switch(values, "plain", True),
             sweep=_switch(values, "sweep", False),
+            prompts=_count(values, "prompts"),
         )
+
+    def _both(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None, Any]:
+        """Settings A, the draft settings B if there are any, and what B's replays start with."""
+        given = values.get("settings") or [{}]
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given) or len(given) > 2:
+            raise ValueError("settings: need one or two objects of settings")
+        start = given[1].pop("start", "cold") if given[1:] else "cold"
+        if start not in STARTS:
+            raise ValueError(f"settings: start={str(start)[:40]!r}; need {' or '.join(STARTS)}")
+        own, *others = [self._settings(one) for one in given]
+        return own, _of_drafts(others[0]) if others else None, start
 
     def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings of one object, checked."""
@@ -158,7 +202,7 @@ class Lab:
         """
         study = self.studies.get(session, request.path_params["id"])
         if study is None:
-            raise LookupError("This study is no longer on the server. Start it again.")
+            raise LookupError(GONE)
         return study
 
     async def events(self, request: Request, session: str) -> Response:
@@ -168,7 +212,7 @@ class Lab:
         return StreamingResponse(_events(study), media_type="text/event-stream", headers=headers)
 
     async def stop(self, request: Request, session: str) -> Response:
-        """Stop a study; what it has is summed up."""
+        """Stop the runs of a study; it is finished on what it has. A second time ends that, too."""
         self.study(request, session).stop()
         return JSONResponse({})
 
@@ -218,6 +262,7 @@ class Lab:
             route("/studies", self.start, "POST"),
             route("/studies/{id}/events", self.events),
             route("/studies/{id}/stop", self.stop, "POST"),
+            route("/studies/{id}/continue", self.go_on, "POST"),
             route("/studies/{id}/runs/{name}", self.run),
             route("/studies/{id:str}.{kind:str}", self.export),
             route("/studies/{id}", self.forget, "DELETE"),
@@ -291,7 +336,9 @@ async def _events(study: LiveStudy) -> AsyncIterator[bytes]:
     with study.readers.another():
         asked = study.request
         other = asked.other and {**asked.other, "start": asked.other_start}
-        yield _event(orjson.dumps({"asked": {"settings": dict(asked.settings), "other": other}}))
+        told_of = {name: getattr(asked, name) for name in ("name", "max_new_tokens", "plain", "sweep", "prompts")}
+        told_of |= {"settings": dict(asked.settings), "other": other, "digest": study.digest}
+        yield _event(orjson.dumps({"asked": told_of}))
         while True:
             over, progress, result = study.over.is_set(), study.progress, study.result
             if progress is not told:
@@ -330,6 +377,19 @@ def _content(values: Any) -> bytes:
     if not isinstance(text := given.get("text"), str):
         raise ValueError(NEED)
     return text.encode("utf-8", "surrogatepass")
+
+
+def _of_drafts(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those of the settings that drafts depend on."""
+    drafts = settings_of(LookaheadConfig)
+    return {name: value for name, value in settings.items() if name in drafts}
+
+
+def _count(values: dict[str, Any], name: str, default: int | None = None) -> int | None:
+    value = values.get(name, default)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"{name}={str(value)[:40]}; need a whole number from 1 on")
+    return value
 
 
 def _switch(values: dict[str, Any], name: str, default: bool) -> bool:

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace as replaced
 
 from lookahead.atomic import write_whole
 from lookahead.cli import options
@@ -131,7 +132,7 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
     machines = [read_machine(path) for path in args.machine]
     heard: list[str] = []
     samples = read_material(args.material, args.limit, args.tokenizer, heard.append)
-    waiting = any(sample.output_ids is None for sample in samples)
+    asked, waiting = samples, any(sample.output_ids is None for sample in samples)
     given = {name: getattr(args, name) for name in _draft_settings() if getattr(args, name) is not None}
     try:
         config = base_config(samples, given, timed=waiting or bool(machines))
@@ -154,14 +155,17 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
         made = _recorded(args, samples, made)
     early: list[Study] = []
 
+    def about_runs(study: Study) -> Study:
+        return replaced(study, prompts=len(asked), max_new_tokens=args.max_new_tokens if waiting else None)
+
     def told(study: Study) -> None:
-        early.append(study)
+        early.append(about_runs(study))
         if settings := len(grid(axes, config)) if axes else 0:
             note(f"replaying {settings} settings; --grid names fewer, Ctrl-C prints what is known without them")
 
     try:
         with progress(len(samples), "prompt", "study") as bar:
-            return make_study(samples, made, _shown(bar), told), samples
+            return about_runs(make_study(samples, made, _shown(bar), told)), samples
     except BaseException:
         if early:
             note("broken off: the result leaves out other settings")

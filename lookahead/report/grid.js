@@ -6,12 +6,14 @@ import { flagsOf, number, paying, settingOf, settingsText, times } from './words
 /** @import { Around, Study, Variant } from './study' */
 
 const MOST = 40; // entries of the list
+const FOLLOW = 'Other settings are tried when the runs are over. Stop ends them early.';
 
 /** @param {HTMLElement} box @param {Around} around */
 export function mountHeatMap(box, around) {
   /** @type {Study | null} */ let study = null;
   let [across, down] = ['', ''];
   /** @type {Variant | null} */ let chosen = null; // the cell that was pressed
+  let follow = false;
   const controls = make('div', { class: 'controls' }), place = make('div', { class: 'scroll' }), says = make('p', { class: 'says' });
   box.append(controls, place, says);
 
@@ -33,11 +35,11 @@ export function mountHeatMap(box, around) {
   function tell(names = []) {
     if (!study) return;
     if (chosen) return says.replaceChildren(make('b', {}, chosen.label + ': ' + number(worth(chosen))), ' ', ...takes(study, chosen, around));
-    says.textContent = across ? 'Times faster than plain decoding, by T(n)' + (names.length > 2 ? '; each cell is the best over all other settings.' : '.') + ' Press one to copy or try it.' : 'No settings were tried. Turn on “Try other settings” and run again.';
+    says.textContent = across ? 'Times faster than plain decoding, by T(n)' + (names.length > 2 ? '; each cell is the best over all other settings.' : '.') + ' Press one to copy or try it.' : follow ? FOLLOW : 'No settings were tried. Turn on “Try other settings” and run again.';
     if (across && !study.machines.length) says.textContent = 'Tokens per pass: without T(n) nothing more is known.';
   }
 
-  return { show(/** @type {Study} */ next) { study = next; render(); } };
+  return { show(/** @type {Study} */ next, later = false) { [study, follow] = [next, later]; render(); } };
 }
 
 /** The value of an axis for a variant: what it does not change is the study's own. @param {Study} study @param {Variant} variant @param {string} name */
@@ -89,7 +91,7 @@ export function mountRanking(box, around) {
   const place = make('div', { class: 'scroll bars ranking' }), says = make('p', { class: 'says' });
   box.append(place, says);
   return {
-    show(/** @type {Study} */ study) {
+    show(/** @type {Study} */ study, follow = false) {
       const byT = study.machines.length > 0, own = { label: 'A (these settings)', peer: false, config: {}, start: 'cold', value: byT ? study.total.modelled_speedup : study.total.tokens_per_pass, own: true };
       const others = study.variants.map((one) => ({ ...one, value: byT ? one.modelled_speedup : one.tokens_per_pass, own: false }));
       const ranked = [own, ...others.sort((a, b) => Number(b.value) - Number(a.value))].filter(({ value }) => value !== null); // A stays on top
@@ -98,7 +100,7 @@ export function mountRanking(box, around) {
         make('span', { class: 'name' }, one.label + (one.peer ? ' ◇' : '')), make('span', { class: 'bar' }, make('i', { class: one.own ? 'a' : one.peer ? 'u' : 'g', style: 'width: ' + (100 * Number(one.value) / most).toFixed(1) + '%' })),
         make('span', { class: 'value' }, make('b', { class: byT ? paying(one.value) : '' }, byT ? times(one.value) : number(one.value))),
         make('span', { class: 'small' }, ...(one.peer ? [] : takes(study, one, around, !one.own && one.label !== 'B'))))));
-      says.textContent = (byT ? 'Times faster than plain decoding, by T(n) and the time of drafting. ' : 'Tokens per pass. ') + (others.some(({ peer }) => peer) ? '◇ other methods on the same outputs.' : '');
+      says.textContent = (byT ? 'Times faster than plain decoding, by T(n) and the time of drafting. ' : 'Tokens per pass. ') + (others.some(({ peer }) => peer) ? '◇ other methods on the same outputs.' : follow ? FOLLOW : '');
     },
   };
 }
@@ -112,5 +114,5 @@ export function mountViews(box, views) {
   box.append(make('div', { class: 'head' }, make('h2', {}, 'Does it pay?'), tools), ...places);
   const pictures = names.map((name, i) => views[name][1](places[i]));
   show(names[0]);
-  return { tools, show: (/** @type {Study} */ study) => pictures.forEach((picture) => picture.show(study)) };
+  return { tools, show: (/** @type {Study} */ study, follow = false) => pictures.forEach((picture) => picture.show(study, follow)) };
 }

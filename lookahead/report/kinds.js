@@ -34,14 +34,16 @@ const decoded = (rows, value) => rows.reduce((all, row) => all + Math.max(0, row
 const ratio = (/** @type {number} */ all, /** @type {number} */ by) => (by ? all / by : null);
 const worth = (/** @type {Kind} */ { speedup, modelled, per_pass: tokens }) => speedup ?? modelled ?? tokens ?? 0;
 
-/** The table of kinds. @param {Study} study */
-export function kindTable(study) {
+/** The table of kinds. @param {Study} study @param {boolean} narrow whether the speeds come first */
+export function kindTable(study, narrow) {
   const byT = study.machines.length > 0, second = !!secondOf(study), a = second ? 'A ' : '';
-  const heads = [['Kind', ''], ['Prompts', ''], ['Tokens', ''], ['Tok/pass', ''], ['Accepted', ''], ...(measured(study) ? [[a + '×', 'measured']] : []), ...(byT ? [[a + '×', 'by T(n)']] : []), ...(second ? [byT ? ['B ×', 'replayed, by T(n)'] : ['B tok/pass', 'replayed']] : [])];
+  const speeds = [...(measured(study) ? [[a + '×', 'measured']] : []), ...(byT ? [[a + '×', 'by T(n)']] : []), ...(second ? [byT ? ['B ×', 'replayed, by T(n)'] : ['B tok/pass', 'replayed']] : [])];
+  const ordered = (/** @type {any[]} */ first, /** @type {any[]} */ counts, /** @type {any[]} */ fast) => [...first, ...(narrow ? [...fast, ...counts] : [...counts, ...fast])];
+  const heads = ordered([['Kind', '']], [['Prompts', ''], ['Tokens', ''], ['Tok/pass', ''], ['Accepted', '']], speeds);
   const rows = kindsOf(study).map(({ kind, prompts, tokens, per_pass: tokensPerPass, rate, speedup, modelled, second: other }) => {
-    const speeds = [...(measured(study) ? [speedup] : []), ...(byT ? [modelled] : []), ...(second && byT ? [other] : [])];
-    return make('tr', { 'data-kind': kind }, make('th', { scope: 'row', class: 'c-prompt' }, oneLine(kind) || 'no category'), make('td', {}, number(prompts, 0)), make('td', {}, number(tokens, 0)), make('td', {}, number(tokensPerPass)), make('td', {}, percent(rate)),
-      ...speeds.map((value) => make('td', { class: paying(value) }, number(value))), ...(second && !byT ? [make('td', {}, number(other))] : []));
+    const values = [...(measured(study) ? [speedup] : []), ...(byT ? [modelled] : []), ...(second && byT ? [other] : [])];
+    return make('tr', { 'data-kind': kind }, ...ordered([make('th', { scope: 'row', class: 'c-prompt' }, oneLine(kind) || 'no category')], [number(prompts, 0), number(tokens, 0), number(tokensPerPass), percent(rate)].map((words) => make('td', {}, words)),
+      [...values.map((value) => make('td', { class: paying(value) }, number(value))), ...(second && !byT ? [make('td', {}, number(other))] : [])]));
   });
   const head = heads.map(([title, unit], i) => make('th', { scope: 'col', class: i ? '' : 'c-prompt' }, title, ...(unit ? [make('small', {}, unit)] : [])));
   return make('table', { class: 'kinds', 'aria-label': 'Prompts by kind' }, make('thead', {}, make('tr', {}, ...head)), make('tbody', {}, ...rows));

@@ -65,6 +65,9 @@ export interface Study {
   variants: Variant[];
   machines: Machine[];
   notes: string[];
+  prompts?: number | null; // how many it was to have
+  stopped_after?: number | null;
+  max_new_tokens?: number | null;
 }
 
 /** Something that draft tokens can come from, in its colours. */
@@ -86,7 +89,7 @@ export interface Around extends Facts {
 }
 
 /** A picture in a box of its own. */
-export interface Picture { show(study: Study): void }
+export interface Picture { show(study: Study, follow?: boolean): void } // follow: other settings are tried when its runs are over
 
 export interface Column {
   name: string;

@@ -25,18 +25,19 @@ export function mountStudy(box, around) {
   const pictures = [mountTable(rows, around), views, mountBars(lost, around)];
   return {
     pay: views.tools,
-    /** @param {Study} study @param {number} [of] how many prompts it will have, while it runs */
-    show(study, of = 0) {
+    /** @param {Study} study @param {number} [of] how many prompts it will have, while it runs @param {boolean} [sweep] whether other settings are tried then */
+    show(study, of = 0, sweep = false) {
       say.replaceChildren(...saying(study, around, of));
-      for (const picture of pictures) picture.show(study);
+      for (const picture of pictures) picture.show(study, sweep && of > 0);
     },
   };
 }
 
 /** @param {Study} study @param {Around} around @param {number} of */
 function saying(study, around, of) {
-  const early = study.rows.length < of, pays = early ? null : study.verdict.pays;
-  const text = (early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : '') + study.verdict.text;
+  const early = study.rows.length < of, pays = early ? null : study.verdict.pays, after = of ? null : study.stopped_after ?? null;
+  const far = early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : after === null ? '' : 'Stopped after ' + number(after, 0) + ' of ' + plural(study.prompts ?? after, 'prompt') + '. ';
+  const text = far + study.verdict.text;
   return [
     make('p', { class: 'sentence ' + (pays === null ? '' : pays ? 'right' : 'wrong'), 'data-verdict': '' }, ...emphasised(text)),
     adviceOf(study, around),
@@ -58,12 +59,13 @@ function shownAdvice(advice) {
 const emphasised = (/** @type {string} */ text) => together(text).split(/(\d+(?:\.\d+)?(?:×|x| times)(?: (?:faster|slower|as fast|the speed))?)/).map((part, i) => (i % 2 ? make('b', {}, part) : part));
 
 /** @param {Study} study */
-function factsOf({ title, model, sampling, verdict, total, rows, created }) {
+function factsOf({ title, model, sampling, verdict, total, rows, created, max_new_tokens: limit }) {
   const named = model ? [String(model.name ?? ''), String(model.dtype ?? '')].filter(Boolean).join(' ') : 'no model (recorded outputs)';
   const drawn = Number(sampling.temperature) > 0 ? 'temperature ' + sampling.temperature : '';
   const disturbed = rows.filter((row) => row.disturbed).length;
   const range = verdict.low !== null && verdict.high !== null ? '90 % interval ' + times(verdict.low) + ' to ' + times(verdict.high) : '';
-  return [title, named, drawn, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, disturbed ? '* timing disturbed: ' + plural(disturbed, 'prompt') + ', by T(n)' : '', created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
+  const most = limit ? 'at most ' + plural(limit, 'new token') : '';
+  return [title, named, drawn, most, plural(rows.length, 'prompt') + ', ' + number(total.tokens, 0) + ' tokens in ' + plural(total.passes, 'pass', 'passes'), range, disturbed ? '* timing disturbed: ' + plural(disturbed, 'prompt') + ', by T(n)' : '', created.slice(0, 16).replace('T', ' ')].filter(Boolean).map(oneLine).join(' · ');
 }
 
 /** @param {Study} study @param {Around} around */

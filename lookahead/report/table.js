@@ -33,7 +33,7 @@ export function mountTable(box, around) {
     kinds.hidden ||= byKind.hidden;
     scroller.hidden = filter.hidden = more.hidden = !kinds.hidden;
     byKind.setAttribute('aria-pressed', String(!kinds.hidden));
-    if (!kinds.hidden) kinds.replaceChildren(kindTable(study));
+    if (!kinds.hidden) kinds.replaceChildren(kindTable(study, narrow.matches));
     const known = every.filter((column) => all || !column.more), fast = known.filter(({ name }) => SPEEDS.includes(name));
     columns = narrow.matches ? [known[0], ...fast, ...known.slice(1).filter((column) => !fast.includes(column))] : known;
     widths.replaceChildren(...columns.map(({ name }) => make('col', { class: 'c-' + name })));

@@ -233,6 +233,9 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         variants: The grid and the peers, in the order in which they were given.
         machines: T(n), this machine first; empty if none is known.
         notes: One line each: what was left out, what a reader must know.
+        prompts: How many prompts it was to have; None if that is not known.
+        stopped_after: After how many of them it was stopped; None if it was not.
+        max_new_tokens: Most new tokens of its runs; None if nothing ran for it.
     """
 
     format: str = FORMAT
@@ -251,3 +254,6 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...] = ()
     machines: tuple[Machine, ...] = ()
     notes: tuple[str, ...] = ()
+    prompts: int | None = None
+    stopped_after: int | None = None
+    max_new_tokens: int | None = None

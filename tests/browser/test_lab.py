@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from app.model.host import ModelHost
 from app.serve.lab_page import EXAMPLE
 from lookahead.report.report import to_html
 from lookahead.study.result import CAUSE_NAMES, Row, Study
@@ -124,7 +125,7 @@ def test_a_dropped_file_runs_to_its_end_and_a_row_opens_on_watch(lab: Open, app_
     expect(page.locator("td.c-second").first).not_to_have_text("–")
     expect(page.locator("main[data-old]")).to_have_count(0)
     page.goto(f"{app_url.rstrip('/')}/lab?study=gone")
-    expect(page.locator("[data-problem]")).to_contain_text("no longer on the server")
+    expect(page.locator("[data-problem]")).to_contain_text("not on the server any more, or it is another browser's")
 
 
 def report_of(example: Study, rows: tuple[Row, ...], file: Path, text: str = "") -> str:
@@ -199,7 +200,128 @@ def test_a_study_is_stopped_and_keeps_what_it_has(lab: Open, passes: Passes) -> 
     page.locator("[data-stop]").click()
     ended(page)
     assert 0 < page.locator("tbody tr[data-row]").count() < 60
-    expect(page.locator("[data-run]")).to_be_visible()
+    expect(page.locator("[data-verdict]")).to_have_text(re.compile(r"^Stopped after \d+ of 80 prompts\. "))
+    expect(page.locator("[data-run]")).to_have_text("Continue")
+
+
+def read(page: Page) -> None:
+    """Wait until the file was read."""
+    expect(page.locator("[data-run]")).to_be_enabled()
+
+
+def test_a_stopped_study_has_advice_and_goes_on_where_it_was(lab: Open, passes: Passes) -> None:
+    page = lab()
+    passes.seconds = 0.03
+    top = "document.querySelector('main').getBoundingClientRect().top"
+    count, button = 24, page.locator("[data-run]")
+    choose(page, "".join(json.dumps({"prompt": f"Add {number} and 2."}) + "\n" for number in range(count)))
+    read(page)
+    page.get_by_label("Max new tokens").fill("12")
+    place = page.evaluate(top)
+    run(page, sweep=True)
+    expect(page.locator("tbody tr[data-row='prompts.jsonl:4']")).to_have_count(1)
+    passes.hold(0)
+    assert page.evaluate(top) == place
+    page.locator("[data-value=ranking]").click()
+    expect(page.locator("[data-view=ranking] .says")).to_contain_text("tried when the runs are over")
+    with page.expect_response(re.compile("/stop$")):
+        page.locator("[data-stop]").click()
+    passes.go_on()
+    ended(page)
+    verdict = page.locator("[data-verdict]")
+    expect(verdict).to_have_text(re.compile(rf"^Stopped after \d+ of {count} prompts\. "))
+    kept = page.locator("tbody tr[data-row]").count()
+    assert 4 <= kept < count
+    assert page.locator("[data-view=ranking] .bar-row").count() > 10
+    expect(page.locator(".advice li")).not_to_have_count(0)
+    expect(page.locator("p[data-facts]")).to_contain_text("at most 12 new tokens")
+    expect(button).to_have_text("Continue")
+    assert page.evaluate(top) == place
+    page.get_by_label("Max new tokens").fill("13")
+    expect(button).to_have_text("Run")
+    expect(page.locator("[data-afresh]")).to_be_hidden()
+    page.get_by_label("Max new tokens").fill("12")
+    expect(button).to_have_text("Continue")
+    expect(page.locator("[data-afresh]")).to_be_visible()
+    page.reload()  # as when one comes back from Watch
+    expect(button).to_have_text("Continue")
+    expect(page.get_by_label("Max new tokens")).to_have_value("12")
+    passes.hold(0)
+    button.click()
+    expect(verdict).to_have_text(re.compile(rf"^So far \({kept} of {count}\): "))
+    assert page.locator("tbody tr[data-row]").count() == kept
+    passes.go_on()
+    ended(page)
+    expect(page.locator("tbody tr[data-row]")).to_have_count(count)
+    expect(verdict).not_to_have_text(re.compile("^(So far|Stopped)"))
+    expect(button).to_have_text("Run")
+
+
+def test_b_is_replayed_without_a_run(lab: Open, passes: Passes) -> None:
+    page = lab()
+    choose(page, PROMPTS * 3)
+    read(page)
+    page.get_by_label("Max new tokens").fill("12")
+    run(page, plain=True, sweep=True)
+    ended(page)
+    page.locator("[data-value=ranking]").click()
+    settings = page.locator("[data-view=ranking] .bar-row")
+    times, tried = page.locator("td.c-speedup").all_text_contents(), settings.count()
+    made = passes.made
+    page.locator("[data-view=ranking] button", has_text="Try as B").first.click()
+    expect(page.locator(".advice")).to_contain_text(re.compile("B is |A is better"))
+    ended(page)
+    assert passes.made == made
+    assert page.locator("td.c-speedup").all_text_contents() == times
+    expect(settings.filter(has=page.get_by_text("B", exact=True))).to_have_count(1)
+    assert settings.count() >= tried
+    expect(page.locator("[data-run]")).to_have_text("Run")
+    page.locator("[data-open=b]").click()
+    page.locator("[data-card=b] [data-knob=decoding_length]").fill("3")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-run]")).to_have_text("Replay B")
+    page.locator("[data-run]").click()
+    ended(page)
+    expect(page.locator("[data-run]")).to_have_text("Run")
+    assert passes.made == made
+
+
+def test_a_part_of_the_prompts_with_an_estimate(lab: Open, host: ModelHost) -> None:
+    page = lab()
+    choose(page, PROMPTS * 5)
+    read(page)
+    part, estimate = (
+        page.get_by_label("Prompts", exact=False).and_(page.locator("[data-part] input")),
+        page.locator("[data-estimate]"),
+    )
+    expect(part).to_have_value("10")
+    assert host.costs is not None
+    page.get_by_label("Max new tokens").fill("200")
+    expect(estimate).to_have_text(re.compile(r"^up to \d+(\.5)? (s|min|h)$"))
+    page.get_by_label("Max new tokens").fill("")
+    expect(estimate).to_have_text("")
+    page.get_by_label("Max new tokens").fill("12")
+    part.fill("4")
+    run(page)
+    ended(page)
+    expect(page.locator("tbody tr[data-row]")).to_have_count(4)
+    expect(page.locator(".notes")).to_contain_text("4 of 10 prompts")
+    expect(part).to_have_value("4")
+    expect(page.locator("[data-run]")).to_have_text("Run")
+    part.fill("10")
+    expect(page.locator("[data-run]")).to_have_text("Continue")
+
+
+def test_another_browser_is_told_why_it_does_not_see_a_study(lab: Open, browser: Browser) -> None:
+    page = lab()
+    choose(page, '{"prompt": "a"}\n')
+    read(page)
+    run(page)
+    ended(page)
+    with browser.new_context() as other:
+        elsewhere = other.new_page()
+        elsewhere.goto(page.url)
+        expect(elsewhere.locator("[data-problem]")).to_contain_text("a study is seen only where it was started")
 
 
 def test_what_is_wrong_is_one_line(lab: Open) -> None:
@@ -271,6 +393,18 @@ def test_the_lab_fits_a_phone(lab: Open) -> None:
     for name in ("grid", "ranking"):
         page.locator(f"[data-value={name}]").click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_speeds_of_the_kinds_are_in_sight_on_a_phone(lab: Open, example: Study, tmp_path: Path) -> None:
+    rows = tuple(msgspec.structs.replace(row, category=kind) for row, kind in zip(example.rows, "aabbcc", strict=False))
+    page = lab(report_of(example, rows, tmp_path / "kinds.html"), width=390, height=844)
+    page.get_by_role("button", name="By kind").click()
+    speeds = page.locator(".kinds thead th", has_text="×")
+    assert speeds.count() >= 1
+    for place in range(speeds.count()):
+        box = speeds.nth(place).bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 390
 
 
 def test_a_report_of_hostile_text_is_inert(lab: Open, example: Study, tmp_path: Path) -> None:

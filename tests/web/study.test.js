@@ -1,6 +1,7 @@
 // The pure parts of a study's pictures.
 
 import assert from 'node:assert/strict';
+import { roughly, secondsOf } from '../../app/web/lab/estimate.js';
 import { test } from 'node:test';
 
 import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/break_even.js';
@@ -13,6 +14,23 @@ const MACHINE = { name: 'this machine', lengths: [1, 2, 4, 8], seconds: [1, 1.2,
 const ROW = { name: 'a', text: 'x', category: '', tokens: 20, passes: 10, tokens_per_pass: 2, drafted: 30, accepted: 10, speedup: 1.4, modelled_speedup: 1.25 };
 const variant = (more) => ({ label: 'wide', peer: false, config: {}, start: 'cold', tokens_per_pass: 2.2, drafted_per_pass: 7, modelled_speedup: 1.1, each: [1.1], ...more });
 const study = (more = {}) => ({ config: { decoding_length: 64, branch_length: null }, rows: [ROW], total: ROW, variants: [], machines: [MACHINE], ...more });
+
+test('a study takes as long as the same one took, or as T(1) says', () => {
+  const known = { prompts: 100, tokens: 128, pass: 0.01, plain: true, study: null, same: false };
+  assert.deepEqual(secondsOf(known), { seconds: 256, most: true });
+  assert.deepEqual(secondsOf({ ...known, plain: false }), { seconds: 128, most: true });
+  assert.equal(secondsOf({ ...known, pass: null }), null);
+  assert.equal(secondsOf({ ...known, tokens: NaN }), null);
+  const study = /** @type {any} */ ({ rows: Array(4), total: { seconds: 2, plain_seconds: 4, speedup: 2 } });
+  assert.deepEqual(secondsOf({ ...known, study }), { seconds: 192, most: true });
+  assert.deepEqual(secondsOf({ ...known, study, same: true }), { seconds: 150, most: false });
+  assert.deepEqual(secondsOf({ ...known, study, same: true, plain: false }), { seconds: 50, most: false });
+});
+
+test('times are rounded as people say them', () => {
+  const said = [0.2, 31, 57, 58, 89, 91, 569, 571, 3500, 5249, 5300, 20000].map(roughly);
+  assert.deepEqual(said, ['5 s', '30 s', '55 s', '1 min', '1 min', '2 min', '9 min', '10 min', '60 min', '85 min', '1.5 h', '5.5 h']);
+});
 
 test('what a width needs is between its neighbours', () => {
   assert.equal(neededAt(MACHINE, 1), 1);

@@ -5,9 +5,12 @@
 export const ROOT = location.pathname.replace(/\/lab\/?$/, ''); // wherever the app is served
 const STUDIES = ROOT + '/lab/studies';
 
-/** @typedef {{ name: string, text: string, base64?: string, settings: Record<string, any>[], plain: boolean, sweep: boolean, max_new_tokens: number }} Order */
+/** @typedef {{ settings: Record<string, any>[], sweep: boolean, prompts?: number }} Wanted prompts: how many of the file; left out for all, or as many as before */
+/** @typedef {Wanted & { name: string, text: string, base64?: string, plain: boolean, max_new_tokens: number }} Order */
+/** @typedef {{ settings: Record<string, any>, other: Record<string, any> | null, name: string, digest: string, max_new_tokens: number, plain: boolean, sweep: boolean, prompts: number | null }} Asked */
+/** @typedef {{ prompts?: number, recorded?: boolean, digest?: string, pass_seconds?: number | null, error?: string, silent?: boolean }} Found silent: there was no answer */
 /** @typedef {{ done: number, of: number, seconds_left: number | null, what: string }} Progress */
-/** @typedef {{ asked?: { settings: Record<string, any>, other: Record<string, any> | null }, progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
+/** @typedef {{ asked?: Asked, progress?: Progress, study?: Study, error?: string, end?: boolean }} News */
 
 export const fileOf = (/** @type {string} */ id, /** @type {string} */ kind) => STUDIES + '/' + encodeURIComponent(id) + '.' + kind;
 
@@ -17,8 +20,11 @@ export const watchAddress = (run, { worst_step: step, worst_cause: cause, worst_
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
 export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
 
-/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string, base64?: string }} material @returns {Promise<{ prompts?: number, recorded?: boolean, error?: string, silent?: boolean }>} silent: there was no answer */
+/** What a file holds, or why it cannot be studied. @param {{ name: string, text: string, base64?: string }} material @returns {Promise<Found>} */
 export const check = (material) => answered(fetch(ROOT + '/lab/check', { method: 'POST', body: JSON.stringify(material), headers: { 'Content-Type': 'application/json' } }));
+
+/** Another study with the file, the settings A and the runs of one: the prompts that are missing run, or nothing does and B is replayed. @param {string} id @param {Wanted & { runs: boolean }} wanted @returns {Promise<{ id?: string, error?: string }>} */
+export const goOn = (id, wanted) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/continue', { method: 'POST', body: JSON.stringify(wanted), headers: { 'Content-Type': 'application/json' } }));
 
 export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));
 
@@ -33,7 +39,7 @@ async function answered(asked) {
   try {
     const response = await asked, answer = await response.json().catch(() => null);
     if (answer && typeof answer === 'object' && (response.ok || answer.error)) return answer;
-    return { error: response.status === 413 ? 'The file is too large for this server.' : response.status === 404 ? 'This study is no longer on the server.' : 'The server refused the request (' + response.status + ').' };
+    return { error: response.status === 413 ? 'The file is too large for this server.' : response.status === 404 ? 'This study is not on the server any more.' : 'The server refused the request (' + response.status + ').' };
   } catch {
     return { error: 'The server did not answer.', silent: true };
   }

@@ -71,11 +71,38 @@ export function connectCards() {
   for (const button of all(document, '[data-close]')) on(button, 'click', () => /** @type {HTMLElement} */ (button.closest('[popover]')).hidePopover());
 }
 
-/** The most tokens of a run, in the bar: what it is now, and whether it is shown. @param {Knob} knob */
-export function limitControl({ label, help, low, high, default: usual }) {
+/** The most tokens of a run, in the bar: what it is now, and whether it is shown. @param {Knob} knob @param {() => void} changed */
+export function limitControl({ label, help, low, high, default: usual }, changed) {
   const box = one(document, '[data-limit]'), field = input(box, 'input');
   Object.assign(field, { min: low, max: high, value: usual });
   box.title = help;
   put(one(box, 'span'), label);
-  return { value: () => field.valueAsNumber, valid: () => field.reportValidity() && field.value !== '', show(/** @type {boolean} */ now) { box.hidden = !now; } };
+  on(field, 'input', changed);
+  return { value: () => field.valueAsNumber, valid: () => field.reportValidity() && field.value !== '', set(/** @type {number} */ value) { field.value = String(value); }, show(/** @type {boolean} */ now) { box.hidden = !now; } };
+}
+
+/** How many prompts of the file, in the bar. @param {() => void} changed */
+export function partControl(changed) {
+  const box = one(document, '[data-part]'), field = input(box, 'input');
+  let every = 0, wanted = /** @type {number | null} */ (null); // null: all
+  function fill() {
+    field.max = String(every);
+    field.value = String(Math.min(wanted ?? every, every));
+    put(one(box, '[data-every]'), 'of ' + every.toLocaleString('en-US'));
+  }
+  on(field, 'input', () => { wanted = field.valueAsNumber < every ? field.valueAsNumber : null; changed(); });
+  return {
+    /** How many; undefined where the file is not known. */
+    count: () => (every ? Math.min(wanted ?? every, every) : undefined),
+    /** How many, where these are not all. */
+    part: () => (every && wanted !== null && wanted < every ? wanted : undefined),
+    valid: () => box.hidden || (field.reportValidity() && field.value !== ''),
+    set(/** @type {number | null} */ value) { wanted = value; if (every) fill(); },
+    /** @param {number} of prompts of the file; 0 hides the field */
+    show(of) {
+      every = of;
+      box.hidden = of < 2;
+      if (every) fill();
+    },
+  };
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -14,15 +15,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.model.host import ModelHost
 from app.model.runs import RunRequest
 from app.run import studies, study_process
+from app.run.live_study import LiveStudy
 from app.run.store import RunStore
 from app.run.studies import Studies
-from app.run.study_job import StudyJob, StudyRequest
+from app.run.study_job import StudyJob, StudyRequest, digest_of
 from app.run.study_maker import StudyMaker
 from app.serve import lab as lab_module
 from app.serve.lab import Lab
@@ -31,7 +35,7 @@ from lookahead import LookaheadConfig, RunRecord, Trie, save_trie
 from lookahead.costs import KnownCosts, PassCosts
 from lookahead.inputs import InputError
 from lookahead.runs import runfile
-from lookahead.study.result import Study
+from lookahead.study.result import Advice, Study, Variant
 from lookahead.study.study import StudyOptions
 
 PROMPTS = "".join(json.dumps({"prompt": f"Add {number} and {number}.", "category": "sum"}) + "\n" for number in (2, 3))
@@ -203,10 +207,15 @@ def test_a_file_is_read_before_it_is_studied(
 ) -> None:
     for text, recorded in ((PROMPTS, False), (TRACE, True)):
         answer = client.post("/lab/check", json={"name": "a.jsonl", "text": text})
-        assert answer.json() == {"prompts": 2, "recorded": recorded}
+        found = answer.json()
+        assert (found["prompts"], found["recorded"], found["digest"]) == (2, recorded, digest_of(text.encode()))
+        assert found["pass_seconds"] == (host.costs and host.costs.at(1))
     assert not gate.prompts
     monkeypatch.setattr("app.run.study_maker.CHECK_SECONDS", 0.0)
-    assert client.post("/lab/check", json={"name": "a.jsonl", "text": PROMPTS}).json() == {}
+    assert client.post("/lab/check", json={"name": "a.jsonl", "text": PROMPTS}).json().keys() == {
+        "digest",
+        "pass_seconds",
+    }
     monkeypatch.setattr(host, "options", replace(host.options, max_study_bytes=10))
     assert "the limit of this page" in client.post("/lab/check", json={"name": "a", "text": PROMPTS}).json()["error"]
 
@@ -243,6 +252,8 @@ def test_a_page_that_comes_back_hears_the_settings(client: TestClient) -> None:
         ({"settings": [{"start": "warm"}]}, "no setting 'start'"),
         ({"max_new_tokens": 1_000_000}, "max_new_tokens=1000000"),
         ({"plain": "yes"}, "plain"),
+        ({"prompts": 0}, "prompts=0"),
+        ({"prompts": True}, "prompts=True"),
     ],
 )
 def test_a_bad_request_is_one_line(client: TestClient, asked: dict[str, Any], words: str) -> None:
@@ -275,7 +286,7 @@ def test_a_file_that_is_not_text_comes_in_base64(client: TestClient) -> None:
     pytest.importorskip("pyarrow")
     data = (TRAFFIC / "ray_data.parquet").read_bytes()
     body = {"name": "rows.parquet", "base64": b64encode(data).decode()}
-    assert client.post("/lab/check", json=body).json() == {"prompts": 2, "recorded": True}
+    assert client.post("/lab/check", json=body).json()["prompts"] == 2
     found = found_by(client, client.post("/lab/studies", json=body).json()["id"])
     assert [row.name for row in found.rows] == ["rows.parquet:1", "rows.parquet:2"]
     for content in ({"base64": "%"}, {"base64": ""}, {}, {"text": 5}):
@@ -327,6 +338,146 @@ def test_a_study_that_is_stopped_sums_up_what_it_has(client: TestClient, gate: G
     assert found.variants[0].label == "B"
     assert len(found.variants[0].each) == len(found.rows)
     assert any(note.startswith("Stopped after") for note in found.notes)
+
+
+def numbered(count: int) -> str:
+    """So many prompts, of two kinds in turn."""
+    lines = [{"prompt": f"Say {number}.", "category": "ab"[number % 2]} for number in range(count)]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def stopped(client: TestClient, study: str, *when: Callable[[dict[str, Any]], bool]) -> Study:
+    """What a study found that was stopped at the first event of each of these kinds."""
+    waiting, found = list(when), None
+    with client.stream("GET", f"/lab/studies/{study}/events") as stream:
+        for line in filter(None, stream.iter_lines()):
+            event = json.loads(line.removeprefix("data: "))
+            assert "error" not in event
+            found = event.get("study", found)
+            if waiting and waiting[0](event):
+                waiting.pop(0)
+                assert client.post(f"/lab/studies/{study}/stop").status_code == 200
+    assert not waiting
+    return msgspec.convert(found, Study)
+
+
+def has_rows(event: dict[str, Any]) -> bool:
+    return "study" in event
+
+
+def replays(event: dict[str, Any]) -> bool:
+    return "settings" in event.get("progress", {}).get("what", "")
+
+
+def settings_tried(study: Study) -> int:
+    return sum(not one.peer and one.label != "B" for one in study.variants)
+
+
+def test_a_stopped_study_tries_other_settings_and_goes_on_with_what_is_missing(client: TestClient, gate: Gate) -> None:
+    gate.open.set()
+    study = started(client, numbered(60), plain=False, sweep=True)
+    first = stopped(client, study, has_rows)
+    ran = len(first.rows)
+    assert 0 < ran < 60
+    assert (first.stopped_after, first.prompts, first.max_new_tokens) == (ran, 60, 12)
+    assert settings_tried(first) > 20
+    assert first.advice
+    gate.prompts.clear()
+    asked = {"settings": [{"decoding_length": 2}, {"decoding_length": 4}], "sweep": False}
+    more = client.post(f"/lab/studies/{study}/continue", json=asked).json()["id"]
+    whole = found_by(client, more)
+    assert (len(whole.rows), whole.stopped_after, whole.prompts) == (60, None, 60)
+    assert len(gate.prompts) == 60 - ran
+    assert [row.tokens for row in whole.rows[:ran]] == [row.tokens for row in first.rows]
+    assert whole.config == first.config, "those of its runs stay"
+    assert whole.variants[0].config == {"decoding_length": 4}
+    assert client.get(f"/lab/studies/{study}.json").json()["stopped_after"] == ran, "the first one is as it was"
+
+
+def test_a_second_stop_ends_the_replay(client: TestClient) -> None:
+    draw = random.Random(0)
+    rows = [{"prompt": [1], "output": draw.choices(range(50), k=600)} for _ in range(200)]
+    study = started(client, "".join(json.dumps(row) + "\n" for row in rows), sweep=True)
+    found = stopped(client, study, lambda event: len(event.get("study", {}).get("rows", ())) > 2, replays)
+    assert 2 < len(found.rows) < 200
+    assert found.stopped_after == len(found.rows)
+    assert not settings_tried(found)
+    assert any("before other settings were tried" in note for note in found.notes)
+
+
+def test_a_study_that_was_stopped_may_replay_but_one_that_was_stopped_twice_ends_soon(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, killed = LiveStudy("session", StudyRequest("a.jsonl", b"{}"), "model"), list[str]()
+    monkeypatch.setattr(live, "kill", lambda: killed.append("killed"))
+    monkeypatch.setitem(lab.studies._studies, live.study_id, live)
+    for stops, ends in ((1, []), (2, ["killed"])):
+        live.stop()
+        assert live.stops == stops
+        lab.studies.tidy(monotonic() + studies.STOP_SECONDS + 1)
+        assert killed == ends
+    live._folder.cleanup()
+
+
+def test_b_is_compared_on_the_outputs_that_are_there(client: TestClient, lab: Lab, gate: Gate) -> None:
+    gate.open.set()
+    study = started(client, numbered(6), sweep=True)
+    first = found_by(client, study)
+    gate.prompts.clear()
+    advised = max((one for one in first.variants if not one.peer), key=lambda one: one.modelled_speedup or 0.0)
+    for b in ({**advised.config, "start": advised.start}, {"decoding_length": 2}):
+        asked = {"settings": [{}, b], "runs": False}
+        study = client.post(f"/lab/studies/{study}/continue", json=asked).json()["id"]
+        found = found_by(client, study)
+        assert not gate.prompts
+        assert (found.rows[0].seconds, found.prompts) == (first.rows[0].seconds, 6)
+        other, *rest = found.variants
+        assert (other.label, other.start) == ("B", b.get("start", "cold"))
+        assert tuple(rest) == first.variants
+        assert tuple(one for one in found.advice if one.cause != "B") == first.advice
+        assert len([one for one in found.advice if one.cause == "B"]) == 1
+        assert found.verdict.pays == first.verdict.pays
+        assert found.verdict.speedup == pytest.approx(first.verdict.speedup, rel=1e-3)  # run files round times
+        if b.get("start"):
+            assert other.each == pytest.approx(advised.each, rel=1e-3)
+    assert client.post(f"/lab/studies/{study}/continue", json={"runs": False}).status_code == 400
+    assert visitor(lab).post(f"/lab/studies/{study}/continue", json={}).status_code == 404
+    assert client.post(f"/lab/studies/{study}/continue", content=b"[]").status_code == 400
+
+
+def test_b_says_why_its_number_is_not_the_advised_one() -> None:
+    numbers: Any = {"tokens_per_pass": 1.0, "drafted_per_pass": 1.0, "modelled_speedup": 1.5}
+    b = Variant(label="B", config={"decoding_length": 4}, **numbers)
+    study: Any = SimpleNamespace(advice=[Advice(text="Use it.", config=b.config, gain=1.22)])
+    why = study_process._why_not_as_advised
+    assert "the advice's 1.22 is on the half" in why(study, b, 1.15)
+    assert "the advice's 1.22 is on the half" in why(study, b, None)
+    assert why(study, b, 1.2204) == ""
+    assert why(study, msgspec.structs.replace(b, start="warm"), 1.15) == ""
+
+
+def test_a_part_of_a_file_has_its_kinds_in_proportion(client: TestClient, gate: Gate) -> None:
+    gate.open.set()
+    text = numbered(8)
+    study = started(client, text, plain=False, prompts=4)
+    found = found_by(client, study)
+    assert [row.category for row in found.rows].count("a") == 2
+    assert (found.prompts, found.stopped_after) == (4, None)
+    assert "4 of 8 prompts: spread evenly over the file and its kinds." in found.notes
+    gate.prompts.clear()
+    every = found_by(client, client.post(f"/lab/studies/{study}/continue", json={"prompts": 8}).json()["id"])
+    assert len(gate.prompts) == 4, "the runs of the part are kept"
+    assert [row.name for row in every.rows] == [f"prompts.jsonl:{place}" for place in range(1, 9)]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1), st.integers(1, 60))
+def test_a_part_is_in_order_and_each_kind_has_its_share(kinds: list[str], count: int) -> None:
+    places = study_process.spread(kinds, count)
+    assert places == sorted(set(places))
+    assert len(places) == min(count, len(kinds))
+    for kind in set(kinds):
+        share = kinds.count(kind) * len(places) / len(kinds)
+        assert abs([kinds[place] for place in places].count(kind) - share) < 1 + 1e-9
 
 
 def test_a_study_that_nobody_follows_ends_and_a_session_that_is_gone_is_forgotten(
