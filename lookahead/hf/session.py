@@ -160,7 +160,8 @@ class TreeSession:
     def _new_cache(self, prompt_ids: Tensor) -> RowCache | ChainState:
         count = prompt_ids.shape[1]
         capacity = min(self._capacity, count + max(count, GROWTH_ROWS))
-        return RowCache(self._plan.shapes, capacity, self._plan.places)
+        on_cpu = prompt_ids.device.type == "cpu"  # twice the memory: not measured on a GPU
+        return RowCache(self._plan.shapes, capacity, self._plan.places and on_cpu)
 
     def _open_cache(self) -> RowCache | ChainState:
         if self._cache is None:
