@@ -21,6 +21,8 @@ from lookahead.study.rows import total_of
 RESAMPLES = 2000
 COVERED = 0.9
 """Share of the resamples that an interval holds."""
+DISTURBED = 0.2
+"""Share of disturbed prompts from which on the headline says that its number is not firm."""
 FEWEST = 4
 """Prompts that advice needs: it is chosen on one half of them and told on the other."""
 
@@ -115,8 +117,16 @@ def verdict(
     said = Verdict(
         text="", pays=pays, speedup=speedup, low=low, high=high, prompts_that_pay=faster, reason=branch.reason
     )
-    answer = _answer(said, found, measured, len(before))
+    answer = _answer(said, found, measured, len(before)) + (_unsure(rows) if measured else "")
     return msgspec.structs.replace(said, text=f"{answer} {branch.sentence(found)}")
+
+
+def _unsure(rows: Sequence[Row]) -> str:
+    """A sentence that says so if other work disturbed many of the measured times."""
+    disturbed, timed = sum(row.disturbed for row in rows), sum(row.passes > 0 for row in rows)
+    if disturbed <= DISTURBED * timed:
+        return ""
+    return f" {disturbed} of {timed} prompts were disturbed by other work: measure again for a firm number."
 
 
 def doubt(costs: PassCosts | None) -> str:

@@ -96,6 +96,18 @@ def test_what_was_measured_as_faster_than_its_tokens_per_pass_counts_as_modelled
     assert total_of([*rows, disturbed]).speedup == pytest.approx(said.speedup)
 
 
+@pytest.mark.parametrize(("disturbed", "said"), [(0, False), (2, False), (3, True), (10, True)])
+def test_a_headline_by_disturbed_times_says_so(disturbed: int, said: bool):
+    rows = [
+        row(str(n), 1.2, seconds=2.0, plain_seconds=3.0, speedup=1.5, disturbed=n < disturbed, passes=20)
+        for n in range(10)
+    ]
+    text = verdict([*rows, row("short", passes=0)], BASE, FLAT).text
+    clause = f"{disturbed} of 10 prompts were disturbed by other work: measure again for a firm number."
+    assert (clause in text) == said
+    assert "disturbed" not in verdict([row(str(n)) for n in range(9)], BASE, FLAT).text
+
+
 def test_without_times_it_says_so():
     said = verdict([row(modelled=None)], BASE)
     assert (said.pays, said.speedup, said.low) == (None, None, None)
