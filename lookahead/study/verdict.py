@@ -209,7 +209,7 @@ def advice(
             continue
         name, best = CAUSE_NAMES[loss.cause], _best(tried, chosen_on)
         told = _told(best, tried, told_on, unit, seed) if tried else Advice(text=_PAYS)
-        if best is not None and (other := said.setdefault(_change(best), f"for {name}")) != f"for {name}":
+        if best is not None and (other := said.setdefault(_change(best), f'for "{name}"')) != f'for "{name}"':
             if other == "of all" and told.gain is None:
                 continue  # the sentence about all settings has said it
             told = msgspec.structs.replace(told, text=_again(other, told), gain=None, low=None, high=None)
@@ -227,7 +227,7 @@ def _change(variant: Variant) -> tuple[str, str]:
 def _again(other: str, told: Advice) -> str:
     """That the best change against a cause is one that was named before."""
     change = "The best change of all" if other == "of all" else f"The change {other}"
-    return f"{change} is the best against this, too{'' if told.gain else ', and not surely better'}."
+    return f"{change} is the best against this, too{'' if told.gain else ', but too close to tell'}."
 
 
 def _best(tried: Sequence[Variant], chosen_on: _Times) -> Variant | None:

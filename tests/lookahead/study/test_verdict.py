@@ -286,7 +286,7 @@ def test_the_same_change_is_said_once():
     assert found[0].text.startswith("Keep the trie between prompts (--warm): 1.40 times the speed on prompts that")
     assert found[2].text == "Never seen, 50 % of the passes: the best change of all is the best against this, too."
     assert found[2].start == "warm"
-    assert "the change for another guess drafted is the best against this, too" in found[3].text
+    assert 'the change for "another guess drafted" is the best against this, too' in found[3].text
     assert found[3].config == {"decoding_length": 64}
 
 
