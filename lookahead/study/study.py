@@ -93,7 +93,7 @@ def make_study(
         verdict=judged(rows, samples, options, draft_seconds),
         rows=tuple(rows),
         total=total,
-        notes=(*_disturbed(rows), *options.notes, *_counted(rows, samples)),
+        notes=(*_disturbed(rows), *_counted(rows, samples), *options.notes),
     )
     told(found)
     return _explored(found, samples, options, tick) if total.passes else found
