@@ -245,7 +245,7 @@ def _told(best: Variant | None, tried: Sequence[Variant], told_on: _Times, unit:
     """What the best of the settings that were tried wins on the prompts that it was not chosen on."""
     if best is None:
         count = "the one other setting is not" if len(tried) == 1 else f"none of {len(tried)} settings is"
-        return Advice(text=f"Nothing to win here: {count} better.")
+        return Advice(text=f"Nothing to win here: {count} better by 1 %.")
     times = told_on(best)
     gain = _gain(*times)
     low, high = interval(*times, seed) or (gain, gain)
