@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,19 @@ class Bench:
                     fresh = drafter if plan.warm else self._drafter()
                     self.runs[method][-1].append(self._once(method, prompt_ids, fresh, plan.max_new_tokens))
                     self._tick()
+
+    def cut(self) -> tuple[int, int]:
+        """Keep only what every method has finished: whole repeats, or else the prompts of the first one.
+
+        Returns:
+            How many prompts and repeats that are; without any there is no result.
+        """
+        plan = self._plan
+        done = min(sum(map(len, repeats)) for repeats in self.runs.values())
+        prompts, repeat = min(done, len(plan.prompts)), max(1, done // len(plan.prompts))
+        self.runs = {method: [runs[:prompts] for runs in repeats[:repeat]] for method, repeats in self.runs.items()}
+        self._plan = replace(plan, prompts=plan.prompts[:prompts], repeat=repeat)
+        return prompts, repeat
 
     def _drafter(self) -> Drafter:
         return Drafter(self._plan.config, self._plan.corpus)

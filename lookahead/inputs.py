@@ -6,7 +6,7 @@ import codecs
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -157,12 +157,24 @@ def checked_line(path: str | Path, place: int, value: Any, kind: type[_Line]) ->
     Raises:
         InputError: If it is not valid; the message names the file and the line.
     """
+    if isinstance(value, dict) and "prompt" not in value:
+        raise InputError(f"{path}, line {place}: {without_prompt('field', value)}; {_HINTS[kind]}")
     try:
         row = checked(value, kind)
         check_prompt(row.prompt)
     except SchemaError as error:
         raise InputError(f"{path}, line {place}: {error}; {_HINTS[kind]}") from None
     return row
+
+
+def without_prompt(what: str, names: Iterable[object]) -> str:
+    """That a row or a table has no prompt, and what it has instead.
+
+    >>> without_prompt("column", ["text", "kind"])
+    'no column "prompt"; it has text, kind'
+    """
+    has = excerpt(", ".join(map(str, names)), 120)
+    return f'no {what} "prompt"' + (f"; it has {has}" if has else "")
 
 
 def check_prompt(prompt: str | tuple[int, ...]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 from typing import TYPE_CHECKING, Any
 
 from lookahead.bench import METHODS, WORDS, Bench, BenchPlan
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, print_result, progress, table
+from lookahead.cli.console import UsageError, forward_passes, note, print_result, progress, table, ticks
 from lookahead.inputs import excerpt, prompt_lines
 from lookahead.models import SHAPES
-from lookahead.process import everything_stays
+from lookahead.process import everything_stays, uninterrupted
 from lookahead.records import METHOD_WORDS
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ If an output differs from the reference's, "parted" in the JSON gives the first 
 scores. The table says "near ties" if rounding explains all differences, and "no" if it does not: that is a bug. One
 exception: transformers looks for a --stop string token by token, so with a tokenizer that has a token for "a capital
 follows" (like the embedded model's) hf-greedy may not stop where the string ends in the text.
+
+Ctrl-C and SIGTERM print the result of the prompts that every method has finished.
 
 --shape creates a model with random weights instead of loading one: {", ".join(SHAPES)}.
 Its prompts are random tokens, or with --prompts the UTF-8 bytes of the texts.
@@ -101,10 +104,29 @@ def run(args: argparse.Namespace) -> None:
     name = options.model_name(args) if args.shape is None else f"{args.shape}, random weights"
     runs = len(prompts) * len(methods) * args.repeat
     with everything_stays(), progress(runs, "run", "bench") as bar, forward_passes():
-        bench = Bench(backend, plan, name, bar.update)
-        bench.run()
-        result = bench.result() | ({"rows": bench.rows()} if args.rows else {})
-    print_result(args, result, _report)
+        tick, done = ticks(bar), itertools.count(1)
+        bench = Bench(backend, plan, name, lambda: tick("runs", next(done), runs))
+        try:
+            bench.run()
+        except BaseException:
+            with uninterrupted():
+                _print_cut(args, bench, plan)
+            raise
+        _print(args, bench)
+
+
+def _print_cut(args: argparse.Namespace, bench: Bench, plan: BenchPlan) -> None:
+    """The result as far as every method has come, if there is one."""
+    prompts, repeat = bench.cut()
+    if prompts:
+        kept = f"{prompts} of {len(plan.prompts)} prompts that ran with all methods"
+        turns = f", {repeat} of {plan.repeat} times" if plan.repeat > 1 else ""
+        note(f"broken off: the result is of the {kept}{turns}")
+        _print(args, bench)
+
+
+def _print(args: argparse.Namespace, bench: Bench) -> None:
+    print_result(args, bench.result() | ({"rows": bench.rows()} if args.rows else {}), _report)
 
 
 def _methods(text: str) -> list[str]:

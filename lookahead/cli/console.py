@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from lookahead.backend import BackendError, failure_line
@@ -15,6 +16,9 @@ from lookahead.inputs import InputError, excerpt
 
 LONGEST_LINE = 1000
 """Characters of the longest note; whoever writes one cuts what is foreign in it to a part of that."""
+
+SECONDS_PER_LINE = 15.0
+"""Time between two lines about a long work where stderr is not a terminal."""
 
 
 class UsageError(ValueError):
@@ -99,6 +103,26 @@ def progress(total: int, unit: str, description: str) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=total, unit=unit, desc=description, file=sys.stderr, disable=None, leave=False)
+
+
+def ticks(bar: Any) -> Callable[[str, int, int], None]:
+    """Shows each part of the work on one bar, from its start to its end; in lines where there is no terminal."""
+
+    shown, begun, due = "", 0.0, 0.0
+
+    def tick(what: str, done: int, of: int) -> None:
+        nonlocal shown, begun, due
+        now = monotonic()
+        if what != shown:
+            shown, begun, due = what, now, now + SECONDS_PER_LINE
+            bar.set_description(what, refresh=False)
+            bar.reset(of)
+        bar.update(done - bar.n)
+        if bar.disable and now >= due and 0 < done < of:
+            due = now + SECONDS_PER_LINE
+            note(f"{what}: {done} of {of}, about {(now - begun) * (of - done) / done:.0f} s left")
+
+    return tick
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -6,12 +6,11 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +18,7 @@ from msgspec.structs import replace as replaced
 
 from lookahead.atomic import write_whole
 from lookahead.cli import options
-from lookahead.cli.console import UsageError, forward_passes, note, print_result, progress, writing
+from lookahead.cli.console import UsageError, forward_passes, note, print_result, progress, ticks, writing
 from lookahead.cli.study_report import report
 from lookahead.config import LookaheadConfig, offered
 from lookahead.costs import PassCosts
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from lookahead.study.cluster import Cluster, ClusterRunner
     from lookahead.study.recording import PromptRunner, RunPlan
     from lookahead.trie import Trie
-
-SECONDS_PER_LINE = 15.0
-"""Time between two lines about a long work where stderr is not a terminal."""
 
 _EPILOG = """\
 INPUT is told apart by its content: prompts ({"prompt": text, "category": ...} per line, CSV with a column "prompt",
@@ -165,32 +161,12 @@ def _study(args: argparse.Namespace, cluster: Cluster | None) -> tuple[Study, Se
 
     try:
         with progress(len(samples), "prompt", "study") as bar:
-            return about_runs(make_study(samples, made, _shown(bar), told)), samples
+            return about_runs(make_study(samples, made, ticks(bar), told)), samples
     except BaseException:
         if early:
             note("broken off: the result leaves out other settings")
             _write(args, early[0], samples)
         raise
-
-
-def _shown(bar: Any) -> Callable[[str, int, int], None]:
-    """Shows each part of the work on one bar, from its start to its end; in lines where there is no terminal."""
-
-    shown, begun, due = "", 0.0, 0.0
-
-    def tick(what: str, done: int, of: int) -> None:
-        nonlocal shown, begun, due
-        now = monotonic()
-        if what != shown:
-            shown, begun, due = what, now, now + SECONDS_PER_LINE
-            bar.set_description(what, refresh=False)
-            bar.reset(of)
-        bar.update(done - bar.n)
-        if bar.disable and now >= due and 0 < done < of:
-            due = now + SECONDS_PER_LINE
-            note(f"{what}: {done} of {of}, about {(now - begun) * (of - done) / done:.0f} s left")
-
-    return tick
 
 
 def _axes(args: argparse.Namespace) -> Mapping[str, Sequence[Any]]:
@@ -309,7 +285,7 @@ def _recording(
         note(f"{path}: {kept} of {total} prompts have run before")
     try:
         with everything_stays(), progress(total - kept, "prompt", "run") as bar:
-            shown, done = _shown(bar), itertools.count(kept + 1)
+            shown, done = ticks(bar), itertools.count(kept + 1)
             found, problems = record(runner, samples, folder, lambda: shown("prompts run", next(done), total))
     except BaseException:
         note(f"{len(folder.done())} of {total} prompts have run and are kept in {path}; the same command continues")

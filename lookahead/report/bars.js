@@ -30,22 +30,35 @@ export function mountBars(box, around) {
 function showCauses(rows, says, { total, advice }, around) {
   const most = Math.max(1, ...total.losses.map(({ passes }) => passes)), sum = total.losses.reduce((all, { passes }) => all + passes, 0);
   rows.replaceChildren(...total.losses.map(({ cause, passes, tokens }) => {
-    const [name, means] = CAUSES[cause] || [cause, ''], cure = advice.find((one) => one.cause === cause && one.gain !== null);
-    return make('div', { class: 'bar-row', 'data-cause': cause, title: means }, make('span', { class: 'name' }, press(name, () => explain(says, cause, around), { class: 'link', 'data-explain': cause })), bar([['x', passes / most]]),
+    const [name, means] = CAUSES[cause] || [cause, ''], cure = cureFor(cause, advice);
+    return make('div', { class: 'bar-row', 'data-cause': cause, title: means }, make('span', { class: 'name' }, press(name, () => explain(says, cause, advice, around), { class: 'link', 'data-explain': cause })), bar([['x', passes / most]]),
       make('span', { class: 'value' }, make('b', {}, percent(passes / sum)), ' ' + plural(passes, 'pass', 'passes')), make('span', { class: 'small' }, ...cureOf(tokens, cure, around)));
   }));
   says.textContent = total.losses.length ? 'A pass ends at the first token that no draft held. Each such token has one cause.' : 'Nothing was lost, or the search was not recorded.';
 }
 
-/** What a cause means, and the line about it of the table in assets/docs/acceptance.md. @param {HTMLElement} says @param {string} cause @param {Around} around */
-function explain(says, cause, around) {
-  const [name, means, reason] = CAUSES[cause] || [cause, '', ''], line = around.reasons[reason];
-  says.replaceChildren(make('b', {}, name + ': '), means, ...(line ? [' ', make('b', {}, 'What to do: '), line.then] : []));
+/** What a cause means, what the replays of the study say of it, and the line about it of the table in assets/docs/acceptance.md. @param {HTMLElement} says @param {string} cause @param {Advice[]} advice @param {Around} around */
+function explain(says, cause, advice, around) {
+  const [name, means, reason] = CAUSES[cause] || [cause, '', ''], line = around.reasons[reason], tried = triedFor(cause, advice);
+  says.replaceChildren(make('b', {}, name + ': '), means, ...(tried ? [' ', make('b', {}, 'Other settings: '), tried] : []), ...(line ? [' ', make('b', {}, 'What to do: '), line.then] : []));
+}
+
+/** What other settings do about a cause, without its name; where none is better at all, that. @param {string} cause @param {Advice[]} advice */
+export function triedFor(cause, advice) {
+  const best = advice.find((one) => one.cause === ''), own = advice.find((one) => one.cause === cause);
+  const said = own || (best && best.gain === null ? best : null), text = said ? said.text.replace(/^[^:]* % of the passes: /, '') : '';
+  return text && text[0].toLowerCase() + text.slice(1);
+}
+
+/** The advice that wins the tokens of a cause back: its own, or the one that it refers to. @param {string} cause @param {Advice[]} advice */
+export function cureFor(cause, advice) {
+  const own = advice.find((one) => one.cause === cause), change = own && changes(own) ? JSON.stringify(settingOf(own)) : '';
+  return change ? advice.find((one) => one.gain !== null && one.cause !== 'B' && JSON.stringify(settingOf(one)) === change) : undefined;
 }
 
 /** What would win the tokens of a cause back. @param {number} tokens @param {Advice | undefined} cure @param {Around} around */
 function cureOf(tokens, cure, around) {
-  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'in no source';
+  const words = tokens ? '≤ ' + plural(tokens, 'token') + ' more' : 'not seen there';
   if (!cure) return [words];
   const gain = signed(Number(cure.gain)) + ' % speed';
   return around.use && changes(cure) ? [gain + ' ', press('Try as B', () => around.use?.(settingOf(cure)), { class: 'link' })] : [gain];

@@ -4,8 +4,8 @@
 
 /** What keeps a token out of a draft: its name, what that means, and the reason of a verdict (lookahead/study/decisions.py) where many passes end so. @type {Record<string, [name: string, means: string, reason: string]>} */
 export const CAUSES = {
-  unseen: ['never seen', 'No source had seen the token after this text: no setting drafts it.', 'too few repeats'],
-  outranked: ['another guess drafted', 'A source had seen the token, but the draft held other guesses there.', 'another guess drafted'],
+  unseen: ['never seen', 'No source had seen the token after the one before it, so a draft has it at most by chance: other settings win little.', 'too few repeats'],
+  outranked: ['another guess drafted', 'A source had seen the token there, but the draft held other guesses in its place.', 'another guess drafted'],
   pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.', 'nothing pays'],
   width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.', 'cut by the settings'],
   branch_length: ['cut by branch_length', 'The branch was as long as allowed.', 'cut by the settings'],

@@ -174,9 +174,9 @@ DECISIONS: tuple[Branch, ...] = (
         lambda found: found.share("unseen") >= MOSTLY,
         "{percent[unseen]:.0f} % of the passes ended at a token that no source had seen there ({unseen}): outputs "
         "repeat little.",
-        "Give it more to copy from. Earlier outputs: one LookaheadEngine for all requests, bench --warm, Keep the "
-        "trie between runs on the page (study --grid start=warm says what they bring). A corpus: make-trie, then "
-        "--trie FILE. The text that the output will be like: generate --expected FILE, Expected text on the page.",
+        "Give it more to copy from. Earlier outputs: keep the trie between prompts (bench --warm, Keep the trie on the "
+        "page, one LookaheadEngine in Python), if the advice of the study says that it is faster. A corpus: make-trie, "
+        "then --trie FILE. The text that the output will be like: generate --expected FILE, Expected text on the page.",
     ),
     Branch(
         "nothing pays",
@@ -192,8 +192,8 @@ DECISIONS: tuple[Branch, ...] = (
         lambda found: found.share("outranked") >= MUCH,
         "{percent[outranked]:.0f} % of the passes ended where the draft held other tokens than the model chose "
         "({outranked}).",
-        "Make the right token more frequent: a corpus of the same kind (make-trie, then --trie FILE). Or let other "
-        'guesses in beside it: study --grid "decoding_length=16,32,64 ranking=all".',
+        "Where the advice of the study has a setting that wins them back, take it. If none does, only the counts can "
+        "change: draft from a corpus of the same kind, too (make-trie, then --trie FILE).",
     ),
     Branch(
         "mixed",

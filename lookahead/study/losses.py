@@ -12,6 +12,7 @@ from lookahead.draft import Chain, DraftTree, plain_ids
 from lookahead.drafter import Drafter, Request
 from lookahead.replay import Replay
 from lookahead.setting import MAX_NUMBER
+from lookahead.sources.expected import ExpectedText
 from lookahead.sources.source import Locus, Source, longest_first
 from lookahead.study.material import Sample
 from lookahead.study.replayed import expected_of, output_of, replay_of
@@ -30,7 +31,7 @@ class LostToken:
         cause: Why it was not accepted.
         tokens: Tokens that would have come with the pass, had this token and the sources' next first guesses been
             drafted: this one, and those after it as long as the first guess is what the output continues with; 0 if no
-            source knew this one.
+            source had seen this one there.
         place: Index of this token in the output.
     """
 
@@ -93,9 +94,9 @@ class _Watched(Request):
     def _cause(self, path: Sequence[int], lost: int) -> Cause:
         """Why the token after this accepted path is not in the draft.
 
-        What nobody saw was unseen, or pruned. Of what was seen, the bounds of the shape come first (a full branch, a
-        parent that may have one child only), because no ranking helps there; then others that the draft holds in its
-        place; then whatever ended the search.
+        What nobody saw there was unseen, or pruned. Of what was seen, the bounds of the shape come first (a full
+        branch, a parent that may have one child only), because no ranking helps there; then others that the draft holds
+        in its place; then whatever ended the search.
         """
         if not _seen(self.sources, path, lost):
             pruned = self._everything is not None and _seen(self._everything.sources, path, lost)
@@ -128,8 +129,14 @@ def _loci(sources: Sequence[Source], path: Sequence[int]) -> list[Locus]:
 
 
 def _seen(sources: Sequence[Source], path: Sequence[int], token_id: int) -> bool:
-    """Whether any source has seen a token after the context and these tokens."""
-    return any(sources[number].holds(level, token_id) for number, level in longest_first(sources, _loci(sources, path)))
+    """Whether any source has seen a token after the last of the context and these tokens, or expects it in its place.
+
+    Where no context matches, a draft holds the most frequent tokens. That one of them comes next is no repeat.
+    """
+    return any(
+        (level[0] > 0 or sources[number].kind == ExpectedText.kind) and sources[number].holds(level, token_id)
+        for number, level in longest_first(sources, _loci(sources, path))
+    )
 
 
 def _guessed(sources: Sequence[Source], path: Sequence[int], following: Sequence[int], most: int) -> int:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,6 +25,7 @@ from lookahead.inputs import (
     excerpt,
     json_lines,
     read_bytes,
+    without_prompt,
 )
 from lookahead.runs.format import FORMAT as RUN_FORMAT
 from lookahead.runs.runfile import pair_in
@@ -34,6 +36,9 @@ from lookahead.traffic.read import is_traffic, traffic_in
 
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _LINES_ENDINGS = _JSON_ENDINGS[1:]
+_TEXT_ENDINGS = (".txt", ".text", ".md")
+"""A file of such a name is one prompt, even if it looks like a table."""
+_COLUMN = re.compile(r"[A-Za-z_][\w-]{0,23}")
 _NEED = (
     'need prompts ({"prompt": text} per line, CSV with a column "prompt", or one prompt as text), a trace '
     '({"prompt": [ids], "output": [ids]} per line), a run file, traffic of another engine, or a folder of those'
@@ -91,7 +96,10 @@ def _in_file(file: Path, tokenizer: str | None, note: Callable[[str], None] | No
         if not plain.strip():
             raise InputError(f"{path}: is empty; give a file with prompts, a trace or runs")
         text = _text(plain, path)
-        reader = _csv if "prompt" in _header(text) else _one_prompt
+        header = _header(text)
+        reader = _csv if "prompt" in header else _one_prompt
+        if reader is _one_prompt and _is_table(text, header, path):
+            raise InputError(f"{path}: {without_prompt('column', header or [text.partition(chr(10))[0]])}")
         if reader is _one_prompt and path.lower().endswith(_LINES_ENDINGS):
             yield from _traced(data, path)  # says what is wrong with the first line
         else:
@@ -126,7 +134,7 @@ def _traced(data: bytes, path: str) -> Iterator[Sample]:
     """One recorded output per line, as ids."""
     for place, value in json_lines(io.BytesIO(data), path):
         if "prompt" not in value:
-            raise InputError(f"{path}, line {place}: prompt: missing; {_NEED}")
+            raise InputError(f"{path}, line {place}: {without_prompt('field', value)}; {_NEED}")
         row = checked_line(path, place, value, TraceLine)
         yield Sample(_name(path, place, value), row.prompt, row.output, category=category_of(value))
 
@@ -162,6 +170,20 @@ def _header(text: str) -> list[str]:
         return next(csv.reader([text.partition("\n")[0]], strict=True), [])
     except csv.Error:
         return []
+
+
+def _is_table(text: str, header: list[str], path: str) -> bool:
+    """Whether a text is a CSV table, by its name or plainly: short names, and rows with as many fields."""
+    name = path.lower()
+    if name.endswith(".csv") or name.endswith(_TEXT_ENDINGS):
+        return name.endswith(".csv")
+    if len(header) < 2 or not all(_COLUMN.fullmatch(column) for column in header):
+        return False
+    try:
+        _, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except csv.Error:
+        return False
+    return bool(rows) and all(len(row) == len(header) for row in rows if row)
 
 
 def _one_prompt(text: str, path: str) -> Iterator[Sample]:

@@ -32,9 +32,10 @@ class Loss(msgspec.Struct, frozen=True):
     accepted as a draft token; that token has one cause.
 
     Attributes:
-        cause: ``unseen``: no source had seen it there. ``outranked``: a source had seen it, and the draft held others
-            there and not it. ``pays``: it was less probable than what pays for a wider pass. ``width``,
-            ``branch_length``, ``strategy``: this setting cut it. ``pruned``: it had been seen and was pruned.
+        cause: ``unseen``: no source had seen it after the token before it (at most elsewhere). ``outranked``: a source
+            had seen it there, and the draft held others in its place. ``pays``: it was less probable than what pays for
+            a wider pass. ``width``, ``branch_length``, ``strategy``: this setting cut it. ``pruned``: it had been seen
+            there and was pruned.
         passes: How many passes ended for it.
         tokens: Tokens that would have come with those passes, had the sources' next guesses been drafted (>= passes
             where a source knew how the output went on, 0 where nothing had seen it). A token that several passes lost

@@ -93,7 +93,7 @@ def make_study(
         verdict=judged(rows, samples, options, draft_seconds),
         rows=tuple(rows),
         total=total,
-        notes=(*_disturbed(rows), *options.notes),
+        notes=(*_disturbed(rows), *_counted(rows, samples), *options.notes),
     )
     told(found)
     return _explored(found, samples, options, tick) if total.passes else found
@@ -163,6 +163,19 @@ def _disturbed(rows: Sequence[Row]) -> Iterator[str]:
             f"timing disturbed: {count} of {len(rows)} prompts were measured as faster than their tokens per pass "
             "allow, as when other work slows plain decoding down; the modelled number counts for them"
         )
+
+
+def _counted(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[str]:
+    """A note that speedups leave out the prefill, with the measured speedup that has it in, if there is one."""
+    if not any(row.speedup or row.modelled_speedup for row in rows):
+        return
+    before = after = 0.0
+    for row, sample in zip(rows, samples, strict=True):
+        if row.seconds and row.plain_seconds and sample.run and sample.plain:
+            before += (row.counted_plain_seconds or 0.0) + (sample.plain.first_token_seconds or 0.0)
+            after += row.seconds + (sample.run.first_token_seconds or 0.0)
+    whole = f"; with the prompts' passes it is {before / after:.2f} times as fast" if after else ""
+    yield f"speedups are counted after the first token{whole}"
 
 
 def as_replayed(study: Study, own: Variant, samples: Sequence[Sample], options: StudyOptions) -> Study:

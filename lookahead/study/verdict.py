@@ -21,12 +21,19 @@ from lookahead.study.rows import total_of
 RESAMPLES = 2000
 COVERED = 0.9
 """Share of the resamples that an interval holds."""
+DISTURBED = 0.2
+"""Share of disturbed prompts from which on the headline says that its number is not firm."""
 FEWEST = 4
 """Prompts that advice needs: it is chosen on one half of them and told on the other."""
 
 FALL, RISE = 1.4, 1.05
 """T(n) of a quiet machine falls by less than the first factor (more rows take another kernel: 1.09 to 1.31 was
 measured), and rises by less than the second times as fast as n."""
+
+HAIR = 1.002
+"""Settings whose gains differ by less than this factor are equally good: the one that changes least is named."""
+WORTH = 1.01
+"""A smaller gain is not advice."""
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "unseen": ("sources", "start"),
@@ -39,7 +46,6 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 }
 """Cause of a loss -> the settings that could win it back."""
 _Times = Callable[[Variant], tuple[list[float], list[float]]]
-_WARM = "one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)"
 _PAYS = (
     "Nothing to win on this machine, where a wider pass costs more time than such tokens save; where T(n) is flatter "
     "the same outputs accept more (--machine FILE tells)."
@@ -111,8 +117,16 @@ def verdict(
     said = Verdict(
         text="", pays=pays, speedup=speedup, low=low, high=high, prompts_that_pay=faster, reason=branch.reason
     )
-    answer = _answer(said, found, measured, len(before))
+    answer = _answer(said, found, measured, len(before)) + (_unsure(rows) if measured else "")
     return msgspec.structs.replace(said, text=f"{answer} {branch.sentence(found)}")
+
+
+def _unsure(rows: Sequence[Row]) -> str:
+    """A sentence that says so if other work disturbed many of the measured times."""
+    disturbed, timed = sum(row.disturbed for row in rows), sum(row.passes > 0 for row in rows)
+    if disturbed <= DISTURBED * timed:
+        return ""
+    return f" {disturbed} of {timed} prompts were disturbed by other work: measure again for a firm number."
 
 
 def doubt(costs: PassCosts | None) -> str:
@@ -183,43 +197,82 @@ def advice(
     chosen_on, told_on = (partial(_times_by, own, tokens, half) for half in (places[::2], places[1::2]))
     others = [variant for variant in variants if not variant.peer and (variant.config or variant.start != own.start)]
     unit = "speed" if own.modelled_speedup is not None else "tokens per pass"
-    found = [_best(others, chosen_on, told_on, "", unit, seed)]
-    total = sum(loss.passes for loss in losses)
+    best = _best(others, chosen_on)
+    found, total = [_told(best, others, told_on, unit, seed)], sum(loss.passes for loss in losses)
+    said = {} if best is None else {_change(best): "of all"}
     for loss in losses:
         names = SETTINGS_OF.get(loss.cause, ())
         tried = [
             one for one in others if set(one.config) <= set(names) and ("start" in names or one.start == own.start)
         ]
-        said = None
-        if tried:
-            said = _best(tried, chosen_on, told_on, loss.cause, unit, seed)
-        elif loss.cause == "pays":
-            said = Advice(text=_PAYS, cause=loss.cause)
-        if said is not None and (said.text != found[0].text or said.text.startswith("Nothing")):
-            share = f"{CAUSE_NAMES[loss.cause]}, {100 * loss.passes / total:.0f} % of the passes: "
-            text = share[0].upper() + share[1:] + said.text[0].lower() + said.text[1:]
-            found.append(msgspec.structs.replace(said, text=text))
-    if found[0].gain is not None:
-        best = (found[0].config, found[0].start)
-        found[1:] = [one for one in found[1:] if one.gain is None or (one.config, one.start) != best]
+        if not tried and loss.cause != "pays":
+            continue
+        name, best = CAUSE_NAMES[loss.cause], _best(tried, chosen_on)
+        told = _told(best, tried, told_on, unit, seed) if tried else Advice(text=_PAYS)
+        if best is not None and (other := said.setdefault(_change(best), f'for "{name}"')) != f'for "{name}"':
+            if other == "of all" and told.gain is None:
+                continue  # the sentence about all settings has said it
+            told = msgspec.structs.replace(told, text=_again(other, told), gain=None, low=None, high=None)
+        share = f"{_begun(name)}, {100 * loss.passes / total:.0f} % of the passes: "
+        text = share + told.text[0].lower() + told.text[1:]
+        found.append(msgspec.structs.replace(told, text=text, cause=loss.cause))
     return tuple(sorted(found, key=lambda one: -(one.gain or 0.0)))
 
 
-def _best(tried: Sequence[Variant], chosen_on: _Times, told_on: _Times, cause: str, unit: str, seed: int) -> Advice:
-    """The best of these settings on one half, with its gain on the other."""
-    best = max(tried, key=lambda one: _gain(*chosen_on(one)), default=None)
-    if best is None or _gain(*chosen_on(best)) <= 1.0:
+def _change(variant: Variant) -> tuple[str, str]:
+    """What a variant changes, to compare."""
+    return str(sorted(variant.config.items())), variant.start
+
+
+def _again(other: str, told: Advice) -> str:
+    """That the best change against a cause is one that was named before."""
+    change = "The best change of all" if other == "of all" else f"The change {other}"
+    return f"{change} is the best against this, too{'' if told.gain else ', but too close to tell'}."
+
+
+def _best(tried: Sequence[Variant], chosen_on: _Times) -> Variant | None:
+    """The best of these settings, of equally good ones one that changes least; None if none is worth a change."""
+    gains = [_gain(*chosen_on(one)) for one in tried]
+    most = max(gains, default=0.0)
+    if most < WORTH:
+        return None
+    alike = [(len(one.config) + (one.start != "cold"), -gain, place)
+             for place, (one, gain) in enumerate(zip(tried, gains, strict=True)) if gain * HAIR >= most]  # fmt: skip
+    return tried[min(alike)[-1]]
+
+
+def _told(best: Variant | None, tried: Sequence[Variant], told_on: _Times, unit: str, seed: int) -> Advice:
+    """What the best of the settings that were tried wins on the prompts that it was not chosen on."""
+    if best is None:
         count = "the one other setting is not" if len(tried) == 1 else f"none of {len(tried)} settings is"
-        return Advice(text=f"Nothing to win here: {count} better.", cause=cause)
+        return Advice(text=f"Nothing to win here: {count} better by 1 %.")
     times = told_on(best)
     gain = _gain(*times)
     low, high = interval(*times, seed) or (gain, gain)
-    said = f"{gain:.2f} times the {unit} on prompts that it was not chosen on (90 %: {low:.2f} to {high:.2f})"
+    where, within = "on prompts that it was not chosen on", f"90 %: {low:.2f} to {high:.2f}"
+    if gain < WORTH:
+        no, keep = ("hardly", "Nothing to win here") if gain >= 1.005 else ("no", "Keep these settings")
+        more = f"is {no} faster" if unit == "speed" else f"has {no} more {unit}"
+        return Advice(text=f"{keep}: the best other one, {flags(best)}, {more} {where} ({gain:.2f} times, {within}).")
+    said = f"{gain:.2f} times the {unit} {where} ({within})"
     if low <= 1.0:
-        keep = "Keep these settings: what was best" if gain <= 1.0 else "Too close to tell: what was best"
-        return Advice(text=f"{keep} on one half of the prompts, {flags(best)}, has {said}.", cause=cause)
-    text = f"Use {flags(best)}: {said}."
-    return Advice(text=text, config=best.config, start=best.start, gain=gain, low=low, high=high, cause=cause)
+        return Advice(text=f"Too close to tell: the best other one, {flags(best)}, has {said}.")
+    alike = ", if the next prompts are like these" if best.start == "warm" else ""
+    text = f"{_do(best)}: {said}{alike}."
+    return Advice(text=text, config=best.config, start=best.start, gain=gain, low=low, high=high)
+
+
+def _do(variant: Variant) -> str:
+    """What to do for the settings of a variant, as a command."""
+    start = {"warm": "keep the trie between prompts (--warm)", "corpus": "draft from a trie file (--trie)"}
+    change = f"use {_given(variant)}" if variant.config else ""
+    text = " and ".join(filter(None, [change, start.get(variant.start, "")]))
+    return _begun(text)
+
+
+def _begun(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[0].upper() + text[1:]
 
 
 def flags(variant: Variant) -> str:
@@ -229,15 +282,19 @@ def flags(variant: Variant) -> str:
     >>> flags(Variant(label="", config={"decoding_length": 16, "branch_length": None}, **numbers))
     '--decoding-length 16 without --branch-length'
     >>> flags(Variant(label="", config={"decoding_length": 16}, start="warm", **numbers))
-    '--decoding-length 16, one LookaheadEngine for all prompts (warm: bench --warm; on Watch: Keep the trie)'
+    '--decoding-length 16 with the trie kept between prompts (--warm)'
     """
-    described = settings_of(LookaheadConfig)
-    words = []
+    start = {"warm": "the trie kept between prompts (--warm)", "corpus": "a trie file (--trie)"}.get(variant.start, "")
+    return " with ".join(filter(None, [_given(variant), start])) or "the same settings"
+
+
+def _given(variant: Variant) -> str:
+    """The changed settings as flags."""
+    described, words = settings_of(LookaheadConfig), []
     for name, value in variant.config.items():
         given = (",".join(value) or "''") if isinstance(value, list | tuple) else value
         words.append(f"without {described[name].flag}" if value is None else f"{described[name].flag} {given}")
-    start = {"warm": _WARM, "corpus": "a trie file (--trie)"}.get(variant.start, "")
-    return ", ".join(filter(None, [" ".join(words), start])) or "the same settings"
+    return " ".join(words)
 
 
 def against(own: Variant, other: Variant, tokens: Sequence[int]) -> Advice:

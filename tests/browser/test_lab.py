@@ -360,7 +360,7 @@ def test_a_report_has_one_verdict_kinds_flags_and_marks_a_doubtful_time(
         expect(copy).to_have_attribute("data-copy", re.compile("^--"))
         copy.click()
         expect(copy).to_have_text(re.compile("^Copied$|^--"))  # as the browser lets it
-    expect(page.locator(".notes li").first).to_contain_text("Reason of the verdict: another guess drafted")
+    expect(page.locator(".notes li").first).to_contain_text(f"Reason of the verdict: {example.verdict.reason}")
     busy = replace(example.machines[0], seconds=(0.1, 0.06, *example.machines[0].seconds[2:]), break_even=())
     page = lab(report_of(replace(example, machines=(busy,)), rows, tmp_path / "busy.html"))
     expect(page.locator("[data-doubt]")).to_contain_text("T(2) is off its neighbours")

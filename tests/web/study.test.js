@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { roughly, secondsOf } from '../../app/web/lab/estimate.js';
 import { test } from 'node:test';
 
+import { cureFor, triedFor } from '../../lookahead/report/bars.js';
 import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/break_even.js';
 import { axesOf } from '../../lookahead/report/grid.js';
 import { kindsOf } from '../../lookahead/report/kinds.js';
@@ -30,6 +31,19 @@ test('a study takes as long as the same one took, or as T(1) says', () => {
 test('times are rounded as people say them', () => {
   const said = [0.2, 31, 57, 58, 89, 91, 569, 571, 3500, 5249, 5300, 20000].map(roughly);
   assert.deepEqual(said, ['5 s', '30 s', '55 s', '1 min', '1 min', '2 min', '9 min', '10 min', '60 min', '85 min', '1.5 h', '5.5 h']);
+});
+
+test('what other settings do about a cause is said before what to do, and a change that was named before cures it, too', () => {
+  const advice = (/** @type {object} */ more) => ({ text: '', config: {}, start: 'cold', gain: null, low: null, high: null, cause: '', ...more });
+  const best = advice({ text: 'Keep the trie between prompts (--warm): 1.40 times the speed.', start: 'warm', gain: 1.4 });
+  const again = advice({ text: 'Never seen, 50 % of the passes: the best change of all is the best against this, too.', start: 'warm', cause: 'unseen' });
+  const none = advice({ text: 'Another guess drafted, 30 % of the passes: nothing to win here: none of 4 settings is better.', cause: 'outranked' });
+  assert.equal(triedFor('outranked', [best, again, none]), 'nothing to win here: none of 4 settings is better.');
+  assert.equal(triedFor('width', [best, again, none]), '');
+  assert.equal(triedFor('width', [advice({ text: 'Keep these settings: none is faster.' })]), 'keep these settings: none is faster.');
+  assert.equal(cureFor('unseen', [best, again, none]), best);
+  assert.equal(cureFor('outranked', [best, again, none]), undefined);
+  assert.equal(cureFor('width', [best, again, none]), undefined);
 });
 
 test('what a width needs is between its neighbours', () => {

@@ -179,7 +179,7 @@ def test_traces_that_are_none(name: str, refused: Callable[..., str], tmp_path: 
 
 PROMPTS = {
     "no JSONL": ("Once upon a time\n", "need one JSON object per line"),
-    "no prompt field": ('{"text": "a"}', "prompt: missing"),
+    "no prompt field": ('{"text": "a"}', 'no field "prompt"; it has text'),
     "number": ('{"prompt": 3}', "need a string, got an integer"),
     "blank prompt": ('{"prompt": "a"}\n{"prompt": " "}', "line 2: prompt: is empty"),
     "half a surrogate": ('{"prompt": "\\ud800"}', "half a surrogate"),

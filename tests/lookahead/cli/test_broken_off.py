@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from lookahead.bench import Bench
+from lookahead.cli import console
 from lookahead.cli.main import main
 from lookahead.hf.backend import HFBackend
 from lookahead.hf.session import TreeSession
@@ -90,6 +92,61 @@ def test_a_bench_that_fails_says_so_in_one_line(
     printed = capsys.readouterr()
     assert "out of memory" in _line(printed.err)
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept"),
+    [(0, None), (1, None), (2, (1, 1)), (5, (2, 1)), (6, (3, 1)), (7, (3, 1)), (11, (3, 1)), (12, (3, 2))],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_bench_that_is_stopped_tells_what_every_method_has_finished(
+    runs: int,
+    kept: tuple[int, int] | None,
+    number: signal.Signals,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    once, calls = Bench._once, 0
+
+    def stopped(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2 + runs + 1:  # each method's untimed first run comes before
+            signal.raise_signal(number)
+        return once(*arguments)
+
+    monkeypatch.setattr(Bench, "_once", stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text("".join(f'{{"prompt": "abcabc{n}"}}\n' for n in range(3)))
+    common = ["bench", "--prompts", str(prompts), "--model", str(tiny_model), "--max-new-tokens", "4", "--json"]
+    try:
+        status = main([*common, "--methods", "greedy,lookahead", "--repeat", "3", "--rows"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 128 + number
+    printed = capsys.readouterr()
+    if kept is None:
+        assert printed.out == ""
+        return
+    assert f"of the {kept[0]} of 3 prompts that ran with all methods, {kept[1]} of 3 times" in printed.err
+    result = json.loads(printed.out)
+    assert (result["environment"]["prompts"], result["environment"]["repeat"]) == kept
+    assert len(result["rows"]) == 2 * kept[0]
+    assert result["methods"]["lookahead"]["identical_to_reference"] is True
+
+
+def test_a_bench_says_how_far_it_is_where_there_is_no_terminal(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "SECONDS_PER_LINE", 0.0)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "abcabc"}\n')
+    common = ["bench", "--prompts", str(prompts), "--model", str(tiny_model), "--max-new-tokens", "4"]
+    assert main([*common, "--methods", "greedy", "--repeat", "3"]) == 0
+    assert "runs: 2 of 3, about " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [KeyError("a key"), TypeError("a type"), AssertionError(), ValueError("a value")])

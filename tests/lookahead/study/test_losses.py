@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,22 @@ def test_only_the_settings_bounds_are_named(samples, config):
     assert "pruned" not in causes
     if not {"prompt", "output"} & set(config.sources):
         assert causes <= {"unseen"}
+
+
+@settings(max_examples=40)
+@given(traces, st.sampled_from([4, 64]))
+def test_a_token_was_seen_if_and_only_if_it_was_after_the_one_before_it(samples, width):
+    """Frequent tokens fill a draft where no context matches; that one of them was right is no repeat."""
+    config = replace(BASE, decoding_length=width, budget="fixed", sources=("prompt", "output"))
+    for sample in samples:
+        outputs, done = sample.output_ids or (), 1
+        lost = {one.step: one for one in lost_tokens(sample, config)}
+        for number, step in enumerate(replayed(sample, config), start=1):
+            pairs = set(pairwise([*sample.prompt_ids, *outputs[:done]]))  # what the draft was made from
+            done += step.emitted
+            if number in lost:
+                assert lost[number].place == done - 1
+                assert (lost[number].cause == "unseen") == (outputs[done - 2 : done] not in pairs)
 
 
 def test_one_output_for_each_cause():

@@ -59,6 +59,52 @@ def test_a_file_of_json_lines_whose_first_line_is_broken_is_refused(tmp_path: Pa
     assert len(read_material(tmp_path / name)) == 2
 
 
+NO_COLUMN = {
+    "by its name": ("bad_col.csv", "text,kind\nhello,chat\n", "text, kind"),
+    "by its name, one column": ("a.CSV", "question\nhello\n", "question"),
+    "by its name, other separators": ("a.csv", "prompt;kind\nhello;chat\n", "prompt;kind"),
+    "by its rows": ("data", 'text,kind\n"hello, you",chat\n"a\nb",code\n', "text, kind"),
+    "a long header": (
+        "a.csv",
+        ",".join(f"a column {n}" for n in range(99)) + "\n" + "1," * 98 + "1\n",
+        "a column 0, a",
+    ),
+    "hostile": ("a.csv", "a\x1b[31m,b\n1,2\n", r"a\x1b[31m, b"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "has"), NO_COLUMN.values(), ids=NO_COLUMN)
+def test_a_table_without_prompts_is_not_one_prompt(tmp_path: Path, name: str, content: str, has: str):
+    with pytest.raises(InputError) as error:
+        _read(tmp_path, content, name)
+    assert str(error.value).startswith(f'{tmp_path / name}: no column "prompt"; it has {has}')
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["file", "a.txt", "a.md", "a.csv.txt"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Dear all,\nplease note, as ever, the date.\n",
+        "Hello, world\nfoo, bar\n",
+        "a,b,c\n1,2\n",
+        "text,kind",
+        "one word\nanother\n",
+        "Write this as a table: name,age\nAda,36\n",
+        'say "a,b\nc,d\n',
+    ],
+)
+def test_text_with_commas_is_one_prompt(tmp_path: Path, name: str, content: str):
+    (sample,) = _read(tmp_path, content, name)
+    assert sample.text == content
+
+
+def test_a_table_in_a_text_file_is_one_prompt(tmp_path: Path):
+    (sample,) = _read(tmp_path, "name,age\nAda,36\n", "question.txt")
+    assert sample.text == "name,age\nAda,36\n"
+
+
 def test_an_indented_run_file_is_one_too(tmp_path: Path):
     assert _read(tmp_path, json.dumps(json.loads(GOLDEN.read_text()), indent=1))[0].run is not None
 
@@ -77,7 +123,9 @@ BAD = {
     "nothing": (b"", "file: is empty"),
     "blank": (b" \n", "file: is empty"),
     "a key too few": (b'{"prompt": [1], "output": [2]}\n{"prompt": [1]}', "line 2: output: missing"),
-    "other json": (b'{"question": "x"}', "line 1: prompt: missing"),
+    "other json": (b'{"question": "x"}', 'line 1: no field "prompt"; it has question; need'),
+    "later": (b'{"prompt": "x"}\n{"text": "a", "kind": "b"}', 'line 2: no field "prompt"; it has text, kind; '),
+    "an empty object": (b"{}", 'line 1: no field "prompt"; need'),
     "broken": (b'{"prompt": "a"}\n{"prompt": ', "line 2: not JSON"),
     "broken at once": (b'{"prompt": "a"', "line 1: not JSON"),
     "a list": (b'{"prompt": "a"}\n[1]', "line 2: not an object"),

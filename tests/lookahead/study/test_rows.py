@@ -202,3 +202,21 @@ def test_a_limit_on_replays_is_told():
     assert make_study(samples, options).notes == ()
     (note,) = make_study(samples, replace(options, most_replayed=(3 + FINALISTS) * 6 * 3)).notes
     assert "replayed on 3 of 8 prompts" in note
+
+
+def test_a_note_says_that_the_prefill_is_left_out_and_what_it_makes_of_the_speedup():
+    run = replace(recorded(), seconds=6.0, first_token_seconds=2.0)
+    plain = replace(run, method="plain", seconds=6.4, first_token_seconds=2.0)
+    options = StudyOptions("t", run.config, COSTS, jobs=1)
+
+    def notes(*samples: Sample, options: StudyOptions = options) -> list[str]:
+        return [note for note in make_study(samples, options).notes if "after the first token" in note]
+
+    both, alone = replace(_sample(run), plain=plain), _sample(run)
+    row = row_of(both, run.config, COSTS)
+    assert row.speedup is not None
+    whole = (row.speedup * 4.0 + 2.0) / (4.0 + 2.0)
+    assert not row.disturbed
+    assert f"with the prompts' passes it is {whole:.2f} times" in notes(both)[0]
+    assert notes(alone) == ["speedups are counted after the first token"]
+    assert notes(replace(alone, run=None), options=replace(options, costs=None)) == []

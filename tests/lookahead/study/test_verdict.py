@@ -96,6 +96,18 @@ def test_what_was_measured_as_faster_than_its_tokens_per_pass_counts_as_modelled
     assert total_of([*rows, disturbed]).speedup == pytest.approx(said.speedup)
 
 
+@pytest.mark.parametrize(("disturbed", "said"), [(0, False), (2, False), (3, True), (10, True)])
+def test_a_headline_by_disturbed_times_says_so(disturbed: int, said: bool):
+    rows = [
+        row(str(n), 1.2, seconds=2.0, plain_seconds=3.0, speedup=1.5, disturbed=n < disturbed, passes=20)
+        for n in range(10)
+    ]
+    text = verdict([*rows, row("short", passes=0)], BASE, FLAT).text
+    clause = f"{disturbed} of 10 prompts were disturbed by other work: measure again for a firm number."
+    assert (clause in text) == said
+    assert "disturbed" not in verdict([row(str(n)) for n in range(9)], BASE, FLAT).text
+
+
 def test_without_times_it_says_so():
     said = verdict([row(modelled=None)], BASE)
     assert (said.pays, said.speedup, said.low) == (None, None, None)
@@ -236,6 +248,68 @@ def test_each_cause_gets_the_setting_that_wins_it_back_or_hears_that_there_is_no
     ]
     assert found[-1].gain is None
     assert "nothing to win here" in found[-1].text
+    assert "if the next prompts are like these" in found[2].text
+    assert "like these" not in found[1].text
+
+
+@given(st.lists(st.sampled_from([0.9, 1.0, 1.1, 1.3]), min_size=8, max_size=8), st.integers(0, 9))
+def test_advice_names_no_change_that_brings_nothing(each, seed):
+    """A change beside one that is as good without it within a hair is not named."""
+    own = variant("own", [1.0] * 8)
+    tried = [
+        variant("more", [one * 1.001 for one in each], {"decoding_length": 32}, "warm"),
+        variant("less", each, start="warm"),
+        variant("nothing", [1.001] * 8, {"decoding_length": 32}),
+    ]
+    found = advice(own, tried, [50] * 8, [Loss("unseen", 5, 0), Loss("width", 5, 9)], seed=seed)
+    assert all(one.config == {} for one in found)
+    wins = [one for one in found if one.gain is not None]
+    assert all((one.gain or 0) >= 1.01 for one in wins)
+    assert len({(str(one.config), one.start) for one in wins}) == len(wins)
+
+
+def test_a_gain_below_one_percent_is_not_advice():
+    for gain in (1.001, 1.005, 1.0099):
+        tried = [variant("wide", [gain] * 8, {"decoding_length": 24})]
+        (told, again) = advice(variant("own", [1.0] * 8), tried, [50] * 8, [Loss("width", 4, 8)])
+        assert told.gain is again.gain is None
+        assert told.text.startswith("Nothing to win here")
+
+
+def test_the_same_change_is_said_once():
+    tried = [variant("warm", [1.4] * 8, start="warm"), variant("wide", [1.2] * 8, {"decoding_length": 64})]
+    lost = [Loss("unseen", 5, 0), Loss("outranked", 3, 9), Loss("width", 2, 8)]
+    found = advice(variant("own", [1.0] * 8), tried, [50] * 8, lost)
+    assert [(one.cause, one.gain and round(one.gain, 1)) for one in found] == [
+        ("", 1.4), ("outranked", 1.2), ("unseen", None), ("width", None),
+    ]  # fmt: skip
+    assert found[0].text.startswith("Keep the trie between prompts (--warm): 1.40 times the speed on prompts that")
+    assert found[2].text == "Never seen, 50 % of the passes: the best change of all is the best against this, too."
+    assert found[2].start == "warm"
+    assert 'the change for "another guess drafted" is the best against this, too' in found[3].text
+    assert found[3].config == {"decoding_length": 64}
+
+
+def test_sentences_of_advice_are_plain():
+    def said(gain: float, **changes) -> str:
+        places = list(range(8))
+        random.Random(0).shuffle(places)  # as advice draws its halves
+        each = [1.3 if place in places[::2] else gain for place in range(8)]
+        own = variant("own", [1.0] * 8)
+        return advice(own, [variant("x", each, **changes)], [50] * 8)[0].text
+
+    assert said(0.9, config={"decoding_length": 16}) == (
+        "Keep these settings: the best other one, --decoding-length 16, is no faster on prompts that it was not chosen "
+        "on (0.90 times, 90 %: 0.90 to 0.90)."
+    )
+    assert said(1.006, start="warm") == (
+        "Nothing to win here: the best other one, the trie kept between prompts (--warm), is hardly faster on prompts "
+        "that it was not chosen on (1.01 times, 90 %: 1.01 to 1.01)."
+    )
+    assert said(1.2, config={"decoding_length": 16}, start="warm") == (
+        "Use --decoding-length 16 and keep the trie between prompts (--warm): 1.20 times the speed on prompts that it "
+        "was not chosen on (90 %: 1.20 to 1.20), if the next prompts are like these."
+    )
 
 
 def test_what_does_not_pay_on_a_machine_is_said_to_be_right_there():
