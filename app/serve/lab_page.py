@@ -21,7 +21,8 @@ from lookahead.report.report import facts
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "studies" / "example.json"
-"""The bundled runs as a study: what ``python -m lookahead study assets/runs --json`` printed."""
+"""The bundled runs as a study, each a category of its own: what ``python -m lookahead study assets/runs --peers --json
+--grid "decoding_length=4,8,16,32,64 strategy=all budget=fixed,adaptive start=cold,warm"`` printed."""
 STYLES = "styles/shared.css"
 """The style sheet of buttons and knobs, which is written to be nested in one element."""
 SAMPLES = 2
