@@ -8,6 +8,8 @@ import { measured, number, plural, settingsText, ticksTo, times } from './words.
 /** @typedef {{ x: number, y: number, needed: number, pays: boolean, name: string, kind: string, says: string }} Point x: tokens in a pass, y: tokens that it brings */
 
 const LEFT = 38, RIGHT = 14, TOP = 22, BOTTOM = 38, MOST_POINTS = 60;
+/** A point is drawn at the mean width of its passes where T(n) there is at most this far from their time. */
+const NEAR = 0.15;
 
 /** @param {HTMLElement} box @param {Around} around */
 export function mountBreakEven(box, around) {
@@ -70,8 +72,8 @@ function doubts(study, machine, around) {
 }
 
 /**
- * The study's own settings first, then B, peers and the grid. A point's width is that of a pass which takes as long as its passes on average: passes
- * of many widths together cost other than one of their mean width. On another machine only what was computed for it is known.
+ * The study's own settings first, then B, peers and the grid. A point is at the mean width of its passes; where a pass of that width takes another time
+ * than they do on average, as passes of very different widths may, at the width that takes as long. On another machine only what was computed for it is known.
  * @param {Study} study @param {Machine} machine @returns {Point[]}
  */
 export function pointsOf({ total, variants, machines }, machine) {
@@ -89,8 +91,9 @@ export function pointsOf({ total, variants, machines }, machine) {
 
 /** @param {Machine} machine @param {string} name @param {string} kind @param {string} words @param {number} width in the mean @param {number} y @param {number | null} speedup @returns {Point} */
 function pointOf(machine, name, kind, words, width, y, speedup) {
-  const needed = speedup ? y / speedup : neededAt(machine, width);
-  return { x: speedup && !doubtful(machine) ? between(neededOf(machine), machine.lengths, needed) : width, y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
+  const there = neededAt(machine, width), needed = speedup ? y / speedup : there;
+  const fits = doubtful(machine) || (Math.abs(needed / there - 1) < NEAR && y >= needed === y >= there); // where T(n) is flat, a time says nothing of the width
+  return { x: fits ? width : between(neededOf(machine), machine.lengths, needed), y, needed, pays: y >= needed, name, kind, says: words + ': ' + number(y) + ' tokens from a pass as long as ' + number(needed) + ' plain ones' };
 }
 
 const neededOf = (/** @type {Machine} */ { seconds, break_even: given }) => (given.length ? given : seconds.map((time) => time / seconds[0]));

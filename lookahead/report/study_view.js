@@ -5,7 +5,7 @@ import { mountBreakEven } from './break_even.js';
 import { make, press } from './dom.js';
 import { mountHeatMap, mountRanking, mountViews } from './grid.js';
 import { mountTable } from './table.js';
-import { changes, number, oneLine, plural, settingOf, times } from './words.js';
+import { changes, number, oneLine, plural, sameSetting, settingOf, times } from './words.js';
 
 /** @import { Advice, Around, Study } from './study' */
 
@@ -35,7 +35,7 @@ export function mountStudy(box, around) {
 
 /** @param {Study} study @param {Around} around @param {number} of */
 function saying(study, around, of) {
-  const early = study.rows.length < of, pays = early ? null : study.verdict.pays, after = of ? null : study.stopped_after ?? null;
+  const early = study.rows.length < of, pays = early ? null : study.verdict.pays, after = early ? null : study.stopped_after ?? null;
   const far = early ? 'So far (' + number(study.rows.length, 0) + ' of ' + number(of, 0) + '): ' : after === null ? '' : 'Stopped after ' + number(after, 0) + ' of ' + plural(study.prompts ?? after, 'prompt') + '. ';
   const text = far + study.verdict.text;
   return [
@@ -48,9 +48,10 @@ function saying(study, around, of) {
 /** The text with its percent signs beside their numbers. */
 const together = (/** @type {string} */ text) => text.replace(/(\d) %/g, '$1\u00a0%');
 
-/** How B compares, if there is one; then what would win something, or that there is nothing. @param {Advice[]} advice */
-function shownAdvice(advice) {
-  const compared = advice.filter(({ cause }) => cause === 'B'), others = advice.filter(({ cause }) => cause !== 'B');
+/** How B compares, if there is one; then what else would win something, or that there is nothing. @param {Study} study */
+export function shownAdvice({ advice, variants }) {
+  const second = variants.find(({ label, peer }) => !peer && label === 'B'), isSecond = (/** @type {Advice} */ one) => !!second && changes(one) && sameSetting(one, second);
+  const compared = advice.filter(({ cause }) => cause === 'B'), others = advice.filter((one) => one.cause !== 'B' && !isSecond(one));
   const wins = others.filter(({ gain }) => gain !== null);
   return [...compared, ...(wins.length ? wins : others.slice(0, 1)).slice(0, MOST_ADVICE)];
 }
@@ -69,15 +70,15 @@ function factsOf({ title, model, sampling, verdict, total, rows, created, max_ne
 }
 
 /** @param {Study} study @param {Around} around */
-function notesOf({ notes, advice, verdict }, around) {
-  const reason = around.reasons[verdict.reason], why = reason ? ['Reason of the verdict: ' + verdict.reason + ' (' + reason.when + '). ' + reason.then] : [];
-  const all = [...why, ...advice.filter((one) => !shownAdvice(advice).includes(one)).map(({ text }) => text), ...notes].filter(Boolean);
+function notesOf(study, around) {
+  const { notes, advice, verdict } = study, shown = shownAdvice(study), reason = around.reasons[verdict.reason], why = reason ? ['Reason of the verdict: ' + verdict.reason + ' (' + reason.when + '). ' + reason.then] : [];
+  const all = [...why, ...advice.filter((one) => !shown.includes(one)).map(({ text }) => text), ...notes].filter(Boolean);
   return all.length ? [make('details', { class: 'notes' }, make('summary', {}, plural(all.length, 'note')), make('ul', {}, ...all.map((note) => make('li', {}, note))))] : [];
 }
 
 /** @param {Study} study @param {Around} around */
-function adviceOf({ advice }, around) {
-  const items = shownAdvice(advice).map((one) => {
+function adviceOf(study, around) {
+  const items = shownAdvice(study).map((one) => {
     const gain = one.gain === null ? [] : [make('b', { class: 'gain' }, signed(one.gain) + ' %'), ' '];
     return make('li', {}, make('span', {}, ...gain, together(one.text), ...(changes(one) && around.use ? [' ', press('Try as B', () => around.use?.(settingOf(one)), { class: 'link', 'data-use': '' })] : [])));
   });

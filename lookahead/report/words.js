@@ -4,7 +4,7 @@
 
 /** What keeps a token out of a draft: its name, what that means, and the reason of a verdict (lookahead/study/decisions.py) where many passes end so. @type {Record<string, [name: string, means: string, reason: string]>} */
 export const CAUSES = {
-  unseen: ['never seen', 'No source had seen the token after the one before it, so a draft has it at most by chance: other settings win little.', 'too few repeats'],
+  unseen: ['never seen', 'No source had seen the token after the one before it, so a draft has it at most by chance: more to copy from is what helps.', 'too few repeats'],
   outranked: ['another guess drafted', 'A source had seen the token there, but the draft held other guesses in its place.', 'another guess drafted'],
   pays: ['too improbable to pay', 'A wider pass for this token would have cost more time than it was likely to save.', 'nothing pays'],
   width: ['cut by decoding_length', 'The pass was full. A larger decoding_length would have held the token.', 'cut by the settings'],
@@ -65,6 +65,12 @@ export const settingsText = (config) => Object.entries(config).map(([name, value
 
 /** A variant as settings to try: what it changes, and what a prompt starts with. @param {{ config: Record<string, any>, start: string }} one */
 export const settingOf = ({ config, start }) => ({ ...config, start });
+
+/** Whether both change the same. @typedef {{ config: Record<string, any>, start: string }} Change @param {Change} one @param {Change} other */
+export const sameSetting = (one, other) => {
+  const text = (/** @type {Change} */ { config, start }) => JSON.stringify([start, ...Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return text(one) === text(other);
+};
 
 /** Whether there is something to try. @param {{ config: Record<string, any>, start: string }} one */
 export const changes = ({ config, start }) => start !== 'cold' || Object.keys(config).length > 0;

@@ -56,6 +56,12 @@ class Findings:
         return sum(self.shares.get(cause, 0.0) for cause in causes)
 
     @property
+    def ends(self) -> str:
+        """The cause that ended most passes, to be read after what they bring; empty if there is none."""
+        cause = max(self.shares, key=self.share, default="")
+        return f'; {100 * self.share(cause):.0f} % of the passes ended as "{CAUSE_NAMES[cause]}"' if cause else ""
+
+    @property
     def cut(self) -> str:
         """The bound of the setting that ended most passes."""
         return max(CUTS, key=self.share)
@@ -99,7 +105,7 @@ DECISIONS: tuple[Branch, ...] = (
         "fine",
         "it is surely faster than plain decoding",
         lambda found: found.pays is True,
-        "A pass brings {found.tokens_per_pass:.2f} tokens.",
+        "A pass brings {found.tokens_per_pass:.2f} tokens{found.ends}.",
         "It pays as it is; the advice of the study says whether another setting is faster still.",
     ),
     Branch(

@@ -1,13 +1,14 @@
 // The pure parts of a study's pictures.
 
 import assert from 'node:assert/strict';
-import { roughly, secondsOf } from '../../app/web/lab/estimate.js';
 import { test } from 'node:test';
 
+import { roughly, secondsOf } from '../../app/web/lab/estimate.js';
 import { cureFor, triedFor } from '../../lookahead/report/bars.js';
 import { doubtful, neededAt, oneName, pointsOf } from '../../lookahead/report/break_even.js';
 import { axesOf } from '../../lookahead/report/grid.js';
 import { kindsOf } from '../../lookahead/report/kinds.js';
+import { shownAdvice } from '../../lookahead/report/study_view.js';
 import { columnsOf } from '../../lookahead/report/table.js';
 import { apart, clock, flagsOf, number, oneLine, paying, percent, ticksTo } from '../../lookahead/report/words.js';
 
@@ -60,6 +61,23 @@ test('a point is above the curve where its speedup is above 1, whatever its mean
   assert.equal(own.pays, true);
   assert.equal(slow.pays, false);
   assert.ok(slow.y < neededAt(MACHINE, slow.x) || slow.x === 8);
+});
+
+test('a point is at its mean width where T(n) there is about the time of its passes, on the right side of the curve', () => {
+  const flat = { ...MACHINE, seconds: [1, 1.02, 1.05, 1.1], break_even: [] };
+  const at = (/** @type {number} */ speedup, /** @type {number} */ y = 2.2) => pointsOf(study({ total: { ...ROW, tokens_per_pass: y, modelled_speedup: speedup }, machines: [flat] }), flat)[0];
+  assert.equal(at(2.2 / 1.03).x, 1 + ROW.drafted / ROW.passes);
+  assert.notEqual(at(2.2 / 1.6).x, 1 + ROW.drafted / ROW.passes);
+  const slow = at(1.06 / 1.09, 1.06);
+  assert.ok(slow.y < neededAt(flat, slow.x));
+});
+
+test('advice that B already is stands once', () => {
+  const advice = (/** @type {object} */ more) => ({ text: '', config: {}, start: 'cold', gain: 1.4, low: 1, high: 2, cause: '', ...more });
+  const compared = advice({ text: 'B is better', cause: 'B' }), warm = advice({ start: 'warm' }), wide = advice({ config: { decoding_length: 32 }, cause: 'width' });
+  const shown = (/** @type {object[]} */ variants) => shownAdvice(study({ advice: [compared, warm, wide], variants }));
+  assert.deepEqual(shown([variant({ label: 'B', start: 'warm' })]), [compared, wide]);
+  assert.deepEqual(shown([variant({ label: 'B', config: { decoding_length: 16 } })]), [compared, warm, wide]);
 });
 
 test('on another machine only what was computed for it is shown', () => {

@@ -163,6 +163,13 @@ def test_a_cut_names_the_bound_that_cut_most():
     )
 
 
+def test_a_verdict_that_is_fine_says_what_ended_most_passes():
+    losses = (Loss("unseen", 14, 0), Loss("outranked", 6, 9))
+    rows = [row(str(n), 1.9, losses=losses) for n in range(4)]
+    assert verdict(rows, BASE, FLAT).text.endswith('70 % of the passes ended as "never seen".')
+    assert verdict([row(str(n), 1.9, losses=()) for n in range(4)], BASE, FLAT).text.endswith("tokens.")
+
+
 def test_a_busy_machine_is_named_before_its_slow_passes():
     bent = PassCosts((1, 2, 4), (1.0, 9.0, 9.1))
     rows = [row(str(n), 0.9, empty=15, losses=(Loss("pays", 19, 19),)) for n in range(4)]
