@@ -1,13 +1,12 @@
 """The process of one study (see ``study_maker.py``): reads the material, asks for runs, sums up, tries other settings.
 
-It talks to the page's process over standard input and output, in pickles: both ends are this program.
+It talks to the page's process over standard input and output (``study_parent.py``).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,13 +14,13 @@ from contextlib import chdir, suppress
 from dataclasses import replace
 from math import inf
 from time import monotonic
-from typing import Any, BinaryIO
 
 import msgspec
 from msgspec.structs import replace as replaced
 
 from app.model.error_line import error_line
 from app.run.study_job import StudyJob
+from app.run.study_parent import Parent, Progress
 from lookahead.config import LookaheadConfig
 from lookahead.costs import PassCosts
 from lookahead.inputs import InputError
@@ -51,64 +50,6 @@ SWEEP = {name: values for name, values in AXES.items() if name != "ranking"} | {
 
 class StoppedError(Exception):
     """The study was stopped."""
-
-
-class Parent:
-    """The page's process.
-
-    Args:
-        ask: Where its answers come from.
-        tell: Where it reads.
-    """
-
-    def __init__(self, ask: BinaryIO, tell: BinaryIO) -> None:
-        self._ask, self._tell = ask, tell
-        self.stops = 0
-
-    def stop(self, *_: object) -> None:
-        """A signal to stop has come."""
-        self.stops += 1
-
-    def hear(self) -> Any:
-        """What it says next; the end of this process if it has gone."""
-        try:
-            return pickle.load(self._ask)
-        except EOFError:
-            raise SystemExit from None
-
-    def say(self, kind: str, value: Any = None) -> None:
-        """Tell it something."""
-        pickle.dump((kind, value), self._tell)
-        self._tell.flush()
-
-    def asked(self, kind: str, value: Any) -> Any:
-        """Its answer to a question."""
-        self.say(kind, value)
-        return self.hear()
-
-
-class Progress:
-    """Tells how far one part of the work is, and how long it will take."""
-
-    def __init__(self, parent: Parent, what: str, of: int) -> None:
-        self._parent, self.what, self._of = parent, what, of
-        self._begun = self._told = monotonic()
-        self._free = 0
-        self.tell(0)
-
-    def skip(self, done: int) -> None:
-        """So many are done, the last of them without work: what is left takes as long as the others did."""
-        self._free += 1
-        self.tell(done, now=False)
-
-    def tell(self, done: int, now: bool = True) -> None:
-        """So many are done; said at most four times per second unless it is important ``now``."""
-        if not now and monotonic() - self._told < 0.25:
-            return
-        self._told = monotonic()
-        worked = done - self._free
-        left = (self._told - self._begun) / worked * (self._of - done) if worked else None
-        self._parent.say("progress", {"done": done, "of": self._of, "seconds_left": left, "what": self.what})
 
 
 def main() -> None:

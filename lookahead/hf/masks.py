@@ -95,11 +95,12 @@ class TreeMasks:
     """
 
     def __init__(self, plan: MaskPlan, dtype: torch.dtype, device: torch.device, places: bool = False) -> None:
+        dtype = compute_dtype(dtype) if places else dtype
         self._places = places
         self._windows, self._chunked = dict(plan.windows), plan.chunked
         self._device = device
-        self._dtype = compute_dtype(dtype) if places else dtype
         self._closed = torch.finfo(dtype).min
+        self._dtype = dtype
         self._buffer = torch.zeros((0, 0), dtype=dtype, device=device)
         self._before = 0
         self._parents: tuple[int, ...] = ()

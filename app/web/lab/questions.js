@@ -18,21 +18,24 @@ export const fileOf = (/** @type {string} */ id, /** @type {string} */ kind) => 
 export const watchAddress = (run, { worst_step: step, worst_cause: cause, worst_tokens: lost }, place) => ROOT + '/?' + new URLSearchParams({ ...run, step: String(step ?? 0), ...(step !== null && cause ? { row: String(place + 1), cause, lost: String(lost) } : {}) });
 
 /** @param {Order} order @returns {Promise<{ id?: string, error?: string }>} */
-export const start = (order) => answered(fetch(STUDIES, { method: 'POST', body: JSON.stringify(order), headers: { 'Content-Type': 'application/json' } }));
+export const start = (order) => post(STUDIES, order);
 
 /** What a file holds, or why it cannot be studied. @param {{ name: string, text: string, base64?: string }} material @returns {Promise<Found>} */
-export const check = (material) => answered(fetch(ROOT + '/lab/check', { method: 'POST', body: JSON.stringify(material), headers: { 'Content-Type': 'application/json' } }));
+export const check = (material) => post(ROOT + '/lab/check', material);
 
 /** Another study with the file, the settings A and the runs of one: the prompts that are missing run, or nothing does and B is replayed. @param {string} id @param {Wanted & { runs: boolean }} wanted @returns {Promise<{ id?: string, error?: string }>} */
-export const goOn = (id, wanted) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/continue', { method: 'POST', body: JSON.stringify(wanted), headers: { 'Content-Type': 'application/json' } }));
+export const goOn = (id, wanted) => post(STUDIES + '/' + encodeURIComponent(id) + '/continue', wanted);
 
-export const stop = (/** @type {string} */ id) => answered(fetch(STUDIES + '/' + encodeURIComponent(id) + '/stop', { method: 'POST' }));
+export const stop = (/** @type {string} */ id) => post(STUDIES + '/' + encodeURIComponent(id) + '/stop');
 
 /** @returns {Promise<{ machine?: Machine, error?: string }>} */
-export const measure = () => answered(fetch(ROOT + '/lab/costs', { method: 'POST' }));
+export const measure = () => post(ROOT + '/lab/costs');
 
 /** A study that is kept, or the example. @param {string | null} id @returns {Promise<any>} */
 export const kept = (id) => answered(fetch(id === null ? new URL('../../lab/example.json', import.meta.url) : fileOf(id, 'json')));
+
+/** The answer to a question, whose values are sent as JSON if it has any. @param {string} address @param {object} [values] */
+const post = (address, values) => answered(fetch(address, { method: 'POST', ...(values && { body: JSON.stringify(values), headers: { 'Content-Type': 'application/json' } }) }));
 
 /** The answer's JSON; `{error}` where there is none. @param {Promise<Response>} asked */
 async function answered(asked) {
