@@ -176,7 +176,7 @@ function labels(points, x, y, curve, needed, room) {
   };
   const beside = (/** @type {Point} */ { name, x: a, y: b }) => {
     const [cx, cy, wide] = [x(a), y(b), 7 * name.length];
-    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36], [cx + 10, cy + 19], [cx + 10, cy - 11], [cx - wide - 10, cy - 11], [cx + 10, cy + 33], [cx - wide / 2, cy + 50], [cx - wide / 2, cy - 43]];
+    return [[cx + 12, cy + 4], [cx - 12 - wide, cy + 4], [cx - wide / 2, cy - 13], [cx - wide / 2, cy + 21], [cx - wide / 2, cy - 28], [cx - wide / 2, cy + 36], [cx + 10, cy + 19], [cx + 10, cy - 11], [cx - wide - 10, cy - 11], [cx - wide - 10, cy + 19], [cx + 10, cy + 33], [cx - wide - 10, cy + 33], [cx - wide / 2, cy + 50], [cx - wide / 2, cy - 43]];
   };
   const below = curve.toReversed().flatMap(([cx, cy]) => [18, 26, 36].flatMap((down) => [[cx - 3 * needed.length, cy + down], [cx + 6, cy + down], [cx - 7 * needed.length - 6, cy + 10 - down]]));
   const names = named.map((point) => put(point.name, 'dot-name ' + point.kind, beside(point)));
