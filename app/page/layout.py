@@ -18,6 +18,7 @@ from app.run.studies import Studies
 from app.serve import lab_page, learn, modules, page_head, steps
 from app.serve.endpoints import add_endpoints
 from app.serve.guard import Guard, Hosts, Place
+from app.serve.kept_files import KeptFiles
 from app.serve.lab import Lab
 from app.serve.modules import read
 from app.serve.page_head import PageHead
@@ -60,6 +61,7 @@ def launch(host: ModelHost, studies: Studies | None = None, **options: Any) -> t
             ],
             "middleware": [
                 Middleware(Guard, hosts, lambda: Place(demo.share_url or "", demo.root_path or "", demo.share)),
+                Middleware(KeptFiles),
                 Middleware(readers.counting),
                 Middleware(PageHead, example_lines(store, presets.titles())),
             ],
