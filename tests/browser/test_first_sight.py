@@ -80,6 +80,18 @@ def test_a_page_at_rest_asks_for_no_frames(open_page: Callable[..., Page]) -> No
     assert rests, "something asks for frame after frame, as the clock of Gradio's loading screen does"
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_stage_that_is_there_before_the_bar_has_its_place(open_page: Callable[..., Page], width: int) -> None:
+    """Gradio shows each component when it has what draws it."""
+    page = open_page(width=width, reduced_motion="reduce")
+    page.wait_for_selector("#preset label")
+    drawn(page)
+    place = "JSON.stringify(document.querySelector('#stage').getBoundingClientRect())"
+    with_bar = page.evaluate(place)
+    page.evaluate("document.querySelectorAll('#bar, #ask').forEach((bar) => bar.remove())")
+    assert page.evaluate(place) == with_bar
+
+
 def test_the_chips_say_how_much_faster_or_slower_their_runs_were(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
     page.wait_for_selector("#preset label")

@@ -2,9 +2,9 @@
 
     python tests/lookahead/drawn_prompts.py DATA TRACES VOCABULARY OUT
 
-DATA has nq-open-oracle.jsonl.gz (questions with their Wikipedia passage: kinds grounded and summary), humanevalpack.jsonl.gz
-(Python functions with a bug: code) and gsm8k_train.jsonl.gz (math); TRACES has chat.jsonl (instructions of AlpacaEval in
-GPT-2's token ids: chat); VOCABULARY has GPT-2's encoder.json and vocab.bpe.
+DATA has nq-open-oracle.jsonl.gz (questions with their Wikipedia passage: kinds grounded and summary),
+humanevalpack.jsonl.gz (Python functions with a bug: code) and gsm8k_train.jsonl.gz (math); TRACES has chat.jsonl
+(instructions of AlpacaEval in GPT-2's token ids: chat); VOCABULARY has GPT-2's encoder.json and vocab.bpe.
 """
 
 from __future__ import annotations
