@@ -203,7 +203,7 @@ def _quantile(values: Sequence[tuple[float, float]], share: float) -> float:
     return 0.0
 
 
-def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[float]) -> int:
+def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[float], node_value: float = 0.0) -> int:
     """Nodes to send through the model, the root included: the most expected tokens per second.
 
     Maximises ``(1 + sum of the first n - 1 path probabilities) / T(n)`` over n, 1 (no draft) included; among equal
@@ -212,6 +212,7 @@ def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[flo
     Args:
         path_probabilities: Estimated probability that each draft node is accepted, in draft order, without the root.
         pass_seconds: ``pass_seconds[n - 1]`` is T(n); wider passes are not considered.
+        node_value: Expected tokens that each draft node brings besides, added to its probability.
 
     >>> choose_width([0.9, 0.5, 0.1], [1.0, 1.3, 1.4, 1.9])
     3
@@ -221,7 +222,7 @@ def choose_width(path_probabilities: Sequence[float], pass_seconds: Sequence[flo
     expected = 1.0
     best, best_rate = 1, 1.0 / pass_seconds[0]
     for width, probability in enumerate(path_probabilities[: len(pass_seconds) - 1], start=2):
-        expected += probability
+        expected += probability + node_value
         rate = expected / pass_seconds[width - 1]
         if rate > best_rate:
             best, best_rate = width, rate

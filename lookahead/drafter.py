@@ -183,7 +183,7 @@ class Request(DraftRequest):
             return ChainRule(pass_seconds, chain)
         if self._rule is None or self._rule[0] is not pass_seconds:
             self._rule = pass_seconds, StopRule(pass_seconds)
-        return self._rule[1].fresh()
+        return self._rule[1].fresh(0.0 if self._recycled is None else self._recycled.row_value)
 
     @property
     def recycles(self) -> bool:

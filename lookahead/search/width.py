@@ -11,6 +11,8 @@ from lookahead.draft import Chain
 class StopRule:
     """The width that maximises expected tokens per second, (1 + sum of path probabilities) / T(n).
 
+    Where later drafts learn from a node whether it is accepted or not, it counts a little more (``fresh``).
+
     T(n) need not be monotonic, so a wider pass may pay where a narrower one does not: the search continues until
     even nodes as probable as the one at hand could not beat the best width found.
 
@@ -36,12 +38,14 @@ class StopRule:
         self._best_rate = 0.0
         self._done = 0
         self._sum = 1.0
+        self._node_value = 0.0
 
-    def fresh(self) -> StopRule:
-        """The same rule for another draft."""
+    def fresh(self, node_value: float = 0.0) -> StopRule:
+        """The same rule for another draft, in which each node brings so many tokens besides being accepted."""
         copy = StopRule.__new__(StopRule)
         copy._seconds, copy._knots = self._seconds, self._knots
         copy.over, copy.next_check, copy._best_rate, copy._done, copy._sum = False, 1, 0.0, 0, 1.0
+        copy._node_value = node_value
         return copy
 
     def reached(self, probabilities: Sequence[float], bound: float) -> bool:
@@ -57,7 +61,7 @@ class StopRule:
             return self.over
         self.next_check = n + 1 + (n >> 2)
         self._advance(probabilities)
-        seconds, total = self._seconds, self._sum
+        seconds, total, bound = self._seconds, self._sum, bound + self._node_value
         if n < len(seconds) and (total + bound) / seconds[n] > self._best_rate:
             return False
         self.over = not any(
@@ -68,13 +72,13 @@ class StopRule:
     def _advance(self, probabilities: Sequence[float]) -> None:
         for n in range(self._done, len(probabilities)):
             if n:
-                self._sum += probabilities[n]
+                self._sum += probabilities[n] + self._node_value
             self._best_rate = max(self._best_rate, self._sum / self._seconds[n])
         self._done = len(probabilities)
 
     def width(self, probabilities: Sequence[float]) -> int:
         """The best number of nodes, the root included; the narrower one of equals."""
-        return choose_width(probabilities[1:], self._seconds)
+        return choose_width(probabilities[1:], self._seconds, self._node_value)
 
 
 class ChainRule(StopRule):

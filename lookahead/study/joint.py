@@ -104,6 +104,11 @@ class _Setting:
         self.recycled: RecycledLogits | None = None
         self.confidence: Confidence
 
+    @property
+    def row_value(self) -> float:
+        """Tokens that a draft node is worth besides being accepted."""
+        return 0.0 if self.recycled is None else self.recycled.row_value
+
 
 class _Alike(NamedTuple):
     """What searches begin with: those with the same but for the confidence may turn out to be the same."""
@@ -119,12 +124,13 @@ _Drafting = tuple[_Setting, Cut]
 """A setting and the bounds of its next draft."""
 
 
-def best_widths(probabilities: Sequence[float], seconds: Sequence[float]) -> list[int]:
+def best_widths(probabilities: Sequence[float], seconds: Sequence[float], node_value: float = 0.0) -> list[int]:
     """What ``choose_width`` says of the first n nodes, for every n from 0 to the narrower of both.
 
     Args:
         probabilities: Path probability of every node, the root's first.
         seconds: ``seconds[n - 1]`` is T(n).
+        node_value: What each draft node brings besides (see ``choose_width``).
 
     >>> best_widths([1.0, 0.9, 0.5, 0.1], [1.0, 1.3, 1.4, 1.9])
     [1, 1, 2, 3, 3]
@@ -132,7 +138,7 @@ def best_widths(probabilities: Sequence[float], seconds: Sequence[float]) -> lis
     expected, best, best_rate = 1.0, 1, 1.0 / seconds[0]
     found = [1, 1]
     for width, (probability, time) in enumerate(zip(probabilities[1:], seconds[1:], strict=False), start=2):
-        expected += probability
+        expected += probability + node_value
         rate = expected / time
         if rate > best_rate:
             best, best_rate = width, rate
@@ -205,7 +211,7 @@ class _Walk:
             if width < 2 or longest < 1:
                 self._move(setting, done, 1, 0, None)
                 continue
-            cut = Cut(width, longest, setting.rule and setting.rule.fresh())
+            cut = Cut(width, longest, setting.rule and setting.rule.fresh(setting.row_value))
             if setting.config.ranking == "frequency":
                 frequent.setdefault((setting.config.strategy, setting.recycled), []).append((setting, cut))
                 continue
@@ -271,7 +277,7 @@ class _Walk:
             if cut.rule is not None:
                 probabilities = cut.seen.probabilities
                 if cut.seen not in best:
-                    best[cut.seen] = best_widths(probabilities, self._seconds)
+                    best[cut.seen] = best_widths(probabilities, self._seconds, group[0][0].row_value)
                 kept = best[cut.seen][cut.nodes]
                 expected = (1.0 + sum(probabilities[1:kept])) - 1.0
             accepted = cut.search.accepted(cut, kept)
@@ -308,7 +314,8 @@ class _Walk:
             for setting, cut in members:
                 kept = cut.width if search.full else min(cut.width, len(nodes))
                 if cut.rule is not None:
-                    best = best or best_widths([grown.probabilities[node] for node in nodes], self._seconds)
+                    probabilities = [grown.probabilities[node] for node in nodes]
+                    best = best or best_widths(probabilities, self._seconds, first.row_value)
                     kept = best[kept]
                 self._move(setting, done, kept, bisect_left(ranks, kept), grown)
 

@@ -34,15 +34,19 @@ def rate(probabilities, seconds, width: int) -> float:
     return (1 + sum(probabilities[: width - 1])) / seconds[width - 1]
 
 
-@given(falling, any_seconds | measured_seconds())
-def test_a_search_that_stops_early_finds_the_best_cut_of_all(probabilities, seconds):
-    rule = StopRule(seconds).fresh()
+values = st.sampled_from([0.0, 0.015]) | st.floats(0, 1)
+
+
+@given(falling, any_seconds | measured_seconds(), values)
+def test_a_search_that_stops_early_finds_the_best_cut_of_all(probabilities, seconds, value):
+    rule = StopRule(seconds).fresh(value)
     nodes = nodes_of(probabilities)
     made = next((n for n in range(1, len(nodes)) if rule.reached(nodes[:n], probabilities[n - 1])), len(nodes))
     width = rule.width(nodes[:made])
     assert width <= made
-    best = max(rate(probabilities, seconds, n) for n in range(1, len(nodes) + 1))
-    assert rate(probabilities, seconds, width) >= best * (1 - 1e-5)
+    worth = [probability + value for probability in probabilities]
+    best = max(rate(worth, seconds, n) for n in range(1, len(nodes) + 1))
+    assert rate(worth, seconds, width) >= best * (1 - 1e-5)
 
 
 @given(falling, any_seconds, st.floats(1, 3))
@@ -65,9 +69,12 @@ def test_a_search_that_is_over_stays_over(probabilities, cheap, dear):
         assert rule.reached(nodes[:made], probabilities[made - 1] / 2)
 
 
-@given(falling, any_seconds)
-def test_the_width_is_choose_width(probabilities, seconds):
-    assert StopRule(seconds).width(nodes_of(probabilities)) == choose_width(probabilities, seconds)
+@given(falling, any_seconds, values)
+def test_the_width_is_choose_width(probabilities, seconds, value):
+    width = choose_width(probabilities, seconds, value)
+    assert StopRule(seconds).fresh(value).width(nodes_of(probabilities)) == width
+    worth = [probability + value for probability in probabilities]
+    assert rate(worth, seconds, width) == pytest.approx(max(rate(worth, seconds, n) for n in range(1, len(worth) + 2)))
 
 
 @given(falling, any_seconds, falling)

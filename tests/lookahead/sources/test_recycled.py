@@ -14,7 +14,8 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.search.best_first import Search
 from lookahead.search.confidence import Confidence
-from lookahead.sources.recycled import RANKS, ROW_BYTES, RecycledLogits
+from lookahead.sources.recycled import LATELY_LISTED, LATELY_RANK, RANKS, ROW_BYTES, ROW_VALUE, RecycledLogits
+from lookahead.sources.source import Level
 from tests.lookahead.fake_backend import FakeBackend, row
 
 ids = st.integers(0, 9)
@@ -36,6 +37,17 @@ def read_on(source: RecycledLogits, context: list[int], *passes: list[tuple[int,
     return source
 
 
+def rows_at(source: RecycledLogits) -> list[Level]:
+    """Its levels without what was likely lately."""
+    return [level for level in source.levels(source.locus()) if level[0] in RANKS]
+
+
+def lately(source: RecycledLogits) -> list[int]:
+    """The tokens that were likely lately, the heaviest first."""
+    levels = [level for level in source.levels(source.locus()) if level[0] == LATELY_RANK]
+    return [token for level in levels for _, token, _ in source.candidates(level)]
+
+
 @given(passes, st.lists(ids, min_size=2, max_size=5))
 def test_levels_are_the_last_rows_of_the_last_two_tokens_and_of_the_last_one(read, context):
     source = after(context, *read)
@@ -45,12 +57,12 @@ def test_levels_are_the_last_rows_of_the_last_two_tokens_and_of_the_last_one(rea
     for place, found in enumerate(likely):
         expected[1, chain[place]] = expected[2, *chain[max(0, place - 1) : place + 1]] = found
     wanted = [(RANKS[0], expected.get((2, *context[-2:]))), (RANKS[1], expected.get((1, context[-1])))]
-    levels = list(source.levels(source.locus()))
+    levels = rows_at(source)
     assert [(level[0], [token for _, token, _ in source.candidates(level)]) for level in levels] in (
         [(length, found) for length, found in wanted if found],
         [(length, found) for length, found in wanted[:1] if found],  # the same row twice is one level
     )
-    for level in levels:
+    for level in source.levels(source.locus()):
         weights = [weight for weight, _, _ in source.candidates(level)]
         assert weights == sorted(weights, reverse=True)
         assert abs(sum(weights) - level[1]) < 1e-9
@@ -74,7 +86,50 @@ def test_a_row_of_zeros_says_nothing():
     source.read([4, 5], [-1, 0], bytes(ROW_BYTES) + row(6))
     assert list(source.levels(source.locus())) == []
     source.follow([5])
-    assert [level[0] for level in source.levels(source.locus())] == [RANKS[0]]
+    assert [level[0] for level in source.levels(source.locus())] == [RANKS[0], LATELY_RANK]
+    assert lately(source) == [6]
+
+
+@given(passes, st.lists(ids, min_size=1, max_size=5))
+def test_lately_are_the_tokens_of_the_rows_and_the_last_level_everywhere(read, context):
+    source = after(context, *read)
+    held = {token_id for one in read for _, likely in one for token_id in likely}
+    assert set(lately(source)) <= held
+    assert len(lately(source)) == min(len(held), LATELY_LISTED)
+    further = list(source.levels(source.advance(source.locus(), 99)))
+    assert further[-1:] == list(source.levels(source.locus()))[-1:]
+
+
+def test_what_was_likely_after_the_wrong_guess_comes_first_after_the_right_token():
+    """The draft had 5 and 6 after 4, the model wrote 7: what follows it may well be what follows 5 and 6."""
+    source = RecycledLogits()
+    source.follow([4])
+    source.read([4, 5, 6, 8], [-1, 0, 0, 1], row(1) + row(2, 3) + row(3) + row(9))
+    source.follow([7])
+    assert lately(source)[0] == 3
+    assert set(lately(source)) == {1, 2, 3, 9}
+    source.read([7], [-1], row(2))
+    source.follow([2])
+    assert lately(source)[0] == 2  # what the passes before found likely fades
+    source.read([2], [-1], bytes(ROW_BYTES))
+    source.follow([1])
+    assert set(lately(source)) == {1, 2, 3, 9}
+
+
+def test_a_draft_node_is_worth_more_where_its_row_is_kept(monkeypatch: pytest.MonkeyPatch):
+    source = RecycledLogits()
+    assert source.row_value == 0
+    source.read([4], [-1], row(5))
+    assert source.row_value == ROW_VALUE
+    costs = PassCosts((1, 64), (1.0, 1.64))  # a node costs 1 % of a pass
+    widths: dict[tuple[bool, float], int] = {}
+    for recycles in (False, True):
+        for value in (0.0, 0.1):
+            monkeypatch.setattr("lookahead.sources.recycled.ROW_VALUE", value)
+            _, steps = run_of(LookaheadConfig(), recycles, costs)
+            widths[recycles, value] = sum(len(step.draft or ()) for step in steps)
+    assert widths[True, 0.1] > widths[True, 0.0]
+    assert widths[False, 0.1] == widths[False, 0.0]
 
 
 def test_alone_it_drafts_the_likeliest_paths_and_learns_what_was_right():
