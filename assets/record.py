@@ -24,6 +24,8 @@ from lookahead.runs.recorder import RecordedRun
 RUNS = Path(__file__).parent / "runs"
 WIDTH = 16
 """Every draft is this wide, whether it pays or not: a visitor is to see real trees."""
+WIDE = {"free-text": 32}
+"""Examples with wider drafts than pay: a visitor is to see that as well."""
 KNOWN_WIDTH = 64
 """T(n) is recorded up to this width, for other settings to be tried on the examples."""
 
@@ -63,7 +65,10 @@ def recorded(backend: HFBackend, info: ModelInfo, preset: Preset, most: int, tri
         tries: How often each of the two is made.
     """
     prompt = compose(preset.document, preset.prompt)
-    prompt_ids, config = backend.encode(prompt), LookaheadConfig(decoding_length=WIDTH, budget="fixed")
+    prompt_ids, config = (
+        backend.encode(prompt),
+        LookaheadConfig(decoding_length=WIDE.get(preset.slug, WIDTH), budget="fixed"),
+    )
     made: dict[str, list[RunRecord]] = {"lookahead": [], "plain": []}
     for _ in range(tries):
         for method, records in made.items():

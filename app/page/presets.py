@@ -1,5 +1,5 @@
-"""Prompts to start from, each also an example that was recorded: first those that drafts help most, last those that
-they slow down."""
+"""Prompts to start from, each also an example that was recorded: first those that drafts help most, last one whose
+drafts are wider than pays."""
 
 from __future__ import annotations
 
