@@ -13,7 +13,8 @@ from lookahead.drafter import Drafter, Request
 from lookahead.replay import Replay
 from lookahead.setting import MAX_NUMBER
 from lookahead.sources.expected import ExpectedText
-from lookahead.sources.source import Locus, Source, longest_first
+from lookahead.sources.recycled import LATELY_RANK, RecycledLogits
+from lookahead.sources.source import Level, Locus, Source, longest_first
 from lookahead.study.material import Sample
 from lookahead.study.replayed import expected_of, output_of, replay_of
 from lookahead.study.result import Loss
@@ -131,12 +132,20 @@ def _loci(sources: Sequence[Source], path: Sequence[int]) -> list[Locus]:
 def _seen(sources: Sequence[Source], path: Sequence[int], token_id: int) -> bool:
     """Whether any source has seen a token after the last of the context and these tokens, or expects it in its place.
 
-    Where no context matches, a draft holds the most frequent tokens. That one of them comes next is no repeat.
+    Where no context matches, a draft holds tokens that are frequent, or were likely lately. That one of them comes next
+    is no repeat.
     """
     return any(
-        (level[0] > 0 or sources[number].kind == ExpectedText.kind) and sources[number].holds(level, token_id)
+        _has_context(sources[number], level) and sources[number].holds(level, token_id)
         for number, level in longest_first(sources, _loci(sources, path))
     )
+
+
+def _has_context(source: Source, level: Level) -> bool:
+    """Whether a level knows what follows the token before, or what is expected in its place."""
+    if source.kind == RecycledLogits.kind:
+        return level[0] > LATELY_RANK
+    return level[0] > 0 or source.kind == ExpectedText.kind
 
 
 def _guessed(sources: Sequence[Source], path: Sequence[int], following: Sequence[int], most: int) -> int:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain
-from lookahead.study.losses import losses, lost_tokens, summed
+from lookahead.sources.recycled import RecycledLogits
+from lookahead.study.losses import _seen, losses, lost_tokens, summed
 from lookahead.study.material import Sample
 from lookahead.study.replayed import replayed
 from lookahead.study.result import Loss
+from tests.lookahead.fake_backend import row
 from tests.lookahead.study.samples import FLAT, STEEP, configs, corpus, recorded, traces
 
 BASE = LookaheadConfig()
@@ -128,3 +130,13 @@ def test_on_recorded_runs_of_trees_and_of_chains():
 def test_losses_of_several_samples_add_up():
     both = summed([Loss("unseen", 2, 0), Loss("width", 3, 9), Loss("unseen", 2, 0)])
     assert both == (Loss("unseen", 4, 0), Loss("width", 3, 9))
+
+
+def test_a_token_that_was_only_likely_lately_was_never_seen_there():
+    source = RecycledLogits()
+    source.read([4, 5], [-1, 0], row(6) + row(7))
+    source.follow([8])
+    assert any(source.holds(level, 7) for level in source.levels(source.locus()))
+    assert not _seen([source], [], 7)
+    source.follow([5])
+    assert _seen([source], [], 7)
