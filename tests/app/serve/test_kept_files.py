@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
+import brotli
 import pytest
 from gradio.brotli_middleware import BrotliMiddleware
 from starlette.applications import Starlette
@@ -12,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
+from app.serve import kept_files
 from app.serve.kept_files import KeptFiles
 from app.serve.modules import PREFIX
 
@@ -31,6 +35,8 @@ class Served:
             headers = {"etag": '"1"'}
             if request.headers.get("if-none-match") == '"1"':
                 return Response(status_code=304, headers=headers)
+            if "cookie" in request.url.path:
+                headers["set-cookie"] = "whose=1"
             missing = "missing" in request.url.path
             return Response(TEXT, 404 if missing else 200, headers=headers, media_type="text/javascript")
 
@@ -65,10 +71,20 @@ def test_nothing_else_is_kept(served: Served, path: str) -> None:
     assert set(served.asked.values()) == {2}
 
 
-def test_what_is_missing_is_not_kept(served: Served) -> None:
-    path = "/assets/missing.js"
-    assert [served.client.get(path, headers=BR).status_code for _ in range(2)] == [404, 404]
+@pytest.mark.parametrize(("path", "status"), [("/assets/missing.js", 404), ("/assets/cookie.js", 200)])
+def test_what_is_missing_or_for_one_visitor_is_not_kept(served: Served, path: str, status: int) -> None:
+    assert [served.client.get(path, headers=BR).status_code for _ in range(2)] == [status, status]
     assert served.asked[path] == 2
+
+
+def test_no_more_than_so_many_bytes_are_kept(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a disk takes INDEX.js for index.js, a file has many paths."""
+    size = int(served.client.get("/assets/a.js", headers=BR).headers["content-length"])
+    monkeypatch.setattr(kept_files, "MOST_BYTES", 2 * size)
+    for path, times in (("/assets/b.js", 1), ("/assets/c.js", 2)):
+        answers = [served.client.get(path, headers=BR).text for _ in range(2)]
+        assert answers == [TEXT, TEXT]
+        assert served.asked[path] == times
 
 
 def test_who_knows_the_file_or_cannot_unpack_it_is_answered_by_the_app(served: Served) -> None:
@@ -80,3 +96,37 @@ def test_who_knows_the_file_or_cannot_unpack_it_is_answered_by_the_app(served: S
     assert "content-encoding" not in plain.headers
     assert served.client.head(path, headers=BR).status_code == 200
     assert served.asked[path] == 4
+
+
+def test_a_visitor_that_leaves_leaves_no_part_of_a_file() -> None:
+    """Starlette stops reading a file in the middle when its visitor is gone."""
+    gone = True
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": TEXT.encode(), "more_body": True})
+        if not gone:
+            await send({"type": "http.response.body", "body": b"// end", "more_body": False})
+
+    kept = KeptFiles(app)
+
+    def ask() -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        headers = [(b"accept-encoding", b"br")]
+        scope = {"type": "http", "method": "GET", "path": "/assets/b.js", "headers": headers}
+        asyncio.run(kept(scope, receive, send))
+        return sent
+
+    assert ask() == []
+    gone = False
+    for _ in range(2):
+        start, body = ask()
+        assert start["status"] == 200
+        assert brotli.decompress(body["body"]) == f"{TEXT}// end".encode()
