@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.model.error_line import error_line
 from app.serve.modules import PREFIX
+from app.serve.paths import path_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 CLOSED = (
@@ -261,7 +262,7 @@ class Guard:
         host = _split(hosts[0]) if len(hosts) == 1 and _ADDRESS.fullmatch(hosts[0]) else None
         if host is None or not self.hosts.known(host[0], place):
             return PlainTextResponse("This host is not allowed. Start the app with --allow-host NAME to allow it.", 403)
-        if scope["path"].startswith(CLOSED):
+        if path_of(scope).startswith(CLOSED):
             return PlainTextResponse("Not found.", 404)
         if scope["method"] not in SAFE:
             hidden = "origin" not in headers and headers.get("sec-fetch-site") == "cross-site"
@@ -302,7 +303,7 @@ def _failure(scope: Scope, error: Exception) -> Response:
     """The answer to a request that broke, in one line."""
     if isinstance(error, _BodyError):
         return PlainTextResponse(*error.args)
-    misfit = isinstance(error, _MISFITS) and scope["path"].startswith(_GRADIO) and PREFIX not in scope["path"]
+    misfit = isinstance(error, _MISFITS) and path_of(scope).startswith(_GRADIO) and PREFIX not in scope["path"]
     # Anybody can send requests that do not fit, so their tracebacks are not logged.
     logging.getLogger(__name__).warning("%s failed", scope["path"], exc_info=None if misfit else error)
     if misfit:

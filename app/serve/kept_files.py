@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.serve.modules import PREFIX
+from app.serve.paths import path_of
 
 MOST_BYTES = 32_000_000
 """Most that is kept; all files of Gradio together have 5 MB. Where a disk takes INDEX.js for index.js, a file has many
@@ -30,7 +31,7 @@ class KeptFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _asks_for_file(scope):
             return await self.app(scope, receive, send)
-        path = _path(scope)
+        path = path_of(scope)
         answer = self._kept.get(path)
         if answer is None:
             answer = await self._ask(scope, receive)
@@ -72,12 +73,8 @@ class KeptFiles:
         return {**start, "headers": headers}, {"type": "http.response.body", "body": body}
 
 
-def _path(scope: Scope) -> str:
-    return scope["path"].removeprefix(scope.get("root_path", ""))
-
-
 def _asks_for_file(scope: Scope) -> bool:
-    if scope["type"] != "http" or scope["method"] != "GET" or not _FILE.fullmatch(_path(scope)):
+    if scope["type"] != "http" or scope["method"] != "GET" or not _FILE.fullmatch(path_of(scope)):
         return False
     headers = Headers(scope=scope)
     return "br" in headers.get("accept-encoding", "") and not any(name in headers for name in _OWN)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.serve.modules import PREFIX, read
+from app.serve.paths import path_of
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ICON = ASSETS / "icon.svg"
@@ -30,7 +31,7 @@ def routes() -> list[Route]:
     """The addresses of ``PICTURES``."""
 
     async def picture(request: Request) -> FileResponse:
-        return FileResponse(PICTURES[request.scope["path"].removeprefix(request.scope.get("root_path", ""))])
+        return FileResponse(PICTURES[path_of(request.scope)])
 
     return [Route(path, picture) for path in PICTURES]
 
@@ -70,7 +71,7 @@ class PageHead:
         self.examples = examples
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or path_of(scope) != "/":
             return await self.app(scope, receive, send)
         start: Message = {}
         parts: list[bytes] = []

@@ -158,6 +158,9 @@ def test_every_answer_has_the_security_headers(path: str) -> None:
 )
 def test_routes_that_the_page_does_not_use_are_closed(path: str) -> None:
     assert _app(Hosts()).get(path, headers={"host": PAGE}).status_code == 404
+    behind = TestClient(_app(Hosts()).app, root_path="/look")
+    for root in ("", "/look"):  # a proxy may leave it in the path
+        assert behind.get(f"{root}{path}", headers={"host": PAGE}).status_code == 404
 
 
 def test_what_breaks_is_one_line() -> None:

@@ -6,8 +6,15 @@ import re
 from pathlib import Path
 
 import gradio
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from app.serve.page_head import ICON, PICTURES, with_tags
+from app.serve.page_head import ICON, PICTURES, PageHead, with_tags
 
 TEMPLATE = Path(gradio.__file__).parent / "templates" / "frontend" / "index.html"
 
@@ -27,6 +34,16 @@ def test_our_tags_take_the_place_of_gradios() -> None:
 def test_our_script_is_there_before_gradios() -> None:
     page = with_tags(TEMPLATE.read_bytes(), "https://my.site").decode()
     assert 0 < page.index("requestAnimationFrame") < page.index('<script type="module"')
+
+
+@pytest.mark.parametrize(("path", "ours"), [("/", True), ("/look/", True), ("/look/other", False)])
+def test_the_page_has_them_behind_a_proxy_that_leaves_its_path(path: str, ours: bool) -> None:
+    async def page(_: Request) -> HTMLResponse:
+        return HTMLResponse(TEMPLATE.read_bytes())
+
+    app = Starlette(routes=[Route("/{path:path}", page)], middleware=[Middleware(PageHead, {})])
+    answer = TestClient(app, root_path="/look").get(path)
+    assert ("requestAnimationFrame" in answer.text) == ours
 
 
 def test_a_link_to_an_example_says_which() -> None:
