@@ -64,7 +64,7 @@ def example(store: RunStore, name: Any) -> list[StoredRun]:
         for run_id, record in zip(ids, (pair.run, pair.greedy), strict=True):
             if record is not None:
                 parted = pair.parted if record is pair.greedy else None
-                run = from_record(record, "recorded run, mistakes included", parted)
+                run = from_record(record, "recorded, mistakes included", parted)
                 run.run_id = run_id
                 store.pin(run)
     return [run for run_id in ids if (run := store.get(run_id))]

@@ -92,11 +92,11 @@ def test_from_tab_to_tab_nothing_above_the_tabs_moves(phone: Page, width: int, h
         assert one["x"] + one["width"] <= next_one["x"]
 
 
-@pytest.mark.parametrize("example", ["Code", "Story"])
+@pytest.mark.parametrize("example", ["Code", "Free text"])
 def test_the_verdict_of_the_race_is_in_sight(phone: Page, example: str) -> None:
     phone.locator("#preset label", has_text=example).tap()
     expect(phone.locator("#sentence")).to_contain_text(
-        "only" if example == "Story" else "faster"
+        "only" if example == "Free text" else "faster"
     )  # the longest there is
     to_tab(phone, "race")
     hint = phone.locator("[data-race-hint]")

@@ -9,7 +9,7 @@ import { label, percent, plural } from '../lib/text.js';
 /** @import { DraftStep, Example, LeftOut, Lost, Mount, Phase, Run } from '../types' */
 
 const MARKUP = `
-<p class="lead"><span data-pitch>Fewer passes, often faster, the same text: <span data-who>the Trie guesses</span>, one pass checks. <span data-lead></span></span><span data-lost hidden><a data-lab></a> <span data-lost-says></span></span></p>
+<p class="lead"><span data-pitch>Fewer passes, often faster, same text: <span data-who>the Trie guesses</span>, one pass checks. <span data-lead></span></span><span data-lost hidden><a data-lab></a> <span data-lost-says></span></span></p>
 <p class="sentence" data-sentence role="status" aria-live="off">Loading …</p>
 <p class="about"><span data-about></span></p>`;
 
