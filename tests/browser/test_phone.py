@@ -79,7 +79,7 @@ def test_from_tab_to_tab_nothing_above_the_tabs_moves(phone: Page, width: int, h
     names, places = ["#sentence", ".about", ".four", ".written-text", ".tabs"], []
     for tab in ("tree", "trie", "mask", "race", "what-if"):
         to_tab(phone, tab)
-        expect(phone.locator("[data-about]")).to_contain_text("recorded run")
+        expect(phone.locator("[data-about]")).to_contain_text("recorded, mistakes")
         places.append(phone.evaluate(PLACES, names))
         assert phone.evaluate("[document.documentElement.scrollWidth, scrollY]") == [width, 0]
     assert all(place == places[0] for place in places)
