@@ -65,10 +65,8 @@ def recorded(backend: HFBackend, info: ModelInfo, preset: Preset, most: int, tri
         tries: How often each of the two is made.
     """
     prompt = compose(preset.document, preset.prompt)
-    prompt_ids, config = (
-        backend.encode(prompt),
-        LookaheadConfig(decoding_length=WIDE.get(preset.slug, WIDTH), budget="fixed"),
-    )
+    prompt_ids = backend.encode(prompt)
+    config = LookaheadConfig(decoding_length=WIDE.get(preset.slug, WIDTH), budget="fixed")
     made: dict[str, list[RunRecord]] = {"lookahead": [], "plain": []}
     for _ in range(tries):
         for method, records in made.items():

@@ -12,7 +12,7 @@ from app.serve.modules import PREFIX
 from app.serve.paths import path_of
 
 MOST_BYTES = 32_000_000
-"""Most that is kept; all files of Gradio together have 5 MB. Where a disk takes INDEX.js for index.js, a file has many
+"""Most that is kept; all files of Gradio together have 18 MB before they are compressed. Where a disk takes INDEX.js for index.js, a file has many
 paths."""
 _FILE = re.compile(rf"(?:/assets|{PREFIX}(?:/[\w-]+)*)/[\w.-]+\.(?:js|css)")
 _OWN = ("if-none-match", "range")
