@@ -12,8 +12,8 @@ from app.serve.modules import PREFIX
 from app.serve.paths import path_of
 
 MOST_BYTES = 32_000_000
-"""Most that is kept; all files of Gradio together have 18 MB before they are compressed. Where a disk takes INDEX.js for
-index.js, a file has many paths."""
+"""Most that is kept; all files of Gradio together have 18 MB before they are compressed. Where a disk takes INDEX.js
+for index.js, a file has many paths."""
 _FILE = re.compile(rf"(?:/assets|{PREFIX}(?:/[\w-]+)*)/[\w.-]+\.(?:js|css)")
 _OWN = ("if-none-match", "range")
 """Headers of questions that only the app itself answers."""

@@ -46,8 +46,8 @@ _SAME_PLACE = 4.0
 _PULL = tuple((share / SHARES) ** 0.25 for share in range(SHARES + 1))
 """What a token's share of a row adds to its weight: small shares come true almost as often as large ones."""
 ROW_VALUE = 0.015
-"""Tokens that a draft node is worth besides being accepted: its row makes later drafts better (modelled at 0.01: 1 %
-fewer to 4 % more tokens per second, by kind of text)."""
+"""Tokens that a draft node is worth besides being accepted: its row makes later drafts better (modelled at 0.01:
+1 % fewer to 4 % more tokens per second, by kind of text)."""
 
 _ONE = (1 << TOKEN_BITS) - 1
 _TWO = (1 << 2 * TOKEN_BITS) - 1
