@@ -13,7 +13,7 @@ import gradio as gr
 
 from app.model.host import ModelHost
 from app.model.loading import EMBEDDED
-from app.views.step_messages import short_count
+from app.views.step_messages import model_line, short_count
 from lookahead.costs import PassCosts
 
 TELL_SECONDS = 0.5
@@ -52,16 +52,18 @@ def model_picker(host: ModelHost) -> tuple[gr.HTML, gr.Dropdown]:
 
 
 def chip(host: ModelHost) -> str:
-    """The model's facts as HTML: one line, which opens to what was found out about it."""
+    """What Run uses, as HTML: one line, which opens to what was found out about it.
+
+    The examples were recorded with another model as a rule, so the line says what it is for.
+    """
     info = host.info
     name = info.name.rsplit("/", 1)[-1]
     verdict, why = EXACTNESS.get(info.exactness, ("one token per pass", ""))
-    facts = (name, short_count(info.parameters), info.dtype, info.device.upper())
-    lines = [info.name, f"{verdict}: {why}" if why else "", _pays(host.costs), host.notice]
+    lines = [model_line(info), f"{verdict}: {why}" if why else "", _pays(host.costs), host.notice]
     more = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     return (
         f"<details class='model' aria-label='Model'><summary title='{escape(verdict, quote=True)}'>"
-        f"{escape(' · '.join(facts))}</summary><div>{more}</div></details>"
+        f"{escape(f'Run uses {name} · {short_count(info.parameters)}')}</summary><div>{more}</div></details>"
     )
 
 

@@ -92,6 +92,24 @@ def test_a_stage_that_is_there_before_the_bar_has_its_place(open_page: Callable[
     assert page.evaluate(place) == with_bar
 
 
+def test_a_phone_keeps_the_place_of_the_row_of_examples(open_page: Callable[..., Page]) -> None:
+    page = open_page(width=390, reduced_motion="reduce")
+    page.wait_for_selector("#preset label")
+    place = "['#ask', '#buttons'].map((name) => JSON.stringify(document.querySelector(name).getBoundingClientRect()))"
+    with_row = page.evaluate(place)
+    page.evaluate("document.querySelector('#ask > .form:has(#preset), #ask > #preset').remove()")
+    assert page.evaluate(place) == with_row
+
+
+@pytest.mark.parametrize("beside", ["#preset", "#buttons"])
+def test_fields_wait_for_what_stands_beside_them(open_page: Callable[..., Page], beside: str) -> None:
+    """They would be drawn wider, and move."""
+    page = open_page(reduced_motion="reduce")
+    expect(page.locator("#fields")).to_be_visible()
+    page.evaluate(f"document.querySelector('{beside}').remove()")
+    expect(page.locator("#fields")).to_be_hidden()
+
+
 def test_the_chips_say_how_much_faster_or_slower_their_runs_were(open_page: Callable[..., Page]) -> None:
     page = open_page(reduced_motion="reduce")
     page.wait_for_selector("#preset label")

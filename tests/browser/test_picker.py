@@ -42,7 +42,7 @@ def test_the_page_follows_the_model(browser: Browser, url: str) -> None:
     page.goto(url)
     filled(page)
     chip, prompt = page.locator("#model-chip"), page.locator("#prompt")
-    expect(chip).to_contain_text("35k · float32")
+    expect(chip).to_contain_text("35k parameters · float32")
     expect(prompt).to_contain_text("Up to 127 tokens")
     _choose(page, "broken_model")
     expect(page.locator("#status p")).to_have_text(re.compile("^model .*broken_model"))
