@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftShape, DraftTree
+from lookahead.sources.recycled import Row
 
 
 class BackendError(ValueError):
@@ -104,6 +105,15 @@ class Recycling(Protocol):
     @property
     def successors(self) -> bytes:
         """Rows of the last pass (``sources/recycled.py``): one per node of the draft, of the prefill its last one."""
+        ...
+
+
+@runtime_checkable
+class KnowsBigrams(Protocol):
+    """A ``Backend`` that can also say what its model finds likely after a token by itself."""
+
+    def bigrams(self) -> Mapping[int, Row]:
+        """The rows of tokens by themselves (``sources/recycled.py``); the first call may compute them."""
         ...
 
 

@@ -239,14 +239,15 @@ def measured_lengths(longest: int) -> tuple[int, ...]:
     return (*powers, longest)
 
 
-def stored_costs_path(key: Mapping[str, str | int]) -> Path:
-    """The file of one setting (model, device, dtype, threads and versions, hashed).
+def cache_folder() -> Path:
+    """Where what was measured is kept: ``$LOOKAHEAD_CACHE``, or else the platform's cache folder."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False))
 
-    It is in ``$LOOKAHEAD_CACHE``, or else in the platform's cache folder.
-    """
-    folder = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False)
+
+def stored_costs_path(key: Mapping[str, str | int]) -> Path:
+    """The file of one setting (model, device, dtype, threads and versions, hashed) in the ``cache_folder``."""
     digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
-    return Path(folder) / "pass_costs" / f"{digest}.json"
+    return cache_folder() / "pass_costs" / f"{digest}.json"
 
 
 @dataclass(slots=True)

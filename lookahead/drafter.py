@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lookahead.config import LookaheadConfig
 from lookahead.draft import Chain, DraftTree, plain_ids
@@ -13,7 +13,7 @@ from lookahead.search.confidence import Confidence
 from lookahead.search.frequency import FrequencySearch
 from lookahead.search.width import ChainRule, StopRule
 from lookahead.sources.expected import ExpectedText
-from lookahead.sources.recycled import RecycledLogits
+from lookahead.sources.recycled import RecycledLogits, Row
 from lookahead.sources.source import Source
 from lookahead.sources.tries import FOLLOWED, MAX_DEPTH, OwnTrie, ReadTrie, Successors
 from lookahead.trie import Trie
@@ -189,6 +189,15 @@ class Request(DraftRequest):
     def recycles(self) -> bool:
         """Whether it drafts from what passes found likely (``recycle``)."""
         return self._recycled is not None
+
+    def know(self, bigrams: Mapping[int, Row]) -> None:
+        """Draft from what the model finds likely after tokens by themselves, too."""
+        if self._recycled is not None:
+            self._recycled.bigrams = bigrams
+
+    def asked_bigrams(self) -> bytes:
+        """Those of them that were looked up since the last call, each the first time (``RecycledLogits.asked``)."""
+        return b"" if self._recycled is None else self._recycled.asked()
 
     def recycle(self, successors: bytes) -> None:
         """Take what the pass found likely, before its tokens are committed.

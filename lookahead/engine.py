@@ -13,7 +13,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
 
-from lookahead.backend import Backend, DecodeSession, OutputText, Recycling
+from lookahead.backend import Backend, DecodeSession, KnowsBigrams, OutputText, Recycling
 from lookahead.config import GREEDY, LookaheadConfig, RunSettings, Sampling, stop_strings
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftTree, plain_ids
@@ -57,6 +57,12 @@ class LookaheadEngine:
         if self.config.budget != "adaptive" or self.config.decoding_length == 1 or self.backend.draft_shape == "none":
             return None
         return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
+
+    def prepare(self) -> None:
+        """Take the one-time costs of drafts now, before a clock starts: T(n), and the model's bigrams."""
+        _ = self.pass_costs
+        if "model" in self.config.sources and isinstance(self.backend, KnowsBigrams):
+            self.backend.bigrams()
 
     def generate(
         self,
@@ -169,6 +175,8 @@ class _Run:
         if isinstance(request, Request) and isinstance(session, Recycling) and request.recycles and self._may_pay():
             self._recycling = session, request
             session.recycle()
+            if isinstance(backend := self.engine.backend, KnowsBigrams):
+                request.know(backend.bigrams())
         self._passes, self._context_length, self._last_id = 0, len(self.prompt), self.prompt[-1]
         limit = self.engine.backend.context_limit
         in_context = self.max_new_tokens if limit is None else limit - len(self.prompt)
@@ -215,6 +223,7 @@ class _Run:
             left_out=left_out,
             successors=successors,
             chain=chain,
+            bigrams=self._recycling and (self._recycling[1].asked_bigrams() or None),
         )
         self._passes += 1
         self._context_length += count

@@ -107,6 +107,8 @@ class StepRecord:
         successors: What the model found likely after each node of the draft (after the last token of the prompt for the
             prefill), one row of ``sources/recycled.py`` each; None if the source ``model`` was off, or did not keep it.
         chain: What the pass read besides its draft, on a model that takes one branch; None where it takes trees.
+        bigrams: What the model finds likely after tokens by themselves, of those that the step looked up first: token
+            and row of ``sources/recycled.py``, ``BIGRAM_BYTES`` each; None if it looked up none, or did not keep them.
     """
 
     index: int
@@ -122,6 +124,7 @@ class StepRecord:
     left_out: LeftOut | None = None
     successors: bytes | None = None
     chain: Chain | None = None
+    bigrams: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from lookahead.draft import Chain, DraftTree
 from lookahead.drafter import Drafter, DraftRequest, Request
 from lookahead.metrics import decode_seconds, decode_steps
 from lookahead.records import RunRecord
-from lookahead.sources.recycled import ROW_BYTES
+from lookahead.sources.recycled import ROW_BYTES, bigrams_from
 from lookahead.trie import Trie
 from lookahead.verify import verify
 
@@ -50,6 +50,7 @@ class RecordedRows:
     def __init__(self, run: RunRecord) -> None:
         self._output = run.token_ids
         self.prefill = (run.steps[0].successors if run.steps else None) or b""
+        self.bigrams = bigrams_from(b"".join(step.bigrams or b"" for step in run.steps))
         self._passes: dict[int, tuple[DraftTree, bytes]] = {}
         self._rows: dict[tuple[int, tuple[int, ...]], bytes] = {}
         for step in run.steps[1:]:
@@ -119,6 +120,8 @@ class Replay:
         output_ids, most = self.output_ids, self.config.longest_branch
         room = len(output_ids) + most if self.room is None else self.room
         end = len(output_ids) if self.accept_last else len(output_ids) - 1
+        if self.rows and isinstance(self.request, Request):
+            self.request.know(self.rows.bigrams)
         self._recycle(self.rows.prefill if self.rows else b"")
         self._insert(self.request.commit, output_ids[:1])
         done = 1

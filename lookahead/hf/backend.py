@@ -13,6 +13,7 @@ from lookahead.backend import BackendError, DecodeSession, PassError, Unsupporte
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.draft import DraftShape
+from lookahead.hf.bigrams import known_bigrams
 from lookahead.hf.chain_session import ChainSession, PlainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
@@ -26,6 +27,7 @@ from lookahead.hf.refusals import check_decoder
 from lookahead.hf.session import ForwardPlan, TreeSession
 from lookahead.hf.text import OutputText, Vocabulary
 from lookahead.hf.threads import ThreadChoice
+from lookahead.sources.recycled import Bigrams
 
 
 class HFBackend:
@@ -80,6 +82,8 @@ class HFBackend:
         self._exactness: ExactVerdict | None = None
         self._notice: str | None = None
         self._fingerprint: str | None = None
+        self._bigrams: Bigrams | None = None
+        self._bigrams_lock = threading.Lock()
 
     @classmethod
     def from_pretrained(
@@ -259,6 +263,26 @@ class HFBackend:
             chains,
         )
         return self._curve.known(longest, self._setting(), timer, again)
+
+    def bigrams(self) -> Bigrams:
+        """What the model finds likely after a token by itself; the first call looks it up, or takes some seconds.
+
+        None of a model that takes no draft trees, or has no tokenizer.
+        """
+        plan = self._find_plan()
+        if plan is None or plan.chain is not None or self._vocabulary is None:
+            return Bigrams()
+        with self._bigrams_lock:
+            if self._bigrams is None:
+                before = [token_id for token_id in self.vocabulary.encode("\n", raw=True) if token_id < self.vocab_size]
+                key = {**self._setting(), "tokens": self.fingerprint}
+                rules = self.rules.without_processors()
+                self._bigrams = Bigrams()
+                if before:
+                    self._bigrams = known_bigrams(
+                        key, lambda rows: self._session(plan, rules, rows), before, self.vocab_size
+                    )
+            return self._bigrams
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Take the decode passes that a run made, in order, into the T(n) of later runs."""

@@ -2,7 +2,8 @@
 
 ``{"format": "lookahead-run", "version": 1, ...}`` with the records of ``records.py``: the objects of a file have their
 fields, within limits. A draft's sources are one letter per node, probabilities keep 6 decimals and times the tenth of a
-microsecond; ``successors`` is base64. ``rules.py`` says how the fields must fit together and fit the vocabulary.
+microsecond; ``successors`` and ``bigrams`` are base64. ``rules.py`` says how the fields must fit together and fit the
+vocabulary.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ VERSION = 1
 MAX_TOKEN_CHARACTERS = 1000
 """Longest text of one token."""
 MAX_SUCCESSORS = 2_000_000
-"""Most characters for what the model found likely (``StepRecord.successors``); a file that needs more has none."""
+"""Most characters for what the model found likely (``successors`` and ``bigrams`` of all steps); a file that needs more
+has none of it."""
 
 LETTERS = {ROOT_SOURCE: "r", **{name: info.letter for name, info in SOURCES.items()}}
 """Source of a draft node and its letter."""
@@ -162,11 +164,12 @@ def written(run: RunRecord) -> dict[str, Any]:
     found = msgspec.to_builtins(run, str_keys=True, enc_hook=_number)
     first, again = run.first_token_seconds, run.repeat_seconds
     last = {name: found.pop(name) for name in ("prompt_ids", "expected_ids", "steps")}
-    too_many = sum(len(step["successors"] or "") for step in last["steps"]) > MAX_SUCCESSORS
+    found_likely = ("successors", "bigrams")
+    too_many = sum(len(step[name] or "") for step in last["steps"] for name in found_likely) > MAX_SUCCESSORS
     for step in last["steps"]:
-        _write_step(step)
         if too_many:
-            step["successors"] = None
+            step |= dict.fromkeys(found_likely)
+        _write_step(step)
     if run.sampling.greedy:
         del found["sampling"]
     return {
@@ -198,8 +201,9 @@ def _write_step(step: dict[str, Any]) -> None:
         draft["sources"] = "".join(LETTERS[source] for source in draft["sources"])
     if (left_out := step["left_out"]) and (best := left_out["best"]):
         best |= {"probability": round(best["probability"], 6), "source": LETTERS[best["source"]]}
-    if step["chain"] is None:
-        del step["chain"]
+    for name in ("chain", "bigrams"):
+        if step[name] is None:
+            del step[name]
 
 
 def run_from(part: Any) -> RunRecord:

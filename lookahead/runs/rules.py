@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from lookahead.draft import Chain, DraftTree
 from lookahead.records import RunRecord, StepRecord
-from lookahead.sources.recycled import ROW_BYTES, TOP, rows_of
+from lookahead.sources.recycled import BIGRAM_BYTES, ROW_BYTES, rows_of
 from lookahead.strict_json import SchemaError
 from lookahead.trie import MAX_TOKEN_ID
 from lookahead.verify import verify
@@ -38,6 +38,7 @@ def check_run(run: RunRecord) -> None:
             _check_decode(run, step, last_id)
             _check_chain(run, step)
         _check_successors(run, step)
+        _check_bigrams(run, step)
         if not step.emitted_ids:
             _fail(place, "emitted_ids", "empty; every pass emits at least one token")
         if place < len(run.steps) - 1 and step.finish_reason is not None:
@@ -124,14 +125,30 @@ def _check_successors(run: RunRecord, step: StepRecord) -> None:
     nodes = len(step.target_ids)
     if len(packed) != ROW_BYTES * nodes:
         _fail(step.index, "successors", f"{len(packed)} bytes for {nodes} nodes; need {ROW_BYTES} per node")
+    for place in range(nodes):
+        _check_row(run, step, "successors", place, packed[ROW_BYTES * place : ROW_BYTES * (place + 1)])
+
+
+def _check_bigrams(run: RunRecord, step: StepRecord) -> None:
+    """A token of the vocabulary and its row, one after the other."""
+    packed = step.bigrams or b""
+    if len(packed) % BIGRAM_BYTES:
+        _fail(step.index, "bigrams", f"{len(packed)} bytes; need {BIGRAM_BYTES} each")
+    for place, start in enumerate(range(0, len(packed), BIGRAM_BYTES)):
+        token_id = int.from_bytes(packed[start : start + BIGRAM_BYTES - ROW_BYTES], "little")
+        if token_id > _last_id(run):
+            _fail(step.index, "bigrams", f"token {token_id}; need 0 to {_last_id(run)}")
+        _check_row(run, step, "bigrams", place, packed[start + BIGRAM_BYTES - ROW_BYTES : start + BIGRAM_BYTES])
+
+
+def _check_row(run: RunRecord, step: StepRecord, field: str, place: int, packed: bytes) -> None:
     numbers = rows_of(packed)
-    for start in range(0, len(numbers), TOP):
-        row = [number for number in numbers[start : start + TOP] if number]
-        ids, shares = [number >> 8 for number in row], [number & 255 for number in row]
-        if any(numbers[start + len(row) : start + TOP]) or 0 in shares or shares != sorted(shares, reverse=True):
-            _fail(step.index, "successors", f"row {start // TOP}: need shares that fall, and zeros behind them")
-        if len(set(ids)) < len(ids) or any(token_id > _last_id(run) for token_id in ids):
-            _fail(step.index, "successors", f"row {start // TOP}: need different tokens, 0 to {_last_id(run)}")
+    row = [number for number in numbers if number]
+    ids, shares = [number >> 8 for number in row], [number & 255 for number in row]
+    if any(numbers[len(row) :]) or 0 in shares or shares != sorted(shares, reverse=True):
+        _fail(step.index, field, f"row {place}: need shares that fall, and zeros behind them")
+    if len(set(ids)) < len(ids) or any(token_id > _last_id(run) for token_id in ids):
+        _fail(step.index, field, f"row {place}: need different tokens, 0 to {_last_id(run)}")
 
 
 def _check_left_out(run: RunRecord, step: StepRecord, tree: DraftTree) -> None:

@@ -7,6 +7,9 @@ tokens of the last passes' rows, wherever they stood, most of all those after to
 the last one. What follows a wrong guess often follows the right token as well, and what the model weighed and did not
 write often comes soon.
 
+A token that this run has not seen has no row yet. For it there are the model's own **bigrams**: what it finds likely
+after that token by itself, computed once per model (``hf/bigrams.py``; Stewart et al. 2024, arXiv:2411.03786).
+
 A **row** holds the ``TOP`` likeliest successors of one token as ``TOP`` whole numbers of 32 bits (little-endian in
 bytes): token id * 256 + share, the shares being the tokens' probabilities relative to each other, in 255ths, the
 largest first; 0 means no token. A run file keeps the same numbers, so a replay drafts what the run drafted.
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
 from operator import itemgetter
 
@@ -35,8 +38,8 @@ RANKS = (4, 3)
 """Suffix lengths that a row ranks with, after two tokens and after one: the model's own distribution is as good a guess
 as what was read after so many (measured: tokens per pass at 8 nodes 7 % to 13 % above those of lengths 2 and 1)."""
 
-LATELY_RANK = 1
-"""Suffix length that what was likely lately ranks with: before the tokens that are merely frequent."""
+BIGRAM_RANK = LATELY_RANK = 1
+"""Suffix length that a bigram and what was likely lately rank with: before the tokens that are merely frequent."""
 LATELY_LISTED, LATELY_KEPT = 24, 64
 """Tokens of it that are proposed, and that are remembered."""
 _FADE = 0.6
@@ -60,6 +63,9 @@ _SURE = ((64, 1), (110, 2), (170, 4), (225, 8), (SHARES + 1, 16))
 of its weight, so how sure the model was makes the class."""
 
 Row = Sequence[int]
+_NUMBER_BYTES = 4
+BIGRAM_BYTES = _NUMBER_BYTES + ROW_BYTES
+"""A bigram row as runs record it: the token in 32 bits, then the row."""
 
 
 def rows_of(packed: bytes) -> array[int]:
@@ -69,6 +75,35 @@ def rows_of(packed: bytes) -> array[int]:
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+class Bigrams(Mapping[int, Row]):
+    """The rows of the tokens 0, 1, ... by themselves, as far as they were computed.
+
+    Args:
+        packed: A row per token; one of zeros is none.
+    """
+
+    def __init__(self, packed: bytes = b"") -> None:
+        self._numbers = rows_of(packed)
+
+    def __getitem__(self, token_id: int) -> Row:
+        row = self._numbers[TOP * token_id : TOP * token_id + TOP]
+        if not row or not row[0]:
+            raise KeyError(token_id)
+        return row
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([token_id for token_id, first in enumerate(self._numbers[::TOP]) if first])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def bigrams_from(packed: bytes) -> dict[int, Row]:
+    """The bigrams that a run recorded, by token (see ``RecycledLogits.asked``)."""
+    numbers = rows_of(packed)
+    return {numbers[start]: numbers[start + 1 : start + 1 + TOP] for start in range(0, len(numbers), TOP + 1)}
 
 
 class RecycledLogits:
@@ -81,6 +116,7 @@ class RecycledLogits:
         most_rows: Rows that are kept; those written longest ago go first.
 
     Attributes:
+        bigrams: The rows of tokens by themselves, for those that the run has not seen.
         rows: The rows by the last two tokens and by the last one, the one written last at the end.
         version: Grows with every pass that is read.
     """
@@ -90,6 +126,9 @@ class RecycledLogits:
 
     def __init__(self, most_rows: int = MOST_ROWS) -> None:
         self._most = most_rows
+        self.bigrams: Mapping[int, Row] = {}
+        self._asked: dict[int, Row | None] = {}
+        self._unsaid: list[int] = []
         self.rows: dict[int, Row] = {}
         self.version = 0
         self._locus = _TWO  # no token has so large an id
@@ -158,14 +197,44 @@ class RecycledLogits:
         return (locus << TOKEN_BITS | token_id) & _TWO
 
     def levels(self, locus: int) -> Iterator[Level]:
-        """The row of the last two tokens, that of the last one unless it is the same, and what was likely lately."""
+        """The row of the last two tokens, that of the last one unless it is the same, and what was likely lately.
+
+        For a token without a row its bigram comes before the last.
+        """
         after_two, after_one = self.rows.get(locus | _PAIR), self.rows.get(locus & _ONE)
         if after_two is not None:
             yield self._row_level(RANKS[0], locus | _PAIR, after_two)
         if after_one is not None and after_one is not after_two:
             yield self._row_level(RANKS[1], locus & _ONE, after_one)
+        elif after_one is None and self.version and (bigram := self._bigram(locus & _ONE)) is not None:
+            yield self._row_level(BIGRAM_RANK, locus & _ONE, bigram)
         if self._level is not None:
             yield self._level
+
+    def _bigram(self, token_id: int) -> Row | None:
+        """The row of a token by itself, noted for the record of the run."""
+        if token_id not in self._asked:
+            row = self._asked[token_id] = self.bigrams.get(token_id)
+            if row is not None:
+                self._unsaid.append(token_id)
+        return self._asked[token_id]
+
+    def asked(self) -> bytes:
+        """The bigrams that were looked up since the last call, each the first time: ``BIGRAM_BYTES`` each."""
+        if not self._unsaid:
+            return b""
+        numbers = array("I")
+        for token_id in self._unsaid:
+            numbers.append(token_id)
+            numbers.extend(self._asked[token_id] or ())
+        self._unsaid.clear()
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tobytes()
+
+    def _row(self, key: int) -> Row:
+        row = self.rows.get(key)
+        return row if row is not None else self._asked[key] or ()
 
     def _row_level(self, length: int, key: int, row: Row) -> Level:
         first = row[0] & SHARES
@@ -178,7 +247,7 @@ class RecycledLogits:
         """The tokens of a row, the likeliest first; their weights add up to the level's."""
         if level[3] == _LATELY:
             return self._listed
-        row = self.rows[level[3]]
+        row = self._row(level[3])
         if level[2]:
             return ((level[1], row[0] >> 8, row[0]),)
         unit = level[1] / sum([number & 255 for number in row])
@@ -188,7 +257,7 @@ class RecycledLogits:
         """Whether a token is in a row, or among those likely lately."""
         if level[3] == _LATELY:
             return any(token_id == listed for _, listed, _ in self._listed)
-        return any(number and number >> 8 == token_id for number in self.rows[level[3]])
+        return any(number and number >> 8 == token_id for number in self._row(level[3]))
 
     def origin(self, place: int) -> Origin:
         """The model, which saw it once, and with the weight of its share."""

@@ -330,6 +330,7 @@ class _Walk:
     def _recycled(self, rows: RecordedRows) -> RecycledLogits:
         """The rows of the prompt and of the first token, as one setting begins with them."""
         recycled = RecycledLogits()
+        recycled.bigrams = rows.bigrams
         recycled.follow(self._prompt_ids)
         if rows.prefill:
             recycled.read_prompt(self._prompt_ids, rows.prefill)

@@ -122,6 +122,8 @@ def _steps(draw: st.DrawFn, index: int, context: list[int], most_nodes: int) -> 
         finish_reason=reason,
         left_out=None if tree is None else draw(st.none() | _left_out(len(tree))),
         successors=b"".join(draw(_row()) for _ in target_ids) if draw(st.booleans()) else None,
+        bigrams=b"".join(token_id.to_bytes(4, "little") + draw(_row()) for token_id in draw(st.sets(ids, max_size=3)))
+        or None,
     )
 
 

@@ -83,6 +83,7 @@ def mutations() -> Iterator[Mutation]:
     data["expected_ids"] = [7, 8]
     for step in data["steps"][:2]:
         step["successors"] = b64encode(b"".join(row(one, 511) for one in step["target_ids"])).decode()
+        step["bigrams"] = b64encode(b"".join(one.to_bytes(4, "little") + row(one) for one in (7, 511))).decode()
     for path, holder, key in list(_places(data)):
         if path.startswith(("steps[2]", "steps[3].")):
             continue
@@ -121,7 +122,7 @@ HARMLESS: dict[str, tuple[str, ...]] = {
     r"seconds|pass_costs\.seconds\[\d\]|steps\[\d\]\.timings\.\w+|steps\[1\]\.draft\.probabilities\[\d\]": NUMBERS,
     r"pass_costs|texts": ("null", "removed"),
     r"steps\[\d\]\.finish_reason|steps\[0\]\.draft": ("removed",),
-    r"steps\[\d\]\.successors": ("null", "removed"),
+    r"steps\[\d\]\.(successors|bigrams)": ("null", "removed"),
     r"expected_ids": ("null", "removed", "list"),
     r"expected_ids\[\d\]": ("removed",),
 }
