@@ -113,7 +113,7 @@ class KnowsBigrams(Protocol):
     """A ``Backend`` that can also say what its model finds likely after a token by itself."""
 
     def bigrams(self) -> Mapping[int, Row]:
-        """The rows of tokens by themselves (``sources/recycled.py``); the first call may compute them."""
+        """The rows of tokens by themselves (``sources/recycled.py``); empty if they were never computed."""
         ...
 
 

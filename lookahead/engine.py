@@ -58,12 +58,6 @@ class LookaheadEngine:
             return None
         return self._pass_costs or self.backend.pass_costs(self.config.decoding_length)
 
-    def prepare(self) -> None:
-        """Take the one-time costs of drafts now, before a clock starts: T(n), and the model's bigrams."""
-        _ = self.pass_costs
-        if "model" in self.config.sources and isinstance(self.backend, KnowsBigrams):
-            self.backend.bigrams()
-
     def generate(
         self,
         prompt_ids: Sequence[int],

@@ -81,10 +81,7 @@ def prepared(loaded: LoadedModel, widest: int, tell: Tell = lambda _: None) -> L
     tell("trying out draft trees")
     exactness = backend.exactness
     tell("measuring its passes")
-    engine = LookaheadEngine(backend, LookaheadConfig(decoding_length=widest))
-    costs = engine.pass_costs
-    tell("asking what it finds likely after each token")
-    engine.prepare()
+    costs = LookaheadEngine(backend, LookaheadConfig(decoding_length=widest)).pass_costs
     backend.spare_threads()  # the browser that shows a run may need a core of this machine
     info = replace(loaded.info, exactness=None if exactness is None else exactness.kind)
     return replace(loaded, info=info, costs=costs, notice="; ".join(filter(None, (loaded.notice, backend.notice))))

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lookahead import __version__
-from lookahead.cli import bench, check, costs, generate, make_trie, replay, study, trie
+from lookahead.cli import bench, bigrams, check, costs, generate, make_trie, replay, study, trie
 from lookahead.cli.console import BAD_INPUT, BrokenOff, complain, note
 from lookahead.cli.options import Parser
 from lookahead.process import Ended, ends_like_ctrl_c, wait_briefly
 
-COMMANDS = (generate, bench, study, check, costs, replay, make_trie, trie)
+COMMANDS = (generate, bench, study, check, costs, bigrams, replay, make_trie, trie)
 """Every command, a file beside this one with ``add_parser(commands)`` and ``run(args)``; README has a row for each."""
 EXIT_BROKEN_OFF = 1
 EXIT_USAGE = 2

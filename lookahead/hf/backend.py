@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from lookahead.backend import BackendError, DecodeSession, PassError, Unsupporte
 from lookahead.config import GREEDY, Sampling
 from lookahead.costs import SHORTEST_MEASURED, CostCurve, KnownCosts, Pass, PassCosts
 from lookahead.draft import DraftShape
-from lookahead.hf.bigrams import known_bigrams
+from lookahead.hf.bigrams import computed_bigrams, key_of, load_bigrams, store_bigrams, stored_path
 from lookahead.hf.chain_session import ChainSession, PlainSession
 from lookahead.hf.exactness import ExactPasses, ExactVerdict
 from lookahead.hf.generation import GenerationRules
@@ -264,25 +266,52 @@ class HFBackend:
         )
         return self._curve.known(longest, self._setting(), timer, again)
 
-    def bigrams(self) -> Bigrams:
-        """What the model finds likely after a token by itself; the first call looks it up, or takes some seconds.
+    @property
+    def takes_bigrams(self) -> bool:
+        """Whether it can say what it finds likely after a token by itself: it takes draft trees and has a tokenizer."""
+        return self.draft_shape == "tree" and self._vocabulary is not None
 
-        None of a model that takes no draft trees, or has no tokenizer.
-        """
-        plan = self._find_plan()
-        if plan is None or plan.chain is not None or self._vocabulary is None:
-            return Bigrams()
+    @property
+    def bigrams_path(self) -> Path:
+        """The file that its bigrams are kept in."""
+        return stored_path(self._bigrams_key())
+
+    def bigrams(self) -> Bigrams:
+        """What the model finds likely after a token by itself, as ``find_bigrams`` has kept it; empty if it has not."""
         with self._bigrams_lock:
             if self._bigrams is None:
-                before = [token_id for token_id in self.vocabulary.encode("\n", raw=True) if token_id < self.vocab_size]
-                key = {**self._setting(), "tokens": self.fingerprint}
-                rules = self.rules.without_processors()
-                self._bigrams = Bigrams()
-                if before:
-                    self._bigrams = known_bigrams(
-                        key, lambda rows: self._session(plan, rules, rows), before, self.vocab_size
-                    )
+                self._bigrams = load_bigrams(self._bigrams_key()) if self.takes_bigrams else Bigrams()
             return self._bigrams
+
+    def find_bigrams(self, seconds: float | None = None, tell: Callable[[int], None] = lambda _: None) -> Bigrams:
+        """Compute what the model finds likely after each token by itself, and keep it for all runs from now on.
+
+        Args:
+            seconds: End after so long, with the tokens of small ids done; None does all.
+            tell: Is told how many tokens are done.
+
+        Raises:
+            UnsupportedCacheError: If the model takes no draft trees.
+            BackendError: If it has no tokenizer.
+            PassError: If a pass fails.
+            OSError: If they cannot be kept.
+        """
+        plan = self._find_plan()
+        if plan is None or plan.chain is not None:
+            raise UnsupportedCacheError(self._notice)
+        key, rules = self._bigrams_key(), self.rules.without_processors()
+        stored_path(key).parent.mkdir(parents=True, exist_ok=True)  # it fails now or not at all
+        before = self.vocabulary.encode("\n", raw=True) or [0]
+        rows = computed_bigrams(
+            lambda rows: self._session(plan, rules, rows), before, self.vocab_size, seconds or math.inf, tell
+        )
+        with self._bigrams_lock:
+            self._bigrams = Bigrams(rows)
+        store_bigrams(key, rows)
+        return Bigrams(rows)
+
+    def _bigrams_key(self) -> dict[str, Any]:
+        return key_of(measured_setting(self.model), self.fingerprint)
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Take the decode passes that a run made, in order, into the T(n) of later runs."""

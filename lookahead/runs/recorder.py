@@ -96,8 +96,8 @@ class RunRecorder:
 class RecordedRun(RunRecorder):
     """One run of an engine that records itself: iterate it for the steps as they happen, then call ``record``.
 
-    The first run's one-time work (trying the model's masks, measuring T(n), the model's bigrams) is done when it is
-    created; the clock starts with the iteration.
+    The first run's one-time work (trying the model's masks, measuring T(n)) is done when it is created; the clock
+    starts with the iteration.
 
     Arguments and errors are those of ``LookaheadEngine.generate``, and ``model``, its description for the record.
     """
@@ -127,8 +127,6 @@ class RecordedRun(RunRecorder):
         )
         start()  # refuses bad arguments before T(n) is measured
         kind = METHOD_WORDS[method]
-        if kind == "lookahead":
-            engine.prepare()
         costs = engine.pass_costs if kind == "lookahead" else None
         super().__init__(prompt_ids, engine.config, model, kind, max_new_tokens, stop, costs, sampling, expected)
         self._run = start(pass_costs=costs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-import torch
 
+from lookahead.cli.main import main
 from lookahead.config import LookaheadConfig
 from lookahead.engine import LookaheadEngine
 from lookahead.hf import bigrams as computing
@@ -21,6 +24,7 @@ from tests.lookahead.drafters import tree_of
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, row
 from tests.lookahead.tiny_models import tiny_model as tiny
 
+DEVICE = os.environ.get("LOOKAHEAD_TEST_DEVICE", "cpu")
 WIDE = LookaheadConfig(decoding_length=16, budget="fixed")
 
 
@@ -116,14 +120,18 @@ def test_nothing_is_computed_for_runs_that_do_not_recycle(config: LookaheadConfi
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch: pytest.MonkeyPatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOOKAHEAD_CACHE", str(tmp_path))
     return tmp_path / "bigrams"
 
 
-def test_they_are_what_a_session_finds_likely_after_a_line_break_and_the_token(cache, tiny_model):
-    backend = HFBackend.from_pretrained(str(tiny_model))
-    found = backend.bigrams()
+def loaded(folder: Path) -> HFBackend:
+    return HFBackend.from_pretrained(str(folder), device=DEVICE)
+
+
+def test_they_are_what_a_session_finds_likely_after_a_line_break_and_the_token(cache: Path, tiny_model: Path):
+    backend = loaded(tiny_model)
+    found = backend.find_bigrams()
     assert len(found) == backend.vocab_size
     before = backend.encode("\n", raw=True)
     for token_id in (0, 1, 7, backend.vocab_size - 1):
@@ -136,28 +144,52 @@ def test_they_are_what_a_session_finds_likely_after_a_line_break_and_the_token(c
         assert likely[:3] == [number >> 8 for number in expected[1] if number][:3]
 
 
-def test_they_are_remembered_and_computed_again_if_the_file_is_broken(
-    cache, tiny_model, monkeypatch: pytest.MonkeyPatch
-):
-    first = HFBackend.from_pretrained(str(tiny_model)).bigrams()
+def test_they_are_kept_and_a_broken_file_is_as_none(cache: Path, tiny_model: Path):
+    assert not loaded(tiny_model).bigrams()
+    found = loaded(tiny_model).find_bigrams()
+    assert loaded(tiny_model).bigrams() == found
     (file,) = cache.iterdir()
-    with monkeypatch.context() as patched:
-        patched.setattr(computing, "_computed", lambda *_: pytest.fail("computed again"))
-        assert HFBackend.from_pretrained(str(tiny_model)).bigrams() == first
-    file.write_text("{}")
-    assert HFBackend.from_pretrained(str(tiny_model)).bigrams() == first
+    whole = file.read_bytes()
+    for broken in (b"", b"{}", b"[" * 100_000, whole[:-20], whole.replace(b"lookahead-bigrams", b"lookahead-trigrams")):
+        file.write_bytes(broken)
+        assert not loaded(tiny_model).bigrams()
 
 
-def test_they_end_when_the_time_is_up_or_a_pass_fails(cache, tiny_model, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(computing, "SECONDS", 0.0)
-    assert not HFBackend.from_pretrained(str(tiny_model)).bigrams()
-    monkeypatch.setattr(computing, "SECONDS", 4.0)
-    backend = HFBackend.from_pretrained(str(tiny_model))
-    assert backend.draft_shape == "tree"
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.nn.Module, "__call__", lambda *_, **__: 1 / 0)
-        assert not backend.bigrams()
+def test_runs_draft_from_them_once_they_are_found(cache: Path, tiny_model: Path):
+    backend = loaded(tiny_model)
+    outputs = []
+    for _ in range(2):
+        steps = list(LookaheadEngine(backend, WIDE).generate(backend.encode("hello"), max_new_tokens=24))
+        outputs.append([token_id for step in steps for token_id in step.emitted_ids])
+        assert any(step.bigrams for step in steps) is bool(backend.bigrams())
+        backend.find_bigrams()
+    assert outputs[0] == outputs[1]
+
+
+def test_the_command_says_what_it_did(cache: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["bigrams", "--model", str(tiny_model), "--device", DEVICE, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["tokens"] == result["vocab_size"] == loaded(tiny_model).vocab_size
+    assert [Path(result["file"])] == list(cache.iterdir())
+
+
+def test_a_time_limit_keeps_the_first_tokens(cache: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(computing, "TOKENS_PER_PASS", 16)
+    found = loaded(tiny_model).find_bigrams(seconds=1e-9)
+    assert list(found) == list(range(16))
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_the_work(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LOOKAHEAD_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(computing, "TOKENS_PER_PASS", 0)  # a pass would fail otherwise
+    assert main(["bigrams", "--model", str(tiny_model), "--device", DEVICE]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_without_a_tokenizer_there_are_none():
-    assert not HFBackend(tiny("llama")).bigrams()
+    backend = HFBackend(tiny("llama"))
+    assert not backend.takes_bigrams
+    assert not backend.bigrams()
