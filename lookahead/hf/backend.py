@@ -311,7 +311,7 @@ class HFBackend:
         return Bigrams(rows)
 
     def _bigrams_key(self) -> dict[str, Any]:
-        return key_of(measured_setting(self.model), self.fingerprint)
+        return key_of({**measured_setting(self.model), "parameters": self.parameters}, self.fingerprint)
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Take the decode passes that a run made, in order, into the T(n) of later runs."""
