@@ -21,7 +21,7 @@ from app.views.step_messages import since, to_json
 
 PATH = f"{PREFIX}/steps"
 LEAVE = f"{PREFIX}/leave"
-UPDATE_SECONDS = 0.046
+UPDATE_SECONDS = 0.044
 """Least time between two messages of a run. Steps made meanwhile travel together, since each message costs time."""
 MOST_STEPS = 200
 """Most steps in one message of the stream, so that a long run is spelled and sent in parts."""
