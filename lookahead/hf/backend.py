@@ -280,7 +280,7 @@ class HFBackend:
         """What the model finds likely after a token by itself, as ``find_bigrams`` has kept it; empty if it has not."""
         with self._bigrams_lock:
             if self._bigrams is None:
-                self._bigrams = load_bigrams(self._bigrams_key()) if self.takes_bigrams else Bigrams()
+                self._bigrams = load_bigrams(self._bigrams_key(), self.vocab_size) if self.takes_bigrams else Bigrams()
             return self._bigrams
 
     def find_bigrams(self, seconds: float | None = None, tell: Callable[[int], None] = lambda _: None) -> Bigrams:

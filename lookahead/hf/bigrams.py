@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lookahead.atomic import write_whole
 from lookahead.costs import cache_folder
@@ -45,11 +46,13 @@ def stored_path(key: Mapping[str, Any]) -> Path:
     return cache_folder() / "bigrams" / f"{digest}.json"
 
 
-def load_bigrams(key: Mapping[str, Any]) -> Bigrams:
+def load_bigrams(key: Mapping[str, Any], vocab_size: int) -> Bigrams:
     """Those that are kept of this model; empty if there are none, or they cannot be read."""
     with suppress(OSError, ValueError, RecursionError):
         stored = msgspec.json.decode(stored_path(key).read_bytes(), type=_Stored)
-        if (stored.format, stored.key) == (_FORMAT, dict(key)) and len(stored.rows) % ROW_BYTES == 0:
+        highest = int(np.frombuffer(stored.rows, "<u4").max(initial=0)) >> 8
+        known = (stored.format, stored.key) == (_FORMAT, dict(key))
+        if known and len(stored.rows) % ROW_BYTES == 0 and highest < vocab_size:
             return Bigrams(stored.rows)
     return Bigrams()
 

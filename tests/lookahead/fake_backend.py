@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lookahead.costs import Pass, PassCosts
 from lookahead.draft import Chain, DraftShape, DraftTree
-from lookahead.sources.recycled import TOP
+from lookahead.sources.recycled import TOP, Row
 
 VOCAB_SIZE = 50
 
@@ -24,6 +24,7 @@ class FakeBackend:
         sessions: Every session opened, in order.
         widths: Tokens of every pass after a prefill.
         learned: The passes that each run reported.
+        looked_up: How often its bigrams were asked for.
     """
 
     vocab_size = VOCAB_SIZE
@@ -37,8 +38,11 @@ class FakeBackend:
         stop_strings: Sequence[str] = (),
         chain: Chain | None = None,
         recycles: bool = False,
+        bigrams: Mapping[int, Row] | None = None,
     ) -> None:
         self.recycles = recycles
+        self.known = bigrams or {}
+        self.looked_up = 0
         self.choice = choice
         self.eos_ids = tuple(eos_ids)
         self.stop_strings = tuple(stop_strings)
@@ -68,6 +72,11 @@ class FakeBackend:
         """A pass of n tokens takes 1 + n / 100 seconds."""
         self.measured += 1
         return PassCosts((1, longest), (1.01, 1 + longest / 100))
+
+    def bigrams(self) -> Mapping[int, Row]:
+        """What the test says it finds likely after a token by itself."""
+        self.looked_up += 1
+        return self.known
 
     def learn_costs(self, passes: Sequence[Pass]) -> None:
         """Remember the passes of the run."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lookahead.records import ModelInfo, RunRecord
 from lookahead.replay import recorded_steps, replay_run
 from lookahead.runs import runfile
 from lookahead.runs.recorder import RecordedRun
-from lookahead.sources.recycled import BIGRAM_BYTES, BIGRAM_RANK, RANKS, Bigrams, RecycledLogits, Row, bigrams_from
+from lookahead.sources.recycled import BIGRAM_BYTES, BIGRAM_RANK, RANKS, Bigrams, RecycledLogits, bigrams_from
 from tests.lookahead.drafters import tree_of
 from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, row
 from tests.lookahead.tiny_models import tiny_model as tiny
@@ -28,18 +29,15 @@ DEVICE = os.environ.get("LOOKAHEAD_TEST_DEVICE", "cpu")
 WIDE = LookaheadConfig(decoding_length=16, budget="fixed")
 
 
-class Knowing(FakeBackend):
-    """A model that counts by three, and knows by itself what it finds likely after the even tokens."""
+def counts(context: Sequence[int]) -> int:
+    """A model that counts by three."""
+    return (context[-1] + 3) % VOCAB_SIZE
 
-    def __init__(self) -> None:
-        super().__init__(lambda context: (context[-1] + 3) % VOCAB_SIZE, recycles=True)
-        self.looked_up = 0
 
-    def bigrams(self) -> Mapping[int, Row]:
-        """Rows of the even tokens; those of the odd ones are empty."""
-        self.looked_up += 1
-        after = [row((one + 3) % VOCAB_SIZE, 1) if one % 2 == 0 else row() for one in range(VOCAB_SIZE)]
-        return Bigrams(b"".join(after))
+def knowing() -> FakeBackend:
+    """It knows by itself what comes after the even tokens; the rows of the odd ones are empty."""
+    after = [row(counts([one]), 1) if one % 2 == 0 else row() for one in range(VOCAB_SIZE)]
+    return FakeBackend(counts, recycles=True, bigrams=Bigrams(b"".join(after)))
 
 
 def run_of(backend: FakeBackend, config: LookaheadConfig = WIDE) -> RunRecord:
@@ -76,7 +74,7 @@ def test_a_bigram_is_asked_where_the_run_has_no_row_and_recorded_once():
 
 
 def test_drafts_take_it_and_a_replay_of_the_run_file_drafts_the_same():
-    with_bigrams, without = run_of(Knowing()), run_of(FakeBackend(Knowing().choice, recycles=True))
+    with_bigrams, without = run_of(knowing()), run_of(FakeBackend(counts, recycles=True))
     assert with_bigrams.token_ids == without.token_ids
     assert len(with_bigrams.steps) < len(without.steps)
     known = bigrams_from(b"".join(step.bigrams or b"" for step in with_bigrams.steps))
@@ -92,7 +90,7 @@ def test_drafts_take_it_and_a_replay_of_the_run_file_drafts_the_same():
 
 def test_a_file_too_large_for_rows_has_no_bigrams_either(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lookahead.runs.format.MAX_SUCCESSORS", 100)
-    run = runfile.from_json(runfile.to_json(run_of(Knowing())))
+    run = runfile.from_json(runfile.to_json(run_of(knowing())))
     assert all(step.successors is None and step.bigrams is None for step in run.steps)
 
 
@@ -106,7 +104,7 @@ def test_a_file_too_large_for_rows_has_no_bigrams_either(monkeypatch: pytest.Mon
     ],
 )
 def test_bigrams_that_no_model_has_are_refused(packed: bytes, message: str):
-    run = run_of(Knowing())
+    run = run_of(knowing())
     first = replace(run.steps[0], bigrams=packed)
     with pytest.raises(runfile.RunFileError, match=rf"steps\[0\]\.bigrams: {message}"):
         runfile.to_json(replace(run, steps=(first, *run.steps[1:])))
@@ -114,7 +112,7 @@ def test_bigrams_that_no_model_has_are_refused(packed: bytes, message: str):
 
 @pytest.mark.parametrize("config", [LookaheadConfig(sources=("prompt", "output")), LookaheadConfig(decoding_length=1)])
 def test_nothing_is_computed_for_runs_that_do_not_recycle(config: LookaheadConfig):
-    backend = Knowing()
+    backend = knowing()
     list(LookaheadEngine(backend, config).generate([1], max_new_tokens=4))
     assert backend.looked_up == 0
 
@@ -150,7 +148,16 @@ def test_they_are_kept_and_a_broken_file_is_as_none(cache: Path, tiny_model: Pat
     assert loaded(tiny_model).bigrams() == found
     (file,) = cache.iterdir()
     whole = file.read_bytes()
-    for broken in (b"", b"{}", b"[" * 100_000, whole[:-20], whole.replace(b"lookahead-bigrams", b"lookahead-trigrams")):
+    stored = json.loads(whole)
+    beyond = {**stored, "rows": b64encode(row(loaded(tiny_model).vocab_size)).decode()}
+    for broken in (
+        json.dumps(beyond).encode(),
+        b"",
+        b"{}",
+        b"[" * 100_000,
+        whole[:-20],
+        whole.replace(b"lookahead-bigrams", b"lookahead-trigrams"),
+    ):
         file.write_bytes(broken)
         assert not loaded(tiny_model).bigrams()
 

@@ -13,10 +13,11 @@ from lookahead.drafter import Drafter
 from lookahead.engine import LookaheadEngine
 from lookahead.records import ModelInfo, RunRecord
 from lookahead.runs.recorder import RecordedRun
+from lookahead.sources.recycled import Bigrams
 from lookahead.sources.registry import OFFERED
 from lookahead.study.material import Sample
 from lookahead.trie import Trie
-from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend
+from tests.lookahead.fake_backend import VOCAB_SIZE, FakeBackend, row
 
 FLAT = PassCosts((1, 4, 16, 64), (1.0, 1.1, 1.3, 1.9))
 STEEP = PassCosts((1, 2, 4, 16, 64), (1.0, 1.9, 1.6, 5.0, 9.0))
@@ -60,7 +61,10 @@ def text_of(seed: int, vocabulary: int, phrases: int, length: int) -> list[int]:
 def recorded(chain: Chain | None = None, period: int = 7, most: int = 60, expected: tuple[int, ...] = ()) -> RunRecord:
     """A run of a fake model whose output nearly repeats, with the rows that its passes found likely."""
     backend = FakeBackend(
-        lambda context: (5 * context[-1] + len(context) // period) % VOCAB_SIZE, recycles=chain is None, chain=chain
+        lambda context: (5 * context[-1] + len(context) // period) % VOCAB_SIZE,
+        recycles=chain is None,
+        chain=chain,
+        bigrams=Bigrams(b"".join(row(5 * one % VOCAB_SIZE, one + 1) for one in range(VOCAB_SIZE - 1))),
     )
     config = LookaheadConfig(decoding_length=12)
     info = ModelInfo("fake", "cpu", "float32", 1, VOCAB_SIZE)
