@@ -59,7 +59,8 @@ def chip(host: ModelHost) -> str:
     info = host.info
     name = info.name.rsplit("/", 1)[-1]
     verdict, why = EXACTNESS.get(info.exactness, ("one token per pass", ""))
-    lines = [model_line(info), f"{verdict}: {why}" if why else "", _pays(host.costs), host.notice]
+    uses = f"Run uses {model_line(info)}. The figures of the examples are of the model that they were recorded with."
+    lines = [uses, f"{verdict}: {why}" if why else "", _pays(host.costs), host.notice]
     more = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     return (
         f"<details class='model' aria-label='Model'><summary title='{escape(verdict, quote=True)}'>"

@@ -24,7 +24,7 @@ const MARKUP = `
       put(usual, plainName(run) + ': one per pass.');
       pitch.hidden = !(lossLine.hidden = !state.lost);
       if (state.lost) tellLost(lossLine, state.lost, step);
-      const facts = [run.head.note, brokeOff(run), memory(run), run.head.model, otherModel(run, examples), run.head.settings].filter(Boolean).join(' · ');
+      const facts = [run.head.note, brokeOff(run), otherModel(run, examples), memory(run), run.head.model, run.head.settings].filter(Boolean).join(' · ');
       put(about, facts.replace(run.head.model, run.head.model.replace(/^[\w.-]+\//, ''))); // without its owner, so that the line is whole
       mark(about, 'title', facts);
       const pieces = state.summed ? summary(run, plainBeside(state)) : state.phase && hasDraft(run.steps[step]) ? inPhase(run, step, state.phase) : sentence(run, step);
