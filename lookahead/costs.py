@@ -239,15 +239,18 @@ def measured_lengths(longest: int) -> tuple[int, ...]:
     return (*powers, longest)
 
 
-def cache_folder() -> Path:
-    """Where what was measured is kept: ``$LOOKAHEAD_CACHE``, or else the platform's cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False))
+def cache_file(folder: str, key: Mapping[str, Any]) -> Path:
+    """Where something is kept that depends on ``key``: in a folder of ``$LOOKAHEAD_CACHE``, or else of the platform's
+    cache folder.
+    """
+    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("lookahead", appauthor=False)
+    digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
+    return Path(root) / folder / f"{digest}.json"
 
 
 def stored_costs_path(key: Mapping[str, str | int]) -> Path:
-    """The file of one setting (model, device, dtype, threads and versions, hashed) in the ``cache_folder``."""
-    digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "pass_costs" / f"{digest}.json"
+    """The file of one setting (model, device, dtype, threads and versions)."""
+    return cache_file("pass_costs", key)
 
 
 @dataclass(slots=True)

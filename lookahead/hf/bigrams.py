@@ -6,8 +6,6 @@ order of their ids, which in most vocabularies is that of how frequent they are,
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +17,7 @@ import msgspec
 import numpy as np
 
 from lookahead.atomic import write_whole
-from lookahead.costs import cache_folder
+from lookahead.costs import cache_file
 from lookahead.draft import DraftTree
 from lookahead.hf.session import TreeSession
 from lookahead.sources.recycled import ROW_BYTES, Bigrams
@@ -41,9 +39,8 @@ def key_of(setting: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
 
 
 def stored_path(key: Mapping[str, Any]) -> Path:
-    """The file of one model in the cache folder."""
-    digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "bigrams" / f"{digest}.json"
+    """The file of one model."""
+    return cache_file("bigrams", key)
 
 
 def load_bigrams(key: Mapping[str, Any], vocab_size: int) -> Bigrams:
